@@ -1,0 +1,167 @@
+//! What `jitctl` and `jitd` say to each other: interfaces `org.jitd.Jit1.{User,Admin}`.
+//!
+//! Arguments are plain D-Bus types. Every reply is one JSON document (`s`) of a type below, which is also
+//! what `--json` prints: a field can be added without a new method, and there is one form to document.
+//! Times are RFC 3339 in UTC, durations whole seconds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::Verdict;
+
+/// `Check(service, user)`, `List(all)`, `Show(id)`, `Status()`, `Policy()`.
+pub const USER_INTERFACE: &str = "org.jitd.Jit1.User";
+
+/// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `LoadPolicy()`.
+pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
+
+/// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The service asked about.
+    pub service: String,
+    /// The subject asked about.
+    pub user: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The stable word for why.
+    pub reason: String,
+    /// One line for a person.
+    pub text: String,
+    /// The role of the grant that admits.
+    pub role: Option<String>,
+    /// The grant that admits.
+    pub grant: Option<String>,
+    /// When its window ends.
+    pub until: Option<String>,
+}
+
+/// A request and the grant that it became, if it did. Answer to `Admin.Grant` and `User.Show`; element of
+/// `User.List`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The request's id.
+    pub request: String,
+    /// The grant's id; absent while the request is pending.
+    pub grant: Option<String>,
+    /// `pending`, `active` or `ended`.
+    pub state: String,
+    /// Why it ended: `expired`, `revoked`, `used`, `reboot`.
+    pub ended: Option<String>,
+    /// Whom it admits.
+    pub user: String,
+    /// The uid that the name had when it was asked.
+    pub uid: u32,
+    /// The role.
+    pub role: String,
+    /// The PAM services it opens.
+    pub services: Vec<String>,
+    /// What was asked for, in seconds.
+    pub duration: u64,
+    /// When the window opened.
+    pub start: Option<String>,
+    /// When it ends, or ended.
+    pub end: Option<String>,
+    /// Seconds left; 0 when it is over.
+    pub remaining: u64,
+    /// Uses allowed; absent means unlimited.
+    pub uses: Option<u32>,
+    /// Uses spent or claimed.
+    pub used: u32,
+    /// Why it was asked for.
+    pub reason: String,
+    /// Who asked.
+    pub requested_by: String,
+    /// When they asked.
+    pub requested_at: String,
+    /// SHA-256 of the request's exact bytes, in hex.
+    pub digest: String,
+    /// Who reviewed it, in order.
+    pub reviews: Vec<Review>,
+    /// What it still waits for, in words; empty unless pending.
+    pub waiting_for: String,
+}
+
+/// One review of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Who.
+    pub by: String,
+    /// `approve` or `deny`.
+    pub decision: String,
+    /// The stage's name.
+    pub stage: String,
+    /// `online`.
+    pub method: String,
+    /// When.
+    pub at: String,
+}
+
+/// Answer to `Admin.Revoke`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The grant, or the request if it had not opened.
+    pub id: String,
+    /// The state after the call: `ended`.
+    pub state: String,
+    /// Why it ended; `revoked` unless something else had ended it before.
+    pub ended: String,
+    /// False where it had ended before this call, which then changed nothing.
+    pub changed: bool,
+}
+
+/// Answer to `User.Status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// jitd's version.
+    pub version: String,
+    /// The name that roles match their `hosts` against.
+    pub host: String,
+    /// Whether jitd can decide and record; if not, every managed login is refused.
+    pub ready: bool,
+    /// Why it is not ready, or what an admin should know, in words.
+    pub notes: Vec<String>,
+    /// The policy in force.
+    pub policy: PolicySummary,
+    /// Windows open now (admins: everybody's; others: their own).
+    pub active: Vec<Entry>,
+    /// Records in the audit log; absent unless the caller may read it.
+    pub audit_records: Option<u64>,
+    /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above.
+    pub unsent: Option<Vec<(String, u64)>>,
+}
+
+/// The policy in force, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySummary {
+    /// SHA-256 over the files' names and bytes, in hex; absent when there is none, and then all is denied.
+    pub digest: Option<String>,
+    /// When it was loaded.
+    pub loaded_at: Option<String>,
+    /// `files`, or `store` when the files did not load and the last accepted policy carries on.
+    pub source: Option<String>,
+    /// Number of roles.
+    pub roles: usize,
+    /// False when the files differ from what is in force.
+    pub files_current: bool,
+}
+
+/// Answer to `User.Policy` and `Admin.LoadPolicy`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// As in `Status`.
+    #[serde(flatten)]
+    pub summary: PolicySummary,
+    /// The files in force, in the order they were read.
+    pub files: Vec<PolicyFile>,
+    /// Findings that are warnings: `file:line:column: CODE message`.
+    pub warnings: Vec<String>,
+}
+
+/// One policy file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyFile {
+    /// Its name, without the folder.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
