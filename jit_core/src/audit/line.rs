@@ -1,0 +1,236 @@
+//! The line that syslog and the journal carry for a record: short, constant in form, every field escaped.
+
+use jit_proto::text::Shown;
+
+use crate::event::{Event, Login, Record};
+use crate::grant::ClaimKind;
+
+/// The longest message in bytes. RFC 3164 receivers cut at 1,024; the header takes some of it.
+pub const MAX_MESSAGE: usize = 900;
+
+/// How much it matters (RFC 5424 §6.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// 1: somebody should look at once.
+    Alert,
+    /// 3: something failed.
+    Error,
+    /// 4: something was refused.
+    Warning,
+    /// 5: something significant happened.
+    Notice,
+    /// 6: for the record.
+    Info,
+}
+
+impl Severity {
+    /// The number that syslog uses.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Alert => 1,
+            Self::Error => 3,
+            Self::Warning => 4,
+            Self::Notice => 5,
+            Self::Info => 6,
+        }
+    }
+}
+
+/// A record made ready for syslog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How much it matters.
+    pub severity: Severity,
+    /// The event's name, as RFC 5424 MSGID and as the journal's JIT_EVENT.
+    pub event: &'static str,
+    /// Named values, in a fixed order. Not escaped: whoever writes them out escapes for their format.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+impl Line {
+    /// What a record looks like in a log.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        let mut fields = vec![("seq", record.seq.to_string())];
+        if let Some(actor) = record.actor {
+            fields.push(("actor", actor.uid.to_string()));
+            if let Some(login) = actor.loginuid {
+                fields.push(("login", login.to_string()));
+            }
+        }
+        let (severity, event) = describe(&record.event, &mut fields);
+        Self { severity, event, fields }
+    }
+
+    /// The message: `event key="value" …`, controls escaped, at most [`MAX_MESSAGE`] bytes.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let mut text = self.event.to_owned();
+        for (key, value) in &self.fields {
+            text += &format!(" {key}=\"{}\"", Shown(&quoted(value)));
+        }
+        cut(text)
+    }
+}
+
+/// Backslash and quote are escaped, so that a value cannot end its own quotes and forge the next field.
+fn quoted(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_MESSAGE {
+        let mark = '…';
+        text.truncate(text.floor_char_boundary(MAX_MESSAGE - mark.len_utf8()));
+        text.push(mark);
+    }
+    text
+}
+
+type Fields = Vec<(&'static str, String)>;
+
+fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
+    match event {
+        Event::Started { version, loginuid } => {
+            fields.push(("version", version.clone()));
+            fields.push(("loginuid", loginuid.to_string()));
+            (Severity::Notice, "started")
+        }
+        Event::Stopped => (Severity::Notice, "stopped"),
+        Event::PolicyLoaded { digest, files } => {
+            fields.push(("digest", digest.to_string()));
+            fields.push(("files", files.len().to_string()));
+            (Severity::Notice, "policy-loaded")
+        }
+        Event::PolicyRefused { error, errors } => {
+            fields.push(("errors", errors.to_string()));
+            fields.push(("first", error.clone()));
+            (Severity::Error, "policy-refused")
+        }
+        Event::Requested { request } => {
+            fields.push(("request", request.id.to_string()));
+            fields.push(("user", request.beneficiary.to_string()));
+            fields.push(("role", request.role.to_string()));
+            fields.push(("seconds", request.duration.as_secs().to_string()));
+            fields.push(("by", request.filed_by.to_string()));
+            fields.push(("digest", request.digest().to_string()));
+            fields.push(("reason", request.reason.to_string()));
+            (Severity::Notice, "requested")
+        }
+        Event::Reviewed { request, review, .. } => {
+            fields.push(("request", request.to_string()));
+            fields.push(("by", review.by.to_string()));
+            fields.push(("stage", review.stage.clone()));
+            (Severity::Notice, "reviewed")
+        }
+        Event::Withdrawn { request, reason } => {
+            fields.push(("request", request.to_string()));
+            fields.extend(reason.as_ref().map(|reason| ("reason", reason.to_string())));
+            (Severity::Notice, "withdrawn")
+        }
+        Event::Opened { grant } => {
+            fields.push(("grant", grant.id.to_string()));
+            fields.push(("user", grant.user.to_string()));
+            fields.push(("role", grant.role.to_string()));
+            fields.push(("end", grant.window.end().to_seconds()));
+            (Severity::Notice, "opened")
+        }
+        Event::Ended { grant, why, reason } => {
+            fields.push(("grant", grant.to_string()));
+            fields.push(("why", why.to_string()));
+            fields.extend(reason.as_ref().map(|reason| ("reason", reason.to_string())));
+            (Severity::Notice, "ended")
+        }
+        Event::Allowed { grant, role, remaining, claim, login } => {
+            push_login(fields, login);
+            fields.push(("grant", grant.to_string()));
+            fields.push(("role", role.to_string()));
+            fields.push(("remaining", remaining.to_string()));
+            if let Some(kind) = claim {
+                let kind = if *kind == ClaimKind::Held { "held" } else { "spent" };
+                fields.push(("use", kind.to_owned()));
+            }
+            (Severity::Info, "allowed")
+        }
+        Event::SessionOpened { grant, role, remaining, login, .. } => {
+            push_login(fields, login);
+            fields.push(("grant", grant.to_string()));
+            fields.push(("role", role.to_string()));
+            fields.push(("remaining", remaining.to_string()));
+            (Severity::Info, "session-opened")
+        }
+        Event::SessionClosed { login } => {
+            push_login(fields, login);
+            (Severity::Info, "session-closed")
+        }
+        Event::ClaimVoided { grant, claim } => {
+            fields.push(("grant", grant.to_string()));
+            fields.push(("claim", claim.to_string()));
+            (Severity::Notice, "claim-voided")
+        }
+        Event::Denied { why, count, login } => {
+            push_login(fields, login);
+            fields.push(("why", why.to_string()));
+            fields.push(("count", count.to_string()));
+            (Severity::Warning, "denied")
+        }
+        Event::Unmanaged { why, count, login } => {
+            push_login(fields, login);
+            fields.push(("why", why.to_string()));
+            fields.push(("count", count.to_string()));
+            (Severity::Info, "unmanaged")
+        }
+        Event::Recovered { at, service, user } => {
+            fields.push(("service", service.to_string()));
+            fields.push(("user", user.to_string()));
+            fields.push(("at", at.to_string()));
+            (Severity::Alert, "recovered")
+        }
+    }
+}
+
+fn push_login(fields: &mut Fields, login: &Login) {
+    fields.push(("service", login.service.to_string()));
+    fields.push(("user", login.user.to_string()));
+    fields.extend(login.uid.map(|uid| ("uid", uid.to_string())));
+    fields.extend(login.target.as_ref().map(|target| ("target", target.to_string())));
+    for (key, value) in [("rhost", &login.rhost), ("tty", &login.tty)] {
+        if !value.is_empty() {
+            fields.push((key, value.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::tests::at;
+
+    fn denied(rhost: &str) -> Record {
+        let login = Login {
+            service: "sshd".parse().unwrap(),
+            user: "maria".parse().unwrap(),
+            uid: None,
+            target: None,
+            rhost: rhost.to_owned(),
+            tty: String::new(),
+        };
+        let event =
+            Event::Denied { why: crate::decide::Why::NoWindow, count: std::num::NonZeroU32::MIN, login };
+        Record { seq: 7, at: at(0, 0), actor: None, event }
+    }
+
+    #[test]
+    fn a_value_cannot_forge_a_field_or_a_line() {
+        let message = Line::of(&denied("x\" verdict=\"allow\n\u{1b}[2J\u{2028}%n")).message();
+        assert!(!message.chars().any(jit_proto::text::is_unprintable), "{message}");
+        assert!(message.contains(r#"rhost="x\" verdict=\"allow\u{a}"#), "{message}");
+    }
+
+    #[test]
+    fn a_message_stays_under_its_limit_on_a_character_boundary() {
+        let message = Line::of(&denied(&"ü".repeat(1000))).message();
+        assert!(message.len() <= MAX_MESSAGE && message.ends_with('…'));
+    }
+}

@@ -1,0 +1,257 @@
+//! Moments and windows. Nothing here reads a clock: jitd samples them and hands the moment in.
+//!
+//! Law 6: elapsed time is the larger of what the wall clock and `CLOCK_BOOTTIME` say, so stepping the wall
+//! clock back never lengthens a window, and stepping it forward only shortens one.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jit_proto::words::BadWord;
+use serde::{Deserialize, Serialize};
+
+/// Wall-clock time in UTC, to the millisecond. Written as RFC 3339: `2026-11-23T06:50:33.120Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Utc(i64);
+
+impl Utc {
+    /// From milliseconds since the Unix epoch, limited to years that RFC 3339 can write.
+    #[must_use]
+    pub fn from_unix_millis(millis: i64) -> Self {
+        Self(millis.clamp(0, 253_402_207_200_000))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn unix_millis(self) -> i64 {
+        self.0
+    }
+
+    /// This moment and `duration`, at most the year 9999.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self::from_unix_millis(self.0.saturating_add(millis(duration)))
+    }
+
+    /// Time since `earlier`; zero if the clock says that it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// RFC 3339 to the second, as people and JSON get it. Rounded down: a window is never said to last longer.
+    #[must_use]
+    pub fn to_seconds(self) -> String {
+        Self(self.0 - self.0 % 1000).to_string()
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In range by construction, so the epoch is never shown for anything else.
+        let stamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        write!(f, "{stamp}")
+    }
+}
+
+impl FromStr for Utc {
+    type Err = BadWord;
+
+    fn from_str(text: &str) -> Result<Self, BadWord> {
+        let bad = BadWord::NotOneOf { what: "time", expected: "RFC 3339 in UTC, like 2026-11-23T06:50:33Z" };
+        let stamp: jiff::Timestamp = text.parse().map_err(|_| bad)?;
+        Ok(Self::from_unix_millis(stamp.as_millisecond()))
+    }
+}
+
+impl TryFrom<String> for Utc {
+    type Error = BadWord;
+
+    fn try_from(text: String) -> Result<Self, BadWord> {
+        text.parse()
+    }
+}
+
+impl From<Utc> for String {
+    fn from(utc: Utc) -> Self {
+        utc.to_string()
+    }
+}
+
+/// Which boot of the machine: the kernel's random boot id (`/proc/sys/kernel/random/boot_id`), 32 hex digits
+/// with hyphens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BootId(String);
+
+impl FromStr for BootId {
+    type Err = BadWord;
+
+    fn from_str(text: &str) -> Result<Self, BadWord> {
+        let text = text.trim();
+        if text.len() != 36 || !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
+            return Err(BadWord::NotOneOf { what: "boot id", expected: "36 hex digits and hyphens" });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for BootId {
+    type Error = BadWord;
+
+    fn try_from(text: String) -> Result<Self, BadWord> {
+        text.parse()
+    }
+}
+
+impl From<BootId> for String {
+    fn from(id: BootId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for BootId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One sample of both clocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The wall clock.
+    #[serde(rename = "time")]
+    pub wall: Utc,
+    /// `CLOCK_BOOTTIME` in milliseconds: time since boot, suspend included (clock_gettime(2)).
+    #[serde(rename = "boot_ms")]
+    pub boot: u64,
+    /// The boot that `boot` counts from.
+    pub boot_id: BootId,
+}
+
+impl Moment {
+    /// Time since `earlier`: the larger of the two clocks' answers; across a reboot only the wall clock has one.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Duration {
+        let wall = self.wall.since(earlier.wall);
+        if self.boot_id == earlier.boot_id {
+            wall.max(Duration::from_millis(self.boot.saturating_sub(earlier.boot)))
+        } else {
+            wall
+        }
+    }
+}
+
+/// The half-open time `[start, start + duration)` in which a grant admits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// When it opened.
+    pub start: Moment,
+    /// How long it is open, in whole seconds.
+    #[serde(with = "seconds")]
+    pub duration: Duration,
+}
+
+impl Window {
+    /// What is left at `now`; zero from the very end on, and after a reboot.
+    #[must_use]
+    pub fn remaining(&self, now: &Moment) -> Duration {
+        if self.start.boot_id != now.boot_id {
+            return Duration::ZERO;
+        }
+        self.duration.saturating_sub(now.since(&self.start))
+    }
+
+    /// The end by the wall clock as it stood at the start.
+    #[must_use]
+    pub fn end(&self) -> Utc {
+        self.start.wall.plus(self.duration)
+    }
+}
+
+/// Durations in records and digests are whole seconds.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `with` passes a reference
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(duration.as_secs())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_secs)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BOOT_A: &str = "6f8e4c1a-0000-4000-8000-00000000000a";
+    const BOOT_B: &str = "6f8e4c1a-0000-4000-8000-00000000000b";
+
+    /// A moment with the wall clock and the boot clock in milliseconds.
+    pub(crate) fn at(wall: i64, boot: u64) -> Moment {
+        Moment { wall: Utc::from_unix_millis(wall), boot, boot_id: BOOT_A.parse().unwrap() }
+    }
+
+    pub(crate) fn at_next_boot(wall: i64, boot: u64) -> Moment {
+        Moment { boot_id: BOOT_B.parse().unwrap(), ..at(wall, boot) }
+    }
+
+    fn minute_from(start: Moment) -> Window {
+        Window { start, duration: Duration::from_secs(60) }
+    }
+
+    #[test]
+    fn a_window_is_half_open() {
+        let window = minute_from(at(1_000, 500));
+        assert_eq!(window.remaining(&at(1_000, 500)), Duration::from_secs(60));
+        assert_eq!(window.remaining(&at(60_999, 60_499)), Duration::from_millis(1));
+        assert_eq!(window.remaining(&at(61_000, 60_500)), Duration::ZERO);
+    }
+
+    #[test]
+    fn stepping_the_wall_clock_back_does_not_lengthen_a_window() {
+        let window = minute_from(at(1_000_000, 0));
+        assert_eq!(window.remaining(&at(0, 60_000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn stepping_the_wall_clock_forward_ends_a_window() {
+        assert_eq!(minute_from(at(0, 0)).remaining(&at(60_000, 1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_reboot_ends_a_window() {
+        assert_eq!(minute_from(at(0, 0)).remaining(&at_next_boot(1, 1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn time_reads_back_as_it_was_written() {
+        let text = "2026-11-23T06:50:33.12Z";
+        let utc: Utc = text.parse().unwrap();
+        assert_eq!(utc.to_string(), text);
+        assert_eq!(utc.to_seconds(), "2026-11-23T06:50:33Z");
+        assert!("2026-11-23 06:50".parse::<Utc>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_pair_of_clock_readings_gives_more_than_the_duration(
+            start in 0i64..1 << 41, boot in 0u64..1 << 35, wall in 0i64..1 << 41, later in 0u64..1 << 35,
+        ) {
+            let window = minute_from(at(start, boot));
+            let left = window.remaining(&at(wall, boot + later));
+            prop_assert!(left <= window.duration.saturating_sub(Duration::from_millis(later)));
+        }
+    }
+}

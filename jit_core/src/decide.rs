@@ -1,0 +1,356 @@
+//! The answer to a check. Pure and total (law 13): the same policy, state, question and moment give the same
+//! answer, and there is an answer to every question.
+
+use std::fmt;
+use std::time::Duration;
+
+use jit_proto::gate::Stage;
+use jit_proto::words::{GrantId, HostName, RoleName, Uid, Verdict, subject_is_caller};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Moment;
+use crate::event::{Event, Login};
+use crate::grant::{ClaimKind, Grant};
+use crate::policy::{Policy, Role, Subject};
+use crate::state::State;
+
+/// What is asked, with everything that was found out about the asker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Which PAM hook asks.
+    pub stage: Stage,
+    /// Who comes from where to which service, as it will be recorded.
+    pub login: Login,
+    /// The subject, as the name service knows it.
+    pub subject: Known,
+    /// The real uid of the process that runs the PAM stack.
+    pub caller_uid: Uid,
+    /// The account line says `session`.
+    pub holds_claim: bool,
+}
+
+/// What the name service said of the subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Name, uid and all groups.
+    Fully(Subject),
+    /// Name and uid; the groups could not be read and are empty here. Groups only ever admit, so an answer
+    /// that needs none of them stands.
+    WithoutGroups(Subject),
+    /// No such account.
+    Not,
+    /// The name service failed or did not answer in time.
+    Unanswered,
+}
+
+/// Why an answer is what it is: the stable word in answers, records and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// A window admits the subject.
+    Window,
+    /// Policy exempts the subject here.
+    Exempt,
+    /// The caller already is uid 0 and gains nothing from su or sudo.
+    CallerIsRoot,
+    /// A session that ends; nothing to decide.
+    Closing,
+    /// Some role would do, but no window is open.
+    NoWindow,
+    /// No role of this host names the service.
+    NoRole,
+    /// Roles name the service, but none is for this subject.
+    NotEligible,
+    /// A window is open, but its role has left policy or no longer covers this.
+    RoleChanged,
+    /// Every use is spent.
+    Spent,
+    /// The session comes without a claim, or its claim is void or taken.
+    NoClaim,
+    /// The name service does not know the subject.
+    UnknownUser,
+    /// The name service failed.
+    NameService,
+    /// PAM_RUSER is not who runs su or sudo (law 8).
+    CallerMismatch,
+}
+
+impl Why {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::Exempt => "exempt",
+            Self::CallerIsRoot => "caller-is-root",
+            Self::Closing => "closing",
+            Self::NoWindow => "no-window",
+            Self::NoRole => "no-role",
+            Self::NotEligible => "not-eligible",
+            Self::RoleChanged => "role-changed",
+            Self::Spent => "spent",
+            Self::NoClaim => "no-claim",
+            Self::UnknownUser => "unknown-user",
+            Self::NameService => "name-service",
+            Self::CallerMismatch => "caller-mismatch",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub why: Why,
+    /// The grant that admits; present exactly when the verdict is `allow`.
+    pub admits: Option<Admission>,
+}
+
+/// How a grant admits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The grant.
+    pub grant: GrantId,
+    /// Its role.
+    pub role: RoleName,
+    /// What is left of the window under today's policy.
+    pub remaining: Duration,
+    /// What becomes of its uses.
+    pub takes: Takes,
+}
+
+/// What an admission does to the uses of its grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing: uses are not counted.
+    Nothing,
+    /// One use, at the check.
+    Use(ClaimKind),
+    /// The claim that the check made, at the session.
+    Claim(u64),
+}
+
+impl Answer {
+    const fn without_grant(verdict: Verdict, why: Why) -> Self {
+        Self { verdict, why, admits: None }
+    }
+
+    const fn deny(why: Why) -> Self {
+        Self::without_grant(Verdict::Deny, why)
+    }
+
+    const fn unmanaged(why: Why) -> Self {
+        Self::without_grant(Verdict::Unmanaged, why)
+    }
+
+    /// The event that an `allow` must have on record before it leaves. Refusals go through the tally.
+    #[must_use]
+    pub fn event(&self, question: &Question) -> Option<Event> {
+        let Admission { grant, role, remaining, takes } = self.admits.clone()?;
+        let (remaining, login) = (remaining.as_secs(), question.login.clone());
+        Some(match takes {
+            Takes::Use(kind) => Event::Allowed { grant, role, remaining, claim: Some(kind), login },
+            Takes::Claim(claim) => Event::SessionOpened { grant, role, remaining, claim: Some(claim), login },
+            Takes::Nothing if question.stage == Stage::Account => {
+                Event::Allowed { grant, role, remaining, claim: None, login }
+            }
+            Takes::Nothing => Event::SessionOpened { grant, role, remaining, claim: None, login },
+        })
+    }
+}
+
+/// Decides. The order is that of the laws: who asks, what beats everything, who is outside, which window.
+#[must_use]
+pub fn decide(policy: &Policy, state: &State, host: &HostName, question: &Question, now: &Moment) -> Answer {
+    if question.stage == Stage::Close {
+        return Answer::unmanaged(Why::Closing);
+    }
+    let about_caller = subject_is_caller(&question.login.service);
+    if about_caller && question.caller_uid.is_root() {
+        return Answer::unmanaged(Why::CallerIsRoot);
+    }
+    let (subject, groups_known) = match &question.subject {
+        Known::Fully(subject) => (subject, true),
+        Known::WithoutGroups(subject) => (subject, false),
+        Known::Not => return Answer::deny(Why::UnknownUser),
+        Known::Unanswered => return Answer::deny(Why::NameService),
+    };
+    if about_caller && question.caller_uid != subject.uid {
+        return Answer::deny(Why::CallerMismatch);
+    }
+    if policy.exempt(subject, &question.login.service) {
+        return Answer::unmanaged(Why::Exempt);
+    }
+    match admission(policy, state, host, question, subject, now) {
+        Ok(admits) => Answer { verdict: Verdict::Allow, why: Why::Window, admits: Some(admits) },
+        Err(_) if !groups_known => Answer::deny(Why::NameService),
+        Err(why) => Answer::deny(why),
+    }
+}
+
+/// The grant to use: one without counted uses if there is one, so that no use is spent in vain; of those the
+/// longest, of the others the one that ends first.
+fn admission(
+    policy: &Policy,
+    state: &State,
+    host: &HostName,
+    question: &Question,
+    subject: &Subject,
+    now: &Moment,
+) -> Result<Admission, Why> {
+    let mut best: Option<Admission> = None;
+    let mut nearest_miss = None;
+    for grant in state.grants_of(subject.uid).filter(|grant| grant.user == subject.name) {
+        match admits(policy, state, host, question, subject, grant, now) {
+            Ok(candidate) => {
+                if best.as_ref().is_none_or(|best| candidate.rank() > best.rank()) {
+                    best = Some(candidate);
+                }
+            }
+            Err(miss) => nearest_miss = nearest_miss.max(Some(miss)),
+        }
+    }
+    best.ok_or_else(|| match nearest_miss {
+        Some(Miss::NoClaim) => Why::NoClaim,
+        Some(Miss::Spent) => Why::Spent,
+        Some(Miss::RoleChanged) => Why::RoleChanged,
+        None | Some(Miss::Over | Miss::OtherService) => no_window(policy, host, question, subject),
+    })
+}
+
+impl Admission {
+    fn rank(&self) -> (bool, i128) {
+        let left = i128::try_from(self.remaining.as_millis()).unwrap_or(i128::MAX);
+        let uncounted = self.takes == Takes::Nothing;
+        (uncounted, if uncounted { left } else { -left })
+    }
+}
+
+/// Why one grant does not admit, the most telling last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Miss {
+    OtherService,
+    Over,
+    RoleChanged,
+    Spent,
+    NoClaim,
+}
+
+/// Law 5: the stricter of the approved terms and today's policy, condition by condition.
+fn admits(
+    policy: &Policy,
+    state: &State,
+    host: &HostName,
+    question: &Question,
+    subject: &Subject,
+    grant: &Grant,
+    now: &Moment,
+) -> Result<Admission, Miss> {
+    let service = &question.login.service;
+    if !grant.services.contains(service) {
+        return Err(Miss::OtherService);
+    }
+    let elapsed = now.since(&grant.window.start);
+    let left = grant.window.remaining(now);
+    if left.is_zero() {
+        return Err(Miss::Over);
+    }
+    let role = policy
+        .role(&grant.role)
+        .filter(|role| covers(role, host, subject) && role.services.contains(service))
+        .ok_or(Miss::RoleChanged)?;
+    let remaining = left.min(role.max_duration.saturating_sub(elapsed));
+    if remaining.is_zero() {
+        return Err(Miss::Over);
+    }
+    let takes = if !grant.counts_uses(role.uses) {
+        Takes::Nothing
+    } else if question.stage == Stage::Session {
+        let claim = state
+            .claim_for(grant.id, service.as_str(), &question.login.rhost)
+            .filter(|claim| claim.is_good(now))
+            .ok_or(Miss::NoClaim)?;
+        Takes::Claim(claim.id)
+    } else if grant.is_spent(role.uses) {
+        return Err(Miss::Spent);
+    } else {
+        Takes::Use(if question.holds_claim { ClaimKind::Held } else { ClaimKind::Spent })
+    };
+    Ok(Admission { grant: grant.id, role: grant.role.clone(), remaining, takes })
+}
+
+fn covers(role: &Role, host: &HostName, subject: &Subject) -> bool {
+    role.on_host(host) && role.eligible.contains(subject)
+}
+
+fn no_window(policy: &Policy, host: &HostName, question: &Question, subject: &Subject) -> Why {
+    let service = &question.login.service;
+    let mut named = policy.roles().filter(|role| role.on_host(host) && role.services.contains(service));
+    match named.next() {
+        None => Why::NoRole,
+        Some(first) if first.eligible.contains(subject) => Why::NoWindow,
+        Some(_) if named.any(|role| role.eligible.contains(subject)) => Why::NoWindow,
+        Some(_) => Why::NotEligible,
+    }
+}
+
+/// One line for the person: what happened and what to do next. Names only words that policy and the question
+/// hold, all of them validated.
+#[must_use]
+pub fn advice(policy: &Policy, host: &HostName, question: &Question, why: Why) -> String {
+    let Login { service, user, .. } = &question.login;
+    match why {
+        Why::NoWindow => {
+            let subject = match &question.subject {
+                Known::Fully(subject) | Known::WithoutGroups(subject) => subject,
+                Known::Not | Known::Unanswered => return String::new(),
+            };
+            let role =
+                policy.roles().find(|role| covers(role, host, subject) && role.services.contains(service));
+            let (role, approvers) = role.map_or_else(
+                || ("ROLE".to_owned(), String::new()),
+                |role| {
+                    (
+                        role.name.to_string(),
+                        role.stages.iter().map(|stage| stage.approvers.to_string()).collect(),
+                    )
+                },
+            );
+            format!(
+                "jit: {user} has no open window for {service} on {host}. \
+                 Ask {approvers} to run: jitctl grant {user} --role {role} --reason WHY"
+            )
+        }
+        Why::NoRole => format!(
+            "jit: no role opens {service} on {host}. Ask an admin ({}) to add one to the policy.",
+            policy.admins()
+        ),
+        Why::NotEligible => format!(
+            "jit: no role opens {service} on {host} for {user}. Ask an admin ({}) who may have it.",
+            policy.admins()
+        ),
+        Why::RoleChanged => format!(
+            "jit: the role behind your window no longer covers {service} for {user}. See: jitctl status"
+        ),
+        Why::Spent => format!("jit: every use of your window for {service} is spent. Ask for a new one."),
+        Why::NoClaim => {
+            format!("jit: this login to {service} took too long or was not checked; log in again.")
+        }
+        Why::UnknownUser => format!("jit: {user} is not known on {host}."),
+        Why::NameService => {
+            format!(
+                "jit: the name service of {host} does not answer, so {user} cannot be checked. Try again."
+            )
+        }
+        Why::CallerMismatch => format!("jit: {service} was not started by {user}; refused."),
+        Why::Window | Why::Exempt | Why::CallerIsRoot | Why::Closing => String::new(),
+    }
+}

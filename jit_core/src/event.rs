@@ -1,0 +1,238 @@
+//! Everything that can happen. Events are the only way state changes, and each is one audit record.
+
+use std::num::NonZeroU32;
+
+use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Moment;
+use crate::decide::Why;
+use crate::digest::Digest;
+use crate::grant::{ClaimKind, EndWhy, Grant};
+use crate::request::{Person, Request};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// jitd started, or came back after its store failed.
+    Started {
+        /// jitd's version.
+        version: String,
+        /// Whether this kernel tells login uids; if not, reviews go by bus uid.
+        loginuid: bool,
+    },
+    /// jitd stopped in good order.
+    Stopped,
+    /// A policy came into force, with its exact text.
+    PolicyLoaded {
+        /// Its digest.
+        digest: Digest,
+        /// Its files.
+        files: Vec<PolicyText>,
+    },
+    /// The policy files did not load; the one in force stayed.
+    PolicyRefused {
+        /// The first error, on one line.
+        error: String,
+        /// How many errors there were.
+        errors: usize,
+    },
+    /// Somebody asked for a role.
+    Requested {
+        /// The request, whole.
+        request: Request,
+    },
+    /// Somebody reviewed a request.
+    Reviewed {
+        /// Which.
+        request: RequestId,
+        /// The digest of the bytes that were reviewed.
+        digest: Digest,
+        /// The review.
+        review: Review,
+    },
+    /// A pending request was taken back.
+    Withdrawn {
+        /// Which.
+        request: RequestId,
+        /// What was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    /// Every stage was met and the window opened.
+    Opened {
+        /// The grant as it starts.
+        grant: Grant,
+    },
+    /// A grant is over.
+    Ended {
+        /// Which.
+        grant: GrantId,
+        /// Why.
+        why: EndWhy,
+        /// What the person who ended it said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    /// A check was answered `allow`.
+    Allowed {
+        /// The grant that admits.
+        grant: GrantId,
+        /// Its role.
+        role: RoleName,
+        /// Seconds left.
+        remaining: u64,
+        /// The use that this login takes, if uses are counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<ClaimKind>,
+        /// What was asked.
+        #[serde(flatten)]
+        login: Login,
+    },
+    /// A session opened under a window.
+    SessionOpened {
+        /// The grant that admits.
+        grant: GrantId,
+        /// Its role.
+        role: RoleName,
+        /// Seconds left.
+        remaining: u64,
+        /// The claim it takes up, if uses are counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<u64>,
+        /// What was asked.
+        #[serde(flatten)]
+        login: Login,
+    },
+    /// A session closed.
+    SessionClosed {
+        /// What was said of it.
+        #[serde(flatten)]
+        login: Login,
+    },
+    /// A held claim found no session in time; its use is back.
+    ClaimVoided {
+        /// Whose.
+        grant: GrantId,
+        /// The claim.
+        claim: u64,
+    },
+    /// A check was answered `deny`.
+    Denied {
+        /// Why.
+        why: Why,
+        /// How many identical answers this record stands for.
+        count: NonZeroU32,
+        /// What was asked.
+        #[serde(flatten)]
+        login: Login,
+    },
+    /// A check was answered `unmanaged`.
+    Unmanaged {
+        /// Why.
+        why: Why,
+        /// How many identical answers this record stands for.
+        count: NonZeroU32,
+        /// What was asked.
+        #[serde(flatten)]
+        login: Login,
+    },
+    /// The module let an account in through `recovery=` while jitd could not answer.
+    Recovered {
+        /// When, as the module wrote it down: unix seconds.
+        at: i64,
+        /// Into which service.
+        service: ServiceName,
+        /// Whom.
+        user: UserName,
+    },
+}
+
+/// Who came from where to which service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Login {
+    /// The service.
+    pub service: ServiceName,
+    /// The subject.
+    pub user: UserName,
+    /// The subject's uid; absent where the name service knows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<Uid>,
+    /// For su and sudo, whom they become.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<UserName>,
+    /// PAM_RHOST as it came, not believed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rhost: String,
+    /// PAM_TTY as it came, not believed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tty: String,
+}
+
+/// A review as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Who.
+    pub by: Person,
+    /// What they said.
+    pub decision: Decision,
+    /// In which stage.
+    pub stage: String,
+    /// How it reached this host.
+    pub method: Method,
+}
+
+/// What a reviewer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Yes.
+    Approve,
+}
+
+/// How a review reached this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Over the bus, by a person logged in here.
+    Online,
+}
+
+/// One policy file in a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyText {
+    /// Its name without the folder.
+    pub name: String,
+    /// Its exact text.
+    pub text: String,
+}
+
+/// Who made an event happen, as the kernel and the bus say; absent when jitd did by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The uid that the bus or the socket reports.
+    pub uid: Uid,
+    /// The login uid of the calling process (proc(5)), where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loginuid: Option<Uid>,
+    /// Its audit session id, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u32>,
+}
+
+/// An event with its place in the log: what is written, byte for byte, as one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Position in the log, from 0, without gaps.
+    pub seq: u64,
+    /// When.
+    #[serde(flatten)]
+    pub at: Moment,
+    /// Who made it happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}

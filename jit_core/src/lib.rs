@@ -1,0 +1,20 @@
+//! The domain of just-in-time access, pure: no clock is read here, no bus is known, nothing is written.
+//!
+//! What happens is always the same walk: a question or an order comes in with the time and the facts about
+//! who asks; [`decide`] or [`request`] says which [`event`]s follow; [`state`] applies them. jitd does that
+//! under one lock and makes the events durable; jitctl replays them to check the record.
+
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod clock;
+pub mod decide;
+pub mod digest;
+pub mod due;
+pub mod duration;
+pub mod event;
+pub mod grant;
+pub mod policy;
+pub mod request;
+pub mod state;
+pub mod tally;

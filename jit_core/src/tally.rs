@@ -1,0 +1,141 @@
+//! One record for a minute of identical refusals (law 7), so that `sudo` in a one-second monitoring loop, or
+//! a password guesser, fills neither the log nor the disk.
+//!
+//! The first answer is recorded at once; the same answer within the next minute is counted, and the count is
+//! recorded when the minute is over. Nothing is lost but the exact moments in between.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jit_proto::words::Verdict;
+
+use crate::clock::Moment;
+use crate::decide::Why;
+use crate::event::{Event, Login};
+
+const SPAN: Duration = Duration::from_mins(1);
+
+/// More different refusals than this in a minute are each recorded when they come: memory stays bounded, and
+/// an attacker who varies the name gains nothing but the records.
+const MAX_KEYS: usize = 4096;
+
+/// What makes two answers identical.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    verdict: Verdict,
+    why: Why,
+    login: Login,
+}
+
+impl Key {
+    fn into_event(self, count: NonZeroU32) -> Event {
+        let Self { verdict, why, login } = self;
+        match verdict {
+            Verdict::Unmanaged => Event::Unmanaged { why, count, login },
+            Verdict::Deny | Verdict::Allow => Event::Denied { why, count, login },
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Span {
+    since: Moment,
+    held_back: u32,
+}
+
+/// Refusals and `unmanaged` answers of the last minute.
+#[derive(Debug, Default)]
+pub struct Tally {
+    spans: HashMap<Key, Span>,
+}
+
+impl Tally {
+    /// Takes note of an answer; the event to record now, if it is the first of its kind within a minute.
+    pub fn note(&mut self, verdict: Verdict, why: Why, login: Login, now: &Moment) -> Option<Event> {
+        let key = Key { verdict, why, login };
+        if let Some(span) = self.spans.get_mut(&key) {
+            span.held_back = span.held_back.saturating_add(1);
+            return None;
+        }
+        if self.spans.len() < MAX_KEYS {
+            self.spans.insert(key.clone(), Span { since: now.clone(), held_back: 0 });
+        }
+        Some(key.into_event(NonZeroU32::MIN))
+    }
+
+    /// The counts whose minute is over.
+    pub fn due(&mut self, now: &Moment) -> Vec<Event> {
+        self.take(|span| now.since(&span.since) >= SPAN)
+    }
+
+    /// All counts, for a daemon that stops.
+    pub fn drain(&mut self) -> Vec<Event> {
+        self.take(|_| true)
+    }
+
+    /// Whether a count waits to be recorded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    fn take(&mut self, over: impl Fn(&Span) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (key, span) in self.spans.extract_if(|_, span| over(span)) {
+            if let Some(count) = NonZeroU32::new(span.held_back) {
+                events.push(key.into_event(count));
+            }
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::tests::at;
+
+    fn login(user: &str) -> Login {
+        Login {
+            service: "sudo".parse().unwrap(),
+            user: user.parse().unwrap(),
+            uid: None,
+            target: None,
+            rhost: String::new(),
+            tty: String::new(),
+        }
+    }
+
+    #[test]
+    fn identical_refusals_within_a_minute_become_one_record_with_a_count() {
+        let mut tally = Tally::default();
+        let note = |tally: &mut Tally, at| tally.note(Verdict::Deny, Why::NoWindow, login("maria"), &at);
+        assert!(matches!(note(&mut tally, at(0, 0)), Some(Event::Denied { count, .. }) if count.get() == 1));
+        for second in 1..60 {
+            assert!(note(&mut tally, at(second * 1000, 0)).is_none());
+        }
+        assert!(tally.due(&at(59_999, 0)).is_empty());
+        let due = tally.due(&at(60_000, 0));
+        assert!(matches!(&due[..], [Event::Denied { count, .. }] if count.get() == 59));
+        assert!(note(&mut tally, at(60_001, 0)).is_some());
+    }
+
+    #[test]
+    fn another_person_or_another_reason_is_another_record() {
+        let mut tally = Tally::default();
+        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("maria"), &at(0, 0)).is_some());
+        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("erik"), &at(0, 0)).is_some());
+        assert!(tally.note(Verdict::Deny, Why::NoRole, login("maria"), &at(0, 0)).is_some());
+    }
+
+    #[test]
+    fn a_flood_of_different_names_does_not_grow_memory() {
+        let mut tally = Tally::default();
+        for n in 0..MAX_KEYS + 100 {
+            let event = tally.note(Verdict::Deny, Why::UnknownUser, login(&format!("u{n}")), &at(0, 0));
+            assert!(event.is_some());
+        }
+        assert_eq!(tally.spans.len(), MAX_KEYS);
+    }
+}
