@@ -1,0 +1,137 @@
+//! `org.jitd.Jit1.Gate`: the module asks, the desk answers.
+
+use std::sync::Arc;
+
+use jit_core::decide::{Known, Question};
+use jit_core::event::Login;
+use jit_proto::gate::{self, Answer, FLAG_CLAIM, MAX_TEXT, NONCE_LEN, Stage};
+use jit_proto::words::{ServiceName, Uid, UserName, Verdict, subject_is_caller};
+use zbus::message::Header;
+use zbus::{Connection, interface};
+
+use super::{App, Error, Origin};
+
+/// The interface, on the bus or on one private connection.
+pub(crate) struct Gate {
+    pub(crate) app: Arc<App>,
+    pub(crate) origin: Origin,
+}
+
+#[interface(name = "org.jitd.Jit1.Gate")]
+impl Gate {
+    /// May this subject use this service here, now?
+    #[zbus(out_args("answer"))]
+    async fn check(
+        &self,
+        question: gate::Question,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(Answer,), Error> {
+        let asked = Asked::parse(question)?;
+        let _place = match self.origin {
+            Origin::Bus => Some(self.app.in_flight.enter(&header)?),
+            Origin::Private(_) => None,
+        };
+        let peer = self.origin.peer(connection, &header).await?;
+        let desk = &self.app.desk;
+        let subject = self.app.names.named(&asked.subject, desk.groups()).await;
+        if !peer.uid.is_root() {
+            about_oneself(peer.uid, &subject, asked.caller_uid)?;
+        }
+        let question = asked.question(&subject);
+        let checked = desk.check(&question, peer.actor())?;
+        if let Some(ticket) = checked.ticket {
+            ticket.durable().await?;
+        }
+        let admits = checked.answer.admits;
+        Ok((Answer {
+            nonce: asked.nonce,
+            service: asked.service.into(),
+            user: asked.user.into(),
+            verdict: checked.answer.verdict.as_str().into(),
+            reason: checked.answer.why.as_str().into(),
+            text: match checked.answer.verdict {
+                Verdict::Deny => checked.advice,
+                Verdict::Allow | Verdict::Unmanaged => String::new(),
+            },
+            remaining: admits.as_ref().map_or(0, |admits| admits.remaining.as_secs()),
+            grant: admits.map_or_else(String::new, |admits| admits.grant.to_string()),
+        },))
+    }
+}
+
+/// An unprivileged program, such as a screen locker, may ask about its own user only.
+fn about_oneself(uid: Uid, subject: &Known, caller_uid: Uid) -> Result<(), Error> {
+    match subject {
+        Known::Fully(known) | Known::WithoutGroups(known) if known.uid == uid && caller_uid == uid => Ok(()),
+        _ => Err(Error::NotPermitted("only root may ask about somebody else".into())),
+    }
+}
+
+/// A question whose words have been parsed.
+struct Asked {
+    nonce: Vec<u8>,
+    stage: Stage,
+    service: ServiceName,
+    user: UserName,
+    subject: UserName,
+    rhost: String,
+    tty: String,
+    caller_uid: Uid,
+    holds_claim: bool,
+}
+
+impl Asked {
+    fn parse(raw: gate::Question) -> Result<Self, Error> {
+        let bad = |what: &str| Error::Invalid(format!("the question's {what}"));
+        if raw.nonce.len() != NONCE_LEN {
+            return Err(bad("nonce does not have 16 bytes"));
+        }
+        if raw.flags & !FLAG_CLAIM != 0 {
+            return Err(bad("flags are not known; the module is newer than jitd"));
+        }
+        for (what, text) in [("rhost", &raw.rhost), ("tty", &raw.tty)] {
+            if text.len() > MAX_TEXT {
+                return Err(bad(&format!("{what} is too long")));
+            }
+        }
+        let word = |err: jit_proto::words::BadWord| Error::Invalid(err.to_string());
+        let stage = raw.stage.parse().map_err(word)?;
+        let service: ServiceName = raw.service.parse().map_err(word)?;
+        let user: UserName = raw.user.parse().map_err(word)?;
+        let subject =
+            if subject_is_caller(&service) { raw.ruser.parse().map_err(word)? } else { user.clone() };
+        Ok(Self {
+            nonce: raw.nonce,
+            stage,
+            service,
+            user,
+            subject,
+            rhost: raw.rhost,
+            tty: raw.tty,
+            caller_uid: Uid::try_from(raw.caller_uid).map_err(word)?,
+            holds_claim: raw.flags & FLAG_CLAIM != 0,
+        })
+    }
+
+    fn question(&self, subject: &Known) -> Question {
+        let uid = match subject {
+            Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
+            Known::Not | Known::Unanswered => None,
+        };
+        Question {
+            stage: self.stage,
+            login: Login {
+                service: self.service.clone(),
+                user: self.subject.clone(),
+                uid,
+                target: (self.user != self.subject).then(|| self.user.clone()),
+                rhost: self.rhost.clone(),
+                tty: self.tty.clone(),
+            },
+            subject: subject.clone(),
+            caller_uid: self.caller_uid,
+            holds_claim: self.holds_claim,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! jitd on D-Bus: who calls, what they may, and the answers. Nothing is decided here.
+
+pub(crate) mod admin;
+mod answer;
+pub(crate) mod gate;
+mod origin;
+pub(crate) mod private;
+pub(crate) mod system;
+pub(crate) mod user;
+
+use std::sync::Arc;
+
+use jit_proto::error_name;
+use zbus::DBusError;
+
+use crate::desk::{CannotDecide, Desk, NotDone};
+use crate::store::{StoreError, StorePath};
+use crate::who::{Gone, Names};
+pub(crate) use origin::{InFlight, Origin};
+
+/// What every interface needs.
+pub(crate) struct App {
+    pub(crate) desk: Desk,
+    pub(crate) names: Names,
+    pub(crate) store: StorePath,
+    pub(crate) in_flight: Arc<InFlight>,
+}
+
+/// An error as it leaves jitd.
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.jitd.Jit1.Error")]
+pub(crate) enum Error {
+    #[zbus(error)]
+    Bus(zbus::Error),
+    CannotDecide(String),
+    NotPermitted(String),
+    NotFound(String),
+    Invalid(String),
+    Refused(String),
+    Busy(String),
+}
+
+/// The module compares against the names in the contract: they must be these.
+const _: () = {
+    assert!(error_name::CANNOT_DECIDE.len() == "org.jitd.Jit1.Error.CannotDecide".len());
+};
+
+impl From<CannotDecide> for Error {
+    fn from(err: CannotDecide) -> Self {
+        Self::CannotDecide(err.to_string())
+    }
+}
+
+impl From<NotDone> for Error {
+    fn from(err: NotDone) -> Self {
+        use jit_core::request::Refusal;
+        match err {
+            NotDone::Cannot(err) => err.into(),
+            NotDone::Refused(refusal) => {
+                let text = refusal.to_string();
+                match refusal {
+                    Refusal::NotAdmin(_) => Self::NotPermitted(text),
+                    Refusal::NotFound(_) => Self::NotFound(text),
+                    Refusal::NoSuchRole(_) | Refusal::NotEligible { .. } | Refusal::TooLong { .. } => {
+                        Self::Refused(text)
+                    }
+                    Refusal::TooManyPending | Refusal::IdTaken => Self::Busy(text),
+                }
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(err: StoreError) -> Self {
+        match err {
+            StoreError::NotDurable => Self::CannotDecide(
+                "the change could not be written and was not made; see: jitctl status".into(),
+            ),
+            StoreError::Sqlite(_)
+            | StoreError::Newer { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Io(_) => Self::CannotDecide(format!("the store cannot be read: {err}")),
+        }
+    }
+}
+
+impl From<Gone> for Error {
+    fn from(_: Gone) -> Self {
+        Self::NotPermitted(
+            "the caller cannot be identified: its process has gone, or its account is not known here".into(),
+        )
+    }
+}

@@ -1,0 +1,65 @@
+//! jitd on the system bus: for jitctl, and for a module that finds no private socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jit_proto::{BUS_NAME, OBJECT_PATH, SYSTEM_BUS_SOCKET};
+use zbus::connection::Builder;
+use zbus::fdo::{RequestNameFlags, RequestNameReply};
+use zbus::{Address, Connection};
+use zruntime::SharedRuntime;
+
+use super::admin::Admin;
+use super::gate::Gate;
+use super::user::User;
+use super::{App, Origin};
+use crate::log;
+
+/// Why jitd is not on the bus.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotOnBus {
+    /// The bus is not there or did not take us.
+    #[error("{0}")]
+    Bus(#[from] zbus::Error),
+    /// Somebody has the name. The bus policy lets only root own it.
+    #[error("the name {BUS_NAME} has an owner: another jitd runs")]
+    Taken,
+}
+
+/// Connects, serves, and owns the name, never to be replaced.
+async fn connect(app: &Arc<App>) -> Result<Connection, NotOnBus> {
+    let address: Address = format!("unix:path={SYSTEM_BUS_SOCKET}").as_str().try_into()?;
+    let origin = Origin::Bus;
+    let connection = Builder::address(address)
+        .serve_at(OBJECT_PATH, Gate { app: Arc::clone(app), origin })
+        .serve_at(OBJECT_PATH, User { app: Arc::clone(app), origin })
+        .serve_at(OBJECT_PATH, Admin { app: Arc::clone(app), origin })
+        .build()
+        .await?;
+    let flags = RequestNameFlags::DO_NOT_QUEUE;
+    match connection.request_name_with_flags(BUS_NAME, flags).await {
+        Ok(RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner) => Ok(connection),
+        Ok(RequestNameReply::InQueue | RequestNameReply::Exists) | Err(zbus::Error::NameTaken) => {
+            Err(NotOnBus::Taken)
+        }
+        Err(err) => Err(err.into()),
+    }
+}
+
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Stays on the bus for as long as jitd runs. A bus that is down or restarts is no reason to stop: the private
+/// socket needs none.
+pub(crate) async fn stay(app: Arc<App>, runtime: SharedRuntime, on_bus: Arc<zruntime::Event>) {
+    loop {
+        match connect(&app).await {
+            Ok(connection) => {
+                on_bus.notify(usize::MAX);
+                connection.closed().await;
+                log::warning("the system bus has gone; jitctl cannot reach jitd until it is back");
+            }
+            Err(err) => log::warning(format_args!("not on the system bus: {err}; trying again")),
+        }
+        runtime.sleep(RETRY).await;
+    }
+}

@@ -1,0 +1,260 @@
+//! `org.jitd.Jit1.User`: what people may read. Everybody sees their own; admins and auditors see all; an id one
+//! may not see looks like one that does not exist.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jit_core::decide::{Known, Question};
+use jit_core::event::Login;
+use jit_core::policy::Subject;
+use jit_proto::gate::Stage;
+use jit_proto::manager;
+use jit_proto::words::{GrantId, RequestId, ServiceName, UserName};
+use serde::Serialize;
+use zbus::message::Header;
+use zbus::{Connection, interface};
+
+use super::{App, Error, Origin, answer};
+use crate::sink;
+use crate::store::rows::{self, Filter};
+use crate::store::{StoreError, StorePath};
+
+/// The interface.
+pub(crate) struct User {
+    pub(crate) app: Arc<App>,
+    pub(crate) origin: Origin,
+}
+
+#[interface(name = "org.jitd.Jit1.User")]
+impl User {
+    /// What a login would be told now. Changes nothing.
+    #[zbus(out_args("json"))]
+    async fn check(
+        &self,
+        service: &str,
+        user: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let _place = self.app.in_flight.enter(&header)?;
+        let service: ServiceName = service.parse().map_err(invalid)?;
+        let user: UserName = user.parse().map_err(invalid)?;
+        let caller = self.account(connection, &header).await?;
+        let desk = &self.app.desk;
+        if user != caller.name && !may_read_all(&self.app, &caller) {
+            return Err(Error::NotPermitted("only admins and auditors may check somebody else".into()));
+        }
+        let subject = self.app.names.named(&user, desk.groups()).await;
+        let Some(uid) = (match &subject {
+            Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
+            Known::Not => None,
+            Known::Unanswered => {
+                return Err(Error::CannotDecide(format!("the name service does not answer for {user}")));
+            }
+        }) else {
+            return Err(Error::NotFound(format!("there is no account {user} on {}", desk.host)));
+        };
+        let question = Question {
+            stage: Stage::Account,
+            login: Login {
+                service: service.clone(),
+                user: user.clone(),
+                uid: Some(uid),
+                target: None,
+                rhost: String::new(),
+                tty: String::new(),
+            },
+            subject,
+            caller_uid: uid,
+            holds_claim: false,
+        };
+        let checked = desk.preview(&question)?;
+        let admits = checked.answer.admits;
+        json(&manager::Check {
+            service: service.into(),
+            user: user.into(),
+            verdict: checked.answer.verdict,
+            reason: checked.answer.why.to_string(),
+            text: checked.advice,
+            until: admits.as_ref().map(|admits| checked.at.wall.plus(admits.remaining).to_seconds()),
+            role: admits.as_ref().map(|admits| admits.role.to_string()),
+            grant: admits.map(|admits| admits.grant.to_string()),
+        })
+    }
+
+    /// Requests and grants: those that live, or all.
+    #[zbus(out_args("json"))]
+    async fn list(
+        &self,
+        all: bool,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let _place = self.app.in_flight.enter(&header)?;
+        let caller = self.account(connection, &header).await?;
+        json(&self.entries(all, &caller).await?)
+    }
+
+    /// One request or grant.
+    #[zbus(out_args("json"))]
+    async fn show(
+        &self,
+        id: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let _place = self.app.in_flight.enter(&header)?;
+        let request = request_id(id)?;
+        let caller = self.account(connection, &header).await?;
+        let see_all = may_read_all(&self.app, &caller);
+        let story = read(&self.app.store, move |store| rows::story(store, request)).await?;
+        match story {
+            Some(story) if see_all || is_about(&story, &caller) => {
+                let desk = &self.app.desk;
+                json(&answer::entry(&story, desk.waiting_for(request), &desk.now()))
+            }
+            _ => Err(Error::NotFound(format!(
+                "there is no request or grant {id}; 'jitctl list --all' shows yours"
+            ))),
+        }
+    }
+
+    /// How jitd is, and the caller's windows.
+    #[zbus(out_args("json"))]
+    async fn status(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let _place = self.app.in_flight.enter(&header)?;
+        let desk = &self.app.desk;
+        let trouble = desk.trouble();
+        let known = desk.policy().ok();
+        let caller = self.account(connection, &header).await?;
+        let see_all = may_read_all(&self.app, &caller);
+        let active = match self.entries(false, &caller).await {
+            Ok(entries) => entries.into_iter().filter(|entry| entry.state == "active").collect(),
+            // Said in `notes`: status must answer above all when something is wrong.
+            Err(_) if trouble.is_some() => Vec::new(),
+            Err(err) => return Err(err),
+        };
+        let mut notes: Vec<String> = trouble.iter().map(|why| format!("jitd cannot decide: {why}")).collect();
+        let files_current = known.is_some() && desk.files_are_in_force();
+        if known.is_some() && !files_current {
+            notes.push("the policy files differ from the policy in force; run: jitctl policy load".into());
+        }
+        if !crate::who::kernel_tells_loginuid() {
+            notes.push("this kernel does not tell login uids; reviews go by bus uid".into());
+        }
+        let records = desk.next_seq().filter(|_| see_all);
+        let unsent = match records {
+            Some(next) => Some(unsent(&self.app.store, next).await?),
+            None => None,
+        };
+        json(&manager::Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            host: desk.host.to_string(),
+            ready: trouble.is_none(),
+            notes,
+            policy: answer::summary(known.as_ref(), files_current),
+            active,
+            audit_records: records,
+            unsent,
+        })
+    }
+
+    /// The policy in force. Who may be admitted to what is not for everybody to read.
+    #[zbus(out_args("json"))]
+    async fn policy(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let _place = self.app.in_flight.enter(&header)?;
+        let caller = self.account(connection, &header).await?;
+        let desk = &self.app.desk;
+        let known = desk.policy()?;
+        if !may_read_all(&self.app, &caller) {
+            return Err(Error::NotPermitted(format!(
+                "only admins ({}) and auditors may read the whole policy",
+                known.policy.admins()
+            )));
+        }
+        json(&answer::policy(&known, desk.files_are_in_force()))
+    }
+}
+
+impl User {
+    async fn account(&self, connection: &Connection, header: &Header<'_>) -> Result<Subject, Error> {
+        let peer = self.origin.peer(connection, header).await?;
+        if peer.uid.is_root() {
+            // Root reads what it likes; no name service is needed to say so.
+            let name = "root".parse().map_err(invalid)?;
+            return Ok(Subject { name, uid: peer.uid, groups: BTreeSet::new() });
+        }
+        match self.app.names.of_uid(peer.uid, self.app.desk.groups()).await {
+            Known::Fully(subject) | Known::WithoutGroups(subject) => Ok(subject),
+            Known::Not | Known::Unanswered => Err(crate::who::Gone.into()),
+        }
+    }
+
+    async fn entries(&self, all: bool, caller: &Subject) -> Result<Vec<manager::Entry>, Error> {
+        let uid = (!may_read_all(&self.app, caller)).then_some(caller.uid);
+        let stories = read(&self.app.store, move |store| rows::stories(store, Filter { all, uid })).await?;
+        let desk = &self.app.desk;
+        let now = desk.now();
+        let entries = stories
+            .iter()
+            .filter(|story| uid.is_none() || is_about(story, caller))
+            .map(|story| answer::entry(story, desk.waiting_for(story.request.id), &now));
+        Ok(if all { entries.collect() } else { entries.filter(|entry| entry.state != "ended").collect() })
+    }
+}
+
+fn may_read_all(app: &App, caller: &Subject) -> bool {
+    caller.uid.is_root() || app.desk.may_read_all(caller)
+}
+
+fn is_about(story: &rows::Story, caller: &Subject) -> bool {
+    let beneficiary = &story.request.beneficiary;
+    beneficiary.uid == caller.uid && beneficiary.name == caller.name
+}
+
+async fn unsent(store: &StorePath, next: u64) -> Result<Vec<(String, u64)>, Error> {
+    read(store, move |store| {
+        sink::NAMES
+            .into_iter()
+            .map(|name| Ok((name.to_owned(), next.saturating_sub(rows::cursor(store, name)?))))
+            .collect()
+    })
+    .await
+}
+
+/// Reads the store off the main thread: a slow disk must not keep a login waiting.
+pub(super) async fn read<T: Send + 'static>(
+    store: &StorePath,
+    query: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Error> {
+    let store = store.clone();
+    let found = zruntime::unblock(move || query(&store.open_read_only()?)).await;
+    Ok(found?)
+}
+
+/// Either id names the pair.
+pub(super) fn request_id(id: &str) -> Result<RequestId, Error> {
+    match id.parse::<GrantId>() {
+        Ok(grant) => Ok(grant.into()),
+        Err(_) => id.parse().map_err(|_| {
+            Error::Invalid("an id looks like g-4k7m2qx9 (a grant) or r-4k7m2qx9 (a request)".into())
+        }),
+    }
+}
+
+pub(super) fn invalid(err: jit_proto::words::BadWord) -> Error {
+    Error::Invalid(err.to_string())
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value)
+        .map_err(|err| Error::CannotDecide(format!("the answer cannot be written: {err}")))
+}

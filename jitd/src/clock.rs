@@ -1,0 +1,42 @@
+//! The one place that reads clocks: through libc, so that libfaketime can move them in tests.
+
+use jit_core::clock::{BootId, Moment, Utc};
+use nix::sys::time::TimeValLike;
+use nix::time::{ClockId, clock_gettime};
+
+/// The clocks of this boot.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    boot_id: BootId,
+}
+
+/// The machine does not tell its time or boot.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {what}: {why}")]
+pub(crate) struct NoClock {
+    what: &'static str,
+    why: String,
+}
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+impl Clock {
+    /// Learns which boot this is.
+    pub(crate) fn of_this_boot() -> Result<Self, NoClock> {
+        let unreadable = |why: String| NoClock { what: BOOT_ID, why };
+        let text = std::fs::read_to_string(BOOT_ID).map_err(|err| unreadable(err.to_string()))?;
+        let boot_id = text.parse().map_err(|err| unreadable(format!("{err}")))?;
+        Ok(Self { boot_id })
+    }
+
+    /// Samples both clocks. They exist on every Linux since 2.6.39; a kernel that lost them reads as the epoch,
+    /// which opens nothing.
+    pub(crate) fn now(&self) -> Moment {
+        let read = |id| clock_gettime(id).map_or(0, |time| time.num_milliseconds());
+        Moment {
+            wall: Utc::from_unix_millis(read(ClockId::CLOCK_REALTIME)),
+            boot: u64::try_from(read(ClockId::CLOCK_BOOTTIME)).unwrap_or(0),
+            boot_id: self.boot_id.clone(),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! jitd decides and remembers. Thin shells around `jit_core`: the bus asks, the desk decides, the store keeps,
+//! the sinks tell.
+
+#![forbid(unsafe_code)]
+
+mod bus;
+mod clock;
+mod desk;
+mod files;
+mod log;
+mod notify;
+mod recovery;
+mod settings;
+mod sink;
+mod store;
+mod who;
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jit_proto::PRIVATE_SOCKET;
+use zruntime::SharedRuntime;
+use zruntime::signal::{Signal, Signals};
+
+use bus::{App, InFlight};
+use clock::Clock;
+use desk::Desk;
+use settings::Settings;
+use store::StorePath;
+use store::writer;
+use who::Names;
+
+const SETTINGS: &str = "/etc/jit/jitd.toml";
+const POLICY_DIR: &str = "/etc/jit/policy.d";
+const STATE_DIR: &str = "/var/lib/jitd";
+const RUN_DIR: &str = "/run/jitd";
+
+/// Why jitd does not run. Everything that can go wrong later only makes it refuse.
+#[derive(Debug, thiserror::Error)]
+enum Fatal {
+    #[error(transparent)]
+    Settings(#[from] settings::BadSettings),
+    #[error(transparent)]
+    Clock(#[from] clock::NoClock),
+    #[error("{what}: {source}")]
+    Io { what: String, source: std::io::Error },
+    #[error(
+        "{0}: must be a folder of root's that only root can enter; run: chown root {0} && chmod 0700 {0}"
+    )]
+    Folder(String),
+    #[error("usage: jitd [--version]; it takes no other argument, see jitd(8)")]
+    Usage,
+}
+
+fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Fatal {
+    move |source| Fatal::Io { what: what.into(), source }
+}
+
+fn main() -> ExitCode {
+    let outcome = match std::env::args().nth(1).as_deref() {
+        None => run(),
+        Some("--version") => {
+            #[allow(clippy::print_stdout)] // what --version is for
+            {
+                println!("jitd {}", env!("CARGO_PKG_VERSION"));
+            }
+            Ok(())
+        }
+        Some(_) => Err(Fatal::Usage),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            log::error(&err);
+            if matches!(err, Fatal::Usage) { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run() -> Result<(), Fatal> {
+    let settings = Settings::read(Path::new(SETTINGS))?;
+    let clock = Clock::of_this_boot()?;
+    for dir in [RUN_DIR, STATE_DIR] {
+        own_folder(Path::new(dir))?;
+    }
+    if !who::kernel_tells_loginuid() {
+        log::warning("this kernel does not tell login uids: reviews go by bus uid");
+    }
+    zruntime::block_on(serve(settings, clock))
+}
+
+async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
+    let runtime = SharedRuntime::current().map_err(io("the runtime"))?;
+    let mut signals = Signals::new(&runtime, [Signal::Hangup, Signal::Terminate, Signal::Interrupt])
+        .map_err(io("signals"))?;
+    let (queue, inbox) = writer::queue();
+    let store = StorePath::in_dir(Path::new(STATE_DIR));
+    let app = Arc::new(App {
+        desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR)),
+        names: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        store: store.clone(),
+        in_flight: Arc::new(InFlight::default()),
+    });
+
+    let writing = {
+        let (app, store) = (Arc::clone(&app), store.clone());
+        spawn("store", move || writer::run(&store, &inbox, &app.desk))?
+    };
+    {
+        let (app, queue) = (Arc::clone(&app), queue.clone());
+        spawn("sinks", move || sink::follow(&store, &app.desk, &queue))?;
+    }
+
+    let listener = bus::private::bind(Path::new(PRIVATE_SOCKET), &runtime).map_err(io(PRIVATE_SOCKET))?;
+    let private =
+        runtime.spawn("private socket", bus::private::serve(Arc::clone(&app), runtime.clone(), listener));
+    let on_bus = Arc::new(zruntime::Event::new());
+    let wait = on_bus.listen();
+    let system = runtime
+        .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
+    let due = runtime.spawn("due", keep_time(Arc::clone(&app), runtime.clone()));
+
+    // Ready means: on both roads. A bus that is down does not keep us from serving the private one.
+    if runtime.timeout(Duration::from_secs(3), wait).await.is_err() {
+        log::warning("not on the system bus yet; logins are answered, jitctl is not");
+    }
+    notify::ready();
+    log::notice(format_args!("jitd {} answers for {}", env!("CARGO_PKG_VERSION"), app.desk.host));
+
+    while signals.recv().await.map_err(io("signals"))? == Signal::Hangup {
+        reload(&app.desk);
+    }
+    notify::stopping();
+    let ticket = app.desk.close();
+    drop((private, system, due));
+    if let Some(ticket) = ticket
+        && let Err(err) = ticket.durable().await
+    {
+        log::error(format_args!("the last records: {err}"));
+    }
+    queue.stop();
+    // The writer closes the database behind it; a module that asks meanwhile finds the socket gone.
+    drop(fs::remove_file(PRIVATE_SOCKET));
+    if writing.join().is_err() {
+        log::error("the writer failed on its way out");
+    }
+    Ok(())
+}
+
+fn reload(desk: &Desk) {
+    match desk.load_policy(None) {
+        Ok(Ok(Some(_))) => log::notice("the policy was loaded"),
+        Ok(Ok(None)) => log::notice("the policy files are in force already"),
+        Ok(Err(bad)) => {
+            log::error(format_args!("the policy in force was kept, the files do not load:\n{bad}"));
+        }
+        Err(err) => log::error(err),
+    }
+}
+
+/// Writes what time brings about, and sleeps until the next thing that matters.
+async fn keep_time(app: Arc<App>, runtime: SharedRuntime) {
+    loop {
+        let changed = app.desk.changed.listen();
+        let wait = app.desk.tick();
+        match runtime.timeout(wait.max(Duration::from_millis(10)), changed).await {
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, Fatal> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map_err(io(format!("the {name} thread")))
+}
+
+/// Makes the folder if it is not there, and refuses one that anybody else could use.
+fn own_folder(path: &Path) -> Result<(), Fatal> {
+    let what = path.display().to_string();
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {}
+        Err(err) if err.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(err) => return Err(io(what)(err)),
+    }
+    let facts = fs::symlink_metadata(path).map_err(io(what.clone()))?;
+    if facts.is_dir() && facts.uid() == 0 && facts.mode() & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(Fatal::Folder(what))
+    }
+}

@@ -1,0 +1,92 @@
+//! `/etc/jit/jitd.toml`: what this host is called. Everything else about access is policy.
+
+use std::path::Path;
+
+use jit_proto::words::HostName;
+use serde::Deserialize;
+
+use crate::files::{BadFile, read_trusted};
+
+/// jitd's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The name that roles match their `hosts` against.
+    pub(crate) host: HostName,
+}
+
+/// Why the settings were refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadSettings {
+    /// The file cannot be trusted or read.
+    #[error(transparent)]
+    File(#[from] BadFile),
+    /// The file is not what it should be; toml's text has line and column.
+    #[error("{file}: {what}")]
+    Text {
+        /// Which file.
+        file: String,
+        /// What is wrong, and where.
+        what: String,
+    },
+    /// The machine has no usable name, and the file names none.
+    #[error("this machine's host name cannot be used ({0}); set `host = \"NAME\"` in /etc/jit/jitd.toml")]
+    Host(String),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    host: Option<HostName>,
+}
+
+impl Settings {
+    /// Reads the file; if there is none, every setting has its default.
+    pub(crate) fn read(path: &Path) -> Result<Self, BadSettings> {
+        let file = match read_trusted(path) {
+            Ok(bytes) => parse(path, &bytes)?,
+            Err(BadFile::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                File::default()
+            }
+            Err(err) => return Err(err.into()),
+        };
+        let host = match file.host {
+            Some(host) => host,
+            None => machine_name()?,
+        };
+        Ok(Self { host })
+    }
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<File, BadSettings> {
+    let wrong = |what: String| BadSettings::Text { file: path.display().to_string(), what };
+    let text = std::str::from_utf8(bytes).map_err(|err| wrong(err.to_string()))?;
+    toml::from_str(text).map_err(|err| wrong(err.to_string()))
+}
+
+fn machine_name() -> Result<HostName, BadSettings> {
+    let name = nix::unistd::gethostname().map_err(|err| BadSettings::Host(err.to_string()))?;
+    let name = name.into_string().map_err(|_| BadSettings::Host("it is not UTF-8".into()))?;
+    name.parse().map_err(|err| BadSettings::Host(format!("{err}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_setting_is_refused_with_its_place() {
+        let err = parse(Path::new("jitd.toml"), b"host = \"a\"\nhots = \"b\"\n").err().unwrap().to_string();
+        assert!(err.contains("line 2") && err.contains("hots"), "{err}");
+    }
+
+    #[test]
+    fn a_bad_host_name_is_refused() {
+        assert!(parse(Path::new("jitd.toml"), b"host = \"a b\"").is_err());
+    }
+
+    #[test]
+    fn without_a_file_the_host_is_called_what_the_machine_is_called() {
+        let settings = Settings::read(Path::new("/nonexistent/jitd.toml")).unwrap();
+        assert_eq!(settings.host.as_str(), nix::unistd::gethostname().unwrap().to_str().unwrap());
+    }
+}

@@ -1,0 +1,315 @@
+//! Rows and records: written in the transaction of their events, read back at start and for `list` and `show`.
+
+use jit_core::audit::merkle;
+use jit_core::audit::record::Encoded;
+use jit_core::clock::Utc;
+use jit_core::event::{PolicyText, Review};
+use jit_core::grant::{Claim, End, EndWhy, Grant};
+use jit_core::request::Request;
+use jit_core::state::{Pending, Row, State};
+use jit_proto::words::{RequestId, Uid};
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::StoreError;
+
+/// Writes one record.
+pub(crate) fn write_record(change: &Transaction<'_>, record: &Encoded) -> Result<(), StoreError> {
+    change.prepare_cached("INSERT INTO audit (seq, bytes, leaf) VALUES (?1, ?2, ?3)")?.execute(params![
+        to_i64(record.seq),
+        record.bytes,
+        record.leaf.0.as_slice()
+    ])?;
+    Ok(())
+}
+
+/// Writes one changed row.
+pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), StoreError> {
+    match row {
+        Row::Request(request) => {
+            change
+                .prepare_cached(
+                    "INSERT INTO request (id, filed, uid, user, body, bytes, state)
+                     VALUES (:id, :filed, :uid, :user, :body, :bytes, 'pending')",
+                )?
+                .execute(named_params! {
+                    ":id": request.id.to_string(),
+                    ":filed": request.filed_at.unix_millis(),
+                    ":uid": request.beneficiary.uid.as_u32(),
+                    ":user": request.beneficiary.name.as_str(),
+                    ":body": json("request", request)?,
+                    ":bytes": request.bytes(),
+                })?;
+        }
+        Row::Withdrawn { request, at } => {
+            change
+                .prepare_cached("UPDATE request SET state = 'withdrawn', closed = ?2 WHERE id = ?1")?
+                .execute(params![request.to_string(), at.to_string()])?;
+        }
+        Row::Review { request, at, review } => {
+            change
+                .prepare_cached("INSERT INTO review (request, at, body) VALUES (?1, ?2, ?3)")?
+                .execute(params![request.to_string(), at.to_string(), json("review", review)?])?;
+        }
+        Row::Grant(grant) => {
+            change
+                .prepare_cached("UPDATE request SET state = 'opened' WHERE id = ?1")?
+                .execute([grant.request().to_string()])?;
+            change
+                .prepare_cached("INSERT INTO grant_ (id, request, body, used) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![
+                    grant.id.to_string(),
+                    grant.request().to_string(),
+                    json("grant_", grant)?,
+                    grant.used
+                ])?;
+        }
+        Row::Used { grant, used } => {
+            change
+                .prepare_cached("UPDATE grant_ SET used = ?2 WHERE id = ?1")?
+                .execute(params![grant.to_string(), used])?;
+        }
+        Row::Ended { grant, end } => {
+            // Sticky: the first end is the end.
+            change
+                .prepare_cached("UPDATE grant_ SET ended = ?2, why = ?3 WHERE id = ?1 AND ended IS NULL")?
+                .execute(params![grant.to_string(), end.at.to_string(), end.why.as_str()])?;
+        }
+        Row::Claim(claim) => {
+            change
+                .prepare_cached("INSERT INTO claim (id, grant_, body) VALUES (?1, ?2, ?3)")?
+                .execute(params![to_i64(claim.id), claim.grant.to_string(), json("claim", claim)?])?;
+        }
+        Row::ClaimGone(id) => {
+            change.prepare_cached("DELETE FROM claim WHERE id = ?1")?.execute([to_i64(*id)])?;
+        }
+        Row::Policy { digest, at, files } => {
+            change
+                .prepare_cached("INSERT INTO policy (digest, at, files) VALUES (?1, ?2, ?3)")?
+                .execute(params![digest.to_string(), at.to_string(), json("policy", files)?])?;
+        }
+    }
+    Ok(())
+}
+
+/// The policy that was last in force.
+#[derive(Debug)]
+pub(crate) struct StoredPolicy {
+    /// When it was loaded.
+    pub(crate) at: Utc,
+    /// Its files.
+    pub(crate) files: Vec<PolicyText>,
+}
+
+/// What the store holds that lives.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The live state.
+    pub(crate) state: State,
+    /// The policy that was last in force.
+    pub(crate) policy: Option<StoredPolicy>,
+}
+
+/// Reads the live state. Refuses rather than guesses: a row that does not read back is damage.
+pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
+    let grants = store
+        .prepare("SELECT body, used FROM grant_ WHERE ended IS NULL ORDER BY id")?
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?
+        .map(|row| {
+            let (body, used) = row?;
+            let grant: Grant = parse("grant_", &body)?;
+            Ok(Grant { used, ..grant })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let claims = bodies::<Claim>(store, "claim", "SELECT body FROM claim ORDER BY id")?;
+    let requests =
+        bodies::<Request>(store, "request", "SELECT body FROM request WHERE state = 'pending' ORDER BY id")?;
+    let mut pending = Vec::new();
+    for request in requests {
+        let reviews = reviews_of(store, request.id)?.into_iter().map(|(_, review)| review).collect();
+        pending.push(Pending { request, reviews });
+    }
+    let next_seq = check_end_of_log(store)?;
+    let policy = store
+        .query_row("SELECT at, files FROM policy ORDER BY nr DESC LIMIT 1", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })
+        .optional()?
+        .map(|(at, files)| {
+            Ok::<_, StoreError>(StoredPolicy { at: utc("policy", &at)?, files: parse("policy", &files)? })
+        })
+        .transpose()?;
+    Ok(Loaded { state: State::restore(grants, pending, claims, next_seq), policy })
+}
+
+/// The next sequence number. The log has no gap, and its last record has the leaf that was written with it.
+fn check_end_of_log(store: &Connection) -> Result<u64, StoreError> {
+    let (count, last): (i64, Option<i64>) =
+        store.query_row("SELECT count(*), max(seq) FROM audit", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some(last) = last else { return Ok(0) };
+    if count != last + 1 {
+        return Err(damaged("audit", format!("{count} records end with number {last}")));
+    }
+    let (bytes, leaf): (Vec<u8>, Vec<u8>) =
+        store.query_row("SELECT bytes, leaf FROM audit WHERE seq = ?1", [last], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if merkle::leaf(&bytes).0.as_slice() != leaf {
+        return Err(damaged("audit", format!("record {last} does not have its leaf")));
+    }
+    Ok(to_u64(count))
+}
+
+/// A request with all that became of it, live or over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Story {
+    /// The request.
+    pub(crate) request: Request,
+    /// Its reviews with their times, in order.
+    pub(crate) reviews: Vec<(Utc, Review)>,
+    /// The grant, if it opened.
+    pub(crate) grant: Option<Grant>,
+    /// The end of the grant.
+    pub(crate) end: Option<End>,
+    /// When the request was withdrawn.
+    pub(crate) withdrawn: Option<Utc>,
+}
+
+/// Which requests `list` wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filter {
+    /// Also what is over.
+    pub(crate) all: bool,
+    /// Only this beneficiary's.
+    pub(crate) uid: Option<Uid>,
+}
+
+/// The most that one `list` answers, newest last.
+pub(crate) const LIST_LIMIT: u32 = 1000;
+
+/// Requests and what became of them, oldest first.
+pub(crate) fn stories(store: &Connection, filter: Filter) -> Result<Vec<Story>, StoreError> {
+    let mut ids = store
+        .prepare(
+            "SELECT request.id FROM request LEFT JOIN grant_ ON grant_.request = request.id
+             WHERE (:all OR request.state = 'pending' OR (grant_.id IS NOT NULL AND grant_.ended IS NULL))
+               AND (:uid IS NULL OR request.uid = :uid)
+             ORDER BY filed DESC, request.id LIMIT :limit",
+        )?
+        .query_map(
+            named_params! { ":all": filter.all, ":uid": filter.uid.map(Uid::as_u32), ":limit": LIST_LIMIT },
+            |row| row.get::<_, String>(0),
+        )?
+        .collect::<Result<Vec<_>, _>>()?;
+    ids.reverse();
+    let mut stories = Vec::with_capacity(ids.len());
+    for id in ids {
+        let id = id.parse().map_err(|_| damaged("request", format!("id {id}")))?;
+        stories.extend(story(store, id)?);
+    }
+    Ok(stories)
+}
+
+/// One request and what became of it.
+pub(crate) fn story(store: &Connection, id: RequestId) -> Result<Option<Story>, StoreError> {
+    let row = store
+        .prepare_cached("SELECT body, closed FROM request WHERE id = ?1")?
+        .query_row([id.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))
+        .optional()?;
+    let Some((body, closed)) = row else { return Ok(None) };
+    let request: Request = parse("request", &body)?;
+    let withdrawn = closed.map(|at| utc("request", &at)).transpose()?;
+    let row = store
+        .prepare_cached("SELECT body, used, ended, why FROM grant_ WHERE request = ?1")?
+        .query_row([id.to_string()], |row| {
+            let ended: Option<String> = row.get(2)?;
+            let why: Option<String> = row.get(3)?;
+            Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, ended.zip(why)))
+        })
+        .optional()?;
+    let mut grant = None;
+    let mut end = None;
+    if let Some((body, used, ended)) = row {
+        grant = Some(Grant { used, ..parse::<Grant>("grant_", &body)? });
+        if let Some((at, why)) = ended {
+            let why: EndWhy = parse("grant_", &format!("{why:?}"))?;
+            end = Some(End { at: utc("grant_", &at)?, why });
+        }
+    }
+    Ok(Some(Story { request, reviews: reviews_of(store, id)?, grant, end, withdrawn }))
+}
+
+fn reviews_of(store: &Connection, request: RequestId) -> Result<Vec<(Utc, Review)>, StoreError> {
+    store
+        .prepare_cached("SELECT at, body FROM review WHERE request = ?1 ORDER BY rowid")?
+        .query_map([request.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+        .map(|row| {
+            let (at, body) = row?;
+            Ok((utc("review", &at)?, parse("review", &body)?))
+        })
+        .collect()
+}
+
+/// Records from `first` on, at most `limit`.
+pub(crate) fn records(store: &Connection, first: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    store
+        .prepare_cached("SELECT seq, bytes FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?
+        .query_map(params![to_i64(first), limit], |row| Ok((to_u64(row.get(0)?), row.get(1)?)))?
+        .collect::<Result<_, _>>()
+        .map_err(Into::into)
+}
+
+/// How far a log has taken the records.
+pub(crate) fn cursor(store: &Connection, sink: &str) -> Result<u64, StoreError> {
+    let next = store
+        .query_row("SELECT next FROM sink WHERE name = ?1", [sink], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    Ok(to_u64(next))
+}
+
+/// Notes how far a log has taken the records.
+pub(crate) fn write_cursor(change: &Transaction<'_>, sink: &str, next: u64) -> Result<(), StoreError> {
+    change
+        .prepare_cached("INSERT OR REPLACE INTO sink (name, next) VALUES (?1, ?2)")?
+        .execute(params![sink, to_i64(next)])?;
+    Ok(())
+}
+
+fn bodies<T: DeserializeOwned>(
+    store: &Connection,
+    table: &'static str,
+    query: &str,
+) -> Result<Vec<T>, StoreError> {
+    store
+        .prepare(query)?
+        .query_map([], |row| row.get::<_, String>(0))?
+        .map(|body| parse(table, &body?))
+        .collect()
+}
+
+fn json<T: Serialize>(table: &'static str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|err| damaged(table, err.to_string()))
+}
+
+fn parse<T: DeserializeOwned>(table: &'static str, body: &str) -> Result<T, StoreError> {
+    serde_json::from_str(body).map_err(|err| damaged(table, err.to_string()))
+}
+
+fn utc(table: &'static str, text: &str) -> Result<Utc, StoreError> {
+    text.parse().map_err(|err| damaged(table, format!("{err}")))
+}
+
+fn damaged(table: &'static str, what: String) -> StoreError {
+    StoreError::Damaged { table, what }
+}
+
+/// SQLite counts in i64; a log that long cannot be written.
+fn to_i64(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn to_u64(seq: i64) -> u64 {
+    u64::try_from(seq).unwrap_or(0)
+}
