@@ -18,3 +18,8 @@ pub mod policy;
 pub mod request;
 pub mod state;
 pub mod tally;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod testing;
