@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use jit_core::clock::{Moment, Utc};
@@ -312,13 +312,10 @@ impl Desk {
     }
 
     fn enter(&self) -> MutexGuard<'_, Room> {
-        // A panic under the lock leaves a state that may be half applied: `Room` is only read again after
-        // going down, below.
-        self.room.lock().unwrap_or_else(|poisoned| {
-            let mut room = PoisonError::into_inner(poisoned);
-            *room = Room::Down("it failed in the middle of a decision; see the journal".into());
-            self.room.clear_poison();
-            room
+        // A panic under the lock may have left a state half applied. What is on disk is whole: start from there.
+        self.room.lock().unwrap_or_else(|_| {
+            log::error("a decision panicked; jitd stops at once and starts again from its store");
+            std::process::abort()
         })
     }
 
@@ -440,8 +437,13 @@ impl Keeper for Desk {
     }
 
     fn down(&self, why: &StoreError) {
-        log::error(format_args!("the store failed, nothing is allowed until it works again: {why}"));
-        *self.enter() = Room::Down(format!("its store /var/lib/jitd failed: {why}"));
+        let why = format!("its store /var/lib/jitd failed: {why}");
+        let mut room = self.enter();
+        // Said once, not at each attempt.
+        if !matches!(&*room, Room::Down(known) if *known == why) {
+            log::error(format_args!("nothing is allowed until the store works again: {why}"));
+        }
+        *room = Room::Down(why);
     }
 
     fn committed(&self) {

@@ -8,9 +8,12 @@ use std::io::Write;
 use jit_proto::text::Shown;
 
 fn say(priority: u8, text: &impl Display) {
-    let line = format!("<{priority}>{}\n", Shown(&text.to_string()));
+    let mut lines = String::new();
+    for line in text.to_string().lines() {
+        lines += &format!("<{priority}>{}\n", Shown(line));
+    }
     // If stderr is gone there is nobody left to tell.
-    drop(std::io::stderr().write_all(line.as_bytes()));
+    drop(std::io::stderr().write_all(lines.as_bytes()));
 }
 
 /// Something failed.

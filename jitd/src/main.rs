@@ -6,6 +6,8 @@
 mod bus;
 mod clock;
 mod desk;
+#[cfg(test)]
+mod desk_tests;
 mod files;
 mod log;
 mod notify;

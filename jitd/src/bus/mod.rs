@@ -2,6 +2,8 @@
 
 pub(crate) mod admin;
 mod answer;
+#[cfg(test)]
+mod contract_tests;
 pub(crate) mod gate;
 mod origin;
 pub(crate) mod private;
@@ -10,7 +12,6 @@ pub(crate) mod user;
 
 use std::sync::Arc;
 
-use jit_proto::error_name;
 use zbus::DBusError;
 
 use crate::desk::{CannotDecide, Desk, NotDone};
@@ -39,11 +40,6 @@ pub(crate) enum Error {
     Refused(String),
     Busy(String),
 }
-
-/// The module compares against the names in the contract: they must be these.
-const _: () = {
-    assert!(error_name::CANNOT_DECIDE.len() == "org.jitd.Jit1.Error.CannotDecide".len());
-};
 
 impl From<CannotDecide> for Error {
     fn from(err: CannotDecide) -> Self {

@@ -1,0 +1,67 @@
+//! The contract three times over: the types in `jit_proto`, what jitd serves, and the XML that is shipped.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jit_proto::{BUS_NAME, OBJECT_PATH, error_name, gate, manager};
+use zbus::DBusError;
+use zbus::object_server::Interface;
+
+use super::admin::Admin;
+use super::gate::Gate;
+use super::user::User;
+use super::{App, Error, InFlight, Origin};
+use crate::clock::Clock;
+use crate::desk::Desk;
+use crate::store::StorePath;
+use crate::store::writer;
+use crate::who::Names;
+
+fn served() -> String {
+    let (queue, _inbox) = writer::queue();
+    let desk = Desk::new(
+        queue,
+        Clock::of_this_boot().unwrap(),
+        "db-1".parse().unwrap(),
+        PathBuf::from("/nonexistent"),
+    );
+    let names = Names::start(zruntime::SharedRuntime::current().unwrap()).unwrap();
+    let store = StorePath::in_dir(&PathBuf::from("/nonexistent"));
+    let app = Arc::new(App { desk, names, store, in_flight: Arc::new(InFlight::default()) });
+    let origin = Origin::Bus;
+    let mut xml = String::from("<node>\n");
+    Gate { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
+    User { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
+    Admin { app, origin }.introspect_to_writer(&mut xml, 2);
+    xml + "</node>\n"
+}
+
+#[test]
+fn the_shipped_introspection_file_is_what_jitd_serves() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/dbus/org.jitd.Jit1.xml");
+    let shipped = std::fs::read_to_string(shipped).unwrap();
+    assert_eq!(shipped, served(), "packaging/dbus/org.jitd.Jit1.xml is not what jitd serves");
+}
+
+#[test]
+fn the_interfaces_have_the_names_of_the_contract() {
+    assert_eq!(Gate::name(), gate::INTERFACE);
+    assert_eq!(User::name(), manager::USER_INTERFACE);
+    assert_eq!(Admin::name(), manager::ADMIN_INTERFACE);
+    assert!(OBJECT_PATH.ends_with("Jit1") && BUS_NAME.ends_with("Jit1"));
+}
+
+#[test]
+fn every_error_leaves_under_the_name_of_the_contract() {
+    let text = String::new;
+    for (error, name) in [
+        (Error::CannotDecide(text()), error_name::CANNOT_DECIDE),
+        (Error::NotPermitted(text()), error_name::NOT_PERMITTED),
+        (Error::NotFound(text()), error_name::NOT_FOUND),
+        (Error::Invalid(text()), error_name::INVALID),
+        (Error::Refused(text()), error_name::REFUSED),
+        (Error::Busy(text()), error_name::BUSY),
+    ] {
+        assert_eq!(error.name(), name);
+    }
+}

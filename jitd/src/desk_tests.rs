@@ -1,0 +1,332 @@
+//! The desk over a real store: what is answered is on disk, what failed never happened, what is on disk is
+//! what the audit log says.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jit_core::decide::{Known, Question};
+use jit_core::event::{Actor, Event, Login as LoginEvent, Record};
+use jit_core::policy::Subject;
+use jit_core::request::{Caller, GrantOrder, Login, Target};
+use jit_core::state::State;
+use jit_proto::gate::Stage;
+use jit_proto::words::{RequestId, Uid, Verdict};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::clock::Clock;
+use crate::desk::{CannotDecide, Desk, NotDone};
+use crate::store::writer::{self, Queue};
+use crate::store::{StorePath, rows};
+
+const POLICY: &str = r#"
+version = 1
+[admins]
+users = ["root"]
+[[exempt]]
+users = ["root"]
+services = ["login"]
+[role.shell]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["maria"] }
+max-duration = "4h"
+[[role.shell.stage]]
+name = "lead"
+approvers = { users = ["root", "olga"] }
+"#;
+
+/// A jitd without its buses.
+struct Daemon {
+    dir: TempDir,
+    desk: Arc<Desk>,
+    queue: Queue,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Daemon {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("policy.d")).unwrap();
+        fs::write(dir.path().join("policy.d/10.toml"), POLICY).unwrap();
+        Self::start_in(dir)
+    }
+
+    fn start_in(dir: TempDir) -> Self {
+        let (queue, inbox) = writer::queue();
+        let policy_dir = dir.path().join("policy.d");
+        let clock = Clock::of_this_boot().unwrap();
+        let desk = Arc::new(Desk::new(queue.clone(), clock, "db-1".parse().unwrap(), policy_dir));
+        let store = StorePath::in_dir(dir.path());
+        let writer = {
+            let desk = Arc::clone(&desk);
+            std::thread::spawn(move || writer::run(&store, &inbox, &*desk))
+        };
+        let daemon = Self { dir, desk, queue, writer: Some(writer) };
+        daemon.until(|trouble| trouble != Some("it is starting"));
+        daemon
+    }
+
+    /// Waits for the desk to be in some condition.
+    fn until(&self, is: impl Fn(Option<&str>) -> bool) {
+        let start = Instant::now();
+        while !is(self.desk.trouble().as_deref()) {
+            assert!(start.elapsed() < Duration::from_secs(20), "{:?}", self.desk.trouble());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Stops without a word, as `kill -9` would, but for what the writer has taken already.
+    fn stop(mut self) -> TempDir {
+        self.queue.stop();
+        self.writer.take().unwrap().join().unwrap();
+        self.dir
+    }
+
+    fn store(&self) -> Connection {
+        Connection::open(self.dir.path().join("store.db")).unwrap()
+    }
+
+    fn grant(&self, id: u64) -> Result<(), String> {
+        let order = GrantOrder {
+            beneficiary: maria(),
+            role: "shell".parse().unwrap(),
+            duration: None,
+            reason: "INC-1 look".parse().unwrap(),
+            id: RequestId::from_bits(id),
+        };
+        let ticket = self.desk.grant(&root(), ROOT, order).map_err(|err| err.to_string())?;
+        zruntime::block_on(ticket.durable()).map_err(|err| err.to_string())
+    }
+
+    fn check(&self) -> Result<Verdict, CannotDecide> {
+        let checked = self.desk.check(&question(), ROOT)?;
+        match checked.ticket {
+            Some(ticket) => zruntime::block_on(ticket.durable())
+                .map(|()| checked.answer.verdict)
+                .map_err(|err| CannotDecide(err.to_string())),
+            None => Ok(checked.answer.verdict),
+        }
+    }
+}
+
+const ROOT: Actor = Actor { uid: Uid::ROOT, loginuid: None, session: None };
+
+fn subject(name: &str, uid: u32) -> Subject {
+    Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: Default::default() }
+}
+
+fn maria() -> Subject {
+    subject("maria", 1001)
+}
+
+fn root() -> Caller {
+    Caller { account: subject("root", 0), login: Login::Known(subject("root", 0)) }
+}
+
+fn question() -> Question {
+    Question {
+        stage: Stage::Account,
+        login: LoginEvent {
+            service: "sshd".parse().unwrap(),
+            user: "maria".parse().unwrap(),
+            uid: Some(maria().uid),
+            target: None,
+            rhost: String::new(),
+            tty: String::new(),
+        },
+        subject: Known::Fully(maria()),
+        caller_uid: Uid::ROOT,
+        holds_claim: false,
+    }
+}
+
+fn records(store: &Connection) -> Vec<Record> {
+    let read = rows::records(store, 0, u32::MAX).unwrap();
+    read.iter().map(|(seq, bytes)| Record::decode(*seq, bytes).unwrap()).collect()
+}
+
+#[test]
+fn an_allow_is_on_disk_before_it_is_answered() {
+    let daemon = Daemon::start();
+    assert_eq!(daemon.check(), Ok(Verdict::Deny));
+    daemon.grant(1).unwrap();
+    assert_eq!(daemon.check(), Ok(Verdict::Allow));
+    // Another connection sees it, so it was committed.
+    let last = records(&daemon.store()).pop().unwrap();
+    assert!(matches!(last.event, Event::Allowed { .. }), "{last:?}");
+}
+
+#[test]
+fn what_was_confirmed_is_there_after_a_restart() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    daemon.grant(2).unwrap();
+    let target = Target::Request(RequestId::from_bits(1));
+    let ticket = daemon.desk.revoke(&root(), ROOT, target, None).unwrap();
+    zruntime::block_on(ticket.durable()).unwrap();
+    let daemon = Daemon::start_in(daemon.stop());
+    assert_eq!(daemon.check(), Ok(Verdict::Allow));
+    let revoked = daemon.desk.revoke(&root(), ROOT, target, None);
+    assert!(matches!(revoked, Err(NotDone::Refused(_))), "a confirmed revoke stays revoked");
+}
+
+#[test]
+fn the_tables_are_what_the_audit_log_folds_to() {
+    let daemon = Daemon::start();
+    for id in 1..20 {
+        daemon.grant(id).unwrap();
+        daemon.check().unwrap();
+        if id % 3 == 0 {
+            let target = Target::Request(RequestId::from_bits(id));
+            drop(daemon.desk.revoke(&root(), ROOT, target, None).unwrap());
+        }
+    }
+    let dir = daemon.stop();
+    let store = Connection::open(dir.path().join("store.db")).unwrap();
+    let mut folded = State::default();
+    for record in records(&store) {
+        folded.apply(&record);
+    }
+    assert_eq!(folded, rows::load(&store).unwrap().state);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_denies_loses_nothing_confirmed_and_comes_back() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    // Another writer holds the file: the commit fails as it would on a full disk.
+    let mut blocker = daemon.store();
+    let lock = blocker.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    assert!(daemon.grant(2).is_err(), "not confirmed");
+    assert!(daemon.check().is_err(), "nothing is allowed while nothing can be recorded");
+    drop(lock);
+    daemon.until(|trouble| trouble.is_none());
+    assert_eq!(daemon.check(), Ok(Verdict::Allow));
+    // The grant that failed never happened: its id is free.
+    daemon.grant(2).unwrap();
+    let requests: i64 =
+        daemon.store().query_row("SELECT count(*) FROM request", [], |row| row.get(0)).unwrap();
+    assert_eq!(requests, 2);
+}
+
+#[test]
+fn a_newer_store_is_refused_untouched_and_said_so() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    let dir = daemon.stop();
+    let store = Connection::open(dir.path().join("store.db")).unwrap();
+    store.pragma_update(None, "user_version", 99).unwrap();
+    drop(store);
+    let daemon = Daemon::start_in(dir);
+    daemon.until(|trouble| trouble.is_some_and(|why| why.contains("schema 99 is newer")));
+    assert!(daemon.check().is_err());
+}
+
+#[test]
+fn a_changed_record_is_noticed_and_records_resist_change() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    let dir = daemon.stop();
+    let store = Connection::open(dir.path().join("store.db")).unwrap();
+    for attack in ["UPDATE audit SET bytes = x'00'", "DELETE FROM audit"] {
+        assert!(store.execute_batch(attack).is_err(), "{attack}");
+    }
+    store
+        .execute_batch(
+            "DROP TRIGGER audit_is_append_only;
+             UPDATE audit SET bytes = x'7b7d' WHERE seq = (SELECT max(seq) FROM audit)",
+        )
+        .unwrap();
+    drop(store);
+    let daemon = Daemon::start_in(dir);
+    daemon.until(|trouble| trouble.is_some_and(|why| why.contains("does not have its leaf")));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("policy.d")).unwrap();
+    fs::write(dir.path().join("policy.d/10.toml"), POLICY).unwrap();
+    let junk = "not a database, but perhaps somebody's only copy of something. ".repeat(40);
+    fs::write(dir.path().join("store.db"), &junk).unwrap();
+    let daemon = Daemon::start_in(dir);
+    daemon.until(|trouble| trouble.is_some_and(|why| why.contains("not a database")));
+    assert_eq!(fs::read_to_string(daemon.dir.path().join("store.db")).unwrap(), junk);
+}
+
+fn write_policy(dir: &Path, text: &str) {
+    fs::write(dir.join("policy.d/10.toml"), text).unwrap();
+}
+
+#[test]
+fn a_broken_policy_is_refused_and_the_one_in_force_stays() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    write_policy(daemon.dir.path(), "version = 1\n[admins]\nusers = [\"root\"\n");
+    let bad = daemon.desk.load_policy(None).unwrap().unwrap_err();
+    assert!(bad.to_string().contains("10.toml"), "{bad}");
+    assert_eq!(daemon.check(), Ok(Verdict::Allow));
+    assert!(!daemon.desk.files_are_in_force());
+}
+
+#[test]
+fn the_last_accepted_policy_carries_over_a_restart_with_broken_files() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    write_policy(daemon.dir.path(), "this is not a policy");
+    let daemon = Daemon::start_in(daemon.stop());
+    assert_eq!(daemon.check(), Ok(Verdict::Allow));
+    assert!(!daemon.desk.policy().unwrap().from_files);
+    let said = records(&daemon.store()).into_iter().any(|r| matches!(r.event, Event::PolicyRefused { .. }));
+    assert!(said);
+}
+
+#[test]
+fn without_any_policy_nothing_is_decided_and_the_first_good_one_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("policy.d")).unwrap();
+    write_policy(dir.path(), "broken");
+    let daemon = Daemon::start_in(dir);
+    assert!(daemon.check().unwrap_err().0.contains("no policy"));
+    write_policy(daemon.dir.path(), POLICY);
+    assert!(daemon.desk.load_policy(None).unwrap().is_ok());
+    assert_eq!(daemon.check(), Ok(Verdict::Deny));
+}
+
+#[test]
+fn a_loaded_policy_is_in_the_record_with_its_exact_text() {
+    let daemon = Daemon::start();
+    let new = format!("# reviewed\n{POLICY}");
+    write_policy(daemon.dir.path(), &new);
+    let ticket = daemon.desk.load_policy(Some(ROOT)).unwrap().unwrap().unwrap();
+    zruntime::block_on(ticket.durable()).unwrap();
+    let loaded = records(&daemon.store()).pop().unwrap();
+    assert_eq!(loaded.actor, Some(ROOT));
+    assert!(matches!(loaded.event, Event::PolicyLoaded { files, .. } if files[0].text == new));
+}
+
+#[test]
+fn loading_the_policy_in_force_again_records_nothing() {
+    let daemon = Daemon::start();
+    let before = daemon.desk.next_seq();
+    assert!(daemon.desk.load_policy(Some(ROOT)).unwrap().unwrap().is_none());
+    assert_eq!(daemon.desk.next_seq(), before);
+}
+
+#[test]
+fn a_hundred_checks_at_once_are_all_recorded_and_share_commits() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    let tickets: Vec<_> =
+        (0..100).map(|_| daemon.desk.check(&question(), ROOT).unwrap().ticket.unwrap()).collect();
+    for ticket in tickets {
+        zruntime::block_on(ticket.durable()).unwrap();
+    }
+    let allowed =
+        records(&daemon.store()).iter().filter(|r| matches!(r.event, Event::Allowed { .. })).count();
+    assert_eq!(allowed, 100);
+}
