@@ -76,6 +76,23 @@ pub enum Why {
 }
 
 impl Why {
+    /// Every reason there is, for whoever documents them.
+    pub const ALL: [Self; 13] = [
+        Self::Window,
+        Self::Exempt,
+        Self::CallerIsRoot,
+        Self::Closing,
+        Self::NoWindow,
+        Self::NoRole,
+        Self::NotEligible,
+        Self::RoleChanged,
+        Self::Spent,
+        Self::NoClaim,
+        Self::UnknownUser,
+        Self::NameService,
+        Self::CallerMismatch,
+    ];
+
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

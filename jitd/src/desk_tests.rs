@@ -1,6 +1,7 @@
 //! The desk over a real store: what is answered is on disk, what failed never happened, what is on disk is
 //! what the audit log says.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -116,7 +117,7 @@ impl Daemon {
 const ROOT: Actor = Actor { uid: Uid::ROOT, loginuid: None, session: None };
 
 fn subject(name: &str, uid: u32) -> Subject {
-    Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: Default::default() }
+    Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: BTreeSet::new() }
 }
 
 fn maria() -> Subject {

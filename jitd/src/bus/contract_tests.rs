@@ -44,6 +44,15 @@ fn the_shipped_introspection_file_is_what_jitd_serves() {
 }
 
 #[test]
+fn the_manual_explains_every_word_that_an_answer_can_carry() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/man/jitd.8");
+    let page = std::fs::read_to_string(page).unwrap();
+    for why in jit_core::decide::Why::ALL {
+        assert!(page.contains(&format!("\n.TP\n.B {why}\n")), "jitd(8) does not explain {why}");
+    }
+}
+
+#[test]
 fn the_interfaces_have_the_names_of_the_contract() {
     assert_eq!(Gate::name(), gate::INTERFACE);
     assert_eq!(User::name(), manager::USER_INTERFACE);
