@@ -21,7 +21,7 @@ pub enum BadDuration {
     #[error("a duration is empty; write it like 1h30m")]
     Empty,
     /// A character that is neither a digit nor a unit.
-    #[error("a duration has '{}'; it takes whole numbers with the units d, h, m and s, like 1h30m", Shown(&.0.to_string()))]
+    #[error("a duration has '{}'; it takes whole numbers of d, h, m and s, like 1h30m", Shown(&.0.to_string()))]
     BadChar(char),
     /// A unit with no number before it.
     #[error("the unit `{0}` has no number before it; write it like 1h30m")]
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(Human(Duration::from_millis(61_999)).to_string(), "1m1s");
         assert_eq!(Human(Duration::from_millis(999)).to_string(), "0s");
         assert_eq!(
-            format!("{:>6}|{:<6}|", Human(Duration::from_secs(60)), Human(Duration::ZERO)),
+            format!("{:>6}|{:<6}|", Human(Duration::from_mins(1)), Human(Duration::ZERO)),
             "    1m|0s    |"
         );
     }

@@ -214,7 +214,8 @@ fn a_role_removed_from_policy_shuts_its_windows() {
 fn a_person_who_is_no_longer_eligible_is_refused() {
     let mut world = World::new();
     world.grant(&as_self(root()), maria(), "shell", None).unwrap();
-    world.policy = policy(&POLICY.replace(r#"users = ["maria", "adam"], groups"#, r#"users = ["adam"], groups"#));
+    world.policy =
+        policy(&POLICY.replace(r#"users = ["maria", "adam"], groups"#, r#"users = ["adam"], groups"#));
     assert_eq!(denied(&world, "sshd"), Why::RoleChanged);
 }
 
@@ -223,10 +224,11 @@ fn a_policy_that_became_stricter_shortens_windows_and_a_laxer_one_lengthens_none
     let mut world = World::new();
     world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
     world.wait(HOUR / 2);
-    world.policy = policy(&POLICY.replace(r#"max-duration = "4h""#, r#"max-duration = "40m""#).replace(
-        r#"default-duration = "1h""#,
-        r#"default-duration = "10m""#,
-    ));
+    world.policy = policy(
+        &POLICY
+            .replace(r#"max-duration = "4h""#, r#"max-duration = "40m""#)
+            .replace(r#"default-duration = "1h""#, r#"default-duration = "10m""#),
+    );
     assert_eq!(world.check("sshd", &maria()).admits.unwrap().remaining, Duration::from_mins(10));
     world.policy = policy(&POLICY.replace(r#"max-duration = "4h""#, r#"max-duration = "9h""#));
     assert_eq!(world.check("sshd", &maria()).admits.unwrap().remaining, HOUR / 2);
@@ -292,7 +294,9 @@ fn a_caller_who_names_somebody_else_to_su_or_sudo_is_refused() {
 #[test]
 fn root_gains_nothing_from_su_or_sudo_and_is_unmanaged_there_alone() {
     let world = World::new();
-    for (service, verdict) in [("su", Verdict::Unmanaged), ("sudo-i", Verdict::Unmanaged), ("sshd", Verdict::Deny)] {
+    for (service, verdict) in
+        [("su", Verdict::Unmanaged), ("sudo-i", Verdict::Unmanaged), ("sshd", Verdict::Deny)]
+    {
         let mut question = World::question(service, &maria(), Stage::Account);
         question.caller_uid = Uid::ROOT;
         assert_eq!(world.ask(&question).verdict, verdict, "{service}");

@@ -122,8 +122,7 @@ impl World {
 
     pub(crate) fn apply(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            let record =
-                Record { seq: self.state.next_seq(), at: self.now.clone(), actor: None, event };
+            let record = Record { seq: self.state.next_seq(), at: self.now.clone(), actor: None, event };
             self.state.apply(&record);
             self.log.push(record);
         }

@@ -1,0 +1,54 @@
+//! The kinds of findings. jit-policy(5) explains each; a test holds the two together. A number, once given out,
+//! keeps its meaning: people search for it.
+
+use super::Severity;
+
+/// One kind of finding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Code {
+    pub(super) id: &'static str,
+    pub(super) severity: Severity,
+}
+
+const fn error(id: &'static str) -> Code {
+    Code { id, severity: Severity::Error }
+}
+
+const fn warning(id: &'static str) -> Code {
+    Code { id, severity: Severity::Warning }
+}
+
+// Files.
+pub(super) const NO_FILES: Code = error("JIT001");
+pub(super) const TOO_MANY_FILES: Code = error("JIT002");
+pub(super) const FILE_TOO_LONG: Code = error("JIT003");
+pub(super) const SAME_FILE_NAME: Code = error("JIT004");
+pub(super) const NOT_UTF8: Code = error("JIT005");
+pub(super) const UNPRINTABLE: Code = error("JIT006");
+pub(super) const NOT_TOML: Code = error("JIT007");
+
+// Keys and values.
+pub(super) const NO_VERSION: Code = error("JIT010");
+pub(super) const OTHER_VERSION: Code = error("JIT011");
+pub(super) const UNKNOWN_KEY: Code = error("JIT012");
+pub(super) const NOT_YET: Code = error("JIT013");
+pub(super) const MISSING: Code = error("JIT014");
+pub(super) const WRONG_TYPE: Code = error("JIT015");
+pub(super) const EMPTY: Code = error("JIT016");
+pub(super) const BAD_NAME: Code = error("JIT017");
+pub(super) const BAD_DURATION: Code = error("JIT018");
+pub(super) const BAD_NUMBER: Code = error("JIT019");
+pub(super) const BAD_TEXT: Code = error("JIT020");
+pub(super) const LISTED_TWICE: Code = warning("JIT021");
+
+// What the rules say as a whole.
+pub(super) const DEFAULT_OVER_MAX: Code = error("JIT030");
+pub(super) const SAME_ROLE: Code = error("JIT031");
+pub(super) const TOO_MANY_ROLES: Code = error("JIT032");
+pub(super) const TOO_FEW_APPROVERS: Code = error("JIT033");
+pub(super) const NEVER_APPROVED: Code = error("JIT034");
+pub(super) const NO_ADMINS: Code = error("JIT035");
+pub(super) const NO_CONSOLE: Code = error("JIT036");
+
+// The list of findings itself.
+pub(super) const MORE: Code = warning("JIT090");

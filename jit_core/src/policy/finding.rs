@@ -1,0 +1,187 @@
+//! What is wrong with a policy, said so that the person who wrote the line can mend it.
+
+use std::fmt;
+use std::ops::Range;
+
+use jit_proto::text::Shown;
+
+use super::code::{self, Code};
+use super::source::Source;
+
+/// How many errors, and how many warnings, are kept. A generated policy with a mistake in every line must not
+/// fill memory, and nobody reads further.
+const LIMIT: usize = 1_000;
+
+/// Whether a finding keeps the policy from loading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing is loaded.
+    Error,
+    /// It is loaded, and somebody should look.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// One thing that is wrong, and where. All text in it is safe to show on a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its kind, as `JIT012`; jit-policy(5) explains each.
+    pub code: &'static str,
+    /// Whether it keeps the policy from loading.
+    pub severity: Severity,
+    /// The file's name.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// That line; a long one is cut round the place. Empty where a finding is about no line, as a file's size.
+    pub excerpt: String,
+    /// The characters of `excerpt` that are meant, from 0.
+    pub underline: Range<usize>,
+    /// What is wrong and why.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+/// One line: `10-site.toml:4:1: error JIT012: unknown key …`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, severity, line, column, message, .. } = self;
+        write!(f, "{}:{line}:{column}: {severity} {code}: {message}", Shown(&self.file))
+    }
+}
+
+impl Finding {
+    /// Several lines, without a newline after the last: the message, the place, the line with the place
+    /// underlined, and the hint.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let Self { code, severity, line, column, excerpt, underline, message, .. } = self;
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        let mut lines = vec![
+            format!("{severity} {code}: {message}"),
+            format!("{margin}--> {}:{line}:{column}", Shown(&self.file)),
+        ];
+        if !excerpt.is_empty() {
+            let before = " ".repeat(underline.start);
+            let marks = "^".repeat(underline.len());
+            lines.push(format!("{margin} |"));
+            lines.push(format!("{number} | {excerpt}"));
+            lines.push(format!("{margin} | {before}{marks}"));
+        }
+        lines.extend(self.hint.iter().map(|hint| format!("{margin} = hint: {hint}")));
+        lines.join("\n")
+    }
+}
+
+/// A place in one of the files. Without a span it is the file as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    /// Its index in the list of sources.
+    pub(super) file: usize,
+    /// Bytes of its text.
+    pub(super) span: Option<Range<usize>>,
+}
+
+impl Spot {
+    /// The file as a whole.
+    pub(super) const fn file(file: usize) -> Self {
+        Self { file, span: None }
+    }
+}
+
+/// Findings as they come up.
+#[derive(Debug)]
+pub(super) struct Log<'a> {
+    sources: &'a [Source<'a>],
+    errors: Vec<Finding>,
+    warnings: Vec<Finding>,
+    /// How many more there were.
+    dropped: usize,
+}
+
+impl<'a> Log<'a> {
+    pub(super) const fn new(sources: &'a [Source<'a>]) -> Self {
+        Self { sources, errors: Vec::new(), warnings: Vec::new(), dropped: 0 }
+    }
+
+    /// Adds what was found at a place.
+    pub(super) fn add(&mut self, code: Code, spot: &Spot, message: impl Into<String>) {
+        self.push(code, spot, message.into(), None);
+    }
+
+    /// Adds what was found at a place, and what to write instead.
+    pub(super) fn add_with_hint(
+        &mut self,
+        code: Code,
+        spot: &Spot,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.push(code, spot, message.into(), Some(hint.into()));
+    }
+
+    /// Adds what was found at a place, and what to write instead if that can be said.
+    pub(super) fn push(&mut self, code: Code, spot: &Spot, message: String, hint: Option<String>) {
+        let Code { id: code, severity } = code;
+        let kept = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if kept.len() == LIMIT {
+            self.dropped += 1;
+            return;
+        }
+        let source = self.sources.get(spot.file);
+        let file = source.map_or("policy.d", |source| source.name).to_owned();
+        let (line, column, excerpt, underline) = match (source, &spot.span) {
+            (Some(source), Some(span)) => source.show(span),
+            _ => (1, 1, String::new(), 0..0),
+        };
+        kept.push(Finding { code, severity, file, line, column, excerpt, underline, message, hint });
+    }
+
+    /// Where a place is, for a message about another one.
+    pub(super) fn place(&self, spot: &Spot) -> String {
+        let Some(source) = self.sources.get(spot.file) else { return "policy.d".to_owned() };
+        let (line, column) = source.line_and_column(spot.span.as_ref().map_or(0, |span| span.start));
+        format!("{}:{line}:{column}", Shown(source.name))
+    }
+
+    /// The warnings if there was no error, else all findings; by file and place.
+    pub(super) fn finish(mut self) -> Result<Vec<Finding>, Vec<Finding>> {
+        let failed = !self.errors.is_empty();
+        let mut all = self.errors;
+        all.append(&mut self.warnings);
+        all.sort_by(|a, b| {
+            (&a.file, a.line, a.column, a.code, &a.message)
+                .cmp(&(&b.file, b.line, b.column, b.code, &b.message))
+        });
+        if self.dropped > 0 {
+            let file = all.last().map_or_else(String::new, |last| last.file.clone());
+            all.push(Finding {
+                code: code::MORE.id,
+                severity: code::MORE.severity,
+                file,
+                line: 1,
+                column: 1,
+                excerpt: String::new(),
+                underline: 0..0,
+                message: format!("{} more findings are not shown", self.dropped),
+                hint: None,
+            });
+        }
+        if failed { Err(all) } else { Ok(all) }
+    }
+}

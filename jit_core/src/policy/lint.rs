@@ -1,0 +1,81 @@
+//! What cannot work or be safe, as far as the files alone can tell: rules that are well formed one by one and
+//! wrong together. What depends on a host (who is in a group) is not judged here.
+
+use std::collections::BTreeSet;
+
+use jit_proto::words::UserName;
+
+use super::finding::{Log, Spot};
+use super::{Exempt, Role, Stage, Who, code};
+use crate::duration::Human;
+
+/// How many names a message holds.
+const NAMES: usize = 5;
+
+/// A request that names no time would be refused for asking too much.
+pub(super) fn durations(role: &Role, spot: &Spot, log: &mut Log<'_>) {
+    if role.default_duration > role.max_duration {
+        let (default, max) = (Human(role.default_duration), Human(role.max_duration));
+        let message = format!("`default-duration` ({default}) is longer than `max-duration` ({max})");
+        log.add(code::DEFAULT_OVER_MAX, spot, message);
+    }
+}
+
+/// Whether enough distinct people can approve once the requester is left out. Where a group may approve, only
+/// the host knows.
+pub(super) fn approvers(stage: &Stage, eligible: &Who, spot: &Spot, log: &mut Log<'_>) {
+    if !stage.approvers.groups.is_empty() {
+        return;
+    }
+    let users = &stage.approvers.users;
+    let needed = usize::try_from(stage.approvals.get()).unwrap_or(usize::MAX);
+    if users.len() < needed {
+        let message = format!(
+            "nobody could ever get this role: {needed} approvals are needed, and {} may approve ({})",
+            people(users.len()),
+            names(users)
+        );
+        log.add(code::TOO_FEW_APPROVERS, spot, message);
+        return;
+    }
+    let stuck: BTreeSet<_> = eligible.users.intersection(users).cloned().collect();
+    if !stuck.is_empty() && users.len() - 1 < needed {
+        let message = format!(
+            "{} could never get this role: nobody approves their own request, and of {} that leaves {} where \
+             {needed} must approve",
+            names(&stuck),
+            names(users),
+            users.len() - 1,
+        );
+        log.add_with_hint(code::NEVER_APPROVED, spot, message, "name one more approver, or a group");
+    }
+}
+
+/// Nobody could revoke, lock or accept the clock.
+pub(super) fn no_admins(log: &mut Log<'_>) {
+    let message = "no file has [admins]: nobody could revoke, lock or accept the clock";
+    let hint = "add [admins] with users = [\"root\"] or groups = […]";
+    log.add_with_hint(code::NO_ADMINS, &Spot::file(0), message, hint);
+}
+
+/// Whether somebody gets in at the console without a grant.
+pub(super) fn console(exempt: &BTreeSet<Exempt>, log: &mut Log<'_>) {
+    let at_console = |rule: &Exempt| rule.services.iter().any(|service| service.as_str() == "login");
+    if !exempt.iter().any(at_console) {
+        let message = "no [[exempt]] has the service `login`: a mistake in a rule could lock everybody out";
+        let hint = "add [[exempt]] with users = [\"root\"] and services = [\"login\"]";
+        log.add_with_hint(code::NO_CONSOLE, &Spot::file(0), message, hint);
+    }
+}
+
+fn people(count: usize) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}
+
+fn names(users: &BTreeSet<UserName>) -> String {
+    let mut names: Vec<_> = users.iter().take(NAMES).map(ToString::to_string).collect();
+    if users.len() > NAMES {
+        names.push(format!("{} more", users.len() - NAMES));
+    }
+    names.join(", ")
+}

@@ -1,0 +1,220 @@
+//! The language at a glance: which keys each kind of table takes, and what is said about any other key.
+
+use jit_proto::text::Shown;
+
+use super::code;
+use super::finding::{Log, Spot};
+
+/// One kind of table.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// What it is.
+    what: &'static str,
+    /// How it is opened.
+    header: &'static str,
+    /// The keys that are acted on, each with an example of its use.
+    keys: &'static [(&'static str, &'static str)],
+    /// The keys of the language that are not acted on yet. To accept one would be to drop a rule in silence.
+    pub(super) later: &'static [&'static str],
+}
+
+pub(super) const FILE: Shape = Shape {
+    what: "a policy file",
+    header: "at the top",
+    keys: &[
+        ("version", "version = 1"),
+        ("role", "[role.NAME]"),
+        ("exempt", "[[exempt]]"),
+        ("admins", "[admins]"),
+        ("auditors", "[auditors]"),
+    ],
+    later: &["people", "mode"],
+};
+
+pub(super) const ROLE: Shape = Shape {
+    what: "a role",
+    header: "under [role.NAME]",
+    keys: &[
+        ("summary", r#"summary = "Shell on the database hosts""#),
+        ("hosts", r#"hosts = ["db-*"]"#),
+        ("services", r#"services = ["sshd", "sudo"]"#),
+        ("eligible", r#"eligible = { groups = ["dba"] }"#),
+        ("max-duration", r#"max-duration = "4h""#),
+        ("default-duration", r#"default-duration = "1h""#),
+        ("uses", "uses = 1"),
+        ("stage", "[[role.NAME.stage]]"),
+    ],
+    later: &[
+        "from",
+        "hours",
+        "starts",
+        "survives-reboot",
+        "reason",
+        "at-end",
+        "keep-max",
+        "grace",
+        "warn",
+        "emergency",
+        "mode",
+    ],
+};
+
+pub(super) const STAGE: Shape = Shape {
+    what: "a stage",
+    header: "under [[role.NAME.stage]]",
+    keys: &[
+        ("name", r#"name = "team lead""#),
+        ("approvers", r#"approvers = { groups = ["dba-leads"] }"#),
+        ("approvals", "approvals = 2"),
+    ],
+    later: &["denials", "expires", "then", "accept"],
+};
+
+pub(super) const WHO: Shape = Shape {
+    what: "a set of people",
+    header: "as { users = […], groups = […] }",
+    keys: &[("users", r#"users = ["ana"]"#), ("groups", r#"groups = ["dba"]"#)],
+    later: &[],
+};
+
+pub(super) const EXEMPT: Shape = Shape {
+    what: "an exemption",
+    header: "under [[exempt]]",
+    keys: &[
+        ("users", r#"users = ["root"]"#),
+        ("groups", r#"groups = ["backup"]"#),
+        ("services", r#"services = ["login"]"#),
+    ],
+    later: &["from"],
+};
+
+pub(super) const ALL: [&Shape; 5] = [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT];
+
+impl Shape {
+    /// Reports a key that the table does not take. The answer is the key that was probably meant.
+    pub(super) fn check(&self, key: &str, spot: &Spot, log: &mut Log<'_>) -> Option<&'static str> {
+        if self.names().any(|known| known == key) {
+            return None;
+        }
+        if self.later.contains(&key) {
+            log.add(code::NOT_YET, spot, not_yet(&quoted(key)));
+            return None;
+        }
+        let unknown = format!("unknown key {}", quoted(key));
+        let near = nearest(key, self.names().chain(self.later.iter().copied()));
+        if let Some(near) = near {
+            log.add(code::UNKNOWN_KEY, spot, format!("{unknown}; did you mean `{near}`?"));
+            return Some(near);
+        }
+        let elsewhere = |other: &&Shape| other.names().any(|k| k == key) || other.later.contains(&key);
+        let hint = match ALL.into_iter().find(elsewhere) {
+            Some(home) => format!("it belongs in {}, {}", home.what, home.header),
+            None => format!("{} takes {}", self.what, self.names().collect::<Vec<_>>().join(", ")),
+        };
+        log.add_with_hint(code::UNKNOWN_KEY, spot, unknown, hint);
+        None
+    }
+
+    /// Reports a key that must be there and is not.
+    pub(super) fn missing(&self, key: &str, spot: &Spot, log: &mut Log<'_>) {
+        let message = format!("{} is missing: {} needs it", quoted(key), self.what);
+        log.push(code::MISSING, spot, message, example(key));
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|(name, _)| *name)
+    }
+}
+
+/// A hint how a key is used.
+pub(super) fn example(key: &str) -> Option<String> {
+    let keys = ALL.into_iter().flat_map(|shape| shape.keys);
+    keys.into_iter().find(|(name, _)| *name == key).map(|(_, example)| format!("write it like {example}"))
+}
+
+/// What is said about a part of the language that is not acted on yet.
+pub(super) fn not_yet(what: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("jitd {version} does not act on {what} yet; nothing is loaded rather than a rule ignored")
+}
+
+/// A word from a file as it stands in a message: nothing in it can act on a terminal, and it is not long.
+pub(super) fn quoted(word: &str) -> String {
+    const LIMIT: usize = 64;
+    let cut: String = word.chars().take(LIMIT).collect();
+    let dots = if cut.len() < word.len() { "…" } else { "" };
+    format!("`{}{dots}`", Shown(&cut))
+}
+
+/// The one of the words that was meant, if the word is no more than a typing error away from it.
+fn nearest(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let allowed = |known: &str| (known.len() / 3).clamp(1, 3);
+    let distances = known.map(|known| (distance(word, known), known));
+    distances.filter(|(distance, known)| *distance <= allowed(known)).min().map(|(_, known)| known)
+}
+
+/// How many characters must be added, dropped, changed or swapped with their neighbour to make one word of the
+/// other (optimal string alignment). Words of very different length are not compared.
+fn distance(a: &str, b: &str) -> usize {
+    if a.len().abs_diff(b.len()) > 8 {
+        return usize::MAX;
+    }
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut above: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let mut least = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(above[j - 1] + 1);
+            }
+            next.push(least);
+        }
+        above = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typing_error_is_recognised_and_another_word_is_not() {
+        for (typed, meant) in [
+            ("elegible", Some("eligible")),
+            ("hots", Some("hosts")),
+            ("host", Some("hosts")),
+            ("max_duration", Some("max-duration")),
+            ("maxduration", Some("max-duration")),
+            ("Services", Some("services")),
+            ("use", Some("uses")),
+            ("priority", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(typed, ROLE.names()), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn swapped_neighbours_are_one_error() {
+        assert_eq!(distance("stgae", "stage"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn a_key_is_acted_on_or_not_yet_but_never_both() {
+        for shape in ALL {
+            assert!(shape.names().all(|key| !shape.later.contains(&key)), "{}", shape.what);
+        }
+    }
+
+    #[test]
+    fn a_hostile_word_is_shown_short_and_escaped() {
+        assert_eq!(quoted("a\u{1b}[2J"), r"`a\u{1b}[2J`");
+        assert!(quoted(&"x".repeat(10_000)).len() < 80);
+    }
+}

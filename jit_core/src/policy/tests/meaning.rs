@@ -1,0 +1,219 @@
+//! What a policy that loads means.
+
+use super::*;
+
+#[test]
+fn a_policy_says_what_its_file_says() {
+    let policy = load(WHOLE);
+    let role = policy.role(&"db-oncall".parse().unwrap()).unwrap();
+    assert_eq!(
+        *role,
+        Role {
+            name: "db-oncall".parse().unwrap(),
+            summary: Some("On-call".to_owned()),
+            hosts: vec!["backup".parse().unwrap(), "db-*".parse().unwrap()],
+            services: set(&["sshd", "sudo", "sudo-i"]),
+            eligible: Who { users: set(&["maria"]), groups: set(&["dba"]) },
+            max_duration: Duration::from_hours(4),
+            default_duration: Duration::from_mins(30),
+            uses: Uses::Times(NonZeroU32::new(3).unwrap()),
+            stages: vec![Stage {
+                name: "team lead".to_owned(),
+                approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]) },
+                approvals: NonZeroU32::new(2).unwrap(),
+            }],
+        }
+    );
+    assert_eq!(policy.roles().collect::<Vec<_>>(), [role]);
+}
+
+#[test]
+fn what_a_role_leaves_out_has_a_plain_meaning() {
+    let policy = load(&with_role(ROLE_LINES));
+    let role = policy.role(&"r".parse().unwrap()).unwrap();
+    assert_eq!((role.summary.as_deref(), role.uses), (None, Uses::Unlimited));
+    assert_eq!(role.default_duration, Duration::from_hours(1), "an hour");
+    assert_eq!((role.stages[0].name.as_str(), role.stages[0].approvals.get()), ("stage 1", 1));
+
+    let short = load(&with_role(&ROLE_LINES.replace("4h", "20m")));
+    let role = short.role(&"r".parse().unwrap()).unwrap();
+    assert_eq!(role.default_duration, Duration::from_mins(20), "but never more than the most");
+}
+
+#[test]
+fn a_table_may_be_written_in_any_form_that_toml_has() {
+    let dotted = format!(
+        r#"{BASE}
+        role.r.hosts = ["*"]
+        role.r.services = ["sshd"]
+        role.r.eligible.groups = ["dba"]
+        role.r.max-duration = '4h'
+        role.r.stage = [{{ approvers.groups = ["leads"] }}]
+        "#
+    );
+    assert_eq!(load(&dotted).rules, load(&with_role(ROLE_LINES)).rules);
+}
+
+#[test]
+fn sudo_and_su_mean_their_login_forms_too() {
+    let policy = load(&with_role(&ROLE_LINES.replace("\"sshd\"", "\"sudo\", \"su\"")));
+    let role = policy.role(&"r".parse().unwrap()).unwrap();
+    assert_eq!(role.services, set(&["su", "su-l", "sudo", "sudo-i"]));
+
+    let policy = load(&BASE.replace("\"login\"", "\"login\", \"su\""));
+    assert!(policy.exempt(&subject("root", &[]), &"su-l".parse().unwrap()));
+}
+
+#[test]
+fn the_login_form_alone_does_not_mean_the_other() {
+    let policy = load(&with_role(&ROLE_LINES.replace("sshd", "sudo-i")));
+    assert_eq!(policy.role(&"r".parse().unwrap()).unwrap().services, set(&["sudo-i"]));
+}
+
+#[test]
+fn a_role_exists_on_the_hosts_that_one_of_its_patterns_matches() {
+    let policy = load(WHOLE);
+    let role = policy.roles().next().unwrap();
+    for (host, expected) in [("db-1", true), ("DB-1.example", true), ("backup", true), ("backup-2", false)] {
+        assert_eq!(role.on_host(&host.parse().unwrap()), expected, "{host}");
+    }
+}
+
+#[test]
+fn a_person_belongs_by_name_or_by_group_and_not_by_half_a_name() {
+    let who = Who { users: set(&["ana"]), groups: set(&["dba"]) };
+    assert!(who.contains(&subject("ana", &[])));
+    assert!(who.contains(&subject("tom", &["staff", "dba"])));
+    for (name, groups) in [("tom", &["staff"]), ("dba", &["ana"]), ("an", &["db"]), ("ANA", &["DBA"])] {
+        assert!(!who.contains(&subject(name, groups)), "{name} {groups:?}");
+    }
+    assert!(!Who::default().contains(&subject("ana", &["dba"])));
+}
+
+#[test]
+fn people_are_shown_as_users_then_groups() {
+    assert_eq!(Who { users: set(&["tom", "ana"]), groups: set(&["dba"]) }.to_string(), "ana, tom, @dba");
+    assert_eq!(Who::default().to_string(), "nobody");
+    assert!(Who::default().is_empty() && !Who { users: set(&["ana"]), ..Who::default() }.is_empty());
+}
+
+#[test]
+fn an_exemption_is_for_its_people_at_its_services_only() {
+    let policy = load(
+        r#"
+        version = 1
+        admins = { users = ["root"] }
+        [[exempt]]
+        users = ["root"]
+        services = ["login"]
+        [[exempt]]
+        groups = ["backup"]
+        services = ["sshd", "cron"]
+        "#,
+    );
+    let (root, backup) = (subject("root", &["root"]), subject("bak", &["backup"]));
+    for (subject, service, expected) in [
+        (&root, "login", true),
+        (&root, "sshd", false),
+        (&backup, "sshd", true),
+        (&backup, "cron", true),
+        (&backup, "login", false),
+        (&subject("ana", &[]), "sshd", false),
+    ] {
+        assert_eq!(policy.exempt(subject, &service.parse().unwrap()), expected, "{service}");
+    }
+}
+
+#[test]
+fn admins_and_auditors_add_up_over_files_and_neither_is_the_other() {
+    let more = "version = 1\n[admins]\nusers = [\"ana\"]\n[auditors]\ngroups = [\"audit\"]\n";
+    let files = [file("10-site.toml", WHOLE), file("20-more.toml", more)];
+    let policy = Policy::parse(&files).unwrap().policy;
+    for admin in [subject("root", &[]), subject("ana", &[]), subject("x", &["sysadmin"])] {
+        assert!(policy.is_admin(&admin) && !policy.is_auditor(&admin));
+    }
+    for auditor in [subject("eve", &[]), subject("x", &["audit"])] {
+        assert!(policy.is_auditor(&auditor) && !policy.is_admin(&auditor));
+    }
+}
+
+#[test]
+fn a_service_is_named_if_any_role_on_any_host_names_it() {
+    let policy = load(WHOLE);
+    for (service, expected) in [("sshd", true), ("sudo-i", true), ("login", false), ("su", false)] {
+        assert_eq!(policy.names_service(&service.parse().unwrap()), expected, "{service}");
+    }
+}
+
+#[test]
+fn every_group_that_the_policy_names_is_listed_once_in_name_order() {
+    let more = "version = 1\n[auditors]\ngroups = [\"dba\", \"audit\"]\n[[exempt]]\ngroups = [\"bak\"]\n\
+                services = [\"cron\"]\n";
+    let policy = Policy::parse(&[file("a.toml", WHOLE), file("b.toml", more)]).unwrap().policy;
+    let groups: Vec<_> = policy.groups().map(GroupName::as_str).collect();
+    assert_eq!(groups, ["audit", "bak", "dba", "dba-leads", "sysadmin"]);
+}
+
+#[test]
+fn the_stricter_of_two_uses_is_the_lesser() {
+    let times = |n| Uses::Times(NonZeroU32::new(n).unwrap());
+    assert_eq!(Uses::Unlimited.stricter(times(7)), times(7));
+    assert_eq!(times(1).stricter(times(7)), times(1));
+    assert_eq!(Uses::Unlimited.stricter(Uses::Unlimited), Uses::Unlimited);
+    assert_eq!((Uses::Unlimited.to_string(), times(7).to_string()), ("unlimited".to_owned(), "7".to_owned()));
+}
+
+#[test]
+fn the_terms_of_a_role_change_with_everything_that_opens_or_closes_a_door() {
+    let terms = |text: &str| load(text).roles().next().unwrap().terms_digest();
+    let before = terms(WHOLE);
+    let mut seen = BTreeSet::from([before]);
+    for (old, new) in [
+        ("db-oncall", "db-other"),
+        ("\"db-*\"", "\"*\""),
+        ("\"sshd\", \"sudo\"", "\"sshd\""),
+        ("[\"maria\"]", "[\"mario\"]"),
+        ("[\"maria\"], groups = [\"dba\"]", "[\"maria\", \"dba\"]"),
+        ("\"4h\"", "\"5h\""),
+        ("\"30m\"", "\"31m\""),
+        ("uses = 3", "uses = 4"),
+        ("uses = 3", "uses = \"unlimited\""),
+        ("\"tom\"", "\"tim\""),
+        ("dba-leads", "dba"),
+        ("approvals = 2", "approvals = 1"),
+    ] {
+        assert!(WHOLE.contains(old), "{old}");
+        assert!(seen.insert(terms(&WHOLE.replace(old, new))), "{old} → {new}");
+    }
+}
+
+#[test]
+fn the_terms_of_a_role_do_not_change_with_what_is_only_read_or_with_layout() {
+    let terms = |text: &str| load(text).roles().next().unwrap().terms_digest();
+    for (old, new) in [
+        ("\"On-call\"", "\"Somebody must\""),
+        ("\"team lead\"", "\"lead\""),
+        ("\"db-*\", \"backup\"", "\n\"BACKUP\", # a comment\n\"DB-*\""),
+        ("\"sshd\", \"sudo\"", "\"sudo-i\", \"sudo\", \"sshd\""),
+        ("\"ana\", \"tom\"", "\"tom\", \"ana\""),
+        ("\"4h\"", "\"240m\""),
+        ("[auditors]", "[auditors] # nobody else"),
+        ("\"eve\"", "\"adam\""),
+    ] {
+        assert!(WHOLE.contains(old), "{old}");
+        assert_eq!(terms(&WHOLE.replace(old, new)), terms(WHOLE), "{old} → {new}");
+    }
+}
+
+#[test]
+fn the_digest_of_a_policy_is_over_names_and_bytes_in_name_order() {
+    let (a, b) = (file("a.toml", WHOLE), file("b.toml", "version = 1"));
+    let policy = Policy::parse(&[b.clone(), a.clone()]).unwrap().policy;
+    let mut bytes = Vec::new();
+    for part in [&b"a.toml"[..], WHOLE.as_bytes(), b"b.toml", b"version = 1"] {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    assert_eq!(policy.digest(), Digest::of(&bytes));
+    assert_eq!(policy.files(), [a, b]);
+}

@@ -1,0 +1,338 @@
+//! What is refused, with which code, and that one mistake is one finding.
+
+use super::*;
+use crate::policy::shape;
+
+#[test]
+fn a_bad_value_is_refused_with_the_code_of_its_kind() {
+    for (lines, code) in [
+        ("hosts = \"db-*\"", "JIT015"),
+        ("hosts = []", "JIT016"),
+        ("hosts = [\"\"]", "JIT016"),
+        ("hosts = [7]", "JIT015"),
+        ("hosts = [\"db [1]\"]", "JIT017"),
+        ("hosts = [\"@db\"]", "JIT013"),
+        ("services = [\"SSHD\"]", "JIT017"),
+        ("services = [\"../shadow\"]", "JIT017"),
+        ("services = []", "JIT016"),
+        ("eligible = \"dba\"", "JIT015"),
+        ("eligible = {}", "JIT016"),
+        ("eligible = { users = [] }", "JIT016"),
+        ("eligible = { users = [\"a b\"] }", "JIT017"),
+        ("eligible = { users = [\"-rf\"] }", "JIT017"),
+        ("eligible = { groups = [\"@dba\"] }", "JIT017"),
+        ("eligible = { users = [1000] }", "JIT015"),
+        ("max-duration = 4", "JIT015"),
+        ("max-duration = 04:00:00", "JIT015"),
+        ("max-duration = \"\"", "JIT016"),
+        ("max-duration = \"4\"", "JIT018"),
+        ("max-duration = \"-4h\"", "JIT018"),
+        ("max-duration = \"0h\"", "JIT018"),
+        ("max-duration = \"366d\"", "JIT018"),
+        ("max-duration = \"99999999999999999999h\"", "JIT018"),
+        ("default-duration = \"5h\"", "JIT030"),
+        ("default-duration = true", "JIT015"),
+        ("uses = 0", "JIT019"),
+        ("uses = -1", "JIT019"),
+        ("uses = 4294967296", "JIT019"),
+        ("uses = -99999999999999999999", "JIT019"),
+        ("uses = 1.0", "JIT015"),
+        ("uses = \"once\"", "JIT015"),
+        ("summary = \"\"", "JIT016"),
+        ("summary = \"  \"", "JIT020"),
+        ("summary = \"a\\nb\"", "JIT020"),
+        ("summary = \"a\\u001b[2Jb\"", "JIT020"),
+        ("summary = \"a\\u202eb\"", "JIT020"),
+        ("stage = []", "JIT016"),
+        ("stage = { approvers = { groups = [\"leads\"] } }", "JIT015"),
+        ("stage = [{}]", "JIT014"),
+        ("stage = [{ approvers = {} }]", "JIT016"),
+        ("stage = [{ approvers = { groups = [\"leads\"] }, approvals = 0 }]", "JIT019"),
+        ("stage = [{ approvers = { groups = [\"leads\"] }, name = \"\" }]", "JIT016"),
+        ("stage = [{ approvers = { groups = [\"a\"] } }, { approvers = { groups = [\"b\"] } }]", "JIT013"),
+    ] {
+        let key = lines.split(' ').next().unwrap();
+        let others = ROLE_LINES.lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n");
+        let text = with_role(&format!("{others}\n{lines}"));
+        assert_eq!(codes(&text), [code], "{lines}: {:#?}", findings(&text));
+    }
+}
+
+#[test]
+fn a_role_needs_hosts_services_eligible_people_a_longest_time_and_a_stage() {
+    let whole = with_role(ROLE_LINES);
+    for key in ["hosts", "services", "eligible", "max-duration", "stage"] {
+        let without = whole.lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n");
+        let found = findings(&without);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0].code, "JIT014");
+        assert!(found[0].message.starts_with(&format!("`{key}` is missing")), "{}", found[0]);
+        assert_eq!(found[0].excerpt, "[role.r]");
+    }
+}
+
+#[test]
+fn a_role_name_is_a_word_of_its_own() {
+    for name in ["\"\"", "DBA", "\"db oncall\"", "\"../x\"", "\"a\\u001bb\"", &"x".repeat(65)] {
+        let text = with_role(ROLE_LINES).replace("[role.r]", &format!("[role.{name}]"));
+        assert_eq!(codes(&text), ["JIT017"], "{name}");
+    }
+    load(&with_role(ROLE_LINES).replace("[role.r]", "[role.\"db.on-call_2\"]"));
+}
+
+#[test]
+fn a_key_that_is_not_acted_on_yet_loads_nothing() {
+    let places = [
+        (&shape::FILE, "version = 1\n"),
+        (&shape::ROLE, "[role.db-oncall]\n"),
+        (&shape::STAGE, "[[role.db-oncall.stage]]\n"),
+        (&shape::EXEMPT, "[[exempt]]\n"),
+    ];
+    let mut tried = 0;
+    for (shape, header) in places {
+        for key in shape.later {
+            let found = findings(&WHOLE.replace(header, &format!("{header}{key} = 1\n")));
+            assert_eq!(found.len(), 1, "{found:#?}");
+            assert_eq!((found[0].code, found[0].severity), ("JIT013", Severity::Error));
+            let expected = format!(
+                "jitd {} does not act on `{key}` yet; nothing is loaded rather than a rule ignored",
+                env!("CARGO_PKG_VERSION")
+            );
+            assert_eq!(found[0].message, expected);
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 18, "all of DESIGN §5 that is to come");
+}
+
+#[test]
+fn every_key_that_is_accepted_is_read() {
+    let assignments = WHOLE.lines().filter_map(|line| line.split_once(" = "));
+    let mut tried = 0;
+    for (key, value) in assignments {
+        let line = format!("{key} = {value}");
+        let found = findings(&WHOLE.replace(&line, &format!("{key} = false")));
+        assert!(found.iter().any(|finding| finding.code == "JIT015"), "{key}: {found:#?}");
+        tried += 1;
+    }
+    assert_eq!(tried, 16);
+}
+
+#[test]
+fn an_unknown_key_is_refused_wherever_it_stands() {
+    for header in [
+        "version = 1\n",
+        "[admins]\n",
+        "[auditors]\n",
+        "[[exempt]]\n",
+        "[role.db-oncall]\n",
+        "name = \"team lead\"\n",
+    ] {
+        let text = WHOLE.replace(header, &format!("{header}priority = 1\n"));
+        assert_eq!(codes(&text), ["JIT012"], "{header}");
+    }
+    let inline = WHOLE.replace("users = [\"maria\"]", "users = [\"maria\"], roles = [\"x\"]");
+    assert_eq!(codes(&inline), ["JIT012"]);
+}
+
+#[test]
+fn every_file_says_its_version() {
+    let other = |text: &str| {
+        let findings = Policy::parse(&[file("a.toml", WHOLE), file("b.toml", text)]).unwrap_err();
+        findings.iter().map(|finding| (finding.file.clone(), finding.code)).collect::<Vec<_>>()
+    };
+    assert_eq!(other(""), [("b.toml".to_owned(), "JIT010")]);
+    assert_eq!(other("version = 2\nwhatever = 1"), [("b.toml".to_owned(), "JIT011")]);
+    assert_eq!(other("version = 0"), [("b.toml".to_owned(), "JIT011")]);
+    assert_eq!(other("version = \"1\""), [("b.toml".to_owned(), "JIT015")]);
+}
+
+#[test]
+fn a_file_that_is_not_text_is_refused_with_the_place() {
+    let place = |bytes: &[u8]| {
+        let found = Policy::parse(&[file("a.toml", bytes)]).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        (found[0].code, found[0].line, found[0].column)
+    };
+    assert_eq!(place(b"version = 1\n# caf\xe9\n"), ("JIT005", 2, 6));
+    assert_eq!(place(b"version = 1\n\0"), ("JIT006", 2, 1));
+    assert_eq!(place("version = 1 # \u{202e}".as_bytes()), ("JIT006", 1, 15));
+    assert_eq!(place("\u{feff}version = 1".as_bytes()), ("JIT006", 1, 1));
+    assert_eq!(place(b"version = 1\rversion = 1"), ("JIT006", 1, 12));
+    assert_eq!(place(b"version = 1\n[admins"), ("JIT007", 2, 8));
+    assert_eq!(place(b"version = 1\nversion = 1"), ("JIT007", 2, 1));
+}
+
+#[test]
+fn lines_may_end_as_they_do_on_windows() {
+    assert_eq!(load(&WHOLE.replace('\n', "\r\n")).rules, load(WHOLE).rules);
+}
+
+#[test]
+fn a_file_may_be_one_mebibyte_long_and_not_a_byte_longer() {
+    let padded = |length: usize| format!("{WHOLE}#{}", "x".repeat(length - WHOLE.len() - 1));
+    load(&padded(1 << 20));
+    assert_eq!(codes(&padded((1 << 20) + 1)), ["JIT003"]);
+}
+
+#[test]
+fn there_may_be_256_files_and_not_none() {
+    let mut files: Vec<_> = (0..255).map(|n| file(&format!("{n:03}.toml"), "version = 1")).collect();
+    files.push(file("zzz.toml", WHOLE));
+    assert!(Policy::parse(&files).is_ok());
+    files.push(file("zzzz.toml", "version = 1"));
+    assert_eq!(Policy::parse(&files).unwrap_err()[0].code, "JIT002");
+    assert_eq!(Policy::parse(&[]).unwrap_err()[0].code, "JIT001");
+}
+
+#[test]
+fn two_files_of_one_name_are_refused() {
+    let found = Policy::parse(&[file("a.toml", WHOLE), file("a.toml", "version = 1")]).unwrap_err();
+    assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["JIT004"]);
+}
+
+#[test]
+fn there_may_be_20_000_roles_and_not_one_more() {
+    let roles = |name: &str, count: usize| {
+        let role = |n| {
+            format!(
+                "role.{name}{n} = {{ hosts = [\"*\"], services = [\"s\"], eligible.groups = [\"g\"], \
+                 max-duration = \"1h\", stage = [{{ approvers.groups = [\"g\"] }}] }}\n"
+            )
+        };
+        file(
+            &format!("{name}.toml"),
+            format!("version = 1\n{}", (0..count).map(role).collect::<Vec<_>>().concat()),
+        )
+    };
+    let mut files = vec![
+        file("0.toml", BASE),
+        roles("a", 5_000),
+        roles("b", 5_000),
+        roles("c", 5_000),
+        roles("d", 5_000),
+    ];
+    assert_eq!(Policy::parse(&files).unwrap().policy.roles().count(), 20_000);
+    files.push(roles("e", 3));
+    let found = Policy::parse(&files).unwrap_err();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].code, found[0].file.as_str(), found[0].line), ("JIT032", "e.toml", 2));
+}
+
+#[test]
+fn a_role_that_two_files_define_is_refused_and_both_places_are_named() {
+    let files = [file("20.toml", with_role(ROLE_LINES)), file("10.toml", with_role(ROLE_LINES))];
+    let found = Policy::parse(&files).unwrap_err();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].to_string(), "20.toml:6:7: error JIT031: role `r` is already defined at 10.toml:6:7");
+}
+
+#[test]
+fn a_stage_must_be_able_to_gather_enough_people_without_the_requester() {
+    let with = |eligible: &str, approvers: &str, approvals: u32| {
+        codes(&with_role(&format!(
+            "hosts = [\"*\"]\nservices = [\"sshd\"]\nmax-duration = \"1h\"\neligible = {{ {eligible} }}\n\
+             stage = [{{ approvers = {{ {approvers} }}, approvals = {approvals} }}]"
+        )))
+    };
+    let (dba, ana) = ("groups = [\"dba\"]", "users = [\"ana\"]");
+    // Fewer approvers than approvals: nobody could get it.
+    assert_eq!(with(dba, ana, 2), ["JIT033"]);
+    assert_eq!(with(dba, "users = [\"ana\", \"tom\"]", 3), ["JIT033"]);
+    assert_eq!(with(dba, ana, 1), Vec::<&str>::new());
+    // Enough, but not for an approver who asks.
+    assert_eq!(with(ana, ana, 1), ["JIT034"]);
+    assert_eq!(with("users = [\"ana\", \"eve\"]", "users = [\"ana\", \"tom\"]", 2), ["JIT034"]);
+    assert_eq!(with("users = [\"eve\"]", "users = [\"ana\", \"tom\"]", 2), Vec::<&str>::new());
+    assert_eq!(with(ana, "users = [\"ana\", \"tom\"]", 1), Vec::<&str>::new());
+    // Where a group may approve, only the host knows.
+    assert_eq!(with(ana, "users = [\"ana\"], groups = [\"leads\"]", 9), Vec::<&str>::new());
+}
+
+#[test]
+fn who_could_never_be_approved_is_named() {
+    let found = findings(&with_role(
+        "hosts = [\"*\"]\nservices = [\"sshd\"]\nmax-duration = \"1h\"\neligible.users = [\"ana\", \"eve\", \"tom\"]\n\
+         stage = [{ approvers.users = [\"tom\", \"ana\"], approvals = 2 }]",
+    ));
+    assert!(found[0].message.starts_with("ana, tom could never get this role"), "{}", found[0]);
+}
+
+#[test]
+fn a_policy_that_locks_out_every_admin_or_the_console_is_refused() {
+    assert_eq!(codes(&BASE.replace("admins = { users = [\"root\"] }", "")), ["JIT035"]);
+    assert_eq!(codes(&BASE.replace("\"login\"", "\"sshd\"")), ["JIT036"]);
+    assert_eq!(codes("version = 1"), ["JIT035", "JIT036"]);
+}
+
+#[test]
+fn one_mistake_is_not_reported_as_another() {
+    // An unreadable name in [admins] is not "no admins", an unreadable exemption not "no console".
+    assert_eq!(
+        codes(&BASE.replace("admins = { users = [\"root\"] }", "admins = { users = [\"a b\"] }")),
+        ["JIT017"]
+    );
+    assert_eq!(codes(&BASE.replace("\"login\"", "\"LOGIN\"")), ["JIT017"]);
+    // What is misspelt is not missing.
+    for (right, wrong) in [
+        ("version =", "versoin ="),
+        ("[admins]", "[admin]"),
+        ("[[exempt]]", "[[exempts]]"),
+        ("services = [\"login\"]", "service = [\"login\"]"),
+        ("eligible", "elegible"),
+        ("[[role.db-oncall.stage]]", "[[role.db-oncall.stages]]"),
+        ("users = [\"eve\"]", "user = [\"eve\"]"),
+        ("approvers", "approver"),
+    ] {
+        assert_eq!(codes(&WHOLE.replace(right, wrong)), ["JIT012"], "{wrong}");
+    }
+    // What a file would have said is not missed where the file cannot be read.
+    assert_eq!(codes("version = 1\n[admins"), ["JIT007"]);
+    // Half a list of approvers is not too few.
+    let half = "stage = [{ approvers = { users = [\"ana\", \"t m\"] }, approvals = 2 }]";
+    assert_eq!(codes(&with_role(&format!("{ROLE_LINES}{half}"))), ["JIT017"]);
+}
+
+#[test]
+fn what_is_listed_twice_is_a_warning_and_the_policy_loads() {
+    let text = WHOLE.replace("\"ana\", \"tom\"", "\"ana\", \"tom\", \"ana\"");
+    let loaded = Policy::parse(&[file("a.toml", &text)]).unwrap();
+    assert_eq!(loaded.policy.rules, load(WHOLE).rules);
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, ["a.toml:26:38: warning JIT021: `ana` is listed twice"]);
+}
+
+#[test]
+fn all_findings_are_given_by_file_and_place_warnings_among_them() {
+    let b = "version = 1\nrolle = 1\n[auditors]\nusers = [\"ana\", \"ana\", \"t m\"]\n";
+    let a = format!("{BASE}\n[role.x]\n[role.w]\nuses = 0\n");
+    let found = Policy::parse(&[file("b.toml", b), file("a.toml", a)]).unwrap_err();
+    let places: Vec<_> = found.iter().map(|f| (f.file.as_str(), f.line, f.code)).collect();
+    assert_eq!(
+        places,
+        [
+            ("a.toml", 6, "JIT014"),
+            ("a.toml", 6, "JIT014"),
+            ("a.toml", 6, "JIT014"),
+            ("a.toml", 6, "JIT014"),
+            ("a.toml", 6, "JIT014"),
+            ("a.toml", 7, "JIT014"),
+            ("a.toml", 7, "JIT014"),
+            ("a.toml", 7, "JIT014"),
+            ("a.toml", 7, "JIT014"),
+            ("a.toml", 7, "JIT014"),
+            ("a.toml", 8, "JIT019"),
+            ("b.toml", 2, "JIT012"),
+            ("b.toml", 4, "JIT021"),
+            ("b.toml", 4, "JIT017"),
+        ]
+    );
+}
+
+#[test]
+fn after_a_thousand_errors_the_rest_is_counted() {
+    let keys: Vec<_> = (0..1_500).map(|n| format!("zzzzzzzzzzz{n} = 1")).collect();
+    let found = findings(&format!("{BASE}{}", keys.join("\n")));
+    assert_eq!(found.len(), 1_001);
+    assert_eq!(found[1_000].to_string(), "10-site.toml:1:1: warning JIT090: 500 more findings are not shown");
+}
