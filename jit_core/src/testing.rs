@@ -12,7 +12,7 @@ use crate::clock::{Moment, tests::at};
 use crate::decide::{Answer, Known, Question, decide};
 use crate::due::due;
 use crate::event::{Event, Login as LoginEvent, Record};
-use crate::policy::{Policy, SourceFile, Subject};
+use crate::policy::{Finding, Policy, SourceFile, Subject};
 use crate::request::{Caller, GrantOrder, Login, Refusal, Target, grant, revoke};
 use crate::state::State;
 
@@ -72,7 +72,7 @@ pub(crate) fn policy(text: &str) -> Policy {
     let file = SourceFile { name: "10.toml".into(), bytes: text.as_bytes().to_vec() };
     match Policy::parse(&[file]) {
         Ok(loaded) => loaded.policy,
-        Err(findings) => panic!("{}", findings.iter().map(|f| f.render()).collect::<Vec<_>>().join("\n")),
+        Err(findings) => panic!("{}", findings.iter().map(Finding::render).collect::<Vec<_>>().join("\n")),
     }
 }
 
