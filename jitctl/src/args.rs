@@ -1,0 +1,210 @@
+//! What was typed, as words that cannot hold a bad value. Nothing is sent before all of it has been parsed.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::str::FromStr;
+
+use clap::error::{ContextValue, ErrorKind};
+use clap::{Parser, Subcommand};
+use jit_core::duration::{BadDuration, parse_duration};
+use jit_proto::text::Shown;
+use jit_proto::words::{BadWord, GrantId, Reason, RequestId, RoleName, ServiceName, UserName};
+
+use crate::error::Error;
+use crate::jitd::Call;
+
+const AFTER: &str = "\
+Without a command, jitctl shows the windows that are open for you and the time left.
+
+Examples:
+  jitctl grant maria --role db-oncall --for 30m --reason 'INC-1234 failover of db-07'
+  jitctl check sshd maria
+  jitctl revoke g-4k7m2qx9 --reason 'done early'
+
+Exit codes: 0 done, or the answer is yes; 1 the answer is no; 2 bad usage; 3 no answer from jitd;
+4 not permitted. See jitctl(1).";
+
+/// Just-in-time access on this host: who has it, until when, and why
+#[derive(Debug, Parser)]
+#[command(name = "jitctl", bin_name = "jitctl", version, max_term_width = 100)]
+#[command(after_help = AFTER, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
+pub(crate) struct Cli {
+    /// The command; none shows the caller's own windows.
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Open a window for somebody, as far as policy lets you
+    ///
+    /// This is a request on their behalf together with your own review of it. Where policy wants more than one
+    /// person, it stays pending until the others have approved it: then nothing is open yet and the exit code
+    /// is 1.
+    Grant {
+        /// Whom the window is for
+        user: UserName,
+        /// The role that the window opens
+        #[arg(long)]
+        role: RoleName,
+        /// How long, such as 30m or 1h30m [default: as the role says]
+        #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
+        seconds: Option<u64>,
+        /// Why; one line, kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Reason,
+    },
+
+    /// End a window now, or withdraw a request that is pending
+    ///
+    /// One that has already ended is left as it is: then nothing changes, and the exit code is 0.
+    Revoke {
+        /// The grant (g-…) or the request (r-…)
+        id: Id,
+        /// Why; one line, kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<Reason>,
+    },
+
+    /// List the windows that are open and the requests that are pending
+    ///
+    /// Admins and auditors see everybody's, others their own.
+    List {
+        /// Also list what has ended
+        #[arg(long)]
+        all: bool,
+    },
+
+    /// Show one request, its reviews and its window
+    Show {
+        /// The grant (g-…) or the request (r-…)
+        id: Id,
+    },
+
+    /// Ask whether somebody would be let in now
+    ///
+    /// Asking changes nothing and uses nothing. The exit code is 1 when the verdict is deny.
+    Check {
+        /// The PAM service, such as sshd or sudo
+        service: ServiceName,
+        /// The account; for sudo and su, the one who calls them
+        user: UserName,
+    },
+
+    /// Show jitd's state, the policy in force and the windows that are open
+    ///
+    /// The exit code is 1 when jitd cannot decide or record; every managed login is refused then.
+    Status,
+
+    /// Load the policy, or show the one in force
+    #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
+    #[command(arg_required_else_help = false)]
+    Policy(PolicyVerb),
+}
+
+/// What to do with the policy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Put the files in /etc/jit/policy.d in force
+    ///
+    /// If they have an error, it is printed, and the policy in force is kept.
+    Load,
+    /// Print the policy in force, file by file
+    Show,
+}
+
+/// A grant's or a request's id: either names the same entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Id {
+    Request(RequestId),
+    Grant(GrantId),
+}
+
+impl FromStr for Id {
+    type Err = BadWord;
+
+    fn from_str(text: &str) -> Result<Self, BadWord> {
+        let request = text.parse().map(Self::Request);
+        request.or_else(|_| text.parse().map(Self::Grant)).map_err(|_| BadWord::NotOneOf {
+            what: "id",
+            expected: "a grant's, like g-4k7m2qx9, or a request's, like r-4k7m2qx9",
+        })
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(id) => id.fmt(f),
+            Self::Grant(id) => id.fmt(f),
+        }
+    }
+}
+
+/// What the arguments ask for.
+pub(crate) enum Typed {
+    /// A question for jitd.
+    Command(Cli),
+    /// `--help`, `help` or `--version`: the text asked for.
+    Help(String),
+}
+
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Error> {
+    Cli::try_parse_from(args).map(Typed::Command).or_else(|refusal| match refusal.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Typed::Help(refusal.render().to_string())),
+        _ => Err(Error::Usage(usage_text(refusal))),
+    })
+}
+
+impl Cli {
+    /// The one call that answers the command.
+    pub(crate) fn call(&self) -> Call {
+        match &self.verb {
+            None | Some(Verb::Status) => Call::Status,
+            Some(Verb::Grant { user, role, seconds, reason }) => Call::Grant {
+                user: user.clone(),
+                role: role.clone(),
+                seconds: seconds.unwrap_or(0),
+                reason: reason.clone(),
+            },
+            Some(Verb::Revoke { id, reason }) => Call::Revoke { id: *id, reason: reason.clone() },
+            Some(Verb::List { all }) => Call::List { all: *all },
+            Some(Verb::Show { id }) => Call::Show { id: *id },
+            Some(Verb::Check { service, user }) => {
+                Call::Check { service: service.clone(), user: user.clone() }
+            }
+            Some(Verb::Policy(PolicyVerb::Load)) => Call::LoadPolicy,
+            Some(Verb::Policy(PolicyVerb::Show)) => Call::Policy,
+        }
+    }
+}
+
+/// `--for` in whole seconds; never 0, which on the wire means the role's default.
+fn seconds(text: &str) -> Result<u64, BadDuration> {
+    parse_duration(text).map(|duration| duration.as_secs())
+}
+
+/// clap's text in the form of every other message of ours, and with what was typed made safe to show: a
+/// pasted argument can hold anything.
+fn usage_text(mut refusal: clap::Error) -> String {
+    let typed: Vec<_> = refusal
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, Shown(text).to_string())),
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in typed {
+        refusal.insert(kind, ContextValue::String(text));
+    }
+    let text = refusal.render().to_string();
+    text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

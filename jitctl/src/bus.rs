@@ -1,0 +1,200 @@
+//! The road to jitd: the system bus, at a path of our own choosing.
+//!
+//! `DBUS_SYSTEM_BUS_ADDRESS` belongs to whoever started us, so the socket is named here (DESIGN law 8). Whoever
+//! owns jitd's name is not thereby jitd: its uid must be root's, and the call goes to the unique name that was
+//! checked, so that a successor to the name cannot receive it. jitd is not started by asking: it starts at
+//! boot, and a stopped one was stopped by an admin.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use jit_proto::{BUS_NAME, OBJECT_PATH, SYSTEM_BUS_SOCKET, error_name};
+use zbus::address::Transport;
+use zbus::address::transport::{Unix, UnixSocket};
+use zbus::connection::{AuthMechanism, Builder};
+use zbus::fdo::{self, DBusProxy};
+use zbus::names::{BusName, OwnedUniqueName};
+use zbus::proxy::{CacheProperties, MethodFlags};
+use zbus::{Address, Connection, Proxy, block_on};
+
+use crate::error::{Error, Sent};
+use crate::jitd::{Call, Jitd};
+
+#[derive(Clone)]
+pub(crate) struct Bus {
+    socket: PathBuf,
+    /// The uid that jitd runs under.
+    owner: u32,
+    /// Allows tests a deadline that they can wait for.
+    longest: Duration,
+}
+
+impl Bus {
+    pub(crate) fn system() -> Self {
+        Self { socket: SYSTEM_BUS_SOCKET.into(), owner: 0, longest: Duration::MAX }
+    }
+}
+
+impl Jitd for Bus {
+    /// The bus is asked on a thread of its own, so that one deadline covers connecting (which can block in
+    /// connect(2) on a full backlog), authenticating, finding jitd and its answer. A thread that is late is
+    /// abandoned: the process is about to end.
+    fn ask(&self, call: &Call) -> Result<String, Error> {
+        let limit = call.limit().min(self.longest);
+        let door = Arc::new(Door::default());
+        let (answer, waiting) = sync_channel(1);
+        let (bus, asked, theirs) = (self.clone(), call.clone(), Arc::clone(&door));
+        thread::Builder::new()
+            .name("bus".to_owned())
+            .spawn(move || {
+                // Nobody waits any more when the deadline has passed.
+                drop(answer.send(block_on(bus.converse(&asked, limit, &theirs))));
+            })
+            .map_err(|why| Error::Broken { why: os_text(&why), sent: Sent::No })?;
+        waiting.recv_timeout(limit).unwrap_or_else(|why| {
+            let sent = if door.pass() { Sent::No } else { Sent::Perhaps };
+            Err(match why {
+                RecvTimeoutError::Timeout => Error::Late { limit, sent },
+                RecvTimeoutError::Disconnected => {
+                    Error::Broken { why: "the bus client failed".to_owned(), sent }
+                }
+            })
+        })
+    }
+}
+
+/// Passed once: by the call as it leaves, or by the deadline, after which no call leaves. Otherwise a call
+/// could still leave while "nothing was changed" is being written.
+#[derive(Default)]
+struct Door(AtomicBool);
+
+impl Door {
+    /// Whether the caller came first.
+    fn pass(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
+}
+
+impl Bus {
+    async fn converse(&self, call: &Call, limit: Duration, door: &Door) -> Result<String, Error> {
+        let connection = self.connect().await?;
+        let jitd = self.find_jitd(&connection).await?;
+        let proxy = zbus::proxy::Builder::<Proxy<'_>>::new(&connection)
+            .destination(jitd)
+            .path(OBJECT_PATH)
+            .interface(call.interface())
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
+            .map_err(|why| refusal(why, Sent::No))?;
+        if !door.pass() {
+            return Err(Error::Late { limit, sent: Sent::No });
+        }
+        let reply = send(&proxy, call).await.map_err(|why| refusal(why, Sent::Perhaps))?;
+        reply.ok_or_else(|| Error::Garbled("no reply".to_owned()))
+    }
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        let address = Address::new(Transport::Unix(Unix::new(UnixSocket::File(self.socket.clone()))));
+        let built = Builder::address(address).auth_mechanism(AuthMechanism::External).build().await;
+        built.map_err(|why| Error::NoBus { socket: self.socket.display().to_string(), why: cause(why) })
+    }
+
+    async fn find_jitd(&self, connection: &Connection) -> Result<OwnedUniqueName, Error> {
+        let bus = DBusProxy::new(connection).await.map_err(|why| refusal(why, Sent::No))?;
+        let name = BusName::try_from(BUS_NAME).map_err(|why| refusal(why, Sent::No))?;
+        let found = async {
+            let owner = bus.get_name_owner(name).await?;
+            let uid = bus.get_connection_unix_user(owner.clone().into()).await?;
+            Ok((owner, uid))
+        };
+        // A name whose owner has just gone has no uid: that is an error here, never uid 0 (CVE-2021-3560).
+        let (owner, uid) = found.await.map_err(|why: fdo::Error| refusal(why.into(), Sent::No))?;
+        if uid == self.owner { Ok(owner) } else { Err(Error::Impostor { uid }) }
+    }
+}
+
+async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
+    let flags = MethodFlags::NO_AUTO_START;
+    let method = call.method();
+    match call {
+        Call::Status | Call::Policy | Call::LoadPolicy => jitd.call_with_flags(method, flags, &()).await,
+        Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
+        Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
+        Call::Check { service, user } => {
+            jitd.call_with_flags(method, flags, &(service.as_str(), user.as_str())).await
+        }
+        Call::Grant { user, role, seconds, reason } => {
+            let body = (user.as_str(), role.as_str(), seconds, reason.as_str());
+            jitd.call_with_flags(method, flags, &body).await
+        }
+        Call::Revoke { id, reason } => {
+            let reason = reason.as_ref().map_or("", |reason| reason.as_str());
+            jitd.call_with_flags(method, flags, &(id.to_string(), reason)).await
+        }
+    }
+}
+
+/// What an error of zbus, the bus or jitd means.
+fn refusal(why: zbus::Error, sent: Sent) -> Error {
+    match why {
+        zbus::Error::MethodError(name, text, _) => {
+            named(name.as_str(), text.unwrap_or_else(|| "no reason given".to_owned()))
+        }
+        zbus::Error::FDO(why) => match *why {
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => Error::NotRunning,
+            fdo::Error::AccessDenied(text) => {
+                Error::NotPermitted(format!("the system bus forbids this call: {text}"))
+            }
+            // What the bus says when jitd goes away with the call in its hands.
+            fdo::Error::NoReply(why) | fdo::Error::Disconnected(why) => Error::Broken { why, sent },
+            fdo::Error::LimitsExceeded(text) => Error::Busy(text),
+            other => {
+                let name = zbus::DBusError::name(&other).to_string();
+                Error::Unexpected { name, text: described(&other) }
+            }
+        },
+        why @ zbus::Error::InputOutput(_) => Error::Broken { why: cause(why), sent },
+        other if sent == Sent::No => Error::Broken { why: cause(other), sent },
+        other => Error::Garbled(cause(other)),
+    }
+}
+
+fn named(name: &str, text: String) -> Error {
+    match name {
+        error_name::CANNOT_DECIDE => Error::CannotDecide(text),
+        error_name::UNCONFIRMED => Error::Unconfirmed(text),
+        error_name::NOT_PERMITTED => Error::NotPermitted(text),
+        error_name::NOT_FOUND => Error::NotFound(text),
+        error_name::INVALID => Error::Invalid(text),
+        error_name::REFUSED => Error::Refused(text),
+        error_name::BUSY => Error::Busy(text),
+        _ => Error::Unexpected { name: name.to_owned(), text },
+    }
+}
+
+fn described(why: &fdo::Error) -> String {
+    zbus::DBusError::description(why).unwrap_or("no reason given").to_owned()
+}
+
+/// The reason alone: our own text already says what was being tried.
+fn cause(why: zbus::Error) -> String {
+    match why {
+        zbus::Error::Connection(why, _) | zbus::Error::InputOutput(why) => os_text(&why),
+        other => other.to_string(),
+    }
+}
+
+/// `No such file or directory`, without Rust's `(os error 2)`.
+fn os_text(why: &io::Error) -> String {
+    let text = why.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,442 @@
+//! Against a real dbus-daemon, private to each test, with a jitd on it that behaves as told.
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use jit_proto::manager::{ADMIN_INTERFACE, USER_INTERFACE};
+use tempfile::TempDir;
+use zbus::message::{Flags, Header};
+
+use super::*;
+
+/// How the jitd of a test answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    /// With the arguments as they arrived.
+    Echoes,
+    Hangs,
+    /// Leaves the bus with the call in its hands.
+    Leaves,
+    /// With the error that it is given.
+    Refuses(&'static str),
+}
+
+/// Calls as they arrived: interface, method, destination, flags.
+type Seen = Arc<Mutex<Vec<(String, String, String, Flags)>>>;
+
+struct Fake {
+    mood: Mood,
+    seen: Seen,
+}
+
+struct Admin(Fake);
+
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.jitd.Jit1.Error")]
+enum Refusal {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    CannotDecide(String),
+    Unconfirmed(String),
+    NotPermitted(String),
+    NotFound(String),
+    Invalid(String),
+    Refused(String),
+    Busy(String),
+    Strange(String),
+}
+
+impl Fake {
+    async fn answer(
+        &self,
+        header: &Header<'_>,
+        connection: &Connection,
+        arguments: String,
+    ) -> Result<String, Refusal> {
+        self.seen.lock().unwrap().push((
+            header.interface().unwrap().to_string(),
+            header.member().unwrap().to_string(),
+            header.destination().unwrap().to_string(),
+            header.primary().flags(),
+        ));
+        let text = "line 1\nline 2".to_owned();
+        Err(match self.mood {
+            Mood::Echoes => return Ok(arguments),
+            Mood::Hangs => std::future::pending().await,
+            Mood::Leaves => {
+                connection.clone().close().await.unwrap();
+                std::future::pending().await
+            }
+            Mood::Refuses("CannotDecide") => Refusal::CannotDecide(text),
+            Mood::Refuses("Unconfirmed") => Refusal::Unconfirmed(text),
+            Mood::Refuses("NotPermitted") => Refusal::NotPermitted(text),
+            Mood::Refuses("NotFound") => Refusal::NotFound(text),
+            Mood::Refuses("Invalid") => Refusal::Invalid(text),
+            Mood::Refuses("Refused") => Refusal::Refused(text),
+            Mood::Refuses("Busy") => Refusal::Busy(text),
+            Mood::Refuses(_) => Refusal::Strange(text),
+        })
+    }
+}
+
+#[zbus::interface(name = "org.jitd.Jit1.User")]
+impl Fake {
+    async fn check(
+        &self,
+        service: &str,
+        user: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.answer(&header, connection, format!("{service}|{user}")).await
+    }
+
+    async fn list(
+        &self,
+        all: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.answer(&header, connection, all.to_string()).await
+    }
+
+    async fn show(
+        &self,
+        id: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.answer(&header, connection, id.to_owned()).await
+    }
+
+    async fn status(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.answer(&header, connection, "status".to_owned()).await
+    }
+
+    async fn policy(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.answer(&header, connection, "policy".to_owned()).await
+    }
+}
+
+#[zbus::interface(name = "org.jitd.Jit1.Admin")]
+impl Admin {
+    async fn grant(
+        &self,
+        user: &str,
+        role: &str,
+        seconds: u64,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.0.answer(&header, connection, format!("{user}|{role}|{seconds}|{reason}")).await
+    }
+
+    async fn revoke(
+        &self,
+        id: &str,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.0.answer(&header, connection, format!("{id}|{reason}")).await
+    }
+
+    async fn load_policy(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.0.answer(&header, connection, "loaded".to_owned()).await
+    }
+}
+
+/// Answers with a number, which is not what the contract says.
+struct Counter(u32);
+
+#[zbus::interface(name = "org.jitd.Jit1.User")]
+impl Counter {
+    fn status(&self) -> u32 {
+        self.0
+    }
+}
+
+/// A bus of the test's own; it ends with the test.
+struct PrivateBus {
+    folder: TempDir,
+    daemon: Child,
+}
+
+impl PrivateBus {
+    fn start() -> Self {
+        Self::with_rule("")
+    }
+
+    /// With one more rule than a bus that allows everything.
+    fn with_rule(rule: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("bus.conf");
+        let text = format!(
+            "<busconfig><listen>unix:path={}</listen><auth>EXTERNAL</auth>\
+             <policy context='default'><allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/>\
+             <allow own='*'/>{rule}</policy></busconfig>",
+            folder.path().join("socket").display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut daemon = Command::new("dbus-daemon")
+            .arg("--nofork")
+            .arg("--nopidfile")
+            .arg("--print-address")
+            .arg(format!("--config-file={}", config.display()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("these tests need dbus-daemon(1)");
+        let mut address = String::new();
+        let said = daemon.stdout.as_mut().unwrap();
+        io::BufRead::read_line(&mut io::BufReader::new(said), &mut address).unwrap();
+        assert!(address.starts_with("unix:"), "{address}");
+        Self { folder, daemon }
+    }
+
+    /// The road that jitctl takes, with the test's own uid in root's place.
+    fn road(&self) -> Bus {
+        Bus { socket: self.folder.path().join("socket"), owner: my_uid(), longest: Duration::from_secs(10) }
+    }
+
+    fn builder(&self) -> Builder<'static> {
+        Builder::address(format!("unix:path={}", self.road().socket.display()).as_str())
+    }
+
+    fn jitd(&self, mood: Mood) -> (Connection, Seen) {
+        let seen = Seen::default();
+        let here = || Fake { mood, seen: Arc::clone(&seen) };
+        let connection = block_on(
+            self.builder()
+                .serve_at(OBJECT_PATH, here())
+                .serve_at(OBJECT_PATH, Admin(here()))
+                .name(BUS_NAME)
+                .build(),
+        );
+        (connection.unwrap(), seen)
+    }
+}
+
+impl Drop for PrivateBus {
+    fn drop(&mut self) {
+        drop(self.daemon.kill());
+        drop(self.daemon.wait());
+    }
+}
+
+fn my_uid() -> u32 {
+    std::fs::metadata("/proc/self").unwrap().uid()
+}
+
+fn check() -> Call {
+    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap() }
+}
+
+fn grant() -> Call {
+    Call::Grant {
+        user: "maria".parse().unwrap(),
+        role: "db-oncall".parse().unwrap(),
+        seconds: 1800,
+        reason: "INC-1 disk".parse().unwrap(),
+    }
+}
+
+/// Long enough for a busy machine to send a call, short enough to wait for.
+fn in_short(bus: Bus) -> Bus {
+    Bus { longest: Duration::from_millis(1500), ..bus }
+}
+
+#[test]
+fn only_root_is_believed_to_be_jitd_on_the_systems_own_bus() {
+    let bus = Bus::system();
+    assert_eq!((bus.owner, bus.socket.as_path()), (0, SYSTEM_BUS_SOCKET.as_ref()));
+    assert!(bus.longest > Call::LoadPolicy.limit());
+}
+
+#[test]
+fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing() {
+    let bus = PrivateBus::start();
+    let (jitd, seen) = bus.jitd(Mood::Echoes);
+    let id: crate::args::Id = "g-4k7m2qx9".parse().unwrap();
+    let revoke = |reason: Option<&str>| Call::Revoke { id, reason: reason.map(|text| text.parse().unwrap()) };
+    for (call, interface, method, answer) in [
+        (check(), USER_INTERFACE, "Check", "sshd|maria"),
+        (Call::List { all: true }, USER_INTERFACE, "List", "true"),
+        (Call::List { all: false }, USER_INTERFACE, "List", "false"),
+        (Call::Show { id }, USER_INTERFACE, "Show", "g-4k7m2qx9"),
+        (Call::Status, USER_INTERFACE, "Status", "status"),
+        (Call::Policy, USER_INTERFACE, "Policy", "policy"),
+        (grant(), ADMIN_INTERFACE, "Grant", "maria|db-oncall|1800|INC-1 disk"),
+        (revoke(Some("done")), ADMIN_INTERFACE, "Revoke", "g-4k7m2qx9|done"),
+        (revoke(None), ADMIN_INTERFACE, "Revoke", "g-4k7m2qx9|"),
+        (Call::LoadPolicy, ADMIN_INTERFACE, "LoadPolicy", "loaded"),
+    ] {
+        assert_eq!(bus.road().ask(&call).unwrap(), answer);
+        let (called, member, destination, flags) = seen.lock().unwrap().pop().unwrap();
+        assert_eq!((called.as_str(), member.as_str()), (interface, method));
+        assert_eq!(destination, jitd.unique_name().unwrap().to_string());
+        assert!(flags.contains(Flags::NO_AUTO_START));
+    }
+}
+
+#[test]
+fn an_impostor_is_named_and_told_nothing() {
+    let bus = PrivateBus::start();
+    let (_impostor, seen) = bus.jitd(Mood::Echoes);
+    let road = Bus { owner: my_uid() + 1, ..bus.road() };
+    let refused = road.ask(&grant()).unwrap_err();
+    assert!(matches!(refused, Error::Impostor { uid } if uid == my_uid()), "{refused:?}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_name_that_nobody_owns_means_that_jitd_does_not_run() {
+    let bus = PrivateBus::start();
+    let refused = bus.road().ask(&check()).unwrap_err();
+    assert!(matches!(refused, Error::NotRunning), "{refused:?}");
+}
+
+#[test]
+fn a_bus_that_is_not_there_or_does_not_listen_is_said_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let road = Bus { socket: folder.path().join("bus"), ..Bus::system() };
+    let path = road.socket.display().to_string();
+    let absent = road.ask(&check()).unwrap_err();
+    assert_eq!(
+        absent.to_string(),
+        format!("the system bus cannot be reached at {path} (No such file or directory)")
+    );
+    drop(UnixListener::bind(&road.socket).unwrap());
+    let deaf = road.ask(&check()).unwrap_err();
+    assert_eq!(deaf.to_string(), format!("the system bus cannot be reached at {path} (Connection refused)"));
+}
+
+#[test]
+fn a_bus_that_never_speaks_is_left_at_the_deadline_with_nothing_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("bus");
+    let _mute = UnixListener::bind(&socket).unwrap();
+    let start = Instant::now();
+    let late = in_short(Bus { socket, ..Bus::system() }).ask(&grant()).unwrap_err();
+    assert!(matches!(late, Error::Late { sent: Sent::No, .. }), "{late:?}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_bus_that_speaks_another_language_is_no_bus() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("bus");
+    let listener = UnixListener::bind(&socket).unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+        drop(io::Read::read_to_end(&mut stream, &mut Vec::new()));
+    });
+    let refused = Bus { socket, ..Bus::system() }.ask(&grant()).unwrap_err();
+    assert!(matches!(refused, Error::NoBus { .. }), "{refused:?}");
+}
+
+#[test]
+fn no_call_leaves_once_the_deadline_has_passed() {
+    let bus = PrivateBus::start();
+    let (_jitd, seen) = bus.jitd(Mood::Echoes);
+    let door = Door::default();
+    assert!(door.pass());
+    let late = block_on(bus.road().converse(&grant(), Duration::ZERO, &door)).unwrap_err();
+    assert!(matches!(late, Error::Late { sent: Sent::No, .. }), "{late:?}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_jitd_that_hangs_is_left_at_the_deadline_with_the_outcome_open() {
+    let bus = PrivateBus::start();
+    let (_jitd, seen) = bus.jitd(Mood::Hangs);
+    let late = in_short(bus.road()).ask(&grant()).unwrap_err();
+    assert!(matches!(late, Error::Late { sent: Sent::Perhaps, .. }), "{late:?}");
+    assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_jitd_that_dies_over_a_call_leaves_the_outcome_open() {
+    let bus = PrivateBus::start();
+    let (_jitd, _seen) = bus.jitd(Mood::Leaves);
+    let broken = bus.road().ask(&grant()).unwrap_err();
+    assert!(matches!(broken, Error::Broken { sent: Sent::Perhaps, .. }), "{broken:?}");
+}
+
+#[test]
+fn a_bus_that_dies_over_a_call_leaves_the_outcome_open() {
+    let mut bus = PrivateBus::start();
+    let (_jitd, seen) = bus.jitd(Mood::Hangs);
+    let road = bus.road();
+    let asked = thread::spawn(move || road.ask(&grant()));
+    while seen.lock().unwrap().is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    bus.daemon.kill().unwrap();
+    let broken = asked.join().unwrap().unwrap_err();
+    assert!(matches!(broken, Error::Broken { sent: Sent::Perhaps, .. }), "{broken:?}");
+}
+
+#[test]
+fn an_answer_of_another_type_is_not_understood() {
+    let bus = PrivateBus::start();
+    let _jitd = block_on(bus.builder().serve_at(OBJECT_PATH, Counter(7)).name(BUS_NAME).build()).unwrap();
+    let garbled = bus.road().ask(&Call::Status).unwrap_err();
+    assert!(matches!(garbled, Error::Garbled(_)), "{garbled:?}");
+}
+
+#[test]
+fn a_call_that_the_bus_forbids_is_not_permitted() {
+    let bus = PrivateBus::with_rule("<deny send_interface='org.jitd.Jit1.Admin'/>");
+    let (_jitd, seen) = bus.jitd(Mood::Echoes);
+    let refused = bus.road().ask(&Call::LoadPolicy).unwrap_err();
+    assert!(matches!(refused, Error::NotPermitted(_)), "{refused:?}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[test]
+fn every_error_name_of_the_contract_has_its_meaning_and_keeps_its_text() {
+    for (name, code) in [
+        ("CannotDecide", 3),
+        ("Unconfirmed", 3),
+        ("NotPermitted", 4),
+        ("NotFound", 1),
+        ("Invalid", 2),
+        ("Refused", 1),
+        ("Busy", 3),
+        ("Strange", 3),
+    ] {
+        let bus = PrivateBus::start();
+        let (_jitd, _seen) = bus.jitd(Mood::Refuses(name));
+        let refused = bus.road().ask(&grant()).unwrap_err();
+        assert_eq!(refused.exit_code(), code, "{refused:?}");
+        assert!(refused.to_string().ends_with("line 1\nline 2"), "{refused}");
+    }
+}
+
+#[test]
+fn a_method_that_jitd_does_not_have_is_no_answer() {
+    let bus = PrivateBus::start();
+    let _older = block_on(bus.builder().serve_at(OBJECT_PATH, Counter(7)).name(BUS_NAME).build()).unwrap();
+    for call in [check(), grant()] {
+        let refused = bus.road().ask(&call).unwrap_err();
+        assert!(matches!(refused, Error::Unexpected { .. }), "{refused:?}");
+    }
+}

@@ -1,0 +1,85 @@
+//! Where output goes: data to stdout, everything else to stderr.
+
+use std::io::{self, Write};
+
+use jit_proto::text::is_unprintable;
+
+use crate::error::Error;
+
+pub(crate) struct Screen<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    /// Whether a person reads stdout directly: long text may be cut for them, never for a pipe.
+    pub(crate) terminal: bool,
+}
+
+impl<'a> Screen<'a> {
+    pub(crate) fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, terminal: bool) -> Self {
+        Self { out, err, terminal }
+    }
+
+    /// Writes data. A reader that has seen enough (`jitctl list | head -1`) is no error: the rest is dropped
+    /// and the exit code stays that of the answer. A full disk is one.
+    pub(crate) fn data(&mut self, text: &str) -> Result<(), Error> {
+        let written = self.out.write_all(block(text).as_bytes()).and_then(|()| self.out.flush());
+        match written {
+            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the person something. Where stderr is closed there is nobody to tell, and nowhere to complain.
+    pub(crate) fn say(&mut self, text: &str) {
+        drop(self.err.write_all(format!("{}\n", block(text)).as_bytes()));
+    }
+}
+
+/// Text of several lines, made safe to show: line ends and tabs stay, every other control is escaped. Views
+/// escape what people typed, line ends included; this catches what a view forgot.
+pub(crate) fn block(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unprintable(c) && !matches!(c, '\n' | '\t') {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Full(io::ErrorKind);
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_error_and_a_full_disk_is() {
+        for (kind, ok) in [(io::ErrorKind::BrokenPipe, true), (io::ErrorKind::StorageFull, false)] {
+            let (mut out, mut err) = (Full(kind), Vec::new());
+            assert_eq!(Screen::new(&mut out, &mut err, false).data("x\n").is_ok(), ok, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_closed_stderr_is_ignored() {
+        let (mut out, mut err) = (Vec::new(), Full(io::ErrorKind::BrokenPipe));
+        Screen::new(&mut out, &mut err, false).say("x");
+    }
+
+    #[test]
+    fn a_terminal_never_receives_a_control_but_line_ends_and_tabs() {
+        assert_eq!(block("a\tb\nc\r\u{1b}[2J\u{202e}d\u{9b}"), "a\tb\nc\\u{d}\\u{1b}[2J\\u{202e}d\\u{9b}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Aligned columns and aligned properties, as in loginctl(1).
+
+use std::fmt::Write;
+
+use jit_proto::text::Shown;
+
+/// Rows under a heading, every column but the last padded to its widest cell.
+pub(crate) struct Table<const N: usize> {
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    pub(crate) fn new(heading: [&str; N]) -> Self {
+        Self { rows: vec![heading.map(str::to_owned)] }
+    }
+
+    pub(crate) fn row(&mut self, cells: [String; N]) {
+        self.rows.push(cells.map(|cell| Shown(&cell).to_string()));
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut widths = [0; N];
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(widths) {
+                line += &format!("{cell:<width$}  ");
+            }
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// `Name: value` lines under a title, the names right-aligned.
+pub(crate) struct Properties {
+    title: String,
+    lines: Vec<(&'static str, String)>,
+}
+
+impl Properties {
+    pub(crate) fn new(title: &str) -> Self {
+        Self { title: Shown(title).to_string(), lines: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, name: &'static str, value: &str) {
+        self.lines.push((name, Shown(value).to_string()));
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let width = self.lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let mut text = format!("{}\n", self.title);
+        let mut before = "";
+        for (name, value) in &self.lines {
+            // A name that repeats is written once, as systemctl does for lists.
+            let (shown, mark) = if *name == before { ("", ' ') } else { (*name, ':') };
+            writeln!(text, "  {shown:>width$}{mark} {value}").unwrap_or_default();
+            before = name;
+        }
+        text
+    }
+}
+
+/// `text` in at most `most` characters, the last of them `…` where something was cut.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let text = Shown(text).to_string();
+    if text.chars().count() <= most {
+        return text;
+    }
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_padded_to_their_widest_cell_and_lines_carry_no_trailing_space() {
+        let mut table = Table::new(["ID", "REASON"]);
+        table.row(["g-4k7m2qx9".into(), "short".into()]);
+        table.row(["ü".into(), String::new()]);
+        assert_eq!(table.text(), "ID          REASON\ng-4k7m2qx9  short\nü\n");
+    }
+
+    #[test]
+    fn a_cell_cannot_start_a_line_of_its_own() {
+        let mut table = Table::new(["A"]);
+        table.row(["x\ng-fake".into()]);
+        assert_eq!(table.text(), "A\nx\\u{a}g-fake\n");
+        let mut properties = Properties::new("t\nitle");
+        properties.add("Reason", "x\nState: active");
+        assert_eq!(properties.text(), "t\\u{a}itle\n  Reason: x\\u{a}State: active\n");
+    }
+
+    #[test]
+    fn a_property_that_repeats_is_named_once() {
+        let mut properties = Properties::new("t");
+        properties.add("State", "active");
+        properties.add("Reviews", "one");
+        properties.add("Reviews", "two");
+        assert_eq!(properties.text(), "t\n    State: active\n  Reviews: one\n           two\n");
+    }
+
+    #[test]
+    fn a_cut_text_says_so_and_is_no_longer_than_it_may_be() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcde…");
+        assert_eq!(cut("üüüüüüü", 6), "üüüüü…");
+        assert_eq!(cut("ab\u{1b}", 6), "ab\\u{…");
+    }
+}

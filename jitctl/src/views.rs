@@ -1,0 +1,320 @@
+//! jitd's answers as people read them, and the outcome that each comes to.
+//!
+//! Data is what was asked for; what else the person should know is said on stderr. Every text from jitd passes
+//! through [`Shown`] here or in the table that holds it: people typed some of it.
+
+use jit_proto::manager::{Check, Entry, Policy, PolicySummary, Revoked, Status};
+use jit_proto::text::{Shown, is_unprintable};
+use jit_proto::words::Verdict;
+use serde::Serialize;
+
+use crate::error::{Error, POLICY_DIR};
+use crate::run::Outcome;
+use crate::table::{Properties, Table, cut};
+use crate::times::{left, length, time};
+
+/// The most characters of a reason in a table on a terminal.
+const REASON_SHOWN: usize = 40;
+
+pub(crate) struct View {
+    /// For stdout.
+    pub(crate) data: String,
+    /// For stderr.
+    pub(crate) said: Vec<String>,
+    pub(crate) outcome: Outcome,
+}
+
+impl View {
+    fn yes(data: String) -> Self {
+        Self { data, said: Vec::new(), outcome: Outcome::Yes }
+    }
+}
+
+/// One document, indented by two, with every character that a terminal would act on as a `\u` escape: JSON
+/// itself demands that of C0 controls only.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|why| Error::Garbled(why.to_string()))?;
+    let mut safe = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if is_unprintable(c) && c != '\n' {
+            // All of them are in the basic plane, so that one escape of four digits names each (RFC 8259 §7).
+            safe += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe.push('\n');
+    Ok(safe)
+}
+
+pub(crate) fn check(check: &Check) -> View {
+    let (user, service) = (Shown(&check.user), Shown(&check.service));
+    let what = match check.verdict {
+        Verdict::Allow => format!("allow: {user} may use {service} now"),
+        Verdict::Deny => format!("deny: {user} may not use {service} now"),
+        Verdict::Unmanaged => format!("unmanaged: jitd does not judge {user} on {service}"),
+    };
+    let mut view = Properties::new(&what);
+    view.add("Reason", &check.reason);
+    if !check.text.is_empty() {
+        view.add("Text", &check.text);
+    }
+    for (name, value) in [("Role", &check.role), ("Grant", &check.grant)] {
+        if let Some(value) = value {
+            view.add(name, value);
+        }
+    }
+    if let Some(until) = &check.until {
+        view.add("Until", &time(until));
+    }
+    let outcome = match check.verdict {
+        Verdict::Allow | Verdict::Unmanaged => Outcome::Yes,
+        Verdict::Deny => Outcome::No,
+    };
+    View { outcome, ..View::yes(view.text()) }
+}
+
+pub(crate) fn list(entries: &[Entry], terminal: bool) -> View {
+    if entries.is_empty() {
+        return View { said: vec!["Nothing to list.".to_owned()], ..View::yes(String::new()) };
+    }
+    View::yes(table(entries.iter(), terminal))
+}
+
+fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool) -> String {
+    let mut table = Table::new(["ID", "USER", "ROLE", "STATE", "UNTIL", "LEFT", "REASON"]);
+    for entry in entries {
+        let reason = if terminal { cut(&entry.reason, REASON_SHOWN) } else { entry.reason.clone() };
+        table.row([
+            id(entry).to_owned(),
+            entry.user.clone(),
+            entry.role.clone(),
+            state(entry),
+            entry.end.as_deref().map_or_else(|| "-".to_owned(), time),
+            if is_active(entry) { left(entry.remaining) } else { "-".to_owned() },
+            reason,
+        ]);
+    }
+    table.text()
+}
+
+pub(crate) fn entry(entry: &Entry) -> View {
+    let mut view = Properties::new(&format!("{} - {} for {}", id(entry), entry.role, entry.user));
+    let remaining =
+        if is_active(entry) { format!(", {} left", left(entry.remaining)) } else { String::new() };
+    view.add("State", &format!("{}{remaining}", state(entry)));
+    if !entry.waiting_for.is_empty() {
+        view.add("Waits for", &entry.waiting_for);
+    }
+    match (&entry.start, &entry.end) {
+        (Some(start), Some(end)) => view.add("Window", &format!("{} to {}", time(start), time(end))),
+        (None, Some(end)) => view.add("Ended", &time(end)),
+        (_, None) => {}
+    }
+    view.add("Services", &entry.services.join(", "));
+    view.add("User", &format!("{} (uid {})", entry.user, entry.uid));
+    let uses = entry.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
+    view.add("Uses", &format!("{} of {uses}", entry.used));
+    view.add("Asked for", &format!("{} by {}", length(entry.duration), entry.requested_by));
+    view.add("Asked at", &time(&entry.requested_at));
+    view.add("Reason", &entry.reason);
+    for review in &entry.reviews {
+        let at = time(&review.at);
+        view.add(
+            "Reviews",
+            &format!("{} by {}, {}, {}, {at}", review.decision, review.by, review.stage, review.method),
+        );
+    }
+    view.add("Request", &entry.request);
+    view.add("Digest", &entry.digest);
+    View::yes(view.text())
+}
+
+/// A grant is done when its window is open; a request that still waits has opened nothing.
+pub(crate) fn granted(entry: &Entry) -> View {
+    let (user, role) = (Shown(&entry.user), Shown(&entry.role));
+    let id = Shown(id(entry));
+    if is_active(entry) {
+        let until = entry.end.as_deref().map_or_else(|| "its end".to_owned(), time);
+        let services = entry.services.join(", ");
+        let services = Shown(&services);
+        let left = left(entry.remaining);
+        return View::yes(format!(
+            "Opened {id}: {user} has {role} ({services}) until {until}, {left} left.\n"
+        ));
+    }
+    let state = state(entry);
+    let state = Shown(&state);
+    let why = if entry.waiting_for.is_empty() {
+        format!("jitctl: no window is open: the request is {state}.")
+    } else {
+        format!("jitctl: no window is open yet: it waits for {}.", Shown(&entry.waiting_for))
+    };
+    View {
+        data: format!("Request {id} is {state}: {role} for {user}.\n"),
+        said: vec![format!("{why}\nhint: follow it with: jitctl show {id}")],
+        outcome: Outcome::No,
+    }
+}
+
+/// What had already ended is in the state that was wanted, so that is a success too.
+pub(crate) fn revoked(done: &Revoked) -> View {
+    let (id, ended) = (Shown(&done.id), Shown(&done.ended));
+    if done.changed {
+        return View::yes(format!("Revoked {id}.\n"));
+    }
+    View::yes(format!("{id} had already ended ({ended}). Nothing was changed.\n"))
+}
+
+/// The caller's own windows. Where the uid is unknown, all that jitd shows the caller.
+pub(crate) fn mine(status: &Status, me: Option<u32>) -> View {
+    let is_mine = |entry: &&Entry| me.is_none_or(|me| entry.uid == me);
+    let mut view = judged(status);
+    let mut table = Table::new(["ID", "ROLE", "SERVICES", "UNTIL", "LEFT"]);
+    let mut rows = 0;
+    for entry in status.active.iter().filter(is_mine) {
+        rows += 1;
+        table.row([
+            id(entry).to_owned(),
+            entry.role.clone(),
+            entry.services.join(","),
+            entry.end.as_deref().map_or_else(|| "-".to_owned(), time),
+            left(entry.remaining),
+        ]);
+    }
+    if !status.ready {
+        view.said.extend(status.notes.iter().map(|note| format!("  {}", Shown(note))));
+    }
+    if rows > 0 {
+        view.data = table.text();
+    } else {
+        view.said.push("No window is open for you.".to_owned());
+    }
+    match status.active.len() - rows {
+        0 => {}
+        1 => view.said.push("1 window of somebody else is open; see: jitctl list".to_owned()),
+        others => view.said.push(format!("{others} windows of others are open; see: jitctl list")),
+    }
+    view
+}
+
+pub(crate) fn status(status: &Status, terminal: bool) -> View {
+    let ready = if status.ready { "ready" } else { "NOT READY" };
+    let mut text = Properties::new(&format!("jitd {} on {}: {ready}", status.version, status.host));
+    for note in &status.notes {
+        text.add("Notes", note);
+    }
+    match &status.policy.digest {
+        None => text.add("Policy", "none; every managed login is refused"),
+        Some(digest) => {
+            text.add("Policy", digest);
+            text.add("Loaded", &loaded(&status.policy));
+        }
+    }
+    if let Some(records) = status.audit_records {
+        text.add("Audit", &format!("{records} records"));
+    }
+    for (log, count) in status.unsent.iter().flatten() {
+        text.add("Unsent", &format!("{log} {count}"));
+    }
+    text.add("Windows", &format!("{} open", status.active.len()));
+    let mut view = judged(status);
+    view.data = text.text();
+    if !status.active.is_empty() {
+        view.data += &format!("\n{}", table(status.active.iter(), terminal));
+    }
+    view
+}
+
+/// A jitd that cannot decide lets nobody in: whoever asks after its state has to hear it first.
+fn judged(status: &Status) -> View {
+    if status.ready {
+        return View::yes(String::new());
+    }
+    let said = "jitctl: jitd cannot decide or record, so every managed login is refused.".to_owned();
+    View { data: String::new(), said: vec![said], outcome: Outcome::No }
+}
+
+pub(crate) fn policy_loaded(policy: &Policy) -> View {
+    let mut view = View::yes(match &policy.summary.digest {
+        Some(digest) => format!("Policy {} is in force: {}.\n", Shown(digest), size(policy)),
+        None => String::new(),
+    });
+    view.said = warnings(policy);
+    without_policy(policy, view)
+}
+
+/// The files one after the other, as `systemctl cat` prints units; what is not theirs is in comments.
+pub(crate) fn policy(policy: &Policy) -> View {
+    let mut data = String::new();
+    if let Some(digest) = &policy.summary.digest {
+        data += &format!("# policy {}\n", Shown(digest));
+        data += &format!("# loaded {}, {}\n", Shown(&loaded(&policy.summary)), size(policy));
+    }
+    for file in &policy.files {
+        data += &format!("\n# file {}\n{}", Shown(&file.name), file.text);
+        if !file.text.ends_with('\n') {
+            data.push('\n');
+        }
+    }
+    let mut view = View { said: warnings(policy), ..View::yes(data) };
+    view.said.extend(stale(&policy.summary));
+    without_policy(policy, view)
+}
+
+fn without_policy(policy: &Policy, mut view: View) -> View {
+    if policy.summary.digest.is_none() {
+        view.outcome = Outcome::No;
+        view.said.push(format!(
+            "jitctl: no policy is in force, so every managed login is refused\n\
+             hint: write one in {POLICY_DIR}, then type: jitctl policy load"
+        ));
+    }
+    view
+}
+
+fn warnings(policy: &Policy) -> Vec<String> {
+    policy.warnings.iter().map(|finding| format!("warning: {}", Shown(finding))).collect()
+}
+
+fn stale(policy: &PolicySummary) -> Option<String> {
+    (!policy.files_current).then(|| {
+        format!(
+            "warning: the files in {POLICY_DIR} differ from the policy in force\n\
+             hint: put them in force with: jitctl policy load"
+        )
+    })
+}
+
+fn size(policy: &Policy) -> String {
+    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    format!("{} in {}", plural(policy.summary.roles, "role"), plural(policy.files.len(), "file"))
+}
+
+fn loaded(policy: &PolicySummary) -> String {
+    let at = policy.loaded_at.as_deref().map_or_else(|| "at an unknown time".to_owned(), time);
+    match policy.source.as_deref() {
+        Some("store") => format!("{at} from the store, since the files do not load"),
+        Some(source) => format!("{at} from the {source}"),
+        None => at,
+    }
+}
+
+/// The grant's id once there is one: the word that every other command takes.
+fn id(entry: &Entry) -> &str {
+    entry.grant.as_deref().unwrap_or(&entry.request)
+}
+
+fn is_active(entry: &Entry) -> bool {
+    entry.state == "active"
+}
+
+fn state(entry: &Entry) -> String {
+    match &entry.ended {
+        Some(why) => format!("{} ({why})", entry.state),
+        None => entry.state.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! The program as it ships: what only a process of its own can show.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+
+fn jitctl(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jitctl"));
+    command.args(args);
+    command
+}
+
+#[test]
+fn exit_codes_reach_the_shell() {
+    for (args, code) in [(&["--version"][..], 0), (&["--help"], 0), (&["grnt"], 2), (&["show", "x"], 2)] {
+        assert_eq!(jitctl(args).output().unwrap().status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_crash() {
+    for args in [&["--help"][..], &["--version"]] {
+        let mut child = jitctl(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn a_full_disk_under_stdout_is_said() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let ran = jitctl(&["--help"]).stdout(full).output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(3));
+    assert!(
+        said.starts_with("jitctl: the answer cannot be written to standard output (No space left"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_callers_environment_does_not_choose_the_bus() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trap");
+    let trap = UnixListener::bind(&path).unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let address = format!("unix:path={}", path.display());
+    for variable in ["DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS", "DBUS_STARTER_ADDRESS"] {
+        jitctl(&["status"]).env(variable, &address).output().unwrap();
+        assert_eq!(trap.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "{variable} was believed");
+    }
+}
