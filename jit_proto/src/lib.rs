@@ -31,6 +31,8 @@ pub const RECOVERY_NOTES: &str = "/run/jitd/recovered";
 pub mod error_name {
     /// jitd runs but cannot decide or record: no store, no policy. The only answer that permits `recovery=`.
     pub const CANNOT_DECIDE: &str = "org.jitd.Jit1.Error.CannotDecide";
+    /// The store failed while the change was written: it may or may not be there when jitd is back.
+    pub const UNCONFIRMED: &str = "org.jitd.Jit1.Error.Unconfirmed";
     /// The caller may not do this.
     pub const NOT_PERMITTED: &str = "org.jitd.Jit1.Error.NotPermitted";
     /// No such request or grant, or one the caller may not see.

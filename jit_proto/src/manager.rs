@@ -45,7 +45,7 @@ pub struct Entry {
     pub grant: Option<String>,
     /// `pending`, `active` or `ended`.
     pub state: String,
-    /// Why it ended: `expired`, `revoked`, `used`, `reboot`.
+    /// Why it ended: `expired`, `revoked`, `reboot`; a request that never opened: `withdrawn`.
     pub ended: Option<String>,
     /// Whom it admits.
     pub user: String,

@@ -53,7 +53,7 @@ impl Admin {
         };
         let id = RequestId::from_bits(random()?);
         let ticket = desk.grant(&caller, actor, GrantOrder { beneficiary, role, duration, reason, id })?;
-        ticket.durable().await?;
+        ticket.durable().await.map_err(Error::unconfirmed)?;
         let story = self.story(id).await?.ok_or_else(|| Error::NotFound(id.to_string()))?;
         json(&answer::entry(&story, desk.waiting_for(id), &desk.now()))
     }
@@ -76,7 +76,7 @@ impl Admin {
         let desk = &self.app.desk;
         let changed = match desk.revoke(&caller, actor, target, reason) {
             Ok(ticket) => {
-                ticket.durable().await?;
+                ticket.durable().await.map_err(Error::unconfirmed)?;
                 true
             }
             Err(NotDone::Refused(jit_core::request::Refusal::NotFound(_))) => false,
@@ -112,7 +112,7 @@ impl Admin {
             other => other?,
         }
         match desk.load_policy(Some(actor))? {
-            Ok(Some(ticket)) => ticket.durable().await?,
+            Ok(Some(ticket)) => ticket.durable().await.map_err(Error::unconfirmed)?,
             Ok(None) => {}
             Err(bad) => return Err(Error::Refused(bad.to_string())),
         }

@@ -65,6 +65,7 @@ fn every_error_leaves_under_the_name_of_the_contract() {
     let text = String::new;
     for (error, name) in [
         (Error::CannotDecide(text()), error_name::CANNOT_DECIDE),
+        (Error::Unconfirmed(text()), error_name::UNCONFIRMED),
         (Error::NotPermitted(text()), error_name::NOT_PERMITTED),
         (Error::NotFound(text()), error_name::NOT_FOUND),
         (Error::Invalid(text()), error_name::INVALID),

@@ -34,6 +34,7 @@ pub(crate) enum Error {
     #[zbus(error)]
     Bus(zbus::Error),
     CannotDecide(String),
+    Unconfirmed(String),
     NotPermitted(String),
     NotFound(String),
     Invalid(String),
@@ -57,22 +58,31 @@ impl From<NotDone> for Error {
                 match refusal {
                     Refusal::NotAdmin(_) => Self::NotPermitted(text),
                     Refusal::NotFound(_) => Self::NotFound(text),
-                    Refusal::NoSuchRole(_) | Refusal::NotEligible { .. } | Refusal::TooLong { .. } => {
-                        Self::Refused(text)
-                    }
-                    Refusal::TooManyPending | Refusal::IdTaken => Self::Busy(text),
+                    Refusal::NoSuchRole(_)
+                    | Refusal::NotEligible { .. }
+                    | Refusal::TooLong { .. }
+                    | Refusal::TooManyPending => Self::Refused(text),
+                    Refusal::IdTaken => Self::Busy(text),
                 }
             }
         }
     }
 }
 
+impl Error {
+    /// A change whose commit failed. A failed fsync leaves it open what reached the disk, so nobody is told that
+    /// nothing was changed.
+    fn unconfirmed(_: StoreError) -> Self {
+        Self::Unconfirmed("the store failed while the change was written; jitctl status says why".into())
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(err: StoreError) -> Self {
         match err {
-            StoreError::NotDurable => Self::CannotDecide(
-                "the change could not be written and was not made; see: jitctl status".into(),
-            ),
+            StoreError::NotDurable => {
+                Self::CannotDecide("the record could not be written; see: jitctl status".into())
+            }
             StoreError::Sqlite(_)
             | StoreError::Newer { .. }
             | StoreError::Damaged { .. }
