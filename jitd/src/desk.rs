@@ -241,8 +241,8 @@ impl Desk {
 
     /// Whether the policy files are what is in force. Reads them: for `status`, not for a check.
     pub(crate) fn files_are_in_force(&self) -> bool {
-        let Ok((files, _)) = read_policy(&self.policy_dir) else { return false };
-        self.policy().is_ok_and(|known| known.policy.digest() == files.digest())
+        let Ok(files) = read_policy_dir(&self.policy_dir) else { return false };
+        self.policy().is_ok_and(|known| known.policy.files() == files)
     }
 
     /// Why jitd cannot decide, if it cannot.

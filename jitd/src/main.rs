@@ -28,7 +28,7 @@ use jit_proto::PRIVATE_SOCKET;
 use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
 
-use bus::{App, InFlight};
+use bus::{App, InFlight, Ration};
 use clock::Clock;
 use desk::Desk;
 use settings::Settings;
@@ -104,8 +104,10 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let app = Arc::new(App {
         desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR)),
         names: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        names_for_logins: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
         store: store.clone(),
         in_flight: Arc::new(InFlight::default()),
+        ration: Ration::default(),
     });
 
     let writing = {

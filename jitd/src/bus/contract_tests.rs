@@ -10,7 +10,7 @@ use zbus::object_server::Interface;
 use super::admin::Admin;
 use super::gate::Gate;
 use super::user::User;
-use super::{App, Error, InFlight, Origin};
+use super::{App, Error, InFlight, Origin, Ration};
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::store::StorePath;
@@ -25,9 +25,16 @@ fn served() -> String {
         "db-1".parse().unwrap(),
         PathBuf::from("/nonexistent"),
     );
-    let names = Names::start(zruntime::SharedRuntime::current().unwrap()).unwrap();
+    let names = || Names::start(zruntime::SharedRuntime::current().unwrap()).unwrap();
     let store = StorePath::in_dir(&PathBuf::from("/nonexistent"));
-    let app = Arc::new(App { desk, names, store, in_flight: Arc::new(InFlight::default()) });
+    let app = Arc::new(App {
+        desk,
+        names: names(),
+        names_for_logins: names(),
+        store,
+        in_flight: Arc::new(InFlight::default()),
+        ration: Ration::default(),
+    });
     let origin = Origin::Bus;
     let mut xml = String::from("<node>\n");
     Gate { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);

@@ -1,6 +1,7 @@
 //! `org.jitd.Jit1.Gate`: the module asks, the desk answers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jit_core::decide::{Known, Question};
 use jit_core::event::Login;
@@ -34,9 +35,14 @@ impl Gate {
         };
         let peer = self.origin.peer(connection, &header).await?;
         let desk = &self.app.desk;
-        let subject = self.app.names.named(&asked.subject, desk.groups()).await;
+        let names = match self.origin {
+            Origin::Bus => &self.app.names,
+            Origin::Private(_) => &self.app.names_for_logins,
+        };
+        let subject = names.named(&asked.subject, desk.groups()).await;
         if !peer.uid.is_root() {
             about_oneself(peer.uid, &subject, asked.caller_uid)?;
+            self.app.ration.take(peer.uid, Instant::now())?;
         }
         let question = asked.question(&subject);
         let checked = desk.check(&question, peer.actor())?;

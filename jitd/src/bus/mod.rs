@@ -17,14 +17,18 @@ use zbus::DBusError;
 use crate::desk::{CannotDecide, Desk, NotDone};
 use crate::store::{StoreError, StorePath};
 use crate::who::{Gone, Names};
-pub(crate) use origin::{InFlight, Origin};
+pub(crate) use origin::{InFlight, Origin, Ration};
 
 /// What every interface needs.
 pub(crate) struct App {
     pub(crate) desk: Desk,
+    /// The name service, for the bus.
     pub(crate) names: Names,
+    /// The name service, for the private socket: what anybody can ask over the bus takes no thread from a login.
+    pub(crate) names_for_logins: Names,
     pub(crate) store: StorePath,
     pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) ration: Ration,
 }
 
 /// An error as it leaves jitd.

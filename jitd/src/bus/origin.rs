@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jit_proto::words::Uid;
 use zbus::message::Header;
 use zbus::names::BusName;
+use zbus::proxy::CacheProperties;
 use zbus::{Connection, fdo};
 
 use super::Error;
@@ -28,7 +30,8 @@ impl Origin {
             Self::Private(peer) => Ok(peer),
             Self::Bus => {
                 let sender = header.sender().ok_or_else(unknown)?;
-                let bus = fdo::DBusProxy::new(connection).await?;
+                let bus =
+                    fdo::DBusProxy::builder(connection).cache_properties(CacheProperties::No).build().await?;
                 let facts = bus
                     .get_connection_credentials(BusName::from(sender.to_owned()))
                     .await
@@ -88,5 +91,48 @@ impl Drop for Place {
                 calls.remove(&self.caller);
             }
         }
+    }
+}
+
+/// How often an unprivileged program may ask the gate. Each answer may be a record, and no user's loop may fill
+/// the disk that everybody's logins need.
+#[derive(Debug, Default)]
+pub(crate) struct Ration {
+    asked: Mutex<HashMap<Uid, (u32, Instant)>>,
+}
+
+const PER_SPAN: u32 = 20;
+const SPAN: Duration = Duration::from_secs(60);
+
+impl Ration {
+    /// Takes one of the caller's questions of this minute, or says that they are spent.
+    pub(crate) fn take(&self, uid: Uid, now: Instant) -> Result<(), Error> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, (_, since)| now.duration_since(*since) < SPAN);
+        let (count, _) = asked.entry(uid).or_insert((0, now));
+        if *count >= PER_SPAN {
+            let text = format!("{PER_SPAN} questions a minute are answered; try again in a minute");
+            return Err(Error::Busy(text));
+        }
+        *count += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_users_loop_is_cut_off_and_nobody_elses_question_with_it() {
+        let ration = Ration::default();
+        let (maria, erik) = (Uid::try_from(1001).unwrap(), Uid::try_from(1002).unwrap());
+        let start = Instant::now();
+        for _ in 0..PER_SPAN {
+            ration.take(maria, start).unwrap();
+        }
+        assert!(ration.take(maria, start).is_err());
+        assert!(ration.take(erik, start).is_ok());
+        assert!(ration.take(maria, start + SPAN).is_ok());
     }
 }

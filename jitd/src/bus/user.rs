@@ -139,7 +139,12 @@ impl User {
             Err(err) => return Err(err),
         };
         let mut notes: Vec<String> = trouble.iter().map(|why| format!("jitd cannot decide: {why}")).collect();
-        let files_current = known.is_some() && desk.files_are_in_force();
+        // Reading the files takes a while and is for those who can do something about them.
+        let files_current = if see_all && known.is_some() {
+            self.files_are_in_force().await
+        } else {
+            known.as_ref().is_some_and(|known| known.from_files)
+        };
         if known.is_some() && !files_current {
             notes.push("the policy files differ from the policy in force; run: jitctl policy load".into());
         }
@@ -180,11 +185,17 @@ impl User {
                 known.policy.admins()
             )));
         }
-        json(&answer::policy(&known, desk.files_are_in_force()))
+        let files_current = self.files_are_in_force().await;
+        json(&answer::policy(&known, files_current))
     }
 }
 
 impl User {
+    async fn files_are_in_force(&self) -> bool {
+        let app = Arc::clone(&self.app);
+        zruntime::unblock(move || app.desk.files_are_in_force()).await
+    }
+
     async fn account(&self, connection: &Connection, header: &Header<'_>) -> Result<Subject, Error> {
         let peer = self.origin.peer(connection, header).await?;
         if peer.uid.is_root() {
