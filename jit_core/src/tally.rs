@@ -69,15 +69,16 @@ impl Tally {
         self.take(|span| now.since(&span.since) >= SPAN)
     }
 
+    /// How long until a count is due; absent when none is held back.
+    #[must_use]
+    pub fn next(&self, now: &Moment) -> Option<Duration> {
+        let held = self.spans.values().filter(|span| span.held_back > 0);
+        held.map(|span| SPAN.saturating_sub(now.since(&span.since))).min()
+    }
+
     /// All counts, for a daemon that stops.
     pub fn drain(&mut self) -> Vec<Event> {
         self.take(|_| true)
-    }
-
-    /// Whether a count waits to be recorded.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
     }
 
     fn take(&mut self, over: impl Fn(&Span) -> bool) -> Vec<Event> {
@@ -115,6 +116,7 @@ mod tests {
         for second in 1..60 {
             assert!(note(&mut tally, at(second * 1000, 0)).is_none());
         }
+        assert_eq!(tally.next(&at(59_000, 0)), Some(Duration::from_secs(1)));
         assert!(tally.due(&at(59_999, 0)).is_empty());
         let due = tally.due(&at(60_000, 0));
         assert!(matches!(&due[..], [Event::Denied { count, .. }] if count.get() == 59));

@@ -105,6 +105,8 @@ pub(crate) struct Desk {
     policy_dir: PathBuf,
     /// Rings when the next due moment may have changed.
     pub(crate) changed: zruntime::Event,
+    /// Rings when the store was opened, or could not be.
+    pub(crate) settled: zruntime::Event,
     /// Rings when records are on disk.
     pub(crate) news: crate::sink::Bell,
 }
@@ -119,6 +121,7 @@ impl Desk {
             host,
             policy_dir,
             changed: zruntime::Event::new(),
+            settled: zruntime::Event::new(),
             news: crate::sink::Bell::default(),
         }
     }
@@ -296,7 +299,7 @@ impl Desk {
         {
             log::error(err);
         }
-        due::next(&open.state, &now).map_or(IDLE, |next| next.min(IDLE))
+        due::next(&open.state, &now).into_iter().chain(open.tally.next(&now)).fold(IDLE, Duration::min)
     }
 
     /// Records what is held back and that jitd stops. The ticket says when that is on disk.
@@ -434,6 +437,7 @@ impl Keeper for Desk {
             other => other,
         };
         self.changed.notify(usize::MAX);
+        self.settled.notify(usize::MAX);
     }
 
     fn down(&self, why: &StoreError) {
@@ -444,6 +448,7 @@ impl Keeper for Desk {
             log::error(format_args!("nothing is allowed until the store works again: {why}"));
         }
         *room = Room::Down(why);
+        self.settled.notify(usize::MAX);
     }
 
     fn committed(&self) {

@@ -110,6 +110,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         ration: Ration::default(),
     });
 
+    let settled = app.desk.settled.listen();
     let writing = {
         let (app, store) = (Arc::clone(&app), store.clone());
         spawn("store", move || writer::run(&store, &inbox, &app.desk))?
@@ -119,6 +120,11 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         spawn("sinks", move || sink::follow(&store, &app.desk, &queue))?;
     }
 
+    // Nobody can ask before the store has been opened, or was found to be unusable: a start must not look like a
+    // failure to whoever logs in just then.
+    if runtime.timeout(Duration::from_secs(20), settled).await.is_err() {
+        log::warning("the store takes long to open; until it has, jitd answers that it cannot decide");
+    }
     let listener = bus::private::bind(Path::new(PRIVATE_SOCKET), &runtime).map_err(io(PRIVATE_SOCKET))?;
     let private =
         runtime.spawn("private socket", bus::private::serve(Arc::clone(&app), runtime.clone(), listener));
