@@ -1,0 +1,86 @@
+//! Everything `unsafe` in the module: its six entry points, and two C calls.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_int};
+
+use pam::constants::{PamFlag, PamResultCode};
+use pam::module::{PamHandle, PamHooks};
+
+use crate::edge::contained;
+use crate::error::Error;
+use crate::hooks;
+use crate::host::PamHost;
+use crate::log::Level;
+
+/// What libpam loads. The macro exports `pam_sm_acct_mgmt` and its five siblings; it checks the handle and the
+/// argument vector, and catches a panic should one get past [`contained`].
+struct Module;
+
+mod entry {
+    #![allow(missing_docs, unreachable_pub, reason = "the macro's functions are documented by pam(3)")]
+    use super::Module;
+    pam::pam_hooks!(Module);
+}
+
+impl PamHooks for Module {
+    fn acct_mgmt(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        contained(&mut PamHost(handle), |host| hooks::account(host, &args, flags))
+    }
+
+    fn sm_open_session(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        contained(&mut PamHost(handle), |host| hooks::open_session(host, &args, flags))
+    }
+
+    fn sm_close_session(handle: &mut PamHandle, args: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        contained(&mut PamHost(handle), |host| hooks::close_session(host, &args))
+    }
+
+    fn sm_authenticate(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        hooks::authenticate()
+    }
+
+    fn sm_setcred(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        hooks::setcred()
+    }
+
+    fn sm_chauthtok(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        hooks::chauthtok()
+    }
+}
+
+// libpam is linked by pam-bindings, which has no binding for this call.
+unsafe extern "C" {
+    /// pam_syslog(3): syslog(3) at facility authpriv, with the module, service and stage before the text.
+    fn pam_syslog(handle: *const PamHandle, priority: c_int, format: *const c_char, ...);
+}
+
+/// Writes one line to the system log. `text` holds no NUL: [`crate::log::Line`] escapes it.
+pub(crate) fn syslog(handle: &PamHandle, level: Level, text: &str) {
+    let priority = match level {
+        Level::Alert => libc::LOG_ALERT,
+        Level::Error => libc::LOG_ERR,
+        Level::Notice => libc::LOG_NOTICE,
+        Level::Info => libc::LOG_INFO,
+        Level::Debug => libc::LOG_DEBUG,
+    };
+    let Ok(text) = CString::new(text) else { return };
+    // SAFETY: `handle` is the one that libpam passed to the entry point, borrowed for this call. The format is a
+    // literal with exactly one `%s`, which takes the one variadic argument, a NUL-terminated string that outlives
+    // the call. pam_syslog keeps neither pointer.
+    unsafe { pam_syslog(handle, priority, c"%s".as_ptr(), text.as_ptr()) }
+}
+
+/// Random bytes from the kernel, never waiting for them: early in a boot getrandom(2) may block for longer than
+/// any deadline.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    // SAFETY: the pointer and length are those of a live, writable array, of which the kernel writes at most the
+    // length.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), N, libc::GRND_NONBLOCK) };
+    if usize::try_from(got) == Ok(N) {
+        Ok(bytes)
+    } else {
+        Err(Error::System { doing: "draw a nonce".into(), errno: nix::errno::Errno::last() })
+    }
+}

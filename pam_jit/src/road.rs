@@ -1,0 +1,117 @@
+//! The two roads to jitd, under one deadline.
+//!
+//! First jitd's own socket, peer to peer as systemctl(1) speaks to systemd: nobody but root can reach it, so nobody
+//! else can fill it. If it is absent or refuses, the system bus, which can start jitd. Both are named by path: what
+//! `DBUS_SYSTEM_BUS_ADDRESS` says is the caller's word (DESIGN law 8).
+//!
+//! Whoever answers has to be root: on the private socket by SO_PEERCRED (unix(7)), on the bus by the uid of the
+//! connection that owns jitd's name, and the question goes to that connection's unique name, which the bus never
+//! gives to another.
+
+use std::time::Duration;
+
+use jit_proto::gate::{self, Answer, Question};
+use jit_proto::{BUS_NAME, OBJECT_PATH};
+use zbus::wire::to_bytes;
+
+use crate::args::SocketPath;
+use crate::error::Error;
+use crate::link::{BUS, Deadline, Link};
+use crate::wire::{self, Call, Reply};
+
+/// Where to ask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Roads<'a> {
+    /// jitd's own socket.
+    pub(crate) private: &'a SocketPath,
+    /// The system bus, where that may be asked.
+    pub(crate) bus: Option<&'a SocketPath>,
+}
+
+/// Asks over the first road that is there. Back within `limit`, give or take the scheduler.
+pub(crate) fn ask(roads: &Roads<'_>, question: &Question, limit: Duration) -> Result<Answer, Error> {
+    let deadline = Deadline::after(limit);
+    let private = match Link::connect(roads.private.as_path(), deadline)? {
+        Ok(jitd) => {
+            jitd.must_be_roots()?;
+            return check(jitd, question, None);
+        }
+        Err(errno) => errno,
+    };
+    let Some(bus) = roads.bus else { return Err(Error::Absent { private, bus: None }) };
+    match Link::connect(bus.as_path(), deadline)? {
+        Ok(bus) => ask_over_bus(bus, question),
+        Err(errno) => Err(Error::Absent { private, bus: Some(errno) }),
+    }
+}
+
+fn ask_over_bus(mut bus: Link, question: &Question) -> Result<Answer, Error> {
+    let not_ours = |bad: zbus::Error| Error::Unbelievable(format!("the bus said something else: {bad}"));
+    call_bus(&mut bus, "Hello", "", &[])?;
+    let name = to_bytes(wire::ours(), BUS_NAME).map_err(not_ours)?;
+    let owner = match call_bus(&mut bus, "GetNameOwner", "s", &name).map_err(not_running) {
+        Err(Error::NotStarted { .. }) => {
+            let start = to_bytes(wire::ours(), &(BUS_NAME, 0u32)).map_err(not_ours)?;
+            call_bus(&mut bus, "StartServiceByName", "su", &start).map_err(not_running)?;
+            call_bus(&mut bus, "GetNameOwner", "s", &name).map_err(not_running)?
+        }
+        owner => owner?,
+    };
+    let owner: String = owner.read().map_err(not_ours)?;
+    // Whoever owns the name is not thereby jitd. An owner that has gone meanwhile is an error here and never uid 0.
+    let unique = to_bytes(wire::ours(), owner.as_str()).map_err(not_ours)?;
+    let uid: u32 = call_bus(&mut bus, "GetConnectionUnixUser", "s", &unique)?.read().map_err(not_ours)?;
+    if uid != 0 {
+        return Err(Error::Unbelievable(format!("{BUS_NAME} is owned by uid {uid}, not by root")));
+    }
+    check(bus, question, Some(&owner))
+}
+
+/// Tells apart the answers by which a bus says that nobody owns the name or that it cannot be started.
+fn not_running(error: Error) -> Error {
+    match error {
+        Error::Refused { name, text, .. } if says_not_running(&name) => Error::NotStarted { name, text },
+        other => other,
+    }
+}
+
+/// The D-Bus specification's own names for it, systemd's, which dbus-daemon(1) hands through, and dbus-broker(1)'s.
+/// Running out of memory or processes is not among them: it may be somebody's doing.
+fn says_not_running(error: &str) -> bool {
+    if let Some(why) = error.strip_prefix("org.freedesktop.DBus.Error.") {
+        return match why.strip_prefix("Spawn.") {
+            Some(why) => !matches!(why, "NoMemory" | "ForkFailed"),
+            None => matches!(why, "NameHasNoOwner" | "ServiceUnknown"),
+        };
+    }
+    error.starts_with("org.freedesktop.systemd1.") || error.starts_with("org.bus1.DBus.Name.Error.")
+}
+
+/// Asks jitd, whom `owner` names on a bus.
+fn check(mut link: Link, question: &Question, owner: Option<&str>) -> Result<Answer, Error> {
+    let not_ours = |bad: zbus::Error| Error::Unbelievable(format!("not an answer: {bad}"));
+    let call = Call {
+        destination: owner,
+        path: OBJECT_PATH,
+        interface: gate::INTERFACE,
+        method: gate::CHECK,
+        signature: "(ayssssssuu)",
+        body: &to_bytes(wire::ours(), question).map_err(not_ours)?,
+    };
+    link.call(&call)?.read().map_err(not_ours)
+}
+
+/// Calls a method of the bus itself.
+fn call_bus(bus: &mut Link, method: &str, signature: &str, body: &[u8]) -> Result<Reply, Error> {
+    bus.call(&Call {
+        destination: Some(BUS),
+        path: "/org/freedesktop/DBus",
+        interface: BUS,
+        method,
+        signature,
+        body,
+    })
+}
+
+#[cfg(test)]
+mod tests;
