@@ -83,8 +83,8 @@ impl From<Utc> for String {
     }
 }
 
-/// Which boot of the machine: the kernel's random boot id (`/proc/sys/kernel/random/boot_id`), 32 hex digits
-/// with hyphens.
+/// Which boot of the machine: the kernel's random boot id, `+`, and the start time of process 1, which is another
+/// one after the restart of a container, whose kernel goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BootId(String);
@@ -94,8 +94,11 @@ impl FromStr for BootId {
 
     fn from_str(text: &str) -> Result<Self, BadWord> {
         let text = text.trim();
-        if text.len() != 36 || !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
-            return Err(BadWord::NotOneOf { what: "boot id", expected: "36 hex digits and hyphens" });
+        let (kernel, init) = text.split_once('+').unwrap_or((text, "0"));
+        let is_uuid = kernel.len() == 36 && kernel.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        if !is_uuid || init.is_empty() || init.len() > 20 || !init.bytes().all(|b| b.is_ascii_digit()) {
+            let expected = "36 hex digits and hyphens, + and a number";
+            return Err(BadWord::NotOneOf { what: "boot id", expected });
         }
         Ok(Self(text.to_owned()))
     }

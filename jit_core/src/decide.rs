@@ -190,18 +190,20 @@ pub fn decide(policy: &Policy, state: &State, host: &HostName, question: &Questi
     if question.stage == Stage::Close {
         return Answer::unmanaged(Why::Closing);
     }
-    let about_caller = subject_is_caller(&question.login.service);
-    if about_caller && question.caller_uid.is_root() {
-        return Answer::unmanaged(Why::CallerIsRoot);
-    }
     let (subject, groups_known) = match &question.subject {
         Known::Fully(subject) => (subject, true),
         Known::WithoutGroups(subject) => (subject, false),
         Known::Not => return Answer::deny(Why::UnknownUser),
         Known::Unanswered => return Answer::deny(Why::NameService),
     };
-    if about_caller && question.caller_uid != subject.uid {
-        return Answer::deny(Why::CallerMismatch);
+    if subject_is_caller(&question.login.service) {
+        match (question.caller_uid.is_root(), subject.uid.is_root()) {
+            (true, true) => return Answer::unmanaged(Why::CallerIsRoot),
+            // sudo may have become root for good before it opens the session: it is about who called it.
+            (true, false) => {}
+            (false, _) if question.caller_uid == subject.uid => {}
+            (false, _) => return Answer::deny(Why::CallerMismatch),
+        }
     }
     if policy.exempt(subject, &question.login.service) {
         return Answer::unmanaged(Why::Exempt);

@@ -297,10 +297,25 @@ fn root_gains_nothing_from_su_or_sudo_and_is_unmanaged_there_alone() {
     for (service, verdict) in
         [("su", Verdict::Unmanaged), ("sudo-i", Verdict::Unmanaged), ("sshd", Verdict::Deny)]
     {
-        let mut question = World::question(service, &maria(), Stage::Account);
+        let mut question = World::question(service, &root(), Stage::Account);
         question.caller_uid = Uid::ROOT;
         assert_eq!(world.ask(&question).verdict, verdict, "{service}");
     }
+}
+
+#[test]
+fn root_that_says_it_is_somebody_else_is_asked_about_as_that_somebody() {
+    // An older sudo opens the session as root for good; so may any program of root's that names another caller.
+    let mut world = World::new();
+    for stage in [Stage::Account, Stage::Session] {
+        let mut question = World::question("sudo", &maria(), stage);
+        question.caller_uid = Uid::ROOT;
+        assert_eq!(world.ask(&question).why, Why::NoWindow);
+    }
+    world.grant(&as_self(root()), maria(), "root", None).unwrap();
+    let mut question = World::question("sudo", &maria(), Stage::Session);
+    question.caller_uid = Uid::ROOT;
+    assert_eq!(world.ask(&question).verdict, Verdict::Allow);
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jit_proto::words::Verdict;
+use jit_proto::words::{Uid, Verdict};
 
 use crate::clock::Moment;
 use crate::decide::Why;
-use crate::event::{Event, Login};
+use crate::event::{Actor, Event, Login};
 
 const SPAN: Duration = Duration::from_mins(1);
 
@@ -26,15 +26,19 @@ struct Key {
     verdict: Verdict,
     why: Why,
     login: Login,
+    /// Who asked, or a user who asks about himself could hide sshd's refusal of him in his own count. The audit
+    /// session is not part of it: every login has another.
+    asked_by: (Uid, Option<Uid>),
 }
 
 impl Key {
-    fn into_event(self, count: NonZeroU32) -> Event {
-        let Self { verdict, why, login } = self;
-        match verdict {
+    fn into_event(self, count: NonZeroU32) -> (Actor, Event) {
+        let Self { verdict, why, login, asked_by: (uid, loginuid) } = self;
+        let event = match verdict {
             Verdict::Unmanaged => Event::Unmanaged { why, count, login },
             Verdict::Deny | Verdict::Allow => Event::Denied { why, count, login },
-        }
+        };
+        (Actor { uid, loginuid, session: None }, event)
     }
 }
 
@@ -52,8 +56,15 @@ pub struct Tally {
 
 impl Tally {
     /// Takes note of an answer; the event to record now, if it is the first of its kind within a minute.
-    pub fn note(&mut self, verdict: Verdict, why: Why, login: Login, now: &Moment) -> Option<Event> {
-        let key = Key { verdict, why, login };
+    pub fn note(
+        &mut self,
+        verdict: Verdict,
+        why: Why,
+        login: Login,
+        actor: Actor,
+        now: &Moment,
+    ) -> Option<Event> {
+        let key = Key { verdict, why, login, asked_by: (actor.uid, actor.loginuid) };
         if let Some(span) = self.spans.get_mut(&key) {
             span.held_back = span.held_back.saturating_add(1);
             return None;
@@ -61,11 +72,11 @@ impl Tally {
         if self.spans.len() < MAX_KEYS {
             self.spans.insert(key.clone(), Span { since: now.clone(), held_back: 0 });
         }
-        Some(key.into_event(NonZeroU32::MIN))
+        Some(key.into_event(NonZeroU32::MIN).1)
     }
 
     /// The counts whose minute is over.
-    pub fn due(&mut self, now: &Moment) -> Vec<Event> {
+    pub fn due(&mut self, now: &Moment) -> Vec<(Actor, Event)> {
         self.take(|span| now.since(&span.since) >= SPAN)
     }
 
@@ -77,11 +88,11 @@ impl Tally {
     }
 
     /// All counts, for a daemon that stops.
-    pub fn drain(&mut self) -> Vec<Event> {
+    pub fn drain(&mut self) -> Vec<(Actor, Event)> {
         self.take(|_| true)
     }
 
-    fn take(&mut self, over: impl Fn(&Span) -> bool) -> Vec<Event> {
+    fn take(&mut self, over: impl Fn(&Span) -> bool) -> Vec<(Actor, Event)> {
         let mut events = Vec::new();
         for (key, span) in self.spans.extract_if(|_, span| over(span)) {
             if let Some(count) = NonZeroU32::new(span.held_back) {
@@ -97,6 +108,8 @@ mod tests {
     use super::*;
     use crate::clock::tests::at;
 
+    const ROOT: Actor = Actor { uid: Uid::ROOT, loginuid: None, session: None };
+
     fn login(user: &str) -> Login {
         Login {
             service: "sudo".parse().unwrap(),
@@ -111,7 +124,8 @@ mod tests {
     #[test]
     fn identical_refusals_within_a_minute_become_one_record_with_a_count() {
         let mut tally = Tally::default();
-        let note = |tally: &mut Tally, at| tally.note(Verdict::Deny, Why::NoWindow, login("maria"), &at);
+        let note =
+            |tally: &mut Tally, at| tally.note(Verdict::Deny, Why::NoWindow, login("maria"), ROOT, &at);
         assert!(matches!(note(&mut tally, at(0, 0)), Some(Event::Denied { count, .. }) if count.get() == 1));
         for second in 1..60 {
             assert!(note(&mut tally, at(second * 1000, 0)).is_none());
@@ -119,23 +133,31 @@ mod tests {
         assert_eq!(tally.next(&at(59_000, 0)), Some(Duration::from_secs(1)));
         assert!(tally.due(&at(59_999, 0)).is_empty());
         let due = tally.due(&at(60_000, 0));
-        assert!(matches!(&due[..], [Event::Denied { count, .. }] if count.get() == 59));
+        assert!(matches!(&due[..], [(ROOT, Event::Denied { count, .. })] if count.get() == 59));
         assert!(note(&mut tally, at(60_001, 0)).is_some());
     }
 
     #[test]
     fn another_person_or_another_reason_is_another_record() {
         let mut tally = Tally::default();
-        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("maria"), &at(0, 0)).is_some());
-        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("erik"), &at(0, 0)).is_some());
-        assert!(tally.note(Verdict::Deny, Why::NoRole, login("maria"), &at(0, 0)).is_some());
+        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("maria"), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("erik"), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(Verdict::Deny, Why::NoRole, login("maria"), ROOT, &at(0, 0)).is_some());
+    }
+
+    #[test]
+    fn who_asks_about_himself_hides_nobody_elses_refusal_in_his_count() {
+        let mut tally = Tally::default();
+        let himself = Actor { uid: Uid::try_from(1001).unwrap(), ..ROOT };
+        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("maria"), himself, &at(0, 0)).is_some());
+        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("maria"), ROOT, &at(0, 0)).is_some());
     }
 
     #[test]
     fn a_flood_of_different_names_does_not_grow_memory() {
         let mut tally = Tally::default();
         for n in 0..MAX_KEYS + 100 {
-            let event = tally.note(Verdict::Deny, Why::UnknownUser, login(&format!("u{n}")), &at(0, 0));
+            let event = tally.note(Verdict::Deny, Why::UnknownUser, login(&format!("u{n}")), ROOT, &at(0, 0));
             assert!(event.is_some());
         }
         assert_eq!(tally.spans.len(), MAX_KEYS);

@@ -4,6 +4,8 @@ use jit_core::clock::{BootId, Moment, Utc};
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 
+use crate::who::start_time;
+
 /// The clocks of this boot.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
@@ -24,8 +26,11 @@ impl Clock {
     /// Learns which boot this is.
     pub(crate) fn of_this_boot() -> Result<Self, NoClock> {
         let unreadable = |why: String| NoClock { what: BOOT_ID, why };
-        let text = std::fs::read_to_string(BOOT_ID).map_err(|err| unreadable(err.to_string()))?;
-        let boot_id = text.parse().map_err(|err| unreadable(format!("{err}")))?;
+        let kernel = std::fs::read_to_string(BOOT_ID).map_err(|err| unreadable(err.to_string()))?;
+        let init = start_time("/proc/1")
+            .map_err(|_| NoClock { what: "/proc/1/stat", why: "it has no start time".into() })?;
+        let boot_id =
+            format!("{}+{init}", kernel.trim()).parse().map_err(|err| unreadable(format!("{err}")))?;
         Ok(Self { boot_id })
     }
 

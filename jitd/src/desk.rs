@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jit_core::clock::{Moment, Utc};
@@ -45,17 +45,26 @@ pub(crate) enum NotDone {
     Refused(#[from] Refusal),
 }
 
-/// The policy in force.
+/// The policy in force. Cheap to clone: a check holds it for as long as it looks names up.
 #[derive(Clone, Debug)]
 pub(crate) struct InForce {
     /// The policy.
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
+    /// The groups that it names; the only ones worth looking up.
+    pub(crate) groups: Arc<BTreeSet<GroupName>>,
     /// When it was loaded.
     pub(crate) at: Utc,
     /// False while it is the last accepted one, carried on because the files do not load.
     pub(crate) from_files: bool,
     /// Warnings of the files, one line each.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Arc<[String]>,
+}
+
+impl InForce {
+    fn new(policy: Policy, at: Utc, from_files: bool, warnings: Vec<String>) -> Self {
+        let groups = Arc::new(policy.groups().cloned().collect());
+        Self { policy: Arc::new(policy), groups, at, from_files, warnings: warnings.into() }
+    }
 }
 
 /// Policy files that did not load: what is wrong with each, and a one-line summary.
@@ -129,20 +138,19 @@ impl Desk {
     /// Answers a check. An `allow` comes with a ticket.
     pub(crate) fn check(&self, question: &Question, actor: Actor) -> Result<Checked, CannotDecide> {
         self.with_policy(|open, now| {
-            let policy = &open.policy_in_force()?.policy;
-            let answer = decide::decide(policy, &open.state, &self.host, question, now);
-            let advice = decide::advice(policy, &self.host, question, answer.why);
-            let event = match answer.verdict {
-                _ if question.stage == Stage::Close => {
-                    Some(Event::SessionClosed { login: question.login.clone() })
-                }
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            let answer = decide::decide(&policy, &open.state, &self.host, question, now);
+            let advice = decide::advice(&policy, &self.host, question, answer.why);
+            // Law 6: an end that a check notices is written down with its answer.
+            let mut events =
+                question.login.uid.map_or_else(Vec::new, |uid| due::ends_of(&open.state, uid, now));
+            events.extend(match answer.verdict {
+                _ if question.stage == Stage::Close => self.closing(&policy, open, question, now),
                 Verdict::Allow => answer.event(question),
-                verdict => open.tally.note(verdict, answer.why, question.login.clone(), now),
-            };
-            let ticket = match event {
-                Some(event) => Some(self.commit(open, Some(actor), now, vec![event])?),
-                None => None,
-            };
+                verdict => open.tally.note(verdict, answer.why, question.login.clone(), actor, now),
+            });
+            let ticket =
+                if events.is_empty() { None } else { Some(self.commit(open, Some(actor), now, events)?) };
             // Law 7: a deny or `unmanaged` never waits for its record.
             let ticket = ticket.filter(|_| answer.verdict == Verdict::Allow);
             Ok(Checked { answer, advice, at: now.clone(), ticket })
@@ -207,7 +215,7 @@ impl Desk {
                     Some(known) if same => known.at,
                     _ => now.wall,
                 };
-                open.policy = Some(InForce { policy, at, from_files: true, warnings });
+                open.policy = Some(InForce::new(policy, at, true, warnings));
                 Ok(Ok(ticket))
             }
             Err(bad) => {
@@ -227,11 +235,10 @@ impl Desk {
     }
 
     /// The groups that the policy in force names; the only ones worth looking up.
-    pub(crate) fn groups(&self) -> BTreeSet<GroupName> {
-        let room = self.enter();
-        match &*room {
-            Room::Open(Open { policy: Some(known), .. }) => known.policy.groups().cloned().collect(),
-            _ => BTreeSet::new(),
+    pub(crate) fn groups(&self) -> Arc<BTreeSet<GroupName>> {
+        match &*self.enter() {
+            Room::Open(Open { policy: Some(known), .. }) => Arc::clone(&known.groups),
+            _ => Arc::default(),
         }
     }
 
@@ -282,23 +289,23 @@ impl Desk {
         self.clock.now()
     }
 
+    /// Enters the logins in the audit that got in through `recovery=`. The ticket says when they are on disk, and
+    /// their notes may go.
+    pub(crate) fn enter_recovered(&self, notes: Vec<recovery::Note>) -> Result<Ticket, CannotDecide> {
+        self.with_policy(|open, now| {
+            let events = notes.into_iter().map(recovery::Note::into_event).collect();
+            self.commit(open, None, now, events)
+        })
+    }
+
     /// Writes what time has brought about. Returns how long nothing more will be due.
     pub(crate) fn tick(&self) -> Duration {
-        let notes = recovery::take();
         let mut room = self.enter();
-        let Room::Open(open) = &mut *room else {
-            recovery::put_back(&notes);
-            return IDLE;
-        };
+        let Room::Open(open) = &mut *room else { return IDLE };
         let now = self.clock.now();
-        let mut events: Vec<Event> = notes.into_iter().map(recovery::Note::into_event).collect();
-        events.extend(due::due(&open.state, &now));
-        events.extend(open.tally.due(&now));
-        if !events.is_empty()
-            && let Err(err) = self.commit(open, None, &now, events)
-        {
-            log::error(err);
-        }
+        let mut batches = vec![(None, due::due(&open.state, &now))];
+        batches.extend(open.tally.due(&now).into_iter().map(|(actor, event)| (Some(actor), vec![event])));
+        self.commit_all(open, &now, batches);
         due::next(&open.state, &now).into_iter().chain(open.tally.next(&now)).fold(IDLE, Duration::min)
     }
 
@@ -307,11 +314,20 @@ impl Desk {
         let mut room = self.enter();
         let Room::Open(open) = &mut *room else { return None };
         let now = self.clock.now();
-        let mut events = open.tally.drain();
-        events.push(Event::Stopped);
-        let ticket = self.commit(open, None, &now, events).ok();
+        let counts = open.tally.drain().into_iter().map(|(actor, event)| (Some(actor), vec![event]));
+        self.commit_all(open, &now, counts.collect());
+        let ticket = self.commit(open, None, &now, vec![Event::Stopped]).ok();
         *room = Room::Down("it is stopping".into());
         ticket
+    }
+
+    /// A session that ends is worth a record where its login was: who is exempt leaves none for coming, and none
+    /// for going.
+    fn closing(&self, policy: &Policy, open: &Open, question: &Question, now: &Moment) -> Option<Event> {
+        let login = Question { stage: Stage::Account, ..question.clone() };
+        let answer = decide::decide(policy, &open.state, &self.host, &login, now);
+        let managed = answer.verdict != Verdict::Unmanaged;
+        managed.then(|| Event::SessionClosed { login: question.login.clone() })
     }
 
     fn enter(&self) -> MutexGuard<'_, Room> {
@@ -331,6 +347,17 @@ impl Desk {
             Room::Open(open) => act(open, &self.clock.now()),
             Room::Opening(_) => Err(CannotDecide(STARTING.into()).into()),
             Room::Down(why) => Err(CannotDecide(why.clone()).into()),
+        }
+    }
+
+    /// What nobody waits for.
+    fn commit_all(&self, open: &mut Open, now: &Moment, batches: Vec<(Option<Actor>, Vec<Event>)>) {
+        for (actor, events) in batches {
+            if !events.is_empty()
+                && let Err(err) = self.commit(open, actor, now, events)
+            {
+                log::error(err);
+            }
         }
     }
 
@@ -406,11 +433,11 @@ impl Keeper for Desk {
         };
         let policy = match (read, stored) {
             (Ok((policy, warnings)), Some((at, known))) if known.digest() == policy.digest() => {
-                Some(InForce { policy, at, from_files: true, warnings })
+                Some(InForce::new(policy, at, true, warnings))
             }
             (Ok((policy, warnings)), _) => {
                 events.push(loaded_event(&policy));
-                Some(InForce { policy, at: now.wall, from_files: true, warnings })
+                Some(InForce::new(policy, now.wall, true, warnings))
             }
             (Err(bad), stored) => {
                 log::error(format_args!("the policy files do not load:\n{bad}"));
@@ -419,7 +446,7 @@ impl Keeper for Desk {
                     None => log::error("there is no policy: every managed login is refused"),
                 }
                 events.push(bad.event());
-                stored.map(|(at, policy)| InForce { policy, at, from_files: false, warnings: Vec::new() })
+                stored.map(|(at, policy)| InForce::new(policy, at, false, Vec::new()))
             }
         };
         events.extend(due::due(&loaded.state, &now));

@@ -27,6 +27,9 @@ pub(crate) enum BadFile {
     /// Not a plain file, or a link to one.
     #[error("{}: not a regular file; symbolic links, pipes and devices are not read", .0.display())]
     NotRegular(PathBuf),
+    /// Not a folder, or a link to one.
+    #[error("{}: not a folder; symbolic links are not followed", .0.display())]
+    NotFolder(PathBuf),
     /// Somebody other than root could have written it.
     #[error("{path}: must be owned by root and writable by root only; run: chown root {path} && chmod go-w {path}", path = .0.display())]
     Writable(PathBuf),
@@ -63,9 +66,16 @@ pub(crate) fn read_trusted(path: &Path) -> Result<Vec<u8>, BadFile> {
 /// wrong is reported, not only the first.
 pub(crate) fn read_policy_dir(dir: &Path) -> Result<Vec<SourceFile>, Vec<BadFile>> {
     let io = |source: std::io::Error| vec![BadFile::Io { path: dir.to_owned(), source }];
-    let facts = fs::metadata(dir).map_err(io)?;
-    if facts.uid() != 0 || facts.mode() & 0o022 != 0 {
-        return Err(vec![BadFile::Writable(dir.to_owned())]);
+    // The folder above as well: whoever can write there can put another folder in this one's place.
+    for folder in dir.parent().into_iter().chain([dir]) {
+        let facts = fs::symlink_metadata(folder).map_err(io)?;
+        if !facts.is_dir() {
+            return Err(vec![BadFile::NotFolder(folder.to_owned())]);
+        }
+        let others = facts.mode() & 0o022 != 0 && facts.mode() & 0o1000 == 0;
+        if facts.uid() != 0 || others {
+            return Err(vec![BadFile::Writable(folder.to_owned())]);
+        }
     }
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).map_err(io)? {
@@ -129,6 +139,24 @@ mod tests {
         let dir = dir_with("a.toml", "", 0o644);
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
         assert!(matches!(read_policy_dir(dir.path()).unwrap_err()[..], [BadFile::Writable(_)]));
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_folder_is_not_followed() {
+        let dir = dir_with("a.toml", "", 0o644);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let link = elsewhere.path().join("policy.d");
+        symlink(dir.path(), &link).unwrap();
+        assert!(matches!(read_policy_dir(&link).unwrap_err()[..], [BadFile::NotFolder(_)]));
+    }
+
+    #[test]
+    fn a_folder_whose_parent_others_can_write_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("policy.d");
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o775)).unwrap();
+        assert!(matches!(read_policy_dir(&dir).unwrap_err()[..], [BadFile::Writable(_)]));
     }
 
     #[test]

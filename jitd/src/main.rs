@@ -103,8 +103,9 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let store = StorePath::in_dir(Path::new(STATE_DIR));
     let app = Arc::new(App {
         desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR)),
-        names: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
-        names_for_logins: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        names_of_root: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        names_of_others: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        runtime: runtime.clone(),
         store: store.clone(),
         in_flight: Arc::new(InFlight::default()),
         ration: Ration::default(),
@@ -176,10 +177,25 @@ fn reload(desk: &Desk) {
 async fn keep_time(app: Arc<App>, runtime: SharedRuntime) {
     loop {
         let changed = app.desk.changed.listen();
+        enter_recovered(&app.desk).await;
         let wait = app.desk.tick();
         match runtime.timeout(wait.max(Duration::from_millis(10)), changed).await {
             Ok(()) | Err(_) => {}
         }
+    }
+}
+
+/// Enters in the audit whom modules let in through `recovery=`; the notes go when that is on disk.
+async fn enter_recovered(desk: &Desk) {
+    let notes = recovery::read();
+    if notes.is_empty() {
+        return;
+    }
+    // Not now is later: the notes stay.
+    if let Ok(ticket) = desk.enter_recovered(notes)
+        && ticket.durable().await.is_ok()
+    {
+        recovery::forget();
     }
 }
 

@@ -2,7 +2,7 @@
 //! can again. Best effort: whoever recovered as root could have erased the note.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use jit_core::event::Event;
@@ -40,9 +40,12 @@ impl Note {
     }
 }
 
-/// Takes the notes there are; the file is gone afterwards.
-pub(crate) fn take() -> Vec<Note> {
-    match read_and_remove() {
+/// Where notes wait until they are on record.
+const TAKEN: &str = "/run/jitd/recovered.taken";
+
+/// The notes there are. They stay until [`forget`]: a disk that is full again must not lose them.
+pub(crate) fn read() -> Vec<Note> {
+    match read_taken() {
         Ok(text) => text.lines().filter_map(Note::parse).collect(),
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(err) => {
@@ -52,36 +55,25 @@ pub(crate) fn take() -> Vec<Note> {
     }
 }
 
-/// Writes notes back that could not be recorded.
-pub(crate) fn put_back(notes: &[Note]) {
-    if notes.is_empty() {
-        return;
-    }
-    let mut lines = String::new();
-    for note in notes {
-        lines += &format!("{} {} {}\n", note.at, note.service, note.user);
-    }
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(RECOVERY_NOTES);
-    if let Err(err) = file.and_then(|mut file| file.write_all(lines.as_bytes())) {
-        log::warning(format_args!("{RECOVERY_NOTES}: {err}"));
+/// Drops the notes that [`read`] returned: they are on record.
+pub(crate) fn forget() {
+    if let Err(err) = fs::remove_file(TAKEN) {
+        log::warning(format_args!("{TAKEN}: {err}"));
     }
 }
 
-fn read_and_remove() -> std::io::Result<String> {
+fn read_taken() -> std::io::Result<String> {
+    // Set aside first, so that a login meanwhile starts a new file; what an earlier round set aside goes first.
+    if !fs::exists(TAKEN)? {
+        fs::rename(RECOVERY_NOTES, TAKEN)?;
+    }
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(RECOVERY_NOTES)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(TAKEN)?;
     let facts = file.metadata()?;
     // The folder is root's alone; anything else here is a mistake that must not become a record.
     if !facts.is_file() || facts.uid() != 0 {
         return Err(std::io::Error::other("not a regular file of root's"));
     }
-    // Gone before it is read, so that a login in between starts a new file and no note is read twice.
-    fs::remove_file(RECOVERY_NOTES)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

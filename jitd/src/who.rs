@@ -32,7 +32,7 @@ enum Whose {
 
 struct Lookup {
     whose: Whose,
-    groups: BTreeSet<GroupName>,
+    groups: Arc<BTreeSet<GroupName>>,
     answer: mpmc::Sender<Known>,
 }
 
@@ -55,16 +55,16 @@ impl Names {
     }
 
     /// The account of this name, with those of `groups` that it is in.
-    pub(crate) async fn named(&self, name: &UserName, groups: BTreeSet<GroupName>) -> Known {
+    pub(crate) async fn named(&self, name: &UserName, groups: Arc<BTreeSet<GroupName>>) -> Known {
         self.ask(Whose::Name(name.clone()), groups).await
     }
 
     /// The account of this uid, with those of `groups` that it is in.
-    pub(crate) async fn of_uid(&self, uid: Uid, groups: BTreeSet<GroupName>) -> Known {
+    pub(crate) async fn of_uid(&self, uid: Uid, groups: Arc<BTreeSet<GroupName>>) -> Known {
         self.ask(Whose::Uid(uid), groups).await
     }
 
-    async fn ask(&self, whose: Whose, groups: BTreeSet<GroupName>) -> Known {
+    async fn ask(&self, whose: Whose, groups: Arc<BTreeSet<GroupName>>) -> Known {
         let (answer, wait) = mpmc::bounded(NonZeroUsize::MIN);
         if self.to.try_send(Lookup { whose, groups, answer }).is_err() {
             return Known::Unanswered;
@@ -190,9 +190,13 @@ impl Peer {
     }
 
     /// Who gives an order: the account of the bus uid, and the account that logged in.
-    pub(crate) async fn caller(self, names: &Names, groups: BTreeSet<GroupName>) -> Result<Caller, Gone> {
+    pub(crate) async fn caller(
+        self,
+        names: &Names,
+        groups: Arc<BTreeSet<GroupName>>,
+    ) -> Result<Caller, Gone> {
         let (login, _) = self.login()?;
-        let account = known(names.of_uid(self.uid, groups.clone()).await)?;
+        let account = known(names.of_uid(self.uid, Arc::clone(&groups)).await)?;
         let login = match login {
             LoginUid::Set(uid) if uid == self.uid => Login::Known(account.clone()),
             LoginUid::Set(uid) => Login::Known(known(names.of_uid(uid, groups).await)?),
@@ -217,7 +221,7 @@ fn read_number(proc: &str, file: &str) -> Result<u32, Gone> {
 
 /// Field 22 of /proc/PID/stat (proc(5)). The command in field 2 may hold anything, so fields are counted from
 /// its closing bracket.
-fn start_time(proc: &str) -> Result<u64, Gone> {
+pub(crate) fn start_time(proc: &str) -> Result<u64, Gone> {
     let stat = fs::read_to_string(format!("{proc}/stat")).map_err(|_| Gone)?;
     let (_, rest) = stat.rsplit_once(')').ok_or(Gone)?;
     rest.split_whitespace().nth(19).and_then(|field| field.parse().ok()).ok_or(Gone)

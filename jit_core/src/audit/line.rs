@@ -8,6 +8,10 @@ use crate::grant::ClaimKind;
 /// The longest message in bytes. RFC 3164 receivers cut at 1,024; the header takes some of it.
 pub const MAX_MESSAGE: usize = 900;
 
+/// The longest value in bytes: what a stranger typed must not push the fields behind it off the line. The store has
+/// it whole.
+pub const MAX_VALUE: usize = 256;
+
 /// How much it matters (RFC 5424 §6.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -60,6 +64,9 @@ impl Line {
             }
         }
         let (severity, event) = describe(&record.event, &mut fields);
+        for (_, value) in &mut fields {
+            *value = cut(std::mem::take(value), MAX_VALUE);
+        }
         Self { severity, event, fields }
     }
 
@@ -68,9 +75,9 @@ impl Line {
     pub fn message(&self) -> String {
         let mut text = self.event.to_owned();
         for (key, value) in &self.fields {
-            text += &format!(" {key}=\"{}\"", Shown(&quoted(value)));
+            text += &format!(" {key}=\"{}\"", cut(Shown(&quoted(value)).to_string(), MAX_VALUE));
         }
-        cut(text)
+        cut(text, MAX_MESSAGE)
     }
 }
 
@@ -79,10 +86,10 @@ fn quoted(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_MESSAGE {
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
         let mark = '…';
-        text.truncate(text.floor_char_boundary(MAX_MESSAGE - mark.len_utf8()));
+        text.truncate(text.floor_char_boundary(most - mark.len_utf8()));
         text.push(mark);
     }
     text
@@ -229,8 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn a_long_value_pushes_no_field_off_the_line() {
+        for stuffing in ["x", "\u{1b}", "\""] {
+            let message = Line::of(&denied(&stuffing.repeat(1024))).message();
+            assert!(message.contains("why=\"no-window\" count=\"1\""), "{message}");
+        }
+    }
+
+    #[test]
     fn a_message_stays_under_its_limit_on_a_character_boundary() {
-        let message = Line::of(&denied(&"ü".repeat(1000))).message();
+        let message = cut("ü".repeat(1000), MAX_MESSAGE);
         assert!(message.len() <= MAX_MESSAGE && message.ends_with('…'));
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::decide::Known;
-use jit_core::event::Actor;
 use jit_core::request::{Caller, GrantOrder, Target};
 use jit_proto::manager;
 use jit_proto::words::{Reason, RequestId, RoleName, UserName};
@@ -12,9 +11,10 @@ use zbus::message::Header;
 use zbus::{Connection, interface};
 
 use super::user::{invalid, json, read, request_id};
-use super::{App, Error, Origin, answer};
+use super::{App, Error, Origin, Places, answer};
 use crate::desk::NotDone;
 use crate::store::rows::{self, Story};
+use crate::who::Peer;
 
 /// The interface.
 pub(crate) struct Admin {
@@ -35,16 +35,15 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let _place = self.app.in_flight.enter(&header)?;
         let user: UserName = user.parse().map_err(invalid)?;
         let role: RoleName = role.parse().map_err(invalid)?;
         let reason: Reason = reason.parse().map_err(invalid)?;
         let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
-        let (caller, actor) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
         let desk = &self.app.desk;
         // Before anything is looked up for them: who may not grant learns nothing about accounts here.
         desk.admin(&caller)?;
-        let beneficiary = match self.app.names.named(&user, desk.groups()).await {
+        let beneficiary = match self.app.names(peer).named(&user, desk.groups()).await {
             Known::Fully(subject) | Known::WithoutGroups(subject) => subject,
             Known::Not => return Err(Error::Refused(format!("there is no account {user} on {}", desk.host))),
             Known::Unanswered => {
@@ -52,7 +51,8 @@ impl Admin {
             }
         };
         let id = RequestId::from_bits(random()?);
-        let ticket = desk.grant(&caller, actor, GrantOrder { beneficiary, role, duration, reason, id })?;
+        let ticket =
+            desk.grant(&caller, peer.actor(), GrantOrder { beneficiary, role, duration, reason, id })?;
         ticket.durable().await.map_err(Error::unconfirmed)?;
         let story = self.story(id).await?.ok_or_else(|| Error::NotFound(id.to_string()))?;
         json(&answer::entry(&story, desk.waiting_for(id), &desk.now()))
@@ -67,14 +67,13 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let _place = self.app.in_flight.enter(&header)?;
         let request = request_id(id)?;
         let target =
             if id.starts_with("g-") { Target::Grant(request.into()) } else { Target::Request(request) };
         let reason = (!reason.is_empty()).then(|| reason.parse::<Reason>()).transpose().map_err(invalid)?;
-        let (caller, actor) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
         let desk = &self.app.desk;
-        let changed = match desk.revoke(&caller, actor, target, reason) {
+        let changed = match desk.revoke(&caller, peer.actor(), target, reason) {
             Ok(ticket) => {
                 ticket.durable().await.map_err(Error::unconfirmed)?;
                 true
@@ -103,15 +102,14 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let _place = self.app.in_flight.enter(&header)?;
-        let (caller, actor) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
         let desk = &self.app.desk;
         // With no policy at all nobody is an admin: then root may load the first one.
         match desk.admin(&caller) {
             Err(NotDone::Cannot(_)) if caller.account.uid.is_root() => {}
             other => other?,
         }
-        match desk.load_policy(Some(actor))? {
+        match desk.load_policy(Some(peer.actor()))? {
             Ok(Some(ticket)) => ticket.durable().await.map_err(Error::unconfirmed)?,
             Ok(None) => {}
             Err(bad) => return Err(Error::Refused(bad.to_string())),
@@ -121,10 +119,14 @@ impl Admin {
 }
 
 impl Admin {
-    async fn caller(&self, connection: &Connection, header: &Header<'_>) -> Result<(Caller, Actor), Error> {
-        let peer = self.origin.peer(connection, header).await?;
-        let caller = peer.caller(&self.app.names, self.app.desk.groups()).await?;
-        Ok((caller, peer.actor()))
+    async fn caller(
+        &self,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(Caller, Peer, Places), Error> {
+        let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
+        let caller = peer.caller(self.app.names(peer), self.app.desk.groups()).await?;
+        Ok((caller, peer, places))
     }
 
     async fn story(&self, id: RequestId) -> Result<Option<Story>, Error> {

@@ -89,6 +89,6 @@ pub(super) fn policy(known: &InForce, files_current: bool) -> manager::Policy {
                 text: String::from_utf8_lossy(&file.bytes).into_owned(),
             })
             .collect(),
-        warnings: known.warnings.clone(),
+        warnings: known.warnings.to_vec(),
     }
 }

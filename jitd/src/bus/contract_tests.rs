@@ -29,15 +29,16 @@ fn served() -> String {
     let store = StorePath::in_dir(&PathBuf::from("/nonexistent"));
     let app = Arc::new(App {
         desk,
-        names: names(),
-        names_for_logins: names(),
+        names_of_root: names(),
+        names_of_others: names(),
+        runtime: zruntime::SharedRuntime::current().unwrap(),
         store,
         in_flight: Arc::new(InFlight::default()),
         ration: Ration::default(),
     });
     let origin = Origin::Bus;
     let mut xml = String::from("<node>\n");
-    Gate { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
+    Gate { app: Arc::clone(&app), origin, asked: None }.introspect_to_writer(&mut xml, 2);
     User { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
     Admin { app, origin }.introspect_to_writer(&mut xml, 2);
     xml + "</node>\n"

@@ -1,7 +1,6 @@
 //! `org.jitd.Jit1.Gate`: the module asks, the desk answers.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use jit_core::decide::{Known, Question};
 use jit_core::event::Login;
@@ -9,6 +8,7 @@ use jit_proto::gate::{self, Answer, FLAG_CLAIM, MAX_TEXT, NONCE_LEN, Stage};
 use jit_proto::words::{ServiceName, Uid, UserName, Verdict, subject_is_caller};
 use zbus::message::Header;
 use zbus::{Connection, interface};
+use zruntime::Event;
 
 use super::{App, Error, Origin};
 
@@ -16,6 +16,8 @@ use super::{App, Error, Origin};
 pub(crate) struct Gate {
     pub(crate) app: Arc<App>,
     pub(crate) origin: Origin,
+    /// Rings when a question has come, where somebody waits for that.
+    pub(crate) asked: Option<Arc<Event>>,
 }
 
 #[interface(name = "org.jitd.Jit1.Gate")]
@@ -28,22 +30,18 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Answer,), Error> {
-        let asked = Asked::parse(question)?;
-        let _place = match self.origin {
-            Origin::Bus => Some(self.app.in_flight.enter(&header)?),
-            Origin::Private(_) => None,
-        };
-        let peer = self.origin.peer(connection, &header).await?;
-        let desk = &self.app.desk;
-        let names = match self.origin {
-            Origin::Bus => &self.app.names,
-            Origin::Private(_) => &self.app.names_for_logins,
-        };
-        let subject = names.named(&asked.subject, desk.groups()).await;
-        if !peer.uid.is_root() {
-            about_oneself(peer.uid, &subject, asked.caller_uid)?;
-            self.app.ration.take(peer.uid, Instant::now())?;
+        if let Some(asked) = &self.asked {
+            asked.notify(usize::MAX);
         }
+        let (peer, _places) = self.origin.caller(&self.app, connection, &header).await?;
+        let mut asked = Asked::parse(question)?;
+        let desk = &self.app.desk;
+        if !peer.uid.is_root() {
+            self.app.ration.take(peer.uid, desk.now().boot)?;
+            let own = self.app.names(peer).of_uid(peer.uid, Arc::default()).await;
+            asked.must_be_about(peer.uid, &own)?;
+        }
+        let subject = self.app.names(peer).named(&asked.subject, desk.groups()).await;
         let question = asked.question(&subject);
         let checked = desk.check(&question, peer.actor())?;
         if let Some(ticket) = checked.ticket {
@@ -63,14 +61,6 @@ impl Gate {
             remaining: admits.as_ref().map_or(0, |admits| admits.remaining.as_secs()),
             grant: admits.map_or_else(String::new, |admits| admits.grant.to_string()),
         },))
-    }
-}
-
-/// An unprivileged program, such as a screen locker, may ask about its own user only.
-fn about_oneself(uid: Uid, subject: &Known, caller_uid: Uid) -> Result<(), Error> {
-    match subject {
-        Known::Fully(known) | Known::WithoutGroups(known) if known.uid == uid && caller_uid == uid => Ok(()),
-        _ => Err(Error::NotPermitted("only root may ask about somebody else".into())),
     }
 }
 
@@ -118,6 +108,22 @@ impl Asked {
             caller_uid: Uid::try_from(raw.caller_uid).map_err(word)?,
             holds_claim: raw.flags & FLAG_CLAIM != 0,
         })
+    }
+
+    /// An unprivileged program, such as a screen locker, may ask about its own user, and only whether to go on. Where
+    /// it says to be asked from is its own word and does not enter the record.
+    fn must_be_about(&mut self, uid: Uid, own: &Known) -> Result<(), Error> {
+        let about_own =
+            matches!(own, Known::Fully(own) | Known::WithoutGroups(own) if own.name == self.subject);
+        if !about_own || self.caller_uid != uid {
+            return Err(Error::NotPermitted("only root may ask about somebody else".into()));
+        }
+        if self.stage != Stage::Account {
+            return Err(Error::NotPermitted("only root opens and closes sessions".into()));
+        }
+        self.rhost.clear();
+        self.tty.clear();
+        Ok(())
     }
 
     fn question(&self, subject: &Known) -> Question {

@@ -13,22 +13,31 @@ pub(crate) mod user;
 use std::sync::Arc;
 
 use zbus::DBusError;
+use zruntime::SharedRuntime;
 
 use crate::desk::{CannotDecide, Desk, NotDone};
 use crate::store::{StoreError, StorePath};
-use crate::who::{Gone, Names};
-pub(crate) use origin::{InFlight, Origin, Ration};
+use crate::who::{Gone, Names, Peer};
+pub(crate) use origin::{InFlight, Origin, Places, Ration};
 
 /// What every interface needs.
 pub(crate) struct App {
     pub(crate) desk: Desk,
-    /// The name service, for the bus.
-    pub(crate) names: Names,
-    /// The name service, for the private socket: what anybody can ask over the bus takes no thread from a login.
-    pub(crate) names_for_logins: Names,
+    /// The name service, for root: logins, and orders of an admin who is root.
+    pub(crate) names_of_root: Names,
+    /// The name service, for everybody else: what anybody can ask takes no thread from a login.
+    pub(crate) names_of_others: Names,
+    pub(crate) runtime: SharedRuntime,
     pub(crate) store: StorePath,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) ration: Ration,
+}
+
+impl App {
+    /// The name service for this caller.
+    pub(crate) fn names(&self, peer: Peer) -> &Names {
+        if peer.uid.is_root() { &self.names_of_root } else { &self.names_of_others }
+    }
 }
 
 /// An error as it leaves jitd.
@@ -90,6 +99,7 @@ impl From<StoreError> for Error {
             StoreError::Sqlite(_)
             | StoreError::Newer { .. }
             | StoreError::Damaged { .. }
+            | StoreError::ReadOnly(_)
             | StoreError::Io(_) => Self::CannotDecide(format!("the store cannot be read: {err}")),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jit_proto::words::Uid;
 use zbus::message::Header;
@@ -11,7 +11,7 @@ use zbus::names::BusName;
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, fdo};
 
-use super::Error;
+use super::{App, Error};
 use crate::who::Peer;
 
 /// Where a call comes from.
@@ -24,61 +24,70 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// Who calls.
-    pub(crate) async fn peer(self, connection: &Connection, header: &Header<'_>) -> Result<Peer, Error> {
+    /// Who calls, and the call's places among those that are being answered.
+    pub(crate) async fn caller(
+        self,
+        app: &App,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(Peer, Places), Error> {
         match self {
-            Self::Private(peer) => Ok(peer),
+            Self::Private(peer) => Ok((peer, Places::default())),
             Self::Bus => {
                 let sender = header.sender().ok_or_else(unknown)?;
-                let bus =
-                    fdo::DBusProxy::builder(connection).cache_properties(CacheProperties::No).build().await?;
-                let facts = bus
-                    .get_connection_credentials(BusName::from(sender.to_owned()))
-                    .await
-                    .map_err(|_| unknown())?;
-                let uid = facts.unix_user_id().and_then(|uid| Uid::try_from(uid).ok()).ok_or_else(unknown)?;
-                Ok(Peer { uid, pid: facts.process_id() })
+                // Before the bus is asked who it is, one connection gets so many; after that, one user.
+                let first = app.in_flight.enter(sender.as_str())?;
+                let peer = peer_on_bus(app, connection, BusName::from(sender.to_owned())).await?;
+                let user = (!peer.uid.is_root()).then(|| app.in_flight.enter(&format!("uid {}", peer.uid)));
+                Ok((peer, Places(Some(first), user.transpose()?)))
             }
         }
     }
 }
 
+async fn peer_on_bus(app: &App, connection: &Connection, sender: BusName<'_>) -> Result<Peer, Error> {
+    let bus = fdo::DBusProxy::builder(connection).cache_properties(CacheProperties::No).build().await?;
+    let asked = bus.get_connection_credentials(sender);
+    let facts = app.runtime.timeout(BUS_LIMIT, asked).await.map_err(|_| unknown())?.map_err(|_| unknown())?;
+    let uid = facts.unix_user_id().and_then(|uid| Uid::try_from(uid).ok()).ok_or_else(unknown)?;
+    Ok(Peer { uid, pid: facts.process_id() })
+}
+
+/// How long the bus may take to say who a caller is.
+const BUS_LIMIT: Duration = Duration::from_secs(2);
+
 fn unknown() -> Error {
     Error::NotPermitted("the caller cannot be identified".into())
 }
 
-/// Calls that are being answered, per caller on the bus and in all, so that one caller cannot occupy jitd.
+/// Calls that are being answered, by caller, so that nobody's flood keeps anybody else from an answer.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     calls: Mutex<HashMap<String, usize>>,
 }
 
-const PER_CALLER: usize = 16;
-const IN_ALL: usize = 256;
+/// At once, for one connection, and for one user over all connections. Root's connections are not added up.
+const AT_ONCE: usize = 16;
 
-/// One call's place; given back when it is dropped.
+/// One call's places; given back when they are dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Places(#[expect(dead_code)] Option<Place>, #[expect(dead_code)] Option<Place>);
+
 #[derive(Debug)]
-pub(crate) struct Place {
+struct Place {
     all: Arc<InFlight>,
     caller: String,
 }
 
 impl InFlight {
-    /// Takes a place, or says that there is none.
-    pub(crate) fn enter(self: &Arc<Self>, header: &Header<'_>) -> Result<Place, Error> {
-        let caller = header.sender().map_or_else(String::new, ToString::to_string);
+    fn enter(self: &Arc<Self>, caller: &str) -> Result<Place, Error> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = calls.values().sum();
-        let own = calls.entry(caller.clone()).or_default();
-        if *own >= PER_CALLER || all >= IN_ALL {
-            let own = *own;
-            if own == 0 {
-                calls.remove(&caller);
-            }
-            return Err(Error::Busy("too many calls are being answered; try again".into()));
+        let own = calls.entry(caller.to_owned()).or_default();
+        if *own >= AT_ONCE {
+            return Err(Error::Busy(format!("{AT_ONCE} calls of yours are being answered; try again")));
         }
         *own += 1;
-        Ok(Place { all: Arc::clone(self), caller })
+        Ok(Place { all: Arc::clone(self), caller: caller.to_owned() })
     }
 }
 
@@ -98,17 +107,18 @@ impl Drop for Place {
 /// the disk that everybody's logins need.
 #[derive(Debug, Default)]
 pub(crate) struct Ration {
-    asked: Mutex<HashMap<Uid, (u32, Instant)>>,
+    asked: Mutex<HashMap<Uid, (u32, u64)>>,
 }
 
 const PER_SPAN: u32 = 20;
-const SPAN: Duration = Duration::from_secs(60);
+const SPAN: u64 = 60_000;
 
 impl Ration {
-    /// Takes one of the caller's questions of this minute, or says that they are spent.
-    pub(crate) fn take(&self, uid: Uid, now: Instant) -> Result<(), Error> {
+    /// Takes one of the caller's questions of this minute, or says that they are spent. `now` is the boot clock's,
+    /// in milliseconds.
+    pub(crate) fn take(&self, uid: Uid, now: u64) -> Result<(), Error> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, (_, since)| now.duration_since(*since) < SPAN);
+        asked.retain(|_, (_, since)| now.saturating_sub(*since) < SPAN);
         let (count, _) = asked.entry(uid).or_insert((0, now));
         if *count >= PER_SPAN {
             let text = format!("{PER_SPAN} questions a minute are answered; try again in a minute");
@@ -124,10 +134,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_callers_places_are_its_own_and_come_back() {
+        let all = Arc::new(InFlight::default());
+        let held: Vec<_> = (0..AT_ONCE).map(|_| all.enter("uid 1001").unwrap()).collect();
+        assert!(all.enter("uid 1001").is_err());
+        assert!(all.enter("uid 1002").is_ok());
+        drop(held);
+        assert!(all.enter("uid 1001").is_ok());
+        assert!(all.calls.lock().unwrap().is_empty());
+    }
+
+    #[test]
     fn one_users_loop_is_cut_off_and_nobody_elses_question_with_it() {
         let ration = Ration::default();
         let (maria, erik) = (Uid::try_from(1001).unwrap(), Uid::try_from(1002).unwrap());
-        let start = Instant::now();
+        let start = 5_000;
         for _ in 0..PER_SPAN {
             ration.take(maria, start).unwrap();
         }

@@ -2,10 +2,13 @@
 //! down or flooded keeps a login from its answer.
 
 use std::fs;
+use std::future::poll_fn;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use jit_proto::OBJECT_PATH;
@@ -13,16 +16,19 @@ use jit_proto::words::Uid;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use zbus::Guid;
 use zbus::connection::Builder;
-use zruntime::SharedRuntime;
 use zruntime::net::unix::{UnixListener, UnixStream};
+use zruntime::{Event, SharedRuntime};
 
 use super::gate::Gate;
 use super::{App, Origin};
 use crate::log;
 use crate::who::Peer;
 
-/// A module asks once and leaves. Whoever stops its process half-way (its real uid may be anybody's) holds a
-/// connection no longer than this, the module's longest deadline.
+/// A module asks as soon as it has connected. Whoever stops its process half-way (its real uid may be anybody's)
+/// holds a connection no longer than this,
+const UNTIL_ASKED: Duration = Duration::from_secs(3);
+
+/// and waits for the answer no longer than the module's longest deadline.
 const LIFE: Duration = Duration::from_secs(30);
 
 /// More than this at once are turned away.
@@ -61,7 +67,7 @@ pub(crate) async fn serve(app: Arc<App>, runtime: SharedRuntime, listener: UnixL
         let (app, open, timer) = (Arc::clone(&app), Arc::clone(&open), runtime.clone());
         runtime
             .spawn("private connection", async move {
-                if let Ok(Err(err)) = timer.timeout(LIFE, answer(app, stream)).await {
+                if let Err(err) = answer(app, &timer, stream).await {
                     log::warning(format_args!("a private connection: {err}"));
                 }
                 open.fetch_sub(1, Ordering::Relaxed);
@@ -70,7 +76,11 @@ pub(crate) async fn serve(app: Arc<App>, runtime: SharedRuntime, listener: UnixL
     }
 }
 
-async fn answer(app: Arc<App>, stream: UnixStream<zruntime::Shared>) -> zbus::Result<()> {
+async fn answer(
+    app: Arc<App>,
+    timer: &SharedRuntime,
+    stream: UnixStream<zruntime::Shared>,
+) -> zbus::Result<()> {
     let stream = stream.into_std();
     let facts = getsockopt(&stream, PeerCredentials).map_err(std::io::Error::from)?;
     let (Ok(uid), Ok(pid)) = (Uid::try_from(facts.uid()), u32::try_from(facts.pid())) else {
@@ -79,13 +89,35 @@ async fn answer(app: Arc<App>, stream: UnixStream<zruntime::Shared>) -> zbus::Re
     if !uid.is_root() {
         return Err(std::io::Error::other(format!("uid {uid} connected; only root may")).into());
     }
-    let origin = Origin::Private(Peer { uid, pid: Some(pid) });
-    let connection = Builder::unix_stream(stream)
-        .server(Guid::generate())
-        .p2p()
-        .serve_at(OBJECT_PATH, Gate { app, origin })
-        .build()
-        .await?;
-    connection.closed().await;
+    let asked = Arc::new(Event::new());
+    let was_asked = asked.listen();
+    let gate = Gate { app, origin: Origin::Private(Peer { uid, pid: Some(pid) }), asked: Some(asked) };
+    let begin = async {
+        let server = Builder::unix_stream(stream).server(Guid::generate()).p2p();
+        let connection = server.serve_at(OBJECT_PATH, gate).build().await?;
+        let gone = connection.closed();
+        // A module that gave up is gone before it asked.
+        or(was_asked, gone).await;
+        zbus::Result::Ok(connection)
+    };
+    let Ok(connection) = timer.timeout(UNTIL_ASKED, begin).await else { return Ok(()) };
+    let connection = connection?;
+    // Over when the module has its answer, or no longer wants one.
+    if timer.timeout(LIFE, connection.closed()).await.is_err() {
+        log::warning(format_args!("process {pid} did not take its answer"));
+    }
     Ok(())
+}
+
+/// Waits for either.
+async fn or(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    poll_fn(|context| {
+        if first.as_mut().poll(context).is_ready() || second.as_mut().poll(context).is_ready() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }

@@ -31,7 +31,7 @@ async fn connect(app: &Arc<App>) -> Result<Connection, NotOnBus> {
     let address: Address = format!("unix:path={SYSTEM_BUS_SOCKET}").as_str().try_into()?;
     let origin = Origin::Bus;
     let connection = Builder::address(address)
-        .serve_at(OBJECT_PATH, Gate { app: Arc::clone(app), origin })
+        .serve_at(OBJECT_PATH, Gate { app: Arc::clone(app), origin, asked: None })
         .serve_at(OBJECT_PATH, User { app: Arc::clone(app), origin })
         .serve_at(OBJECT_PATH, Admin { app: Arc::clone(app), origin })
         .build()

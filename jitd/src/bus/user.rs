@@ -14,10 +14,11 @@ use serde::Serialize;
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
-use super::{App, Error, Origin, answer};
+use super::{App, Error, Origin, Places, answer};
 use crate::sink;
 use crate::store::rows::{self, Filter};
 use crate::store::{StoreError, StorePath};
+use crate::who::Peer;
 
 /// The interface.
 pub(crate) struct User {
@@ -36,15 +37,14 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let _place = self.app.in_flight.enter(&header)?;
         let service: ServiceName = service.parse().map_err(invalid)?;
         let user: UserName = user.parse().map_err(invalid)?;
-        let caller = self.account(connection, &header).await?;
+        let (caller, peer, _places) = self.account(connection, &header).await?;
         let desk = &self.app.desk;
         if user != caller.name && !may_read_all(&self.app, &caller) {
             return Err(Error::NotPermitted("only admins and auditors may check somebody else".into()));
         }
-        let subject = self.app.names.named(&user, desk.groups()).await;
+        let subject = self.app.names(peer).named(&user, desk.groups()).await;
         let Some(uid) = (match &subject {
             Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
             Known::Not => None,
@@ -90,8 +90,7 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let _place = self.app.in_flight.enter(&header)?;
-        let caller = self.account(connection, &header).await?;
+        let (caller, _, _places) = self.account(connection, &header).await?;
         json(&self.entries(all, &caller).await?)
     }
 
@@ -103,9 +102,8 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let _place = self.app.in_flight.enter(&header)?;
         let request = request_id(id)?;
-        let caller = self.account(connection, &header).await?;
+        let (caller, _, _places) = self.account(connection, &header).await?;
         let see_all = may_read_all(&self.app, &caller);
         let story = read(&self.app.store, move |store| rows::story(store, request)).await?;
         match story {
@@ -126,11 +124,10 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let _place = self.app.in_flight.enter(&header)?;
         let desk = &self.app.desk;
         let trouble = desk.trouble();
         let known = desk.policy().ok();
-        let caller = self.account(connection, &header).await?;
+        let (caller, _, _places) = self.account(connection, &header).await?;
         let see_all = may_read_all(&self.app, &caller);
         let active = match self.entries(false, &caller).await {
             Ok(entries) => entries.into_iter().filter(|entry| entry.state == "active").collect(),
@@ -175,8 +172,7 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let _place = self.app.in_flight.enter(&header)?;
-        let caller = self.account(connection, &header).await?;
+        let (caller, _, _places) = self.account(connection, &header).await?;
         let desk = &self.app.desk;
         let known = desk.policy()?;
         if !may_read_all(&self.app, &caller) {
@@ -196,15 +192,19 @@ impl User {
         zruntime::unblock(move || app.desk.files_are_in_force()).await
     }
 
-    async fn account(&self, connection: &Connection, header: &Header<'_>) -> Result<Subject, Error> {
-        let peer = self.origin.peer(connection, header).await?;
+    async fn account(
+        &self,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(Subject, Peer, Places), Error> {
+        let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
         if peer.uid.is_root() {
             // Root reads what it likes; no name service is needed to say so.
             let name = "root".parse().map_err(invalid)?;
-            return Ok(Subject { name, uid: peer.uid, groups: BTreeSet::new() });
+            return Ok((Subject { name, uid: peer.uid, groups: BTreeSet::new() }, peer, places));
         }
-        match self.app.names.of_uid(peer.uid, self.app.desk.groups()).await {
-            Known::Fully(subject) | Known::WithoutGroups(subject) => Ok(subject),
+        match self.app.names(peer).of_uid(peer.uid, self.app.desk.groups()).await {
+            Known::Fully(subject) | Known::WithoutGroups(subject) => Ok((subject, peer, places)),
             Known::Not | Known::Unanswered => Err(crate::who::Gone.into()),
         }
     }

@@ -1,6 +1,8 @@
 //! The journal, in its native protocol (systemd's JOURNAL_NATIVE_PROTOCOL): every field searchable.
 
 use std::os::unix::net::UnixDatagram;
+use std::thread::sleep;
+use std::time::Duration;
 
 use jit_core::audit::line::Line;
 use jit_core::event::Record;
@@ -40,7 +42,7 @@ pub(super) fn send_to(
         Some(connected) => connected,
         None => connect(path)?,
     };
-    match connected.send(datagram) {
+    match patiently(|| connected.send(datagram)) {
         Ok(_) => {
             *socket = Some(connected);
             Ok(())
@@ -48,12 +50,23 @@ pub(super) fn send_to(
         // The log was restarted since: its new socket is another one.
         Err(err) if err.kind() == std::io::ErrorKind::ConnectionRefused => {
             let connected = connect(path)?;
-            connected.send(datagram).map_err(NotTaken::Failing)?;
+            patiently(|| connected.send(datagram)).map_err(NotTaken::Failing)?;
             *socket = Some(connected);
             Ok(())
         }
         Err(err) => Err(NotTaken::Failing(err)),
     }
+}
+
+/// A log that is busy gets half a second to make room; then it counts as failing, and is tried again later.
+fn patiently(mut send: impl FnMut() -> std::io::Result<usize>) -> std::io::Result<usize> {
+    for _ in 0..50 {
+        match send() {
+            Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => sleep(Duration::from_millis(10)),
+            other => return other,
+        }
+    }
+    send()
 }
 
 fn connect(path: &str) -> Result<UnixDatagram, NotTaken> {

@@ -9,6 +9,7 @@ pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
 
+use nix::sys::statvfs::{FsFlags, statvfs};
 use rusqlite::{Connection, OpenFlags};
 
 /// What can go wrong with the store. None of it ever becomes an `allow`.
@@ -33,6 +34,9 @@ pub(crate) enum StoreError {
         /// What is wrong.
         what: String,
     },
+    /// The file system is mounted read-only: after an error, most often.
+    #[error("the file system of {0} is mounted read-only")]
+    ReadOnly(String),
     /// The file or folder cannot be used.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -53,6 +57,12 @@ impl StorePath {
 
     /// Opens for writing, making or migrating the file as needed, and empties the write-ahead log.
     pub(crate) fn open(&self) -> Result<Connection, StoreError> {
+        // SQLite would open the file all the same, and say something else at the first write.
+        if let Some(dir) = self.0.parent()
+            && statvfs(dir).is_ok_and(|facts| facts.flags().contains(FsFlags::ST_RDONLY))
+        {
+            return Err(StoreError::ReadOnly(dir.display().to_string()));
+        }
         let mut store = Connection::open(&self.0)?;
         // FULL: a commit is on disk before it is answered. One writer, but readers may hold a lock briefly.
         store.pragma_update(None, "journal_mode", "WAL")?;

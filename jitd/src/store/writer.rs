@@ -7,7 +7,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jit_core::audit::record::Encoded;
 use jit_core::state::Row;
@@ -89,17 +89,25 @@ pub(crate) trait Keeper {
     fn committed(&self);
 }
 
-/// How long to wait before trying a store that failed.
+/// How many seconds to wait before trying a store that failed.
 const RETRY: [u64; 4] = [0, 1, 2, 5];
+
+/// A store that worked for so long has not been failing.
+const PROVEN: Duration = Duration::from_secs(60);
+
+/// The most jobs in one transaction: the first answer must not wait for an endless stream behind it.
+const MOST: usize = 4096;
 
 /// Runs the writer until it is told to stop.
 pub(crate) fn run(path: &StorePath, inbox: &Inbox, keeper: &impl Keeper) {
     let mut failures = 0;
     loop {
-        let outcome = begin(path, keeper).and_then(|mut store| {
+        let began = Instant::now();
+        let outcome = begin(path, keeper).and_then(|mut store| work(&mut store, inbox, keeper));
+        // A disk with room for no more than the first record fails again and again: only time proves a store good.
+        if began.elapsed() > PROVEN {
             failures = 0;
-            work(&mut store, inbox, keeper)
-        });
+        }
         match outcome {
             Ok(()) => return,
             Err(err) => keeper.down(&err),
@@ -142,7 +150,9 @@ fn work(store: &mut Connection, inbox: &Inbox, keeper: &impl Keeper) -> Result<(
         let mut jobs = Some(first);
         let mut news = false;
         let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut room = MOST;
         while let Some(job) = jobs.take().or_else(|| inbox.0.try_recv().ok()) {
+            room -= 1;
             match job {
                 Job::Commit { batch, done: ticket } => {
                     write(&change, &batch)?;
@@ -152,7 +162,7 @@ fn work(store: &mut Connection, inbox: &Inbox, keeper: &impl Keeper) -> Result<(
                 Job::Cursor { sink, next } => rows::write_cursor(&change, sink, next)?,
                 Job::Stop => stop = true,
             }
-            if stop {
+            if stop || room == 0 {
                 break;
             }
         }
