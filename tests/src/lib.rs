@@ -1,0 +1,5 @@
+//! What the test programs of this workspace share.
+#![forbid(unsafe_code)]
+
+pub mod machine;
+pub mod runner;

@@ -1,0 +1,372 @@
+//! A throwaway Debian machine: `tests/bed/boot` brings it up, `tests/bed/enter` runs commands in it.
+//!
+//! The machine lives as long as a pipe that this process holds, so that it goes away with the value, with a
+//! panic, and with a test run that is killed. Whatever cannot be had (no package, no boot, a command that does
+//! not come back) panics: it is a failure of the test, and no test passes by not running.
+
+#![allow(clippy::panic, clippy::missing_panics_doc, reason = "as above: everything here may")]
+#![allow(clippy::must_use_candidate, reason = "an expectation that is met needs no more")]
+
+use std::fmt;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a command in a machine may take unless it is said otherwise.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a boot may take; the machine itself gives up after a minute.
+const BOOT_LIMIT: Duration = Duration::from_secs(90);
+
+/// What kind of machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Boot {
+    /// The system bus is dbus-broker instead of dbus-daemon.
+    pub broker: bool,
+    /// PID 1 is a stub and nothing is started.
+    pub bare: bool,
+}
+
+/// A running machine. Dropping it ends it.
+#[derive(Debug)]
+pub struct Machine {
+    boot: Child,
+    /// Its closing is what ends the machine.
+    hold: Option<ChildStdin>,
+    ready: Mutex<Receiver<String>>,
+    leader: Mutex<u32>,
+}
+
+impl Machine {
+    /// Boots a machine with the package installed.
+    #[must_use]
+    pub fn boot(what: Boot) -> Self {
+        let mut command = Command::new(bed("boot"));
+        command.args(["--layer", layer()]);
+        if what.broker {
+            command.arg("--broker");
+        }
+        if what.bare {
+            command.arg("--no-systemd");
+        }
+        let mut boot = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|err| panic!("{}: {err}", bed("boot").display()));
+        let hold = boot.stdin.take();
+        let lines = BufReader::new(boot.stdout.take().unwrap_or_else(|| panic!("boot has no stdout")));
+        let (to, ready) = channel();
+        thread::spawn(move || lines.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
+        let machine = Self { boot, hold, ready: Mutex::new(ready), leader: Mutex::new(0) };
+        machine.wait_until_ready();
+        machine
+    }
+
+    /// Takes the next line that says that the machine is up.
+    fn wait_until_ready(&self) {
+        let line = lock(&self.ready)
+            .recv_timeout(BOOT_LIMIT)
+            .unwrap_or_else(|err| panic!("the machine did not come up: {err}"));
+        let leader = line.split_whitespace().find_map(|word| word.strip_prefix("leader="));
+        *lock(&self.leader) = leader
+            .and_then(|pid| pid.parse().ok())
+            .unwrap_or_else(|| panic!("boot said {line:?}, not READY leader=PID"));
+    }
+
+    /// Restarts the machine and waits until it is up again. It must have systemd.
+    pub fn reboot(&self) {
+        self.run(&["systemctl", "--no-block", "reboot"]);
+        self.wait_until_ready();
+    }
+
+    /// Runs a command as root, without a login (its loginuid is unset).
+    pub fn run(&self, argv: &[&str]) -> Output {
+        self.run_within(LIMIT, argv)
+    }
+
+    /// Runs a command as root that must be done within `limit`.
+    pub fn run_within(&self, limit: Duration, argv: &[&str]) -> Output {
+        self.start(limit, argv).output()
+    }
+
+    /// Runs a script of bash's as root.
+    pub fn shell(&self, script: &str) -> Output {
+        self.run(&["bash", "-c", script])
+    }
+
+    /// Runs a script as somebody else, in their home, without a login and without asking PAM.
+    pub fn as_user(&self, user: &str, script: &str) -> Output {
+        self.start_as(user, LIMIT, script).output()
+    }
+
+    /// Starts a command and does not wait for it.
+    pub fn start(&self, limit: Duration, argv: &[&str]) -> Running {
+        // The limit holds inside: what is killed out here would live on in there.
+        let seconds = limit.as_secs().to_string();
+        let mut command = Command::new(bed("enter"));
+        command.arg(lock(&self.leader).to_string());
+        command.args(["timeout", "--kill-after=2", &seconds]).args(argv);
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|err| panic!("{}: {err}", bed("enter").display()));
+        let out = (collect(child.stdout.take()), collect(child.stderr.take()));
+        Running { command: argv.join(" "), child, began: Instant::now(), limit, out }
+    }
+
+    /// As [`Machine::as_user`], without waiting.
+    pub fn start_as(&self, user: &str, limit: Duration, script: &str) -> Running {
+        let home = format!("/home/{user}");
+        let vars = [format!("HOME={home}"), format!("USER={user}"), format!("LOGNAME={user}")];
+        let mut argv = vec!["setpriv", "--reuid", user, "--regid", user, "--init-groups", "env", "-C", &home];
+        argv.extend(vars.iter().map(String::as_str));
+        argv.extend(["bash", "-c", script]);
+        self.start(limit, &argv)
+    }
+
+    /// Where a path of the machine is for this process.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", lock(&self.leader)))
+    }
+
+    /// Writes a file in the machine, at once: whoever reads it there sees all of it or nothing. The new file is
+    /// beside it for a moment, under a name with two dots, which no folder of settings takes.
+    pub fn write(&self, path: &str, text: &str, mode: u32) {
+        let at = self.path(path);
+        let new = at.with_file_name(format!(".{}.new", at.file_name().unwrap_or_default().display()));
+        let wrote = fs::write(&new, text)
+            .and_then(|()| fs::set_permissions(&new, fs::Permissions::from_mode(mode)))
+            .and_then(|()| fs::rename(&new, &at));
+        wrote.unwrap_or_else(|err| panic!("{path}: {err}"));
+    }
+
+    /// The text of a file in the machine; empty if it is not there.
+    #[must_use]
+    pub fn read(&self, path: &str) -> String {
+        fs::read(self.path(path)).map_or_else(|_| String::new(), |text| lossy(&text))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        drop(self.hold.take());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if !matches!(self.boot.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        drop(self.boot.kill());
+        drop(self.boot.wait());
+    }
+}
+
+/// A command that runs in a machine.
+#[derive(Debug)]
+pub struct Running {
+    command: String,
+    child: Child,
+    began: Instant,
+    limit: Duration,
+    out: (Receiver<Vec<u8>>, Receiver<Vec<u8>>),
+}
+
+impl Running {
+    /// Waits for its end.
+    #[must_use]
+    pub fn output(mut self) -> Output {
+        let over = self.limit + Duration::from_secs(5);
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if self.began.elapsed() > over => {
+                    drop(self.child.kill());
+                    panic!("not done after {over:?}: {}", self.command);
+                }
+                Ok(None) => thread::sleep(Duration::from_millis(5)),
+                Err(err) => panic!("{}: {err}", self.command),
+            }
+        };
+        // A child of the command's that stays behind may hold the pipes; it has nothing to say any more.
+        let text = |from: &Receiver<Vec<u8>>| {
+            let mut bytes = Vec::new();
+            let until = Instant::now() + Duration::from_millis(500);
+            loop {
+                match from.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(more) => bytes.extend(more),
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return lossy(&bytes),
+                }
+            }
+        };
+        let output = Output {
+            stdout: text(&self.out.0),
+            stderr: text(&self.out.1),
+            status: code(status),
+            command: self.command,
+        };
+        assert!(
+            output.status != 124 || self.began.elapsed() < self.limit,
+            "not done within {:?}: {output}",
+            self.limit
+        );
+        output
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+/// What a command came to.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// What was run.
+    pub command: String,
+    /// Its exit status; 128 and the signal's number if it was killed by one.
+    pub status: i32,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Everything it said.
+    #[must_use]
+    pub fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Whether its status is 0.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.status == 0
+    }
+
+    /// Demands status 0; returns stdout without the last line break.
+    #[track_caller]
+    pub fn done(&self) -> &str {
+        assert!(self.is_ok(), "expected status 0 from {self}");
+        self.stdout.trim_end()
+    }
+
+    /// Demands a status.
+    #[track_caller]
+    pub fn exits(&self, status: i32) -> &Self {
+        assert!(self.status == status, "expected status {status} from {self}");
+        self
+    }
+
+    /// Demands a text in what it said.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> &Self {
+        assert!(self.all().contains(text), "expected {text:?} from {self}");
+        self
+    }
+
+    /// Demands that a text is not in what it said.
+    #[track_caller]
+    pub fn does_not_say(&self, text: &str) -> &Self {
+        assert!(!self.all().contains(text), "did not expect {text:?} from {self}");
+        self
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nstatus {}", self.command, self.status)?;
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !text.trim().is_empty() {
+                write!(f, "\n{name}:\n{}", text.trim_end())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks again and again until it is so; panics with `what` if it is not so within `limit`.
+#[track_caller]
+pub fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The package installed: `JIT_LAYER`, or made here, once.
+fn layer() -> &'static str {
+    static MADE: Mutex<Option<&'static str>> = Mutex::new(None);
+    let mut made = lock(&MADE);
+    made.get_or_insert_with(|| {
+        // The one thing that steers a test run; nothing of the product reads it.
+        #[allow(clippy::disallowed_methods)]
+        let given = std::env::var("JIT_LAYER").ok().filter(|layer| !layer.is_empty());
+        let layer = given.unwrap_or_else(|| {
+            let deb = line_of(&mut Command::new(top().join("packaging/deb/build")));
+            line_of(Command::new(bed("layer")).arg(top().join(deb)))
+        });
+        String::leak(layer)
+    })
+}
+
+/// The last line that a program of ours prints.
+fn line_of(command: &mut Command) -> String {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap_or_else(|err| panic!("{}: {err}", command.get_program().display()));
+    assert!(output.status.success(), "{}: {}", command.get_program().display(), output.status);
+    lossy(&output.stdout).lines().last().unwrap_or_default().to_owned()
+}
+
+/// The workspace. Where it is now, not where it was compiled: no path of a build machine is in a program.
+#[must_use]
+pub fn top() -> PathBuf {
+    // Cargo starts tests in the package's folder.
+    let here = std::env::current_dir().unwrap_or_else(|err| panic!("no current folder: {err}"));
+    let found = here.ancestors().find(|dir| dir.join("tests/bed/boot").is_file());
+    found.unwrap_or_else(|| panic!("{} is not in the workspace", here.display())).to_owned()
+}
+
+fn bed(script: &str) -> PathBuf {
+    top().join("tests/bed").join(script)
+}
+
+/// Reads a pipe to its end, on a thread, so that no command waits for somebody to read.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (to, from) = channel();
+    if let Some(mut pipe) = pipe {
+        thread::spawn(move || {
+            let mut bytes = [0; 8192];
+            while let Ok(1..) = pipe
+                .read(&mut bytes)
+                .map(|read| if read > 0 && to.send(bytes[..read].to_vec()).is_err() { 0 } else { read })
+            {
+            }
+        });
+    }
+    from
+}
+
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

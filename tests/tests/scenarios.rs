@@ -1,0 +1,126 @@
+//! The rules that the product keeps, each held in a booted Debian machine with the package installed, by the real
+//! sshd, login, su, sudo, cron, systemd, logind, D-Bus and rsyslog.
+//!
+//! Runs as root. `JIT_LAYER` names the layer with the package (see tests/bed/layer); without it, the package is
+//! built and installed first. A scenario that cannot run fails.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic here is a failed test")]
+
+#[path = "scenarios/attacks.rs"]
+mod attacks;
+#[path = "scenarios/audit.rs"]
+mod audit;
+#[path = "scenarios/crash.rs"]
+mod crash;
+#[path = "scenarios/daemon.rs"]
+mod daemon;
+#[path = "scenarios/disk.rs"]
+mod disk;
+#[path = "scenarios/elevation.rs"]
+mod elevation;
+#[path = "scenarios/logins.rs"]
+mod logins;
+#[path = "scenarios/package.rs"]
+mod package;
+#[path = "scenarios/people.rs"]
+mod people;
+#[path = "scenarios/recovery.rs"]
+mod recovery;
+#[path = "scenarios/site.rs"]
+mod site;
+#[path = "scenarios/stage.rs"]
+mod stage;
+#[path = "scenarios/store.rs"]
+mod store;
+#[path = "scenarios/uses.rs"]
+mod uses;
+
+use std::process::ExitCode;
+
+use jit_tests::machine::Boot;
+use stage::{Scenario, own, own_of, shared};
+
+fn main() -> ExitCode {
+    stage::run(SCENARIOS)
+}
+
+const BROKER: Boot = Boot { broker: true, bare: false };
+const BARE: Boot = Boot { broker: false, bare: true };
+
+/// In the order in which they are started: those that wait for long come first.
+#[rustfmt::skip] // a table: the rule, and who holds it
+const SCENARIOS: &[Scenario] = &[
+    // sshd and console logins
+    shared("identical_refusals_within_a_minute_are_one_record_with_a_count", audit::denials_are_counted),
+    shared("roots_own_su_and_sudo_and_cron_jobs_need_no_window", elevation::roots_own_su_and_cron),
+    shared("a_login_by_key_follows_the_window", logins::by_key),
+    shared("a_login_by_password_follows_the_window", logins::by_password),
+    shared("a_login_by_keyboard_interactive_follows_the_window", logins::by_keyboard_interactive),
+    shared("a_login_at_the_console_follows_the_window", logins::at_the_console),
+    shared("a_revoked_window_refuses_new_connections_and_leaves_a_multiplexed_one_open", logins::revoking_leaves_an_open_connection),
+    shared("the_host_ends_a_login_session_when_its_window_ends", logins::the_host_ends_a_session_with_its_window),
+    shared("an_expired_password_is_asked_about_only_inside_a_window", logins::an_expired_password),
+    shared("somebody_exempt_gets_in_without_a_window", logins::somebody_exempt),
+    shared("a_service_that_no_role_names_is_refused", logins::a_service_without_a_role),
+    shared("the_end_of_one_window_takes_nothing_from_another", logins::two_windows),
+    shared("a_late_login_gets_the_time_that_is_left_and_no_more", logins::a_login_gets_what_is_left),
+
+    // sudo and su
+    shared("sudo_without_a_password_follows_the_window", elevation::sudo_without_a_password),
+    shared("sudo_dash_i_follows_the_window", elevation::sudo_dash_i),
+    shared("sudo_with_the_targets_password_follows_the_callers_window", elevation::sudo_with_targetpw),
+    shared("a_cached_sudo_ticket_does_not_outlive_the_window", elevation::sudo_with_a_cached_ticket),
+    shared("su_follows_the_callers_window", elevation::su),
+    shared("su_dash_follows_the_callers_window", elevation::su_dash),
+    shared("the_window_of_whom_one_becomes_does_not_admit_the_caller", elevation::the_targets_window_is_not_the_callers),
+
+    // uses
+    shared("a_single_use_admits_one_login", uses::one_login),
+    shared("of_ten_logins_at_once_a_single_use_admits_one", uses::ten_logins_at_once),
+    shared("of_ten_sudos_at_once_a_single_use_admits_one", uses::ten_sudos_at_once),
+    own("a_session_that_opens_a_minute_after_its_check_is_refused_and_the_use_comes_back", uses::a_late_session),
+    own("with_session_on_the_account_line_a_use_is_claimed_at_the_check_and_used_at_the_session", uses::a_held_use),
+
+    // jitctl and who may do what
+    shared("without_privileges_jitctl_shows_ones_own_and_changes_nothing", people::without_privileges),
+    shared("becoming_root_by_sudo_makes_nobody_a_reviewer_of_anything", people::becoming_root_makes_no_reviewer),
+    shared("where_two_must_agree_root_alone_opens_nothing", people::two_must_agree),
+    shared("an_order_against_policy_changes_nothing_and_says_why", people::wrong_orders),
+
+    // attacks
+    shared("nobody_but_root_can_own_the_bus_name", attacks::owning_the_name),
+    shared("nobody_but_root_can_ask_about_others_or_give_orders", attacks::asking_about_others),
+    shared("words_that_are_too_long_or_no_words_are_refused_and_harm_nothing", attacks::words_that_are_too_long_or_not_words),
+    shared("a_hostile_environment_changes_no_verdict_and_is_never_connected_to", attacks::a_hostile_environment),
+    own("stopping_ones_own_su_halfway_keeps_nobody_else_out", attacks::stopping_ones_own_su),
+
+    // records
+    shared("every_step_is_in_the_journal_and_in_syslog_with_its_fields", audit::both_logs),
+    shared("what_people_type_cannot_forge_a_line_or_reach_a_terminal", audit::what_people_type),
+    own("a_dead_rsyslog_delays_nothing_and_misses_nothing", audit::a_dead_rsyslog),
+
+    // what breaks
+    own("when_jitd_cannot_be_started_root_alone_recovers_loudly", recovery::jitd_cannot_be_started),
+    own("when_jitd_and_the_bus_are_down_root_alone_recovers", recovery::jitd_and_the_bus_are_down),
+    own("when_the_bus_alone_is_down_windows_admit_as_always", recovery::the_bus_alone_is_down),
+    own("when_jitd_hangs_the_deadline_holds_and_uid_0_alone_recovers", recovery::jitd_hangs),
+    own("a_bus_flooded_with_half_open_connections_keeps_nobody_from_their_window_nor_root_from_recovering", recovery::the_bus_is_flooded),
+    own("a_killed_jitd_comes_back_with_what_it_confirmed", crash::a_kill),
+    own("killed_at_random_moments_jitd_keeps_every_confirmed_change_and_its_log_agrees", crash::kills_at_random_moments),
+    own("a_full_disk_refuses_everybody_says_so_and_loses_nothing", disk::full),
+    own("a_read_only_disk_refuses_everybody_says_so_and_loses_nothing", disk::read_only),
+    own("a_damaged_or_newer_store_refuses_everybody_and_says_why", disk::damaged),
+
+    // jitd's own life
+    own("jitd_is_ready_when_systemctl_returns_and_asking_does_not_start_a_stopped_one", daemon::start_and_stop),
+    own("a_login_while_jitd_starts_is_answered_as_soon_as_it_can_decide", daemon::a_login_while_it_starts),
+    own("a_reload_takes_a_good_policy_and_refuses_a_broken_one_loudly", daemon::reload),
+    own("a_role_that_leaves_policy_closes_its_windows", daemon::a_role_that_leaves_policy),
+    own("a_reboot_ends_windows", daemon::a_reboot),
+    own_of(BROKER, "on_dbus_broker_all_is_the_same", daemon::on_dbus_broker),
+    own_of(BARE, "without_systemd_the_first_check_starts_jitd", daemon::without_systemd),
+
+    // the package
+    own("the_package_is_not_removed_while_a_pam_file_names_the_module", package::removal),
+    own("installed_and_named_by_no_pam_file_the_package_changes_no_login", package::installed_and_unused),
+];

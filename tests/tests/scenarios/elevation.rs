@@ -1,0 +1,100 @@
+//! sudo and su: the subject is who calls, whoever they become.
+
+use std::time::Duration;
+
+use jit_tests::machine::{Output, until};
+
+use crate::site::{Entrance, Role, Site};
+
+/// As for logins; who is admitted is then somebody else. sudo asks the module to be silent, so what to do next is
+/// for logins and su alone to say.
+fn follows_the_window(site: &Site, caller: &str, becomes: &str, is_told: bool, enter: impl Fn() -> Output) {
+    let refused = || {
+        let output = enter();
+        if is_told { output.is_refused(caller, caller) } else { output.is_shut() }
+    };
+    refused();
+
+    let window = site.open(caller, caller, "30m");
+    enter().admits(becomes);
+    window.revoke();
+    refused();
+
+    let window = site.open(caller, caller, "8s");
+    enter().admits(becomes);
+    window.wait_for_its_end();
+    refused();
+}
+
+pub(crate) fn sudo_without_a_password(site: &Site) {
+    site.person_with_role("nina", &["sudo"]);
+    site.sudoer("nina", "nina ALL=(ALL) NOPASSWD: ALL");
+    follows_the_window(site, "nina", "root", false, || site.machine.as_user("nina", "sudo -n id -un"));
+    assert!(site.module_said("user=\"nina\"").contains("reason=\"no-window\""), "the log says why");
+}
+
+pub(crate) fn sudo_dash_i(site: &Site) {
+    site.person_with_role("ivan", &["sudo"]);
+    site.sudoer("ivan", "ivan ALL=(ALL) NOPASSWD: ALL");
+    follows_the_window(site, "ivan", "root", false, || site.machine.as_user("ivan", "sudo -n -i id -un"));
+}
+
+pub(crate) fn sudo_with_a_cached_ticket(site: &Site) {
+    site.person_with_role("tina", &["sudo"]);
+    site.sudoer("tina", "Defaults:tina timestamp_type=global\ntina ALL=(ALL) ALL");
+    let with_password = || site.machine.as_user("tina", "echo tina-pw | sudo -S -p '' id -un");
+    let with_ticket = || site.machine.as_user("tina", "sudo -n id -un");
+    with_password().is_shut();
+    let window = site.open("tina", "tina", "10s");
+    with_password().admits("root");
+    with_ticket().admits("root");
+    window.wait_for_its_end();
+    with_ticket().is_shut();
+    // The ticket was good; it is the window that was not there.
+    site.open("tina", "tina", "30m");
+    with_ticket().admits("root");
+}
+
+pub(crate) fn sudo_with_targetpw(site: &Site) {
+    site.person_with_role("tarja", &["sudo"]);
+    site.sudoer("tarja", "Defaults:tarja targetpw\nDefaults:tarja timestamp_timeout=0\ntarja ALL=(ALL) ALL");
+    let enter = || site.with_password("tarja", "sudo id -un", "root-pw");
+    follows_the_window(site, "tarja", "root", false, enter);
+}
+
+pub(crate) fn su(site: &Site) {
+    site.person_with_role("susi", &["su"]);
+    let enter = || site.with_password("susi", "su olga -c {id -un}", "olga-pw");
+    follows_the_window(site, "susi", "olga", true, enter);
+}
+
+pub(crate) fn su_dash(site: &Site) {
+    site.person_with_role("sven", &["su"]);
+    let enter = || site.with_password("sven", "su - olga -c {id -un}", "olga-pw");
+    follows_the_window(site, "sven", "olga", true, enter);
+}
+
+pub(crate) fn the_targets_window_is_not_the_callers(site: &Site) {
+    site.person("caller");
+    site.person("target");
+    site.roles(&[Role::new("target", &["su", "sudo", "sshd"], "target")]);
+    site.open("target", "target", "30m");
+    site.with_password("caller", "su target -c {id -un}", "target-pw").is_shut();
+    site.sudoer("caller", "caller ALL=(ALL) NOPASSWD: ALL");
+    site.machine.as_user("caller", "sudo -n -u target id -un").is_shut();
+}
+
+pub(crate) fn roots_own_su_and_cron(site: &Site) {
+    site.shell("su - olga -c 'id -un'").admits("olga");
+    site.shell("su olga -c 'id -un'").admits("olga");
+    site.shell("sudo -u olga id -un").admits("olga");
+
+    let jobs =
+        "* * * * * root su - olga -c 'id -un' >/run/by-su 2>&1; sudo -u olga id -un >/run/by-sudo 2>&1\n";
+    site.machine.write("/etc/cron.d/by-root", jobs, 0o644);
+    until(Duration::from_secs(75), "cron runs the job to its end", || {
+        !site.machine.read("/run/by-sudo").trim().is_empty()
+    });
+    site.shell("rm /etc/cron.d/by-root; cat /run/by-su").admits("olga");
+    site.shell("cat /run/by-sudo").admits("olga");
+}

@@ -1,0 +1,134 @@
+//! sshd and console logins.
+
+use std::time::Duration;
+
+use jit_tests::machine::{Output, until};
+
+use crate::site::{ACCOUNT, Entrance, Role, SOON, Site};
+
+/// The life of a role at one way in: shut, opened and taken back, opened and over. Each refusal tells what to type.
+fn follows_the_window(site: &Site, user: &str, enter: impl Fn() -> Output) {
+    enter().is_refused(user, user);
+
+    let window = site.open(user, user, "30m");
+    enter().admits(user);
+    window.revoke();
+    enter().is_refused(user, user);
+
+    let window = site.open(user, user, "8s");
+    enter().admits(user);
+    window.wait_for_its_end();
+    enter().is_refused(user, user);
+}
+
+pub(crate) fn by_key(site: &Site) {
+    site.person_with_role("karla", &["sshd"]);
+    follows_the_window(site, "karla", || site.ssh("karla"));
+}
+
+pub(crate) fn by_password(site: &Site) {
+    site.person_with_role("paula", &["sshd"]);
+    follows_the_window(site, "paula", || site.ssh_by("password", "paula"));
+}
+
+pub(crate) fn by_keyboard_interactive(site: &Site) {
+    site.person_with_role("kira", &["sshd"]);
+    follows_the_window(site, "kira", || site.ssh_by("keyboard-interactive", "kira"));
+}
+
+pub(crate) fn at_the_console(site: &Site) {
+    site.person_with_role("carl", &["login"]);
+    follows_the_window(site, "carl", || site.login("carl"));
+}
+
+pub(crate) fn revoking_leaves_an_open_connection(site: &Site) {
+    site.person_with_role("muxa", &["sshd"]);
+    let window = site.open("muxa", "muxa", "30m");
+    site.shell("ssh -f -N -o BatchMode=yes -M -S /run/muxa -o ControlPersist=120 muxa@127.0.0.1").done();
+    let channel = || site.shell("ssh -S /run/muxa -o BatchMode=yes muxa@127.0.0.1 id -un");
+    channel().admits("muxa");
+
+    window.revoke();
+    // Ending sessions is jitd's business in a later version; today this is what is true.
+    channel().admits("muxa");
+    site.ssh("muxa").is_refused("muxa", "muxa");
+
+    site.shell("ssh -S /run/muxa -O exit muxa@127.0.0.1");
+    channel().is_refused("muxa", "muxa");
+}
+
+pub(crate) fn the_host_ends_a_session_with_its_window(site: &Site) {
+    site.person_with_role("timo", &["sshd"]);
+    let window = site.open("timo", "timo", "8s");
+    let mut session = site.machine.start(SOON * 3, &["ssh", "-T", "timo@127.0.0.1", "echo in; sleep 100"]);
+    until(SOON, "the session is open", || site.shell("pgrep -u timo -x sleep").is_ok());
+    window.wait_for_its_end();
+    until(Duration::from_secs(10), "logind ends the session", || !session.is_running());
+    session.output().says("in").is_shut();
+}
+
+pub(crate) fn an_expired_password(site: &Site) {
+    site.person_with_role("exa", &["sshd"]);
+    site.shell("chage -d 0 exa").done();
+    for refused in
+        [site.ssh("exa"), site.ssh_by("password", "exa"), site.ssh_by("keyboard-interactive", "exa")]
+    {
+        refused.is_refused("exa", "exa");
+        refused.does_not_say("xpired").does_not_say("New password");
+    }
+    site.open("exa", "exa", "30m");
+    // Now it is the password's turn: the rest of the stack is not skipped for those with a window.
+    site.ssh("exa").says("xpired").is_shut();
+}
+
+pub(crate) fn somebody_exempt(site: &Site) {
+    site.person("backup1");
+    site.policy("60-backup1", "[[exempt]]\nusers = [\"backup1\"]\nservices = [\"sshd\"]\n");
+    site.ssh("backup1").admits("backup1");
+    let check = site.check("sshd", "backup1");
+    assert_eq!((check.verdict.as_str(), check.reason.as_str()), ("unmanaged", "exempt"));
+    // Here, and only here.
+    site.login("backup1").is_shut();
+}
+
+pub(crate) fn a_service_without_a_role(site: &Site) {
+    site.person("lena");
+    for line in ["auth required pam_permit.so", ACCOUNT, "account required pam_permit.so"] {
+        site.shell(&format!("echo '{line}' >>/etc/pam.d/vault")).done();
+    }
+    let enter = || site.shell("pamtester vault lena acct_mgmt");
+    enter().says("no role opens vault").is_shut();
+    let check = site.check("vault", "lena");
+    assert_eq!((check.verdict.as_str(), check.reason.as_str()), ("deny", "no-role"));
+
+    site.person("ludwig");
+    site.roles(&[Role::new("vault", &["vault"], "ludwig")]);
+    enter().says("for lena").is_shut();
+    assert_eq!(site.check("vault", "lena").reason, "not-eligible");
+}
+
+pub(crate) fn two_windows(site: &Site) {
+    site.person("dora");
+    site.roles(&[Role::new("dora-day", &["sshd"], "dora"), Role::new("dora-night", &["sshd"], "dora")]);
+    let short = site.open("dora", "dora-day", "2s");
+    let long = site.open("dora", "dora-night", "30m");
+    short.wait_for_its_end();
+    site.ssh("dora").admits("dora");
+    long.revoke();
+    site.ssh("dora").is_shut();
+}
+
+pub(crate) fn a_login_gets_what_is_left(site: &Site) {
+    site.person_with_role("rita", &["sshd"]);
+    site.open("rita", "rita", "1h");
+    site.shell("sleep 2").done();
+    site.ssh("rita").admits("rita");
+    let said = site.module_said("user=\"rita\"");
+    let left: u64 = said
+        .split("remaining=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('s').next())
+        .and_then(|seconds| seconds.parse().ok())
+        .unwrap_or_else(|| panic!("no remaining time in {said:?}"));
+    assert!((3500..=3598).contains(&left), "{left} s left of an hour that began more than 2 s ago");
+}

@@ -1,0 +1,115 @@
+//! jitctl in the hands of those who are not root, or became root.
+
+use jit_tests::machine::Output;
+
+use crate::site::{Entrance, Role, Site};
+
+pub(crate) fn without_privileges(site: &Site) {
+    for name in ["uli", "ute"] {
+        site.person_with_role(name, &["sshd"]);
+    }
+    let own = site.open("uli", "uli", "30m");
+    let others = site.open("ute", "ute", "30m");
+    let uli = |command: &str| site.machine.as_user("uli", command);
+
+    // About oneself.
+    uli("jitctl check sshd uli").done();
+    uli("jitctl check login uli").exits(1);
+    uli("jitctl").says(&own.id).does_not_say(&others.id).does_not_say("ute").done();
+    uli("jitctl list --all").says(&own.id).does_not_say(&others.id).done();
+    uli(&format!("jitctl show {}", own.id)).done();
+    uli("jitctl status").says(&own.id).does_not_say(&others.id).does_not_say("Audit").done();
+
+    // About others: what one may not see looks like what is not there.
+    uli("jitctl check sshd ute").exits(4);
+    uli("jitctl check sshd nobody-of-this-name").exits(4);
+    let hidden = uli(&format!("jitctl show {}", others.id)).exits(1).stderr.replace(&others.id, "ID");
+    let absent = uli("jitctl show g-00000000").exits(1).stderr.replace("g-00000000", "ID");
+    assert_eq!(hidden, absent);
+
+    // Orders.
+    let grant = |command: &str| uli(&format!("jitctl grant {command} --reason 'INC-1 let me in'"));
+    for refused in [
+        grant("uli --role uli"),
+        grant("ute --role ute"),
+        uli(&format!("jitctl revoke {}", own.id)),
+        uli(&format!("jitctl revoke {}", others.id)),
+        uli("jitctl policy load"),
+        uli("jitctl policy show"),
+    ] {
+        refused.exits(4);
+    }
+    assert_eq!(site.entry(&own.id).state, "active");
+    site.shell("test -e /var/lib/jitd/store.db").done();
+    uli("cat /var/lib/jitd/store.db || ls /run/jitd || cat /var/log/jitd.log").is_shut();
+}
+
+/// sudo in a real login, so that the kernel knows who is behind root.
+fn as_root_by_sudo(site: &Site, user: &str, command: &str) -> Output {
+    site.machine.run(&["ssh", "-T", &format!("{user}@127.0.0.1"), &format!("sudo -n {command}")])
+}
+
+pub(crate) fn becoming_root_makes_no_reviewer(site: &Site) {
+    for name in ["wanda", "willi"] {
+        site.person(name);
+        site.sudoer(name, &format!("{name} ALL=(ALL) NOPASSWD: ALL"));
+    }
+    site.roles(&[
+        Role::new("wanda-in", &["sshd", "sudo"], "wanda"),
+        Role::new("wanda", &["login"], "wanda").approved_by("\"root\", \"wanda\"", 1),
+        Role::new("willi-in", &["sshd", "sudo"], "willi"),
+        Role::new("willi", &["login"], "willi"),
+    ]);
+    site.open("wanda", "wanda-in", "30m");
+    site.open("willi", "willi-in", "30m");
+    let grants = |by: &str, whom: &str| {
+        let command = format!("jitctl --json grant {whom} --role {whom} --reason 'INC-1 let me in'");
+        as_root_by_sudo(site, by, &command)
+    };
+
+    // Her own request, although policy names her among the approvers, and she is root.
+    let own = grants("wanda", "wanda");
+    own.exits(1).says("\"pending\"").says("\"requested_by\": \"wanda\"").says("not wanda");
+    // Somebody else's, where policy names root and not her.
+    grants("wanda", "willi").exits(1).says("\"pending\"").says("\"requested_by\": \"wanda\"");
+    // Each for the other: nobody has a say here.
+    grants("willi", "wanda").exits(1).says("\"pending\"");
+    for name in ["wanda", "willi"] {
+        let check = site.check("login", name);
+        assert_eq!(check.reason, "no-window", "{name} opened a window as root");
+        site.login(name).is_refused(name, name);
+    }
+    // Root whom nobody logged in to become has a say.
+    site.open("willi", "willi", "30m");
+}
+
+pub(crate) fn two_must_agree(site: &Site) {
+    site.person("zoe");
+    site.roles(&[Role::new("zoe", &["sshd"], "zoe").approved_by("\"root\", \"ana\"", 2)]);
+    let entry = site.grant("zoe", "zoe", "30m");
+    assert_eq!((entry.state.as_str(), entry.reviews.len()), ("pending", 1), "{entry:?}");
+    assert!(entry.waiting_for.contains("1 more of"), "{}", entry.waiting_for);
+    let again = site.machine.run(&["jitctl", "grant", "zoe", "--role", "zoe", "--reason", "INC-1 once more"]);
+    again.exits(1).says("no window is open yet");
+    site.ssh("zoe").is_refused("zoe", "zoe");
+    site.machine.run(&["jitctl", "revoke", &entry.request]).done();
+    assert_eq!(site.entry(&entry.request).ended.as_deref(), Some("withdrawn"));
+}
+
+pub(crate) fn wrong_orders(site: &Site) {
+    site.person_with_role("otto", &["sshd"]);
+    let grant = |words: &str| site.shell(&format!("jitctl grant {words} --reason 'INC-1 as asked'"));
+    grant("otto --role otto --for 5h").exits(1).says("at most 4h");
+    grant("otto --role no-such-role").exits(1).says("no role");
+    grant("erik --role otto").exits(1).says("not for erik");
+    grant("nobody-of-this-name --role otto").exits(1).says("no account");
+    grant("otto --role otto --for yesterday").exits(2);
+    site.shell("jitctl revoke g-00000000").exits(1).says("no request or grant");
+    site.shell("jitctl revoke nonsense").exits(2);
+    site.ssh("otto").is_refused("otto", "otto");
+
+    // Revoking twice is revoking once.
+    let window = site.open("otto", "otto", "30m");
+    window.revoke();
+    site.machine.run(&["jitctl", "revoke", &window.id]).says("already ended").done();
+}

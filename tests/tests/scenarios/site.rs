@@ -1,0 +1,320 @@
+//! A machine as an administrator has set it up: the module in the PAM files as the package's documentation shows,
+//! people, roles and windows; and the ways in that people take.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jit_proto::manager::{Check, Entry, Revoked, Status};
+use jit_tests::machine::{Boot, Machine, Output, Running, until};
+
+/// The account line of the package's documentation, for services of a scenario's own.
+pub(crate) const ACCOUNT: &str = "account [success=ok ignore=ignore default=die] pam_jit.so recovery=root";
+
+/// Where an administrator reads what to do.
+const GUIDE: &str = "/usr/share/doc/pam-jit/examples/pam/README.md";
+
+/// The services that they go into here. `su -` has a file that includes su's.
+pub(crate) const SERVICES: [&str; 5] = ["sshd", "login", "su", "sudo", "sudo-i"];
+
+/// How long what takes a moment may take on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A machine under jitd.
+pub(crate) struct Site {
+    pub(crate) machine: Machine,
+    /// useradd(8) gives up when another one holds the files.
+    accounts: Mutex<()>,
+}
+
+impl Site {
+    /// Boots a machine and puts the services under jitd.
+    pub(crate) fn boot(what: Boot) -> Self {
+        let site = Self { machine: Machine::boot(what), accounts: Mutex::new(()) };
+        for service in SERVICES {
+            site.put_under_jitd(service);
+        }
+        if !what.bare {
+            // Many scenarios log in at once; sshd would turn some away by lot (MaxStartups of sshd_config(5)).
+            site.machine.write("/etc/ssh/sshd_config.d/scenarios.conf", "MaxStartups 500\n", 0o600);
+            site.shell("systemctl reload ssh").done();
+            site.is_ready();
+        }
+        site
+    }
+
+    /// Types what the installed documentation says to type for sshd, for another service.
+    fn put_under_jitd(&self, service: &str) {
+        let guide = self.machine.read(GUIDE);
+        let commands: Vec<&str> = guide
+            .lines()
+            .filter(|line| line.starts_with("sed -i '/^@include") && line.ends_with(" /etc/pam.d/sshd"))
+            .collect();
+        assert_eq!(commands.len(), 2, "{GUIDE} no longer has one command for each line");
+        let file = format!("/etc/pam.d/{service}");
+        for command in commands {
+            self.shell(&command.replace("/etc/pam.d/sshd", &file)).done();
+        }
+        assert_eq!(
+            self.shell(&format!("grep -c '^[as].* pam_jit.so' {file}")).done(),
+            "2",
+            "lines in {file}"
+        );
+    }
+
+    /// Takes the lines out again, as the package's refusal to be removed says.
+    pub(crate) fn take_out_of_pam(&self) {
+        self.shell(r"sed -i '/^[^#]*pam_jit\.so/d' /etc/pam.d/*").done();
+    }
+
+    /// Runs a script as root.
+    pub(crate) fn shell(&self, script: &str) -> Output {
+        self.machine.shell(script)
+    }
+
+    /// The last lines of the machine's journal, for a report.
+    pub(crate) fn last_of_the_log(&self) -> String {
+        self.shell("journalctl --no-pager -o short-precise -n 150 | grep -av ' systemd\\[' | tail -n 40 | cut -c1-300").stdout
+    }
+
+    // People, roles, policy.
+
+    /// Makes an account with a home, the password NAME-pw, and root's key as one that opens it.
+    pub(crate) fn person(&self, name: &str) {
+        let _alone = self.accounts.lock().unwrap();
+        self.shell(&format!(
+            "useradd --create-home --shell /bin/bash {name} && echo {name}:{name}-pw | chpasswd &&
+             install -d -m 700 -o {name} -g {name} ~{name}/.ssh &&
+             install -m 600 -o {name} -g {name} /root/.ssh/id_ed25519.pub ~{name}/.ssh/authorized_keys &&
+             touch ~{name}/.hushlogin"
+        ))
+        .done();
+    }
+
+    /// Lets somebody use sudo, by the sudoers rule given, without anything that jitd knows of.
+    pub(crate) fn sudoer(&self, name: &str, rule: &str) {
+        self.machine.write(&format!("/etc/sudoers.d/{name}"), &format!("{rule}\n"), 0o440);
+    }
+
+    /// Adds a file to the policy and loads it.
+    pub(crate) fn policy(&self, name: &str, text: &str) {
+        self.machine.write(&format!("/etc/jit/policy.d/{name}.toml"), &format!("version = 1\n{text}"), 0o644);
+        self.shell("jitctl policy load").done();
+    }
+
+    /// Adds roles in a file of their own, and loads them.
+    pub(crate) fn roles(&self, roles: &[Role<'_>]) {
+        let text: String = roles.iter().map(Role::text).collect();
+        self.policy(&format!("50-{}", roles[0].name), &text);
+    }
+
+    /// An account with one role for these services, both of this name.
+    pub(crate) fn person_with_role(&self, name: &str, services: &[&str]) {
+        self.person(name);
+        self.roles(&[Role::new(name, services, name)]);
+    }
+
+    // Windows.
+
+    /// Opens a window, as root does without a login.
+    pub(crate) fn open(&self, user: &str, role: &str, time: &str) -> Window<'_> {
+        let entry = self.grant(user, role, time);
+        assert_eq!(entry.state, "active", "{entry:?}");
+        Window { site: self, id: entry.grant.expect("an active entry has a grant") }
+    }
+
+    /// Asks for a window.
+    pub(crate) fn grant(&self, user: &str, role: &str, time: &str) -> Entry {
+        let reason = format!("--reason=INC-1 {role}");
+        let argv = ["jitctl", "--json", "grant", user, "--role", role, "--for", time, &reason];
+        read(&self.machine.run(&argv))
+    }
+
+    /// `jitctl check`, whatever it answers.
+    pub(crate) fn check(&self, service: &str, user: &str) -> Check {
+        read(&self.machine.run(&["jitctl", "--json", "check", service, user]))
+    }
+
+    /// `jitctl show`.
+    pub(crate) fn entry(&self, id: &str) -> Entry {
+        read(&self.machine.run(&["jitctl", "--json", "show", id]))
+    }
+
+    /// `jitctl status`, whatever it answers.
+    pub(crate) fn status(&self) -> Status {
+        read(&self.machine.run(&["jitctl", "--json", "status"]))
+    }
+
+    /// Waits until jitd can decide.
+    pub(crate) fn is_ready(&self) {
+        until(SOON, "jitd is ready", || self.machine.run(&["jitctl", "status"]).is_ok());
+    }
+
+    // Ways in.
+
+    /// ssh with root's key, which opens every account: who one is in there.
+    pub(crate) fn ssh(&self, user: &str) -> Output {
+        self.start_ssh(user).output()
+    }
+
+    /// The same, not waited for.
+    pub(crate) fn start_ssh(&self, user: &str) -> Running {
+        let to = format!("{user}@127.0.0.1");
+        self.machine.start(SOON * 3, &["ssh", "-o", "BatchMode=yes", "-T", &to, "id -un"])
+    }
+
+    /// ssh with a password, by the method named as sshd_config(5) does.
+    pub(crate) fn ssh_by(&self, method: &str, user: &str) -> Output {
+        let password = format!("{user}-pw");
+        let method = format!("PreferredAuthentications={method}");
+        let to = format!("{user}@127.0.0.1");
+        let argv = ["sshpass", "-p", &password, "ssh", "-o", "PubkeyAuthentication=no", "-o", &method];
+        self.machine.run(&[&argv[..], &[to.as_str(), "id -un"]].concat())
+    }
+
+    /// A console login on a terminal of its own.
+    pub(crate) fn login(&self, user: &str) -> Output {
+        self.terminal(&format!(
+            r#"spawn -noecho login {user}
+               on {{assword.*: $}} {{ send "{user}-pw\r" }}
+               on {{[$#] $}} {{ send "echo I-am-\$(id -un)\r" }}
+               on {{I-am-[a-z0-9]+}} {{ send "exit\r" }}
+               finish"#
+        ))
+    }
+
+    /// A command on a terminal that asks for one password.
+    pub(crate) fn with_password(&self, user: &str, command: &str, password: &str) -> Output {
+        self.terminal(&format!(
+            r#"spawn -noecho setpriv --reuid {user} --regid {user} --init-groups {command}
+               on {{assword.*: $}} {{ send "{password}\r" }}
+               finish"#
+        ))
+    }
+
+    /// A script of expect(1)'s; the spawned command gives the exit status, and 99 means that it fell silent.
+    pub(crate) fn terminal(&self, script: &str) -> Output {
+        const PRELUDE: &str = r"
+            set timeout 40
+            proc finish {} {
+                global spawn_id
+                expect timeout { exit 99 } eof
+                exit [lindex [wait] 3]
+            }
+            proc on {regex act} {
+                global spawn_id
+                expect timeout { exit 99 } eof { exit [lindex [wait] 3] } -re $regex $act
+            }
+            cd /
+        ";
+        self.machine.run(&["expect", "-c", &format!("{PRELUDE}\n{script}")])
+    }
+
+    // Records.
+
+    /// Records of one event that have this word in their line, as `jitctl`'s own log lines tell them.
+    pub(crate) fn logged(&self, event: &str, word: &str) -> Vec<String> {
+        let script = format!("journalctl --no-pager -o cat SYSLOG_IDENTIFIER=jitd JIT_EVENT={event}");
+        self.shell(&script).stdout.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
+    }
+
+    /// What the module itself has said about somebody.
+    pub(crate) fn module_said(&self, word: &str) -> String {
+        let said = self.shell("journalctl --no-pager -o cat | grep -a '^pam_jit'").stdout;
+        said.split_inclusive('\n').filter(|line| line.contains(word)).collect()
+    }
+}
+
+#[track_caller]
+fn read<T: serde::de::DeserializeOwned>(output: &Output) -> T {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|err| panic!("{err} in {output}"))
+}
+
+/// A role of one stage, which root meets.
+pub(crate) struct Role<'a> {
+    name: &'a str,
+    services: &'a [&'a str],
+    user: &'a str,
+    rest: &'a str,
+    approvers: &'a str,
+    approvals: u32,
+}
+
+impl<'a> Role<'a> {
+    pub(crate) const fn new(name: &'a str, services: &'a [&'a str], user: &'a str) -> Self {
+        Self { name, services, user, rest: "", approvers: "\"root\"", approvals: 1 }
+    }
+
+    /// One login for each window.
+    pub(crate) const fn single_use(self) -> Self {
+        Self { rest: "uses = 1\n", ..self }
+    }
+
+    /// Who approves, quoted and comma-separated, and how many of them.
+    pub(crate) const fn approved_by(self, approvers: &'a str, approvals: u32) -> Self {
+        Self { approvers, approvals, ..self }
+    }
+
+    fn text(&self) -> String {
+        let Self { name, services, user, rest, approvers, approvals } = self;
+        format!(
+            "[role.{name}]\nhosts = [\"*\"]\nservices = {services:?}\neligible = {{ users = [\"{user}\"] }}\n\
+             max-duration = \"4h\"\n{rest}[[role.{name}.stage]]\napprovers = {{ users = [{approvers}] }}\n\
+             approvals = {approvals}\n"
+        )
+    }
+}
+
+/// An open window.
+pub(crate) struct Window<'s> {
+    site: &'s Site,
+    pub(crate) id: String,
+}
+
+impl Window<'_> {
+    /// Takes it back.
+    #[track_caller]
+    pub(crate) fn revoke(&self) {
+        let done: Revoked = read(&self.site.machine.run(&["jitctl", "--json", "revoke", &self.id]));
+        assert_eq!((done.state.as_str(), done.changed), ("ended", true), "{done:?}");
+    }
+
+    /// Waits until it has closed by itself.
+    #[track_caller]
+    pub(crate) fn wait_for_its_end(&self) {
+        until(SOON * 2, "the window is over", || self.site.entry(&self.id).state == "ended");
+        assert_eq!(self.site.entry(&self.id).ended.as_deref(), Some("expired"));
+    }
+}
+
+/// What a way in came to.
+pub(crate) trait Entrance {
+    /// It led in, as this user.
+    fn admits(&self, user: &str);
+    /// It was refused, and the person was told what to type.
+    fn is_refused(&self, user: &str, role: &str);
+    /// It was refused.
+    fn is_shut(&self);
+}
+
+impl Entrance for Output {
+    #[track_caller]
+    fn admits(&self, user: &str) {
+        assert!(self.is_ok(), "expected to get in with {self}");
+        assert!(
+            self.stdout.lines().any(|line| line.trim_end().ends_with(user)),
+            "expected {user} from {self}"
+        );
+    }
+
+    #[track_caller]
+    fn is_refused(&self, user: &str, role: &str) {
+        self.is_shut();
+        self.says(&format!("jitctl grant {user} --role {role} --reason"));
+    }
+
+    #[track_caller]
+    fn is_shut(&self) {
+        assert!(!self.is_ok(), "expected a refusal of {self}");
+        assert!(self.status != 99, "the dialogue stood still: {self}");
+    }
+}

@@ -1,0 +1,130 @@
+//! An independent look at the store: the audit log folded from its first record must come to the same tables.
+
+use std::collections::BTreeMap;
+
+use jit_core::audit::merkle;
+use jit_core::event::{Event, Record};
+use jit_core::state::State;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::site::Site;
+
+/// What the store says, table by table, in words that can be compared.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tables {
+    /// State by request.
+    requests: BTreeMap<String, String>,
+    /// Number of reviews by request.
+    reviews: BTreeMap<String, usize>,
+    /// Uses and end by grant.
+    grants: BTreeMap<String, (u32, Option<String>)>,
+    /// Grant by claim.
+    claims: BTreeMap<u64, String>,
+    /// Digests in the order of loading.
+    policies: Vec<String>,
+}
+
+/// Every record of the log, checked for gaps, leaves and agreement with the tables.
+pub(crate) fn audited(site: &Site) -> Vec<Record> {
+    // SQLite's own copy is of one instant, whatever jitd writes meanwhile. Then out of the machine, since SQLite
+    // resolves paths, and /proc/PID/root resolves to this host's root.
+    let dir = tempfile::tempdir().expect("a folder for the copy");
+    let inside = format!("/run/{}.db", dir.path().file_name().unwrap_or_default().display());
+    site.shell(&format!("sqlite3 -cmd '.timeout 5000' /var/lib/jitd/store.db '.backup {inside}'")).done();
+    let outside = dir.path().join("store.db");
+    std::fs::copy(site.machine.path(&inside), &outside).expect("the copy is copied");
+    let copy = Connection::open_with_flags(&outside, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it opens");
+    let records = log(&copy).expect("the log reads");
+    assert_eq!(
+        folded(&records),
+        found(&copy).expect("the tables read"),
+        "left the log's fold, right the tables"
+    );
+    records
+}
+
+fn log(store: &Connection) -> rusqlite::Result<Vec<Record>> {
+    let rows = store
+        .prepare("SELECT seq, bytes, leaf FROM audit ORDER BY seq")?
+        .query_map([], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok((0..)
+        .zip(rows)
+        .map(|(place, (seq, bytes, leaf))| {
+            assert_eq!(i64::try_from(place), Ok(seq), "the log has a gap");
+            assert_eq!(merkle::leaf(&bytes).0.as_slice(), leaf, "record {seq} is not what was hashed");
+            let record = Record::decode(place, &bytes).expect("every record reads");
+            assert_eq!(record.seq, place, "a record stands in another's place");
+            record
+        })
+        .collect())
+}
+
+/// The tables as the log tells them.
+fn folded(records: &[Record]) -> Tables {
+    let mut state = State::default();
+    let mut tables = Tables::default();
+    for record in records {
+        state.apply(record);
+        match &record.event {
+            Event::Requested { request } => {
+                tables.requests.insert(request.id.to_string(), "pending".into());
+            }
+            Event::Reviewed { request, .. } => *tables.reviews.entry(request.to_string()).or_default() += 1,
+            Event::Withdrawn { request, .. } => {
+                tables.requests.insert(request.to_string(), "withdrawn".into());
+            }
+            Event::Opened { grant } => {
+                tables.requests.insert(grant.request().to_string(), "opened".into());
+                tables.grants.insert(grant.id.to_string(), (0, None));
+            }
+            Event::Ended { grant, why, .. } => {
+                let row = tables.grants.get_mut(&grant.to_string()).expect("what ends was open");
+                assert_eq!(row.1, None, "a grant ends once");
+                row.1 = Some(why.to_string());
+            }
+            Event::PolicyLoaded { digest, .. } => tables.policies.push(digest.to_string()),
+            _ => {}
+        }
+        // The uses of what lives; what has ended keeps its last count.
+        for grant in state.grants() {
+            tables.grants.entry(grant.id.to_string()).and_modify(|row| row.0 = grant.used);
+        }
+    }
+    tables.claims = state.claims().iter().map(|claim| (claim.id, claim.grant.to_string())).collect();
+    tables
+}
+
+/// The tables as they stand.
+fn found(store: &Connection) -> rusqlite::Result<Tables> {
+    fn all<T>(
+        store: &Connection,
+        query: &str,
+        row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        store.prepare(query)?.query_map([], row)?.collect()
+    }
+    Ok(Tables {
+        requests: all(store, "SELECT id, state FROM request", |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect(),
+        reviews: all(store, "SELECT request, count(*) FROM review GROUP BY request", |row| {
+            Ok((row.get(0)?, usize::try_from(row.get::<_, u32>(1)?).unwrap_or(0)))
+        })?
+        .into_iter()
+        .collect(),
+        grants: all(store, "SELECT id, used, why FROM grant_", |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        })?
+        .into_iter()
+        .collect(),
+        claims: all(store, "SELECT id, grant_ FROM claim", |row| {
+            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
+        })?
+        .into_iter()
+        .collect(),
+        policies: all(store, "SELECT digest FROM policy ORDER BY nr", |row| row.get(0))?,
+    })
+}
