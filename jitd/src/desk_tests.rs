@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jit_core::decide::{Known, Question};
 use jit_core::event::{Actor, Event, Login as LoginEvent, Record};
-use jit_core::policy::Subject;
+use jit_core::policy::{Host, Subject};
 use jit_core::request::{Caller, GrantOrder, Login, Target};
 use jit_core::state::State;
 use jit_proto::gate::Stage;
@@ -60,7 +60,7 @@ impl Daemon {
         let (queue, inbox) = writer::queue();
         let policy_dir = dir.path().join("policy.d");
         let clock = Clock::of_this_boot().unwrap();
-        let desk = Arc::new(Desk::new(queue.clone(), clock, "db-1".parse().unwrap(), policy_dir));
+        let desk = Arc::new(Desk::new(queue.clone(), clock, host(), policy_dir));
         let store = StorePath::in_dir(dir.path());
         let writer = {
             let desk = Arc::clone(&desk);
@@ -120,6 +120,10 @@ fn subject(name: &str, uid: u32) -> Subject {
     Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: BTreeSet::new() }
 }
 
+fn host() -> Host {
+    Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() }
+}
+
 fn maria() -> Subject {
     subject("maria", 1001)
 }
@@ -142,6 +146,7 @@ fn question() -> Question {
         subject: Known::Fully(maria()),
         caller_uid: Uid::ROOT,
         holds_claim: false,
+        from: None,
     }
 }
 

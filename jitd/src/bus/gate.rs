@@ -1,5 +1,6 @@
 //! `org.jitd.Jit1.Gate`: the module asks, the desk answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jit_core::decide::{Known, Question};
@@ -126,6 +127,12 @@ impl Asked {
         Ok(())
     }
 
+    /// The address that the login came from. PAM_RHOST is only ever read as an address, never looked up as a name;
+    /// for su and sudo it says nothing, and the session that they inherit it from is not known here.
+    fn address(&self) -> Option<IpAddr> {
+        if subject_is_caller(&self.service) { None } else { self.rhost.parse().ok() }
+    }
+
     fn question(&self, subject: &Known) -> Question {
         let uid = match subject {
             Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
@@ -144,6 +151,7 @@ impl Asked {
             subject: subject.clone(),
             caller_uid: self.caller_uid,
             holds_claim: self.holds_claim,
+            from: self.address(),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), Store
                 )?
                 .execute(named_params! {
                     ":id": request.id.to_string(),
-                    ":filed": request.filed_at.unix_millis(),
+                    ":filed": request.filed_at.wall.unix_millis(),
                     ":uid": request.beneficiary.uid.as_u32(),
                     ":user": request.beneficiary.name.as_str(),
                     ":body": json("request", request)?,
