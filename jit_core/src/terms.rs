@@ -10,7 +10,7 @@ use jit_proto::words::{RequestId, Verdict};
 use crate::decide::{Answer, Why};
 use crate::event::{Decision, Method};
 use crate::explain::explain;
-use crate::policy::Subject;
+use crate::policy::{Policy, SourceFile, Subject};
 use crate::request::{Refusal, review, waiting_for};
 use crate::review::{NoReview, Reviewer};
 use crate::testing::{World, as_self, maria, policy, root, subject};
@@ -301,4 +301,83 @@ fn a_request_under_terms_that_have_changed_opens_nothing() {
     let (mut world, id) = filed(STAGE);
     world.policy = policy(&format!("{BASE}uses = 1\n{STAGE}"));
     assert!(matches!(world.review(&olga(), id, Decision::Approve), Err(Refusal::TermsChanged(_))));
+}
+
+// Explanations.
+
+fn explained(world: &World) -> String {
+    let question = World::question("sshd", &maria(), Stage::Account);
+    explain(&world.policy, &world.state, &world.host, &question, &world.now).to_string()
+}
+
+#[test]
+fn an_explanation_names_for_each_role_what_is_missing_and_who_could_approve() {
+    let more = r#"
+[role.night]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["maria"] }
+max-duration = "4h"
+hours = [{ from = "22:00", to = "06:00", tz = "UTC" }]
+stage = [{ approvers = { users = ["olga"] } }]
+[role.other]
+hosts = ["web-*"]
+services = ["sshd"]
+eligible = { users = ["maria"] }
+max-duration = "4h"
+stage = [{ approvers = { users = ["olga"] } }]
+[role.vendor]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["vera"] }
+max-duration = "4h"
+stage = [{ approvers = { users = ["olga"] } }]
+"#;
+    let mut world = world("", &format!("{STAGE}{more}"));
+    assert_eq!(
+        explained(&world),
+        "maria at sshd on db-1: deny (no-window)
+  night: not at this time
+    come back at 2026-11-23T22:00:00Z; it is for mon-sun 22:00-06:00 UTC
+  other: not on this host
+    it exists on web-*
+  shell: no window is open
+    ask for role shell
+    could approve now: olga, root
+  vendor: for other people
+    it is for vera"
+    );
+    let id = world.file(maria(), "shell", "INC-1").unwrap();
+    assert!(explained(&world).contains(&format!(
+        "  shell: waits for approval\n    {id}: stage 'lead': 1 more of adm-maria, maria, olga, root, not maria\n    \
+         could approve now: olga, root"
+    )));
+    world.review(&olga(), id, Decision::Approve).unwrap();
+    assert!(explained(&world).starts_with("maria at sshd on db-1: allow (window)\n"));
+    assert!(explained(&world).contains("  shell: admits\n"));
+}
+
+#[test]
+fn ten_thousand_roles_are_explained_at_once() {
+    let role = |n: usize| {
+        let service = if n.is_multiple_of(2) { "sshd" } else { "cups" };
+        format!(
+            "[role.r{n}]\nhosts = [\"*\"]\nservices = [\"{service}\"]\neligible = {{ users = [\"maria\"] }}\n\
+             max-duration = \"1h\"\nstage = [{{ approvers = {{ users = [\"olga\"] }} }}]\n"
+        )
+    };
+    let file = |name: &str, head: &str, range: std::ops::Range<usize>| SourceFile {
+        name: name.to_owned(),
+        bytes: format!("{head}{}", range.map(role).collect::<String>()).into_bytes(),
+    };
+    let files =
+        [file("a.toml", &format!("{BASE}{STAGE}"), 0..5_000), file("b.toml", "version = 1\n", 5_000..10_000)];
+    let mut world = world("", STAGE);
+    world.policy = Policy::parse(&files).unwrap().policy;
+    let question = World::question("sshd", &maria(), Stage::Account);
+    let start = std::time::Instant::now();
+    let explained = explain(&world.policy, &world.state, &world.host, &question, &world.now);
+    let took = start.elapsed();
+    assert_eq!(explained.roles.len(), 5_001);
+    assert!(took < Duration::from_millis(100), "{took:?}");
 }

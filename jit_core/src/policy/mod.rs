@@ -11,6 +11,7 @@
 //! `hours`, `reason`.
 
 mod code;
+mod diff;
 mod finding;
 mod host;
 mod hours;
@@ -35,6 +36,7 @@ use jit_proto::words::{GroupName, RoleName, ServiceName};
 
 use crate::digest::{Canonical, Digest};
 
+pub use diff::{Change, Direction, diff};
 pub use finding::{Finding, Severity};
 pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
