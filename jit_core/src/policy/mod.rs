@@ -10,6 +10,7 @@
 //! together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
 //! `hours`, `reason`.
 
+pub mod cases;
 mod code;
 mod diff;
 mod finding;

@@ -1,6 +1,7 @@
 //! What a policy means, and what is refused. How findings look is in `golden`; what holds for all policies in
 //! `properties`; the shipped policies and the man page in `shipped`.
 
+mod cases_run;
 mod difference;
 mod golden;
 mod meaning;
