@@ -62,9 +62,14 @@ pub(super) const LAPSE: Code = error("JIT042");
 pub(super) const SAME_STAGE: Code = error("JIT043");
 pub(super) const RUN_AS: Code = error("JIT044");
 pub(super) const THEN: Code = error("JIT045");
+pub(super) const NOT_DISTINCT: Code = error("JIT046");
+pub(super) const LOCKED_OUT: Code = error("JIT047");
 
 // What works, and should be looked at.
 pub(super) const OBSERVED: Code = warning("JIT050");
+pub(super) const FORGEABLE: Code = warning("JIT051");
+pub(super) const AMONG_THEMSELVES: Code = warning("JIT052");
+pub(super) const INCLUDED: Code = warning("JIT053");
 
 // The list of findings itself.
 pub(super) const MORE: Code = warning("JIT090");

@@ -6,8 +6,8 @@
 //! rule allows is denied.
 //!
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
-//! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` (do the rules work
-//! together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
+//! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` and `lint_whole` (do
+//! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
 //! `hours`, `reason`.
 
 pub mod cases;
@@ -17,6 +17,7 @@ mod finding;
 mod host;
 mod hours;
 mod lint;
+mod lint_whole;
 mod net;
 mod parse;
 mod parse_role;

@@ -11,7 +11,7 @@ use super::parse_role::role;
 use super::shape::{EXEMPT, FILE, MODE, PERSON, WHO, quoted};
 use super::source::Source;
 use super::walk::{Node, Table};
-use super::{Exempt, Network, Observed, PersonName, Rules, SourceFile, Who, code, lint};
+use super::{Exempt, Network, Observed, PersonName, Rules, SourceFile, Who, code, lint, lint_whole};
 
 /// The most files of one policy.
 const MAX_FILES: usize = 256;
@@ -72,6 +72,10 @@ impl Reader<'_> {
         }
         if !self.seen.bad_exempt {
             lint::console(&self.rules.exempt, &mut self.log);
+        }
+        // Of rules that are not all there, nothing more can be said.
+        if !self.log.has_errors() {
+            lint_whole::rules(&self.rules, &self.seen.roles, &mut self.log);
         }
     }
 

@@ -112,7 +112,9 @@ fn file(name: &str, text: impl AsRef<[u8]>) -> SourceFile {
 fn load(text: &str) -> Policy {
     let loaded =
         Policy::parse(&[file("10-site.toml", text)]).unwrap_or_else(|findings| panic!("{findings:#?}"));
-    assert_eq!(loaded.warnings, [], "{text}");
+    // That root can forge reviews is true of every role with sudo and no signatures; it is tested by itself.
+    let others = loaded.warnings.iter().filter(|warning| warning.code != "JIT051");
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&Finding>::new(), "{text}");
     loaded.policy
 }
 

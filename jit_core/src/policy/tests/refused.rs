@@ -426,3 +426,44 @@ fn after_a_thousand_errors_the_rest_is_counted() {
     assert_eq!(found.len(), 1_001);
     assert_eq!(found[1_000].to_string(), "10-site.toml:1:1: warning JIT090: 500 more findings are not shown");
 }
+
+#[test]
+fn stages_need_different_people_and_so_do_two_accounts_of_one() {
+    let stages = |eligible: &str, stages: &str, people: &str| {
+        codes(&format!(
+            "{}\n{people}",
+            with_role(&format!(
+                "hosts = [\"*\"]\nservices = [\"sshd\"]\nmax-duration = \"1h\"\neligible.users = [{eligible}]\nstage = [{stages}]"
+            ))
+        ))
+    };
+    let one = "{ name = \"a\", approvers.users = [\"ana\"] }, { name = \"b\", approvers.users = [\"ana\"] }";
+    let two = "{ name = \"a\", approvers.users = [\"ana\", \"tom\"] }, { name = \"b\", approvers.users = [\"ana\"] }";
+    assert_eq!(stages("\"eve\"", one, ""), ["JIT046"]);
+    assert_eq!(stages("\"eve\"", two, ""), Vec::<&str>::new(), "tom, then ana");
+    assert_eq!(stages("\"eve\", \"tom\"", two, ""), ["JIT046"], "tom has nobody left for the first stage");
+    let people = "[people]\nana = { accounts = [\"ana\", \"tom\"] }";
+    assert_eq!(stages("\"eve\"", two, people), ["JIT046"], "they are one person");
+}
+
+#[test]
+fn what_works_and_should_be_looked_at_is_a_warning() {
+    let sudo = with_role(&ROLE_LINES.replace("sshd", "sudo"));
+    assert_eq!(codes(&sudo), ["JIT051"]);
+    let peers = "stage = [{ approvers = { groups = [\"dba\"] } }]";
+    assert_eq!(codes(&with_role(&format!("{ROLE_LINES}{peers}"))), ["JIT052"]);
+    let role = with_role(ROLE_LINES);
+    let narrower = role.replace(BASE, "").replace("[role.r]", "[role.a]").replace("4h", "3h");
+    assert_eq!(codes(&format!("{role}{narrower}")), ["JIT053"]);
+    let other = narrower.replace("leads", "bosses");
+    assert_eq!(codes(&format!("{role}{other}")), Vec::<&str>::new(), "on another word");
+}
+
+#[test]
+fn admins_who_can_get_in_nowhere_are_named() {
+    let text = BASE.replace("admins = { users = [\"root\"] }", "admins = { users = [\"ana\", \"tom\"] }");
+    let found = findings(&text);
+    assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["JIT047"]);
+    assert!(found[0].message.contains("ana, tom"), "{}", found[0]);
+    assert_eq!(codes(&text.replace("tom\"]", "tom\"], groups = [\"wheel\"]")), Vec::<&str>::new());
+}
