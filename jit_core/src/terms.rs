@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jit_proto::gate::Stage;
 use jit_proto::words::{RequestId, Verdict};
+use proptest::prelude::*;
 
 use crate::decide::{Answer, Why};
 use crate::event::{Decision, Method};
@@ -13,7 +14,7 @@ use crate::explain::explain;
 use crate::policy::{Policy, SourceFile, Subject};
 use crate::request::{Refusal, review, waiting_for};
 use crate::review::{NoReview, Reviewer};
-use crate::testing::{World, as_self, maria, policy, root, subject};
+use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
 
 const BASE: &str = r#"
 version = 1
@@ -301,6 +302,86 @@ fn a_request_under_terms_that_have_changed_opens_nothing() {
     let (mut world, id) = filed(STAGE);
     world.policy = policy(&format!("{BASE}uses = 1\n{STAGE}"));
     assert!(matches!(world.review(&olga(), id, Decision::Approve), Err(Refusal::TermsChanged(_))));
+}
+
+// The algebra.
+
+const ROLES: [&str; 4] = ["shell", "root", "once", "elsewhere"];
+
+/// A world with some grants of maria's and some time gone by.
+fn story() -> impl Strategy<Value = Vec<(usize, u64, u64)>> {
+    proptest::collection::vec((0..ROLES.len(), 1..240_u64, 0..90_u64), 0..8)
+}
+
+fn told(story: &[(usize, u64, u64)]) -> World {
+    let mut world = World::new();
+    for (role, minutes, wait) in story {
+        let duration = Some(Duration::from_mins(*minutes));
+        // Refused where the role is not for this host, or not for so long.
+        drop(world.grant(&as_self(root()), maria(), ROLES[*role], duration));
+        world.wait(Duration::from_mins(*wait));
+    }
+    world
+}
+
+fn allowed(world: &World) -> Vec<bool> {
+    let services = ["sshd", "sudo", "su", "login", "cups"];
+    services.map(|service| world.check(service, &maria()).verdict == Verdict::Allow).to_vec()
+}
+
+proptest! {
+    #[test]
+    fn a_grant_never_denies_what_was_allowed(story in story(), role in 0..ROLES.len()) {
+        let mut world = told(&story);
+        let before = allowed(&world);
+        drop(world.grant(&as_self(root()), maria(), ROLES[role], None));
+        for (before, after) in before.into_iter().zip(allowed(&world)) {
+            prop_assert!(after || !before);
+        }
+    }
+
+    #[test]
+    fn removing_a_role_never_allows_what_was_denied(story in story(), role in 0..ROLES.len()) {
+        let mut world = told(&story);
+        let before = allowed(&world);
+        let name = ROLES[role];
+        world.policy = policy(&POLICY.replace(&format!("role.{name}"), &format!("role.not-{name}")));
+        for (before, after) in before.into_iter().zip(allowed(&world)) {
+            prop_assert!(before || !after);
+        }
+    }
+
+    #[test]
+    fn overlapping_grants_admit_as_long_as_the_longest(
+        minutes in proptest::collection::vec(1..240_u64, 1..6), at in 0..240_u64,
+    ) {
+        let mut world = World::new();
+        for minutes in &minutes {
+            world.grant(&as_self(root()), maria(), "shell", Some(Duration::from_mins(*minutes))).unwrap();
+        }
+        world.wait(Duration::from_mins(at));
+        let longest = minutes.into_iter().max().unwrap();
+        let left = world.check("sshd", &maria()).admits.map(|admits| admits.remaining);
+        prop_assert_eq!(left, (longest > at).then(|| Duration::from_mins(longest - at)));
+    }
+
+    #[test]
+    fn the_order_of_files_decides_nothing(story in story()) {
+        let mut world = told(&story);
+        let (head, tail) = POLICY.split_once("[role.once]").unwrap();
+        let mut files = vec![
+            SourceFile { name: "b.toml".into(), bytes: head.as_bytes().to_vec() },
+            SourceFile { name: "a.toml".into(), bytes: format!("version = 1\n[role.once]{tail}").into_bytes() },
+        ];
+        let question = World::question("sshd", &maria(), Stage::Account);
+        let one = (world.ask(&question), explain(&world.policy, &world.state, &world.host, &question, &world.now));
+        for _ in 0..2 {
+            files.reverse();
+            world.policy = Policy::parse(&files).unwrap().policy;
+            let other = explain(&world.policy, &world.state, &world.host, &question, &world.now);
+            prop_assert_eq!(&one, &(world.ask(&question), other));
+        }
+    }
 }
 
 // Explanations.
