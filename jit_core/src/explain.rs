@@ -3,8 +3,10 @@
 
 use std::fmt;
 
+use jit_proto::gate::MAX_TEXT;
 use jit_proto::words::{RequestId, RoleName, UserName, Verdict};
 
+use crate::audit::line::cut;
 use crate::clock::Moment;
 use crate::decide::{Answer, Known, Miss, Question, Why, admits, decide};
 use crate::event::Login;
@@ -12,6 +14,10 @@ use crate::policy::{Host, Outside, Policy, Role, Subject, Who, next_opening};
 use crate::request::{Person, waiting_for};
 use crate::review::{self, Progress};
 use crate::state::{Pending, State};
+
+/// The longest list of people or limits in the line, in bytes: what to type has to fit behind it. The explanation has
+/// it whole.
+const MAX_PART: usize = 200;
 
 /// An answer with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +101,8 @@ pub fn explain(
         Some(subject) => Asker::new(policy, state, host, question, subject, now).roles(),
         None => Vec::new(),
     };
-    let line = line(policy, host, question, &answer, &roles);
+    // The module believes no answer with a longer text, and an answer that it does not believe lets root recover.
+    let line = cut(line(policy, host, question, &answer, &roles), MAX_TEXT);
     let Login { service, user, .. } = &question.login;
     Explanation { answer, roles, line, asked: format!("{user} at {service} on {host}") }
 }
@@ -236,13 +243,18 @@ impl<'a> Asker<'a> {
     }
 }
 
+/// A part of the line that policy makes as long as it likes.
+fn part(text: impl fmt::Display) -> String {
+    cut(text.to_string(), MAX_PART)
+}
+
 fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn line(policy: &Policy, host: &Host, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
     let Login { service, user, .. } = &question.login;
-    let admins = policy.admins();
+    let admins = part(policy.admins());
     if answer.verdict != Verdict::Deny {
         return String::new();
     }
@@ -270,7 +282,7 @@ fn line(policy: &Policy, host: &Host, question: &Question, answer: &Answer, role
                 _ => Missing::Hours,
             };
             let why = roles.iter().find(|considered| considered.missing == wanted);
-            let change = why.map_or("see: jitctl status", |considered| considered.change.as_str());
+            let change = part(why.map_or("see: jitctl status", |considered| considered.change.as_str()));
             format!("jit: your window for {service} does not admit this login: {change}.")
         }
         Why::Spent => format!("jit: every use of your window for {service} is spent. Ask for a new one."),
@@ -293,21 +305,26 @@ fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Conside
     let Login { service, user, .. } = &question.login;
     // Of equal ones the first by name, so that the same question always gets the same line.
     let nearest = roles.iter().rev().max_by_key(|considered| considered.missing);
-    let Some(Considered { role, missing, change, .. }) = nearest else { return String::new() };
+    let Some(Considered { role, missing, change, approvers }) = nearest else { return String::new() };
     if !matches!(question.subject, Known::Fully(_)) {
         return String::new();
     }
+    let change = part(change);
+    // Whoever reviews what waits does so by giving the same order.
+    let order =
+        |who: &str| format!("Ask {} to run: jitctl grant {user} --role {role} --reason WHY", part(who));
+    let everybody = || {
+        let stages = policy.role(role).map_or(&[][..], |role| &role.stages);
+        stages.iter().map(|stage| stage.approvers.to_string()).collect::<Vec<_>>().join("; then ")
+    };
     match missing {
         Missing::Window | Missing::Use | Missing::Nothing => {
-            let stages = policy.role(role).map_or(&[][..], |role| &role.stages);
-            let approvers = stages.iter().map(|stage| stage.approvers.to_string()).collect::<Vec<_>>();
-            format!(
-                "jit: {user} has no open window for {service} on {host}. \
-                 Ask {} to run: jitctl grant {user} --role {role} --reason WHY",
-                approvers.join(" and "),
-            )
+            format!("jit: {user} has no open window for {service} on {host}. {}", order(&everybody()))
         }
-        Missing::Approval(_) => format!("jit: {user} waits for role {role} on {host}. {change}"),
+        Missing::Approval(_) => {
+            let order = if approvers.is_empty() { order(&everybody()) } else { order(approvers) };
+            format!("jit: {user} waits for role {role} on {host}. {change}. {order}")
+        }
         Missing::NotYet
         | Missing::Target
         | Missing::Address

@@ -24,6 +24,6 @@ pub mod tally;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
-mod terms;
+mod terms_tests;
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use jit_proto::gate::Stage;
+use jit_proto::gate::{MAX_TEXT, Stage};
 use jit_proto::words::{RequestId, Verdict};
 use proptest::prelude::*;
 
@@ -145,6 +145,54 @@ fn whoever_comes_outside_the_hours_is_told_when_to_come_back() {
         "jit: your window for sshd does not admit this login: come back at 2026-11-24T06:00:00Z; \
          it is for mon,tue,wed,thu,fri 07:00-13:00 Europe/Berlin."
     );
+}
+
+// The line of a refusal
+
+fn line(world: &World) -> String {
+    let question = World::question("sshd", &maria(), Stage::Account);
+    explain(&world.policy, &world.state, &world.host, &question, &world.now).line().to_owned()
+}
+
+const ORDER: &str = "to run: jitctl grant maria --role shell --reason WHY";
+
+#[test]
+fn whoever_has_no_window_is_told_whom_to_ask_for_what() {
+    let mut world = world("", TWO_STAGES);
+    assert_eq!(
+        line(&world),
+        format!(
+            "jit: maria has no open window for sshd on db-1. Ask adam, olga; then olga, sam, tim {ORDER}"
+        )
+    );
+    // What waits for others is said too, and whom to ask is who can move it now.
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    let waits = line(&world);
+    assert!(waits.starts_with("jit: maria waits for role shell on db-1. r-"), "{waits}");
+    assert!(waits.contains("stage 'lead': 1 more of") && waits.ends_with(ORDER), "{waits}");
+    world.wait(Duration::from_hours(17));
+    let lapsed = line(&world);
+    assert!(lapsed.contains("was not decided in time") && lapsed.ends_with(ORDER), "{lapsed}");
+}
+
+#[test]
+fn a_long_list_of_people_pushes_nothing_off_the_line_and_past_its_limit() {
+    let many: Vec<String> = (0..300).map(|n| format!("\"somebody-{n:03}\"")).collect();
+    let many = many.join(", ");
+    let stages = STAGE.replace("\"root\"", &many).replace("\"lead\"", "\"one\"")
+        + &STAGE.replace("\"root\"", &many).replace("\"lead\"", "\"two\"");
+    let mut world = world("", &stages);
+    for _ in 0..2 {
+        let line = line(&world);
+        assert!(line.len() <= MAX_TEXT && line.ends_with(ORDER), "{line}");
+        world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    }
+    let admins = format!("users = [{many}, \"root\"]\n[[");
+    world.policy = policy(&(BASE.replace("users = [\"root\"]\n[[", &admins) + STAGE));
+    let mut question = World::question("nothing", &maria(), Stage::Account);
+    question.login.service = "cups".parse().unwrap();
+    let explained = explain(&world.policy, &world.state, &world.host, &question, &world.now);
+    assert!(explained.line().len() <= MAX_TEXT && explained.line().ends_with("to the policy."));
 }
 
 // su's target
