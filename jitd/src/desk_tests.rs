@@ -233,6 +233,33 @@ fn a_newer_store_is_refused_untouched_and_said_so() {
 }
 
 #[test]
+fn a_store_with_rows_of_an_older_jitd_is_refused_untouched_and_said_so() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    let dir = daemon.stop();
+    let store = Connection::open(dir.path().join("store.db")).unwrap();
+    // As it was before roles had terms: a request without them, filed at a plain time.
+    let old = r#"{"id":"r-00000007","host":"db-1","beneficiary":{"name":"maria","uid":1001},"role":"shell",
+        "services":["sshd"],"uses":"unlimited","duration":1800,"filed_by":{"name":"root","uid":0},
+        "filed_at":"2026-01-01T00:00:00Z","reason":"INC-1"}"#;
+    let row = "INSERT INTO request (id, filed, uid, user, body, bytes, state)
+               VALUES ('r-00000007', 0, 1001, 'maria', ?1, x'00', 'pending')";
+    store.execute(row, [old]).unwrap();
+    drop(store);
+    let daemon = Daemon::start_in(dir);
+    daemon.until(|trouble| {
+        trouble
+            .is_some_and(|why| why.contains("request is damaged") && why.contains("another version of jitd"))
+    });
+    assert!(daemon.check().is_err());
+    let kept: String = daemon
+        .store()
+        .query_row("SELECT body FROM request WHERE id = 'r-00000007'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(kept, old);
+}
+
+#[test]
 fn a_changed_record_is_noticed_and_records_resist_change() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
