@@ -89,6 +89,13 @@ impl From<Utc> for String {
 #[serde(try_from = "String", into = "String")]
 pub struct BootId(String);
 
+/// No boot of any machine: for stories that happen nowhere.
+impl Default for BootId {
+    fn default() -> Self {
+        Self("00000000-0000-0000-0000-000000000000".to_owned())
+    }
+}
+
 impl FromStr for BootId {
     type Err = BadWord;
 

@@ -2,16 +2,17 @@
 //! answer, and there is an answer to every question.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jit_proto::gate::Stage;
-use jit_proto::words::{GrantId, HostName, RoleName, Uid, Verdict, subject_is_caller};
+use jit_proto::words::{GrantId, RoleName, Uid, UserName, Verdict, subject_is_caller};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::event::{Event, Login};
 use crate::grant::{ClaimKind, Grant};
-use crate::policy::{Policy, Role, Subject};
+use crate::policy::{Host, Limits, Outside, Policy, Role, Subject};
 use crate::state::State;
 
 /// What is asked, with everything that was found out about the asker.
@@ -27,6 +28,30 @@ pub struct Question {
     pub caller_uid: Uid,
     /// The account line says `session`.
     pub holds_claim: bool,
+    /// The address that the login session came from, where one is known for certain; su and sudo inherit it.
+    pub from: Option<IpAddr>,
+}
+
+impl Question {
+    /// The subject, if the name service knows it.
+    #[must_use]
+    pub const fn known(&self) -> Option<&Subject> {
+        match &self.subject {
+            Known::Fully(subject) | Known::WithoutGroups(subject) => Some(subject),
+            Known::Not | Known::Unanswered => None,
+        }
+    }
+
+    /// The account that su becomes. For sudo it is not known at the check: PAM_USER is the caller then.
+    fn target(&self) -> Option<&UserName> {
+        let Login { service, user, target, .. } = &self.login;
+        matches!(service.as_str(), "su" | "su-l").then(|| target.as_ref().unwrap_or(user))
+    }
+
+    /// Whether limits hold for this login at this moment, and for how long at most.
+    pub(crate) fn within(&self, limits: &Limits, now: &Moment, limit: Duration) -> Result<Duration, Outside> {
+        limits.admit(self.from, self.target(), now.wall, limit)
+    }
 }
 
 /// What the name service said of the subject.
@@ -53,6 +78,8 @@ pub enum Why {
     Exempt,
     /// The caller already is uid 0 and gains nothing from su or sudo.
     CallerIsRoot,
+    /// Policy only observes the service.
+    Observed,
     /// A session that ends; nothing to decide.
     Closing,
     /// Some role would do, but no window is open.
@@ -63,6 +90,12 @@ pub enum Why {
     NotEligible,
     /// A window is open, but its role has left policy or no longer covers this.
     RoleChanged,
+    /// A window is open, but su would become an account that its role does not list.
+    OtherTarget,
+    /// A window is open, but the login comes from an address that its role does not list.
+    OtherAddress,
+    /// A window is open, but not at this time of the week.
+    OutsideHours,
     /// Every use is spent.
     Spent,
     /// The session comes without a claim, or its claim is void or taken.
@@ -77,15 +110,19 @@ pub enum Why {
 
 impl Why {
     /// Every reason there is, for whoever documents them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Window,
         Self::Exempt,
         Self::CallerIsRoot,
+        Self::Observed,
         Self::Closing,
         Self::NoWindow,
         Self::NoRole,
         Self::NotEligible,
         Self::RoleChanged,
+        Self::OtherTarget,
+        Self::OtherAddress,
+        Self::OutsideHours,
         Self::Spent,
         Self::NoClaim,
         Self::UnknownUser,
@@ -100,11 +137,15 @@ impl Why {
             Self::Window => "window",
             Self::Exempt => "exempt",
             Self::CallerIsRoot => "caller-is-root",
+            Self::Observed => "observed",
             Self::Closing => "closing",
             Self::NoWindow => "no-window",
             Self::NoRole => "no-role",
             Self::NotEligible => "not-eligible",
             Self::RoleChanged => "role-changed",
+            Self::OtherTarget => "other-target",
+            Self::OtherAddress => "other-address",
+            Self::OutsideHours => "outside-hours",
             Self::Spent => "spent",
             Self::NoClaim => "no-claim",
             Self::UnknownUser => "unknown-user",
@@ -127,6 +168,8 @@ pub struct Answer {
     pub verdict: Verdict,
     /// Why.
     pub why: Why,
+    /// At a service that is only observed: why it would have been allowed or denied.
+    pub would: Option<Why>,
     /// The grant that admits; present exactly when the verdict is `allow`.
     pub admits: Option<Admission>,
 }
@@ -157,7 +200,7 @@ pub enum Takes {
 
 impl Answer {
     const fn without_grant(verdict: Verdict, why: Why) -> Self {
-        Self { verdict, why, admits: None }
+        Self { verdict, why, would: None, admits: None }
     }
 
     const fn deny(why: Why) -> Self {
@@ -166,6 +209,11 @@ impl Answer {
 
     const fn unmanaged(why: Why) -> Self {
         Self::without_grant(Verdict::Unmanaged, why)
+    }
+
+    /// What becomes of an answer where policy only observes. It takes no use.
+    fn observed(self) -> Self {
+        Self { would: Some(self.why), ..Self::unmanaged(Why::Observed) }
     }
 
     /// The event that an `allow` must have on record before it leaves. Refusals go through the tally.
@@ -186,17 +234,25 @@ impl Answer {
 
 /// Decides. The order is that of the laws: who asks, what beats everything, who is outside, which window.
 #[must_use]
-pub fn decide(policy: &Policy, state: &State, host: &HostName, question: &Question, now: &Moment) -> Answer {
+pub fn decide(policy: &Policy, state: &State, host: &Host, question: &Question, now: &Moment) -> Answer {
+    let service = &question.login.service;
     if question.stage == Stage::Close {
         return Answer::unmanaged(Why::Closing);
     }
+    let answer = managed(policy, state, host, question, now);
+    if answer.verdict != Verdict::Unmanaged && policy.observes(service) { answer.observed() } else { answer }
+}
+
+/// The answer where policy has a say.
+fn managed(policy: &Policy, state: &State, host: &Host, question: &Question, now: &Moment) -> Answer {
+    let service = &question.login.service;
     let (subject, groups_known) = match &question.subject {
         Known::Fully(subject) => (subject, true),
         Known::WithoutGroups(subject) => (subject, false),
         Known::Not => return Answer::deny(Why::UnknownUser),
         Known::Unanswered => return Answer::deny(Why::NameService),
     };
-    if subject_is_caller(&question.login.service) {
+    if subject_is_caller(service) {
         match (question.caller_uid.is_root(), subject.uid.is_root()) {
             (true, true) => return Answer::unmanaged(Why::CallerIsRoot),
             // sudo may have become root for good before it opens the session: it is about who called it.
@@ -205,11 +261,11 @@ pub fn decide(policy: &Policy, state: &State, host: &HostName, question: &Questi
             (false, _) => return Answer::deny(Why::CallerMismatch),
         }
     }
-    if policy.exempt(subject, &question.login.service) {
+    if policy.exempt(subject, service, question.from) {
         return Answer::unmanaged(Why::Exempt);
     }
     match admission(policy, state, host, question, subject, now) {
-        Ok(admits) => Answer { verdict: Verdict::Allow, why: Why::Window, admits: Some(admits) },
+        Ok(admits) => Answer { verdict: Verdict::Allow, why: Why::Window, would: None, admits: Some(admits) },
         Err(_) if !groups_known => Answer::deny(Why::NameService),
         Err(why) => Answer::deny(why),
     }
@@ -220,7 +276,7 @@ pub fn decide(policy: &Policy, state: &State, host: &HostName, question: &Questi
 fn admission(
     policy: &Policy,
     state: &State,
-    host: &HostName,
+    host: &Host,
     question: &Question,
     subject: &Subject,
     now: &Moment,
@@ -240,6 +296,9 @@ fn admission(
     best.ok_or_else(|| match nearest_miss {
         Some(Miss::NoClaim) => Why::NoClaim,
         Some(Miss::Spent) => Why::Spent,
+        Some(Miss::Outside(Outside::Hours)) => Why::OutsideHours,
+        Some(Miss::Outside(Outside::From)) => Why::OtherAddress,
+        Some(Miss::Outside(Outside::RunAs)) => Why::OtherTarget,
         Some(Miss::RoleChanged) => Why::RoleChanged,
         None | Some(Miss::Over | Miss::OtherService) => no_window(policy, host, question, subject),
     })
@@ -255,19 +314,20 @@ impl Admission {
 
 /// Why one grant does not admit, the most telling last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Miss {
+pub(crate) enum Miss {
     OtherService,
     Over,
     RoleChanged,
+    Outside(Outside),
     Spent,
     NoClaim,
 }
 
 /// Law 5: the stricter of the approved terms and today's policy, condition by condition.
-fn admits(
+pub(crate) fn admits(
     policy: &Policy,
     state: &State,
-    host: &HostName,
+    host: &Host,
     question: &Question,
     subject: &Subject,
     grant: &Grant,
@@ -290,6 +350,9 @@ fn admits(
     if remaining.is_zero() {
         return Err(Miss::Over);
     }
+    // Both must hold: a policy that became laxer does not widen what was approved.
+    let within = |limits, remaining| question.within(limits, now, remaining).map_err(Miss::Outside);
+    let remaining = within(&role.limits, within(&grant.limits, remaining)?)?;
     let takes = if !grant.counts_uses(role.uses) {
         Takes::Nothing
     } else if question.stage == Stage::Session {
@@ -306,70 +369,14 @@ fn admits(
     Ok(Admission { grant: grant.id, role: grant.role.clone(), remaining, takes })
 }
 
-fn covers(role: &Role, host: &HostName, subject: &Subject) -> bool {
+fn covers(role: &Role, host: &Host, subject: &Subject) -> bool {
     role.on_host(host) && role.eligible.contains(subject)
 }
 
-fn no_window(policy: &Policy, host: &HostName, question: &Question, subject: &Subject) -> Why {
-    let service = &question.login.service;
-    let mut named = policy.roles().filter(|role| role.on_host(host) && role.services.contains(service));
-    match named.next() {
-        None => Why::NoRole,
-        Some(first) if first.eligible.contains(subject) => Why::NoWindow,
-        Some(_) if named.any(|role| role.eligible.contains(subject)) => Why::NoWindow,
-        Some(_) => Why::NotEligible,
+fn no_window(policy: &Policy, host: &Host, question: &Question, subject: &Subject) -> Why {
+    let mut named = policy.roles_for(&question.login.service).filter(|role| role.on_host(host)).peekable();
+    if named.peek().is_none() {
+        return Why::NoRole;
     }
-}
-
-/// One line for the person: what happened and what to do next. Names only words that policy and the question
-/// hold, all of them validated.
-#[must_use]
-pub fn advice(policy: &Policy, host: &HostName, question: &Question, why: Why) -> String {
-    let Login { service, user, .. } = &question.login;
-    match why {
-        Why::NoWindow => {
-            let subject = match &question.subject {
-                Known::Fully(subject) | Known::WithoutGroups(subject) => subject,
-                Known::Not | Known::Unanswered => return String::new(),
-            };
-            let role =
-                policy.roles().find(|role| covers(role, host, subject) && role.services.contains(service));
-            let (role, approvers) = role.map_or_else(
-                || ("ROLE".to_owned(), String::new()),
-                |role| {
-                    (
-                        role.name.to_string(),
-                        role.stages.iter().map(|stage| stage.approvers.to_string()).collect(),
-                    )
-                },
-            );
-            format!(
-                "jit: {user} has no open window for {service} on {host}. \
-                 Ask {approvers} to run: jitctl grant {user} --role {role} --reason WHY"
-            )
-        }
-        Why::NoRole => format!(
-            "jit: no role opens {service} on {host}. Ask an admin ({}) to add one to the policy.",
-            policy.admins()
-        ),
-        Why::NotEligible => format!(
-            "jit: no role opens {service} on {host} for {user}. Ask an admin ({}) who may have it.",
-            policy.admins()
-        ),
-        Why::RoleChanged => format!(
-            "jit: the role behind your window no longer covers {service} for {user}. See: jitctl status"
-        ),
-        Why::Spent => format!("jit: every use of your window for {service} is spent. Ask for a new one."),
-        Why::NoClaim => {
-            format!("jit: this login to {service} took too long or was not checked; log in again.")
-        }
-        Why::UnknownUser => format!("jit: {user} is not known on {host}."),
-        Why::NameService => {
-            format!(
-                "jit: the name service of {host} does not answer, so {user} cannot be checked. Try again."
-            )
-        }
-        Why::CallerMismatch => format!("jit: {service} was not started by {user}; refused."),
-        Why::Window | Why::Exempt | Why::CallerIsRoot | Why::Closing => String::new(),
-    }
+    if named.any(|role| role.eligible.contains(subject)) { Why::NoWindow } else { Why::NotEligible }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -89,6 +90,16 @@ impl Canonical {
         for part in parts {
             self.part(part.as_ref());
         }
+    }
+
+    /// Appends a duration in whole seconds.
+    pub(crate) fn seconds(&mut self, duration: Duration) {
+        self.part(&duration.as_secs().to_be_bytes());
+    }
+
+    /// Appends a yes or no.
+    pub(crate) fn flag(&mut self, flag: bool) {
+        self.part(&[u8::from(flag)]);
     }
 
     /// The digest of all that was appended.

@@ -1,5 +1,6 @@
 //! Everything that can happen. Events are the only way state changes, and each is one audit record.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
@@ -51,6 +52,13 @@ pub enum Event {
         digest: Digest,
         /// The review.
         review: Review,
+    },
+    /// A pending request was denied by its reviewers and will not open.
+    Refused {
+        /// Which.
+        request: RequestId,
+        /// In which stage.
+        stage: String,
     },
     /// A pending request was taken back.
     Withdrawn {
@@ -132,6 +140,9 @@ pub enum Event {
     Unmanaged {
         /// Why.
         why: Why,
+        /// At a service that is only observed: why it would have been allowed or denied.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        would: Option<Why>,
         /// How many identical answers this record stands for.
         count: NonZeroU32,
         /// What was asked.
@@ -181,6 +192,8 @@ pub struct Review {
     pub stage: String,
     /// How it reached this host.
     pub method: Method,
+    /// When it was given.
+    pub at: Moment,
 }
 
 /// What a reviewer says.
@@ -189,14 +202,52 @@ pub struct Review {
 pub enum Decision {
     /// Yes.
     Approve,
+    /// No.
+    Deny,
 }
 
-/// How a review reached this host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Decision {
+    /// The word in records and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// How a review reaches this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Over the bus, by a person logged in here.
     Online,
+    /// As a signed file.
+    Signature,
+    /// As a code that was read out.
+    Code,
+}
+
+impl Method {
+    /// Every method there is.
+    pub const ALL: [Self; 3] = [Self::Online, Self::Signature, Self::Code];
+
+    /// The word in policy, records and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Signature => "signature",
+            Self::Code => "code",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// One policy file in a record.

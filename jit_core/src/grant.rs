@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Moment, Utc, Window};
 use crate::digest::Digest;
-use crate::policy::Uses;
+use crate::policy::{Limits, Uses};
 
 /// A grant as it stands: who, what, until when, and what has been spent of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Grant {
     pub role: RoleName,
     /// The services it opens, aliases spelled out.
     pub services: BTreeSet<ServiceName>,
+    /// From where, when and as whom, as it was approved.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
     /// The role's effective terms as they were approved.
     pub terms: Digest,
     /// When it admits.

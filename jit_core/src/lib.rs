@@ -13,13 +13,17 @@ pub mod digest;
 pub mod due;
 pub mod duration;
 pub mod event;
+pub mod explain;
 pub mod grant;
 pub mod policy;
 pub mod request;
+pub mod review;
 pub mod state;
 pub mod tally;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod terms_tests;
 #[cfg(test)]
 mod testing;

@@ -10,18 +10,19 @@ use std::time::Duration;
 use jit_proto::words::{GrantId, HostName, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Moment, Utc, Window};
+use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::duration::Human;
-use crate::event::{Decision, Event, Method, Review};
-use crate::grant::{EndWhy, Grant};
-use crate::policy::{Policy, Role, Stage, Subject, Uses};
+use crate::event::{Decision, Event, Review};
+use crate::grant::EndWhy;
+use crate::policy::{Host, Policy, Role, Subject, Uses};
+use crate::review::{self, NoReview, Progress, Reviewer};
 use crate::state::State;
 
 /// Pending requests that one host keeps; one more is refused until one is decided or withdrawn.
 pub const MAX_PENDING: usize = 10_000;
 
-/// A human as this host knows them: for now one account each (`[people]` will join accounts).
+/// An account that stands for a human. Which accounts are one human, `[people]` says on top.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The account's name.
@@ -73,8 +74,8 @@ pub struct Request {
     pub duration: Duration,
     /// Who typed it: the beneficiary, or an admin on their behalf.
     pub filed_by: Person,
-    /// When.
-    pub filed_at: Utc,
+    /// When; the first stage waits from then on.
+    pub filed_at: Moment,
     /// Why.
     pub reason: Reason,
 }
@@ -100,7 +101,7 @@ impl Request {
             self.duration.as_secs(),
             self.filed_by.name,
             self.filed_by.uid,
-            self.filed_at,
+            self.filed_at.wall,
             self.reason,
         );
         text.into_bytes()
@@ -142,36 +143,6 @@ impl Caller {
             Login::Unset | Login::Untold => Person::of(&self.account),
         }
     }
-
-    /// Whether this caller's online review counts in a stage (law 4). Refusals say why.
-    fn may_review(&self, stage: &Stage, request: &Request) -> Result<(), NoReview> {
-        let person = self.person();
-        // A login uid that is not the bus uid is either root that somebody became, or a process that is
-        // not what it seems.
-        match &self.login {
-            Login::Known(login) if self.account.uid != login.uid && !self.account.uid.is_root() => {
-                return Err(NoReview::AnotherLogin);
-            }
-            Login::Unset if !self.account.uid.is_root() => return Err(NoReview::NoLogin),
-            Login::Known(login) if !stage.approvers.contains(login) => return Err(NoReview::NotApprover),
-            _ => {}
-        }
-        if person.is(&request.beneficiary) {
-            return Err(NoReview::OwnRequest);
-        }
-        if !stage.approvers.contains(&self.account) {
-            return Err(NoReview::NotApprover);
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NoReview {
-    OwnRequest,
-    NotApprover,
-    NoLogin,
-    AnotherLogin,
 }
 
 /// Why an order was refused. Each text says what to do instead.
@@ -203,6 +174,36 @@ pub enum Refusal {
         /// What was asked.
         asked: Human,
     },
+    /// Asking in another's name.
+    #[error("a request is for whoever files it; for somebody else an admin runs 'jitctl grant'")]
+    ForSomebodyElse,
+    /// The role has terms that this version cannot keep.
+    #[error("role '{role}' needs {what}, which this jitd does not do yet; no window of it opens")]
+    NotYet {
+        /// The role.
+        role: RoleName,
+        /// Which of its terms.
+        what: &'static str,
+    },
+    /// The reason is not what the role asks for.
+    #[error("role '{role}' wants another reason: {wanted}")]
+    Reason {
+        /// The role.
+        role: RoleName,
+        /// What to write.
+        wanted: String,
+    },
+    /// The role is not what it was when the request was filed.
+    #[error("role '{0}' has changed since this was asked for; ask again")]
+    TermsChanged(RoleName),
+    /// The review does not count.
+    #[error("this review of {id} does not count: {why}")]
+    NoReview {
+        /// Of which request.
+        id: RequestId,
+        /// Why.
+        why: NoReview,
+    },
     /// The id is not one of a live grant or pending request.
     #[error("there is no request or grant {0}; 'jitctl list' shows those there are")]
     NotFound(String),
@@ -214,7 +215,7 @@ pub enum Refusal {
     IdTaken,
 }
 
-/// An order to open a window for somebody.
+/// An order to ask for a role, for oneself or for somebody.
 #[derive(Clone, Debug)]
 pub struct GrantOrder {
     /// Whom it is for.
@@ -229,27 +230,88 @@ pub struct GrantOrder {
     pub id: RequestId,
 }
 
+/// Files a person's own request.
+pub fn file(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    caller: &Caller,
+    order: GrantOrder,
+    now: &Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let person = caller.person();
+    if !review::same(policy.people(), &person, &Person::of(&order.beneficiary)) {
+        return Err(Refusal::ForSomebodyElse);
+    }
+    let (_, request) = new_request(policy, state, host, person, order, now)?;
+    Ok(vec![Event::Requested { request }])
+}
+
 /// Files a request on somebody's behalf, adds the caller's own review where it counts, and opens the window
 /// if that meets every stage.
 pub fn grant(
     policy: &Policy,
     state: &State,
-    host: &HostName,
+    host: &Host,
     caller: &Caller,
     order: GrantOrder,
     now: &Moment,
 ) -> Result<Vec<Event>, Refusal> {
     admin(policy, caller)?;
-    let role = policy
-        .role(&order.role)
-        .filter(|role| role.on_host(host))
-        .ok_or_else(|| Refusal::NoSuchRole(order.role.clone()))?;
+    let (role, request) = new_request(policy, state, host, caller.person(), order, now)?;
+    let mut events = vec![Event::Requested { request: request.clone() }];
+    let reviewer = Reviewer::Online(caller);
+    // An admin who may not review has still filed a request.
+    if let Ok(more) = review::events(policy, role, &request, &[], reviewer, Decision::Approve, now) {
+        events.extend(more);
+    }
+    Ok(events)
+}
+
+/// Reviews a pending request; opens its window if that meets every stage, or ends it if that is one denial more
+/// than its stage bears.
+pub fn review(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    reviewer: Reviewer<'_>,
+    id: RequestId,
+    decision: Decision,
+    now: &Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let pending = state.pending().get(&id).ok_or_else(|| Refusal::NotFound(id.to_string()))?;
+    let request = &pending.request;
+    let role = role_here(policy, host, &request.role)?;
+    // What is reviewed is what was asked for (law 5); under other terms it would be another request.
+    if role.terms_digest() != request.terms {
+        return Err(Refusal::TermsChanged(role.name.clone()));
+    }
+    review::events(policy, role, request, &pending.reviews, reviewer, decision, now)
+        .map_err(|why| Refusal::NoReview { id, why })
+}
+
+/// What every request goes through, whoever files it.
+fn new_request<'p>(
+    policy: &'p Policy,
+    state: &State,
+    host: &Host,
+    filed_by: Person,
+    order: GrantOrder,
+    now: &Moment,
+) -> Result<(&'p Role, Request), Refusal> {
+    let role = role_here(policy, host, &order.role)?;
     if !role.eligible.contains(&order.beneficiary) {
         return Err(Refusal::NotEligible {
             role: role.name.clone(),
             user: order.beneficiary.name,
             eligible: role.eligible.to_string(),
         });
+    }
+    if let Some(what) = role.not_yet() {
+        return Err(Refusal::NotYet { role: role.name.clone(), what });
+    }
+    if let Some(rule) = role.reason.as_ref().filter(|rule| !rule.accepts(&order.reason)) {
+        return Err(Refusal::Reason { role: role.name.clone(), wanted: rule.to_string() });
     }
     let duration = order.duration.unwrap_or(role.default_duration);
     if duration > role.max_duration {
@@ -264,82 +326,42 @@ pub fn grant(
     }
     let request = Request {
         id: order.id,
-        host: host.clone(),
+        host: host.name.clone(),
         beneficiary: Person::of(&order.beneficiary),
         role: role.name.clone(),
         terms: role.terms_digest(),
         services: role.services.clone(),
         uses: role.uses,
         duration,
-        filed_by: caller.person(),
-        filed_at: now.wall,
+        filed_by,
+        filed_at: now.clone(),
         reason: order.reason,
     };
-    let mut events = vec![Event::Requested { request: request.clone() }];
-    let own = own_review(role, caller, &request);
-    let mut reviews = Vec::new();
-    if let Some(review) = own {
-        reviews.push(review.clone());
-        events.push(Event::Reviewed { request: request.id, digest: request.digest(), review });
-    }
-    if open_stage(role, &reviews).is_none() {
-        events.push(Event::Opened { grant: open(&request, now) });
-    }
-    Ok(events)
+    Ok((role, request))
 }
 
-fn own_review(role: &Role, caller: &Caller, request: &Request) -> Option<Review> {
-    let stage = role.stages.first()?;
-    caller.may_review(stage, request).ok()?;
-    Some(Review {
-        by: caller.person(),
-        decision: Decision::Approve,
-        stage: stage.name.clone(),
-        method: Method::Online,
-    })
-}
-
-/// The first stage that the reviews do not meet, and how many approvals it lacks. A person counts once.
-fn open_stage<'a>(role: &'a Role, reviews: &[Review]) -> Option<(&'a Stage, usize)> {
-    role.stages.iter().find_map(|stage| {
-        let mut people: Vec<&Person> = Vec::new();
-        for review in reviews.iter().filter(|review| review.stage == stage.name) {
-            if !people.iter().any(|person| person.is(&review.by)) {
-                people.push(&review.by);
-            }
-        }
-        let wanted = usize::try_from(stage.approvals.get()).unwrap_or(usize::MAX);
-        let lacking = wanted.saturating_sub(people.len());
-        (lacking > 0).then_some((stage, lacking))
-    })
+fn role_here<'p>(policy: &'p Policy, host: &Host, name: &RoleName) -> Result<&'p Role, Refusal> {
+    policy.role(name).filter(|role| role.on_host(host)).ok_or_else(|| Refusal::NoSuchRole(name.clone()))
 }
 
 /// What a pending request waits for, in words.
 #[must_use]
-pub fn waiting_for(policy: &Policy, request: &Request, reviews: &[Review]) -> String {
-    match policy.role(&request.role).map(|role| open_stage(role, reviews)) {
-        None => format!("nothing: role '{}' is no longer in policy", request.role),
-        Some(None) => String::new(),
-        Some(Some((stage, lacking))) => {
-            format!(
-                "stage '{}': {lacking} more of {}, not {}",
-                stage.name, stage.approvers, request.beneficiary
-            )
-        }
+pub fn waiting_for(policy: &Policy, request: &Request, reviews: &[Review], now: &Moment) -> String {
+    let Some(role) = policy.role(&request.role) else {
+        return format!("nothing: role '{}' is no longer in policy", request.role);
+    };
+    if role.terms_digest() != request.terms {
+        return format!("nothing: role '{}' has changed since; ask again", request.role);
     }
-}
-
-fn open(request: &Request, now: &Moment) -> Grant {
-    Grant {
-        id: request.id.into(),
-        user: request.beneficiary.name.clone(),
-        uid: request.beneficiary.uid,
-        role: request.role.clone(),
-        services: request.services.clone(),
-        terms: request.terms,
-        window: Window { start: now.clone(), duration: request.duration },
-        uses: request.uses,
-        used: 0,
+    match review::progress(policy.people(), role, request, reviews, now) {
+        Progress::Met => String::new(),
+        Progress::Denied { stage } => format!("nothing: stage '{}' denied it", stage.name),
+        Progress::Lapsed { stage } => {
+            format!("nothing: stage '{}' was not decided in time; ask again", stage.name)
+        }
+        Progress::Waits { stage, approvers, lacking } => {
+            format!("stage '{}': {lacking} more of {approvers}, not {}", stage.name, request.beneficiary)
+        }
     }
 }
 

@@ -147,10 +147,12 @@ impl State {
                 self.pending.insert(request.id, Pending { request: request.clone(), reviews: Vec::new() });
                 vec![Row::Request(request.clone())]
             }
-            Event::Withdrawn { request, .. } => match self.pending.remove(request) {
-                Some(_) => vec![Row::Withdrawn { request: *request, at }],
-                None => Vec::new(),
-            },
+            Event::Withdrawn { request, .. } | Event::Refused { request, .. } => {
+                match self.pending.remove(request) {
+                    Some(_) => vec![Row::Withdrawn { request: *request, at }],
+                    None => Vec::new(),
+                }
+            }
             Event::Reviewed { request, review, .. } => {
                 let Some(pending) = self.pending.get_mut(request) else { return Vec::new() };
                 pending.reviews.push(review.clone());

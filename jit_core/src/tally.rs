@@ -11,7 +11,7 @@ use std::time::Duration;
 use jit_proto::words::{Uid, Verdict};
 
 use crate::clock::Moment;
-use crate::decide::Why;
+use crate::decide::{Answer, Why};
 use crate::event::{Actor, Event, Login};
 
 const SPAN: Duration = Duration::from_mins(1);
@@ -25,6 +25,7 @@ const MAX_KEYS: usize = 4096;
 struct Key {
     verdict: Verdict,
     why: Why,
+    would: Option<Why>,
     login: Login,
     /// Who asked, or a user who asks about himself could hide sshd's refusal of him in his own count. The audit
     /// session is not part of it: every login has another.
@@ -33,9 +34,9 @@ struct Key {
 
 impl Key {
     fn into_event(self, count: NonZeroU32) -> (Actor, Event) {
-        let Self { verdict, why, login, asked_by: (uid, loginuid) } = self;
+        let Self { verdict, why, would, login, asked_by: (uid, loginuid) } = self;
         let event = match verdict {
-            Verdict::Unmanaged => Event::Unmanaged { why, count, login },
+            Verdict::Unmanaged => Event::Unmanaged { why, would, count, login },
             Verdict::Deny | Verdict::Allow => Event::Denied { why, count, login },
         };
         (Actor { uid, loginuid, session: None }, event)
@@ -56,15 +57,9 @@ pub struct Tally {
 
 impl Tally {
     /// Takes note of an answer; the event to record now, if it is the first of its kind within a minute.
-    pub fn note(
-        &mut self,
-        verdict: Verdict,
-        why: Why,
-        login: Login,
-        actor: Actor,
-        now: &Moment,
-    ) -> Option<Event> {
-        let key = Key { verdict, why, login, asked_by: (actor.uid, actor.loginuid) };
+    pub fn note(&mut self, answer: &Answer, login: Login, actor: Actor, now: &Moment) -> Option<Event> {
+        let asked_by = (actor.uid, actor.loginuid);
+        let key = Key { verdict: answer.verdict, why: answer.why, would: answer.would, login, asked_by };
         if let Some(span) = self.spans.get_mut(&key) {
             span.held_back = span.held_back.saturating_add(1);
             return None;
@@ -121,11 +116,14 @@ mod tests {
         }
     }
 
+    const fn deny(why: Why) -> Answer {
+        Answer { verdict: Verdict::Deny, why, would: None, admits: None }
+    }
+
     #[test]
     fn identical_refusals_within_a_minute_become_one_record_with_a_count() {
         let mut tally = Tally::default();
-        let note =
-            |tally: &mut Tally, at| tally.note(Verdict::Deny, Why::NoWindow, login("maria"), ROOT, &at);
+        let note = |tally: &mut Tally, at| tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at);
         assert!(matches!(note(&mut tally, at(0, 0)), Some(Event::Denied { count, .. }) if count.get() == 1));
         for second in 1..60 {
             assert!(note(&mut tally, at(second * 1000, 0)).is_none());
@@ -140,24 +138,24 @@ mod tests {
     #[test]
     fn another_person_or_another_reason_is_another_record() {
         let mut tally = Tally::default();
-        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("maria"), ROOT, &at(0, 0)).is_some());
-        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("erik"), ROOT, &at(0, 0)).is_some());
-        assert!(tally.note(Verdict::Deny, Why::NoRole, login("maria"), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoWindow), login("erik"), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoRole), login("maria"), ROOT, &at(0, 0)).is_some());
     }
 
     #[test]
     fn who_asks_about_himself_hides_nobody_elses_refusal_in_his_count() {
         let mut tally = Tally::default();
         let himself = Actor { uid: Uid::try_from(1001).unwrap(), ..ROOT };
-        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("maria"), himself, &at(0, 0)).is_some());
-        assert!(tally.note(Verdict::Deny, Why::NoWindow, login("maria"), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoWindow), login("maria"), himself, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at(0, 0)).is_some());
     }
 
     #[test]
     fn a_flood_of_different_names_does_not_grow_memory() {
         let mut tally = Tally::default();
         for n in 0..MAX_KEYS + 100 {
-            let event = tally.note(Verdict::Deny, Why::UnknownUser, login(&format!("u{n}")), ROOT, &at(0, 0));
+            let event = tally.note(&deny(Why::UnknownUser), login(&format!("u{n}")), ROOT, &at(0, 0));
             assert!(event.is_some());
         }
         assert_eq!(tally.spans.len(), MAX_KEYS);

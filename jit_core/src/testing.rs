@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jit_proto::gate::Stage;
-use jit_proto::words::{HostName, RequestId, Uid};
+use jit_proto::words::{RequestId, Uid};
 
 use crate::clock::{Moment, tests::at};
 use crate::decide::{Answer, Known, Question, decide};
 use crate::due::due;
-use crate::event::{Event, Login as LoginEvent, Record};
-use crate::policy::{Finding, Policy, SourceFile, Subject};
-use crate::request::{Caller, GrantOrder, Login, Refusal, Target, grant, revoke};
+use crate::event::{Decision, Event, Login as LoginEvent, Record};
+use crate::policy::{Finding, Host, Policy, SourceFile, Subject};
+use crate::request::{Caller, GrantOrder, Login, Refusal, Target, file, grant, review, revoke};
+use crate::review::Reviewer;
 use crate::state::State;
 
 pub(crate) const POLICY: &str = r#"
@@ -80,6 +81,10 @@ pub(crate) fn subject(name: &str, uid: u32) -> Subject {
     Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: BTreeSet::new() }
 }
 
+pub(crate) fn host(name: &str) -> Host {
+    Host { name: name.parse().unwrap(), groups: BTreeSet::new() }
+}
+
 pub(crate) fn maria() -> Subject {
     subject("maria", 1001)
 }
@@ -102,7 +107,7 @@ pub(crate) fn root_by(login: Subject) -> Caller {
 pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) state: State,
-    pub(crate) host: HostName,
+    pub(crate) host: Host,
     pub(crate) now: Moment,
     pub(crate) log: Vec<Record>,
     ids: u64,
@@ -113,7 +118,7 @@ impl World {
         Self {
             policy: policy(POLICY),
             state: State::default(),
-            host: "db-1".parse().unwrap(),
+            host: host("db-1"),
             now: at(1_700_000_000_000, 5_000),
             log: Vec::new(),
             ids: 0,
@@ -160,6 +165,36 @@ impl World {
         Ok(id)
     }
 
+    /// As `jitctl request`; the id of the request.
+    pub(crate) fn file(&mut self, by: Subject, role: &str, reason: &str) -> Result<RequestId, Refusal> {
+        self.ids += 1;
+        let id = RequestId::from_bits(self.ids);
+        let order = GrantOrder {
+            beneficiary: by.clone(),
+            role: role.parse().unwrap(),
+            duration: None,
+            reason: reason.parse().unwrap(),
+            id,
+        };
+        let events = file(&self.policy, &self.state, &self.host, &as_self(by), order, &self.now)?;
+        self.apply(events);
+        Ok(id)
+    }
+
+    /// As `jitctl approve` or `deny`; whether the window opened.
+    pub(crate) fn review(
+        &mut self,
+        by: &Subject,
+        id: RequestId,
+        decision: Decision,
+    ) -> Result<bool, Refusal> {
+        let caller = as_self(by.clone());
+        let reviewer = Reviewer::Online(&caller);
+        let events = review(&self.policy, &self.state, &self.host, reviewer, id, decision, &self.now)?;
+        self.apply(events);
+        Ok(self.state.grant(id.into()).is_some())
+    }
+
     pub(crate) fn revoke(&mut self, id: RequestId) {
         let target = Target::Request(id);
         let event = revoke(&self.policy, &self.state, &as_self(root()), target, None).unwrap();
@@ -180,6 +215,7 @@ impl World {
             subject: Known::Fully(subject.clone()),
             caller_uid: if service.starts_with("su") { subject.uid } else { Uid::ROOT },
             holds_claim: false,
+            from: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The one place that reads clocks: through libc, so that libfaketime can move them in tests.
 
+use std::time::Duration;
+
 use jit_core::clock::{BootId, Moment, Utc};
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
@@ -22,6 +24,17 @@ pub(crate) struct NoClock {
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
+/// Time since boot, suspend included: for how long something took, never for a decision.
+pub(crate) fn since_boot() -> Duration {
+    Duration::from_millis(u64::try_from(millis(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))
+}
+
+/// Samples a clock. Both exist on every Linux since 2.6.39; a kernel that lost them reads as the epoch, which opens
+/// nothing.
+fn millis(id: ClockId) -> i64 {
+    clock_gettime(id).map_or(0, |time| time.num_milliseconds())
+}
+
 impl Clock {
     /// Learns which boot this is.
     pub(crate) fn of_this_boot() -> Result<Self, NoClock> {
@@ -34,13 +47,11 @@ impl Clock {
         Ok(Self { boot_id })
     }
 
-    /// Samples both clocks. They exist on every Linux since 2.6.39; a kernel that lost them reads as the epoch,
-    /// which opens nothing.
+    /// Samples both clocks.
     pub(crate) fn now(&self) -> Moment {
-        let read = |id| clock_gettime(id).map_or(0, |time| time.num_milliseconds());
         Moment {
-            wall: Utc::from_unix_millis(read(ClockId::CLOCK_REALTIME)),
-            boot: u64::try_from(read(ClockId::CLOCK_BOOTTIME)).unwrap_or(0),
+            wall: Utc::from_unix_millis(millis(ClockId::CLOCK_REALTIME)),
+            boot: u64::try_from(millis(ClockId::CLOCK_BOOTTIME)).unwrap_or(0),
             boot_id: self.boot_id.clone(),
         }
     }

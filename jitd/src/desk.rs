@@ -9,16 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jit_core::clock::{Moment, Utc};
-use jit_core::decide::{self, Answer, Question};
+use jit_core::decide::{Answer, Question, decide};
 use jit_core::digest::Digest;
 use jit_core::due;
 use jit_core::event::{Actor, Event, PolicyText, Record};
-use jit_core::policy::{Finding, Policy, Severity, SourceFile, Subject};
+use jit_core::explain::explain;
+use jit_core::policy::{Finding, Host, Policy, Severity, SourceFile, Subject};
 use jit_core::request::{self, Caller, GrantOrder, Refusal, Target};
 use jit_core::state::State;
 use jit_core::tally::Tally;
 use jit_proto::gate::Stage;
-use jit_proto::words::{GroupName, HostName, Reason, RequestId, Verdict};
+use jit_proto::words::{GroupName, Reason, RequestId, Verdict};
 
 use crate::clock::Clock;
 use crate::files::read_policy_dir;
@@ -109,8 +110,8 @@ pub(crate) struct Desk {
     room: Mutex<Room>,
     queue: Queue,
     clock: Clock,
-    /// The host's name.
-    pub(crate) host: HostName,
+    /// This host.
+    pub(crate) host: Host,
     policy_dir: PathBuf,
     /// Rings when the next due moment may have changed.
     pub(crate) changed: zruntime::Event,
@@ -122,7 +123,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// A desk that waits for its store.
-    pub(crate) fn new(queue: Queue, clock: Clock, host: HostName, policy_dir: PathBuf) -> Self {
+    pub(crate) fn new(queue: Queue, clock: Clock, host: Host, policy_dir: PathBuf) -> Self {
         Self {
             room: Mutex::new(Room::Down("it is starting".into())),
             queue,
@@ -139,15 +140,20 @@ impl Desk {
     pub(crate) fn check(&self, question: &Question, actor: Actor) -> Result<Checked, CannotDecide> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
-            let answer = decide::decide(&policy, &open.state, &self.host, question, now);
-            let advice = decide::advice(&policy, &self.host, question, answer.why);
+            let answer = decide(&policy, &open.state, &self.host, question, now);
+            let advice = match answer.verdict {
+                Verdict::Deny => explain(&policy, &open.state, &self.host, question, now).line().to_owned(),
+                Verdict::Allow | Verdict::Unmanaged => String::new(),
+            };
             // Law 6: an end that a check notices is written down with its answer.
             let mut events =
                 question.login.uid.map_or_else(Vec::new, |uid| due::ends_of(&open.state, uid, now));
             events.extend(match answer.verdict {
                 _ if question.stage == Stage::Close => self.closing(&policy, open, question, now),
                 Verdict::Allow => answer.event(question),
-                verdict => open.tally.note(verdict, answer.why, question.login.clone(), actor, now),
+                Verdict::Deny | Verdict::Unmanaged => {
+                    open.tally.note(&answer, question.login.clone(), actor, now)
+                }
             });
             let ticket =
                 if events.is_empty() { None } else { Some(self.commit(open, Some(actor), now, events)?) };
@@ -161,8 +167,8 @@ impl Desk {
     pub(crate) fn preview(&self, question: &Question) -> Result<Checked, CannotDecide> {
         self.with_policy(|open, now| {
             let policy = &open.policy_in_force()?.policy;
-            let answer = decide::decide(policy, &open.state, &self.host, question, now);
-            let advice = decide::advice(policy, &self.host, question, answer.why);
+            let explained = explain(policy, &open.state, &self.host, question, now);
+            let (advice, answer) = (explained.line().to_owned(), explained.answer);
             Ok(Checked { answer, advice, at: now.clone(), ticket: None })
         })
     }
@@ -277,7 +283,7 @@ impl Desk {
         match &*self.enter() {
             Room::Open(Open { state, policy: Some(known), .. }) => {
                 state.pending().get(&id).map_or_else(String::new, |pending| {
-                    request::waiting_for(&known.policy, &pending.request, &pending.reviews)
+                    request::waiting_for(&known.policy, &pending.request, &pending.reviews, &self.clock.now())
                 })
             }
             _ => String::new(),
@@ -325,7 +331,7 @@ impl Desk {
     /// for going.
     fn closing(&self, policy: &Policy, open: &Open, question: &Question, now: &Moment) -> Option<Event> {
         let login = Question { stage: Stage::Account, ..question.clone() };
-        let answer = decide::decide(policy, &open.state, &self.host, &login, now);
+        let answer = decide(policy, &open.state, &self.host, &login, now);
         let managed = answer.verdict != Verdict::Unmanaged;
         managed.then(|| Event::SessionClosed { login: question.login.clone() })
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jit_core::decide::{Known, Question};
 use jit_core::event::{Actor, Event, Login as LoginEvent, Record};
-use jit_core::policy::Subject;
+use jit_core::policy::{Host, Subject};
 use jit_core::request::{Caller, GrantOrder, Login, Target};
 use jit_core::state::State;
 use jit_proto::gate::Stage;
@@ -60,7 +60,7 @@ impl Daemon {
         let (queue, inbox) = writer::queue();
         let policy_dir = dir.path().join("policy.d");
         let clock = Clock::of_this_boot().unwrap();
-        let desk = Arc::new(Desk::new(queue.clone(), clock, "db-1".parse().unwrap(), policy_dir));
+        let desk = Arc::new(Desk::new(queue.clone(), clock, host(), policy_dir));
         let store = StorePath::in_dir(dir.path());
         let writer = {
             let desk = Arc::clone(&desk);
@@ -120,6 +120,10 @@ fn subject(name: &str, uid: u32) -> Subject {
     Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: BTreeSet::new() }
 }
 
+fn host() -> Host {
+    Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() }
+}
+
 fn maria() -> Subject {
     subject("maria", 1001)
 }
@@ -142,6 +146,7 @@ fn question() -> Question {
         subject: Known::Fully(maria()),
         caller_uid: Uid::ROOT,
         holds_claim: false,
+        from: None,
     }
 }
 
@@ -225,6 +230,33 @@ fn a_newer_store_is_refused_untouched_and_said_so() {
     let daemon = Daemon::start_in(dir);
     daemon.until(|trouble| trouble.is_some_and(|why| why.contains("schema 99 is newer")));
     assert!(daemon.check().is_err());
+}
+
+#[test]
+fn a_store_with_rows_of_an_older_jitd_is_refused_untouched_and_said_so() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    let dir = daemon.stop();
+    let store = Connection::open(dir.path().join("store.db")).unwrap();
+    // As it was before roles had terms: a request without them, filed at a plain time.
+    let old = r#"{"id":"r-00000007","host":"db-1","beneficiary":{"name":"maria","uid":1001},"role":"shell",
+        "services":["sshd"],"uses":"unlimited","duration":1800,"filed_by":{"name":"root","uid":0},
+        "filed_at":"2026-01-01T00:00:00Z","reason":"INC-1"}"#;
+    let row = "INSERT INTO request (id, filed, uid, user, body, bytes, state)
+               VALUES ('r-00000007', 0, 1001, 'maria', ?1, x'00', 'pending')";
+    store.execute(row, [old]).unwrap();
+    drop(store);
+    let daemon = Daemon::start_in(dir);
+    daemon.until(|trouble| {
+        trouble
+            .is_some_and(|why| why.contains("request is damaged") && why.contains("another version of jitd"))
+    });
+    assert!(daemon.check().is_err());
+    let kept: String = daemon
+        .store()
+        .query_row("SELECT body FROM request WHERE id = 'r-00000007'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(kept, old);
 }
 
 #[test]

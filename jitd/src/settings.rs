@@ -1,7 +1,9 @@
 //! `/etc/jit/jitd.toml`: what this host is called. Everything else about access is policy.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use jit_core::policy::{Host, HostGroup};
 use jit_proto::words::HostName;
 use serde::Deserialize;
 
@@ -10,8 +12,8 @@ use crate::files::{BadFile, read_trusted};
 /// jitd's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// The name that roles match their `hosts` against.
-    pub(crate) host: HostName,
+    /// The name and groups that roles match their `hosts` against.
+    pub(crate) host: Host,
 }
 
 /// Why the settings were refused.
@@ -37,6 +39,8 @@ pub(crate) enum BadSettings {
 #[serde(deny_unknown_fields)]
 struct File {
     host: Option<HostName>,
+    #[serde(default)]
+    groups: BTreeSet<HostGroup>,
 }
 
 impl Settings {
@@ -49,11 +53,11 @@ impl Settings {
             }
             Err(err) => return Err(err.into()),
         };
-        let host = match file.host {
-            Some(host) => host,
+        let name = match file.host {
+            Some(name) => name,
             None => machine_name()?,
         };
-        Ok(Self { host })
+        Ok(Self { host: Host { name, groups: file.groups } })
     }
 }
 
@@ -80,6 +84,13 @@ mod tests {
     }
 
     #[test]
+    fn the_groups_of_a_host_are_words() {
+        let file = parse(Path::new("jitd.toml"), b"groups = [\"databases\"]").unwrap();
+        assert_eq!(file.groups, ["databases".parse().unwrap()].into());
+        assert!(parse(Path::new("jitd.toml"), b"groups = [\"@databases\"]").is_err());
+    }
+
+    #[test]
     fn a_bad_host_name_is_refused() {
         assert!(parse(Path::new("jitd.toml"), b"host = \"a b\"").is_err());
     }
@@ -87,6 +98,6 @@ mod tests {
     #[test]
     fn without_a_file_the_host_is_called_what_the_machine_is_called() {
         let settings = Settings::read(Path::new("/nonexistent/jitd.toml")).unwrap();
-        assert_eq!(settings.host.as_str(), nix::unistd::gethostname().unwrap().to_str().unwrap());
+        assert_eq!(settings.host.name.as_str(), nix::unistd::gethostname().unwrap().to_str().unwrap());
     }
 }

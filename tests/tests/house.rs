@@ -145,13 +145,13 @@ fn clocks_are_read_in_one_room() {
     // The module's deadline is the one other use of a clock: a monotonic one, never for a decision.
     const CLOCKS: [&str; 6] =
         ["clock_gettime(", "SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now", "libc::time("];
-    const ROOMS: [&str; 2] = ["jitd/src/clock.rs", "pam_jit/src/road.rs"];
+    const ROOMS: [&str; 2] = ["jitd/src/clock.rs", "pam_jit/src/link.rs"];
     for path in product().filter(|path| !ROOMS.contains(&short(path).as_str())) {
         let found = code(&path).into_iter().find(|(_, line)| CLOCKS.iter().any(|word| line.contains(word)));
         assert_eq!(found, None, "{}", short(&path));
     }
-    let road = fs::read_to_string(top().join("pam_jit/src/road.rs")).unwrap();
-    assert!(!road.contains("SystemTime::now"), "a deadline does not follow the wall clock");
+    let link = fs::read_to_string(top().join("pam_jit/src/link.rs")).unwrap();
+    assert!(!link.contains("SystemTime::now"), "a deadline does not follow the wall clock");
 }
 
 #[test]

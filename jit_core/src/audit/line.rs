@@ -86,7 +86,8 @@ fn quoted(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-fn cut(mut text: String, most: usize) -> String {
+/// The text, or as much of it as fits, with a mark that there was more.
+pub(crate) fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
         let mark = '…';
         text.truncate(text.floor_char_boundary(most - mark.len_utf8()));
@@ -97,6 +98,7 @@ fn cut(mut text: String, most: usize) -> String {
 
 type Fields = Vec<(&'static str, String)>;
 
+#[allow(clippy::too_many_lines, reason = "one arm for each kind of event, and they are many")]
 fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
     match event {
         Event::Started { version, loginuid } => {
@@ -129,7 +131,14 @@ fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("request", request.to_string()));
             fields.push(("by", review.by.to_string()));
             fields.push(("stage", review.stage.clone()));
+            fields.push(("decision", review.decision.as_str().to_owned()));
+            fields.push(("method", review.method.to_string()));
             (Severity::Notice, "reviewed")
+        }
+        Event::Refused { request, stage } => {
+            fields.push(("request", request.to_string()));
+            fields.push(("stage", stage.clone()));
+            (Severity::Notice, "refused")
         }
         Event::Withdrawn { request, reason } => {
             fields.push(("request", request.to_string()));
@@ -182,9 +191,10 @@ fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("count", count.to_string()));
             (Severity::Warning, "denied")
         }
-        Event::Unmanaged { why, count, login } => {
+        Event::Unmanaged { why, would, count, login } => {
             push_login(fields, login);
             fields.push(("why", why.to_string()));
+            fields.extend(would.map(|would| ("would", would.to_string())));
             fields.push(("count", count.to_string()));
             (Severity::Info, "unmanaged")
         }

@@ -31,7 +31,7 @@ pub(super) const NOT_TOML: Code = error("JIT007");
 pub(super) const NO_VERSION: Code = error("JIT010");
 pub(super) const OTHER_VERSION: Code = error("JIT011");
 pub(super) const UNKNOWN_KEY: Code = error("JIT012");
-pub(super) const NOT_YET: Code = error("JIT013");
+// 13 was for parts of the language that jitd did not act on.
 pub(super) const MISSING: Code = error("JIT014");
 pub(super) const WRONG_TYPE: Code = error("JIT015");
 pub(super) const EMPTY: Code = error("JIT016");
@@ -40,6 +40,10 @@ pub(super) const BAD_DURATION: Code = error("JIT018");
 pub(super) const BAD_NUMBER: Code = error("JIT019");
 pub(super) const BAD_TEXT: Code = error("JIT020");
 pub(super) const LISTED_TWICE: Code = warning("JIT021");
+pub(super) const BAD_NETWORK: Code = error("JIT022");
+pub(super) const BAD_HOURS: Code = error("JIT023");
+pub(super) const BAD_PATTERN: Code = error("JIT024");
+pub(super) const BAD_CHOICE: Code = error("JIT025");
 
 // What the rules say as a whole.
 pub(super) const DEFAULT_OVER_MAX: Code = error("JIT030");
@@ -49,6 +53,23 @@ pub(super) const TOO_FEW_APPROVERS: Code = error("JIT033");
 pub(super) const NEVER_APPROVED: Code = error("JIT034");
 pub(super) const NO_ADMINS: Code = error("JIT035");
 pub(super) const NO_CONSOLE: Code = error("JIT036");
+pub(super) const SAME_PERSON: Code = error("JIT037");
+pub(super) const TWO_PERSONS: Code = error("JIT038");
+pub(super) const SAME_MODE: Code = error("JIT039");
+pub(super) const EASY_PATTERN: Code = error("JIT040");
+pub(super) const KEEP_MAX: Code = error("JIT041");
+pub(super) const LAPSE: Code = error("JIT042");
+pub(super) const SAME_STAGE: Code = error("JIT043");
+pub(super) const RUN_AS: Code = error("JIT044");
+pub(super) const THEN: Code = error("JIT045");
+pub(super) const NOT_DISTINCT: Code = error("JIT046");
+pub(super) const LOCKED_OUT: Code = error("JIT047");
+
+// What works, and should be looked at.
+pub(super) const OBSERVED: Code = warning("JIT050");
+pub(super) const FORGEABLE: Code = warning("JIT051");
+pub(super) const AMONG_THEMSELVES: Code = warning("JIT052");
+pub(super) const INCLUDED: Code = warning("JIT053");
 
 // The list of findings itself.
 pub(super) const MORE: Code = warning("JIT090");

@@ -152,6 +152,11 @@ impl<'a> Log<'a> {
         kept.push(Finding { code, severity, file, line, column, excerpt, underline, message, hint });
     }
 
+    /// Whether anything was found that keeps the policy from loading.
+    pub(super) const fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
     /// Where a place is, for a message about another one.
     pub(super) fn place(&self, spot: &Spot) -> String {
         let Some(source) = self.sources.get(spot.file) else { return "policy.d".to_owned() };

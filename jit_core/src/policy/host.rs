@@ -1,10 +1,93 @@
-//! Globs on host names.
+//! Hosts, and how a role says which of them it means: patterns on names, and groups.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use jit_proto::text::Shown;
-use jit_proto::words::HostName;
+use jit_proto::words::{BadWord, HostName, RoleName};
+use serde::Deserialize;
+
+/// This host as jitd.toml describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name.
+    pub name: HostName,
+    /// The groups it is in.
+    pub groups: BTreeSet<HostGroup>,
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
+/// A group of hosts, written as a role's name is. Which hosts are in it, each host's jitd.toml says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HostGroup(RoleName);
+
+impl TryFrom<String> for HostGroup {
+    type Error = BadWord;
+
+    fn try_from(text: String) -> Result<Self, BadWord> {
+        text.parse()
+    }
+}
+
+impl FromStr for HostGroup {
+    type Err = BadWord;
+
+    fn from_str(text: &str) -> Result<Self, BadWord> {
+        text.parse().map(Self).map_err(|err| match err {
+            BadWord::Empty { .. } => BadWord::Empty { what: HOST_GROUP },
+            BadWord::TooLong { got, limit, .. } => BadWord::TooLong { what: HOST_GROUP, got, limit },
+            BadWord::BadChar { got, at, allowed, .. } => {
+                BadWord::BadChar { what: HOST_GROUP, got, at, allowed }
+            }
+            BadWord::NotOneOf { expected, .. } => BadWord::NotOneOf { what: HOST_GROUP, expected },
+        })
+    }
+}
+
+const HOST_GROUP: &str = "host group";
+
+impl fmt::Display for HostGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which hosts a role means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostPattern {
+    /// Those whose name fits.
+    Name(HostGlob),
+    /// Those of a group.
+    Group(HostGroup),
+}
+
+impl HostPattern {
+    /// Whether this host is meant.
+    #[must_use]
+    pub fn matches(&self, host: &Host) -> bool {
+        match self {
+            Self::Name(glob) => glob.matches(&host.name),
+            Self::Group(group) => host.groups.contains(group),
+        }
+    }
+}
+
+/// As policy writes it: `db-*`, `@databases`.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(glob) => glob.fmt(f),
+            Self::Group(group) => write!(f, "@{group}"),
+        }
+    }
+}
 
 /// A pattern on a host name: `*` stands for any characters, dots included, `?` for one; the rest stands for
 /// itself in either case (RFC 4343). At most 253 bytes, as a host name.

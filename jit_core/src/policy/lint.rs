@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use jit_proto::words::UserName;
 
 use super::finding::{Log, Spot};
-use super::{Exempt, Role, Stage, Who, code};
+use super::shape::quoted;
+use super::{Exempt, Observed, ReasonRule, Role, Stage, Who, code};
 use crate::duration::Human;
 
 /// How many names a message holds.
@@ -19,6 +20,46 @@ pub(super) fn durations(role: &Role, spot: &Spot, log: &mut Log<'_>) {
         let message = format!("`default-duration` ({default}) is longer than `max-duration` ({max})");
         log.add(code::DEFAULT_OVER_MAX, spot, message);
     }
+}
+
+/// `run-as` is kept by jitd for su, which names the account. Of sudo PAM learns it too late; sudoers keeps that.
+pub(super) fn run_as(role: &Role, spot: &Spot, log: &mut Log<'_>) {
+    if role.limits.run_as.is_empty() {
+        return;
+    }
+    let opens = |names: [&str; 2]| role.services.iter().any(|service| names.contains(&service.as_str()));
+    let message = if opens(["sudo", "sudo-i"]) {
+        "`run-as` cannot be kept for sudo, which this role opens too"
+    } else if !opens(["su", "su-l"]) {
+        "`run-as` is about su, which this role does not open"
+    } else {
+        return;
+    };
+    let hint = "keep su in a role of its own; for sudo, name the accounts in sudoers(5)";
+    log.add_with_hint(code::RUN_AS, spot, message, hint);
+}
+
+/// A rule on reasons that asks for nothing only looks like one.
+pub(super) fn easy_pattern(rule: &ReasonRule, spot: &Spot, log: &mut Log<'_>) {
+    if let Some(trifle) = rule.trifle() {
+        let message = format!("a reason of {} would fit this pattern", quoted(&trifle));
+        let hint = "ask for more of it, as in pattern = \".{8,}\"; ^ and $ stand for the ends";
+        log.add_with_hint(code::EASY_PATTERN, spot, message, hint);
+    }
+}
+
+/// Where nothing is enforced, somebody should know.
+pub(super) fn observed(observed: &Observed, spot: &Spot, log: &mut Log<'_>) {
+    let what = match observed {
+        Observed::Nothing => return,
+        Observed::At(services) => services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Observed::Everything => "every service".to_owned(),
+    };
+    log.add(
+        code::OBSERVED,
+        spot,
+        format!("{what} is observed: jitd records what it would say, and keeps nobody out"),
+    );
 }
 
 /// Whether enough distinct people can approve once the requester is left out. Where a group may approve, only
@@ -60,7 +101,10 @@ pub(super) fn no_admins(log: &mut Log<'_>) {
 
 /// Whether somebody gets in at the console without a grant.
 pub(super) fn console(exempt: &BTreeSet<Exempt>, log: &mut Log<'_>) {
-    let at_console = |rule: &Exempt| rule.services.iter().any(|service| service.as_str() == "login");
+    // A login at the console comes from no address.
+    let at_console = |rule: &Exempt| {
+        rule.from.is_empty() && rule.services.iter().any(|service| service.as_str() == "login")
+    };
     if !exempt.iter().any(at_console) {
         let message = "no [[exempt]] has the service `login`: a mistake in a rule could lock everybody out";
         let hint = "add [[exempt]] with users = [\"root\"] and services = [\"login\"]";

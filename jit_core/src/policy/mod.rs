@@ -5,15 +5,25 @@
 //! here. There is no order among rules: files and tables may be shuffled and the meaning stays, and what no
 //! rule allows is denied.
 //!
-//! The walk: [`SourceFile`] → `source` (is it text?) → `parse` (one function for each kind of table, by way of
-//! `walk`, which knows places, and `shape`, which knows keys) → `lint` (do the rules work together?). Each step
-//! adds its [`Finding`]s to one list.
+//! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
+//! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` and `lint_whole` (do
+//! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
+//! `hours`, `reason`.
 
+pub mod cases;
 mod code;
+mod diff;
 mod finding;
 mod host;
+mod hours;
 mod lint;
+mod lint_whole;
+mod net;
 mod parse;
+mod parse_role;
+mod people;
+mod reason;
+mod role;
 mod shape;
 mod source;
 mod walk;
@@ -22,17 +32,20 @@ mod walk;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::num::NonZeroU32;
-use std::time::Duration;
+use std::net::IpAddr;
 
-use jit_proto::words::{GroupName, HostName, RoleName, ServiceName, Uid, UserName};
-use serde::{Deserialize, Serialize};
+use jit_proto::words::{GroupName, RoleName, ServiceName};
 
 use crate::digest::{Canonical, Digest};
 
+pub use diff::{Change, Direction, diff};
 pub use finding::{Finding, Severity};
-pub use host::{BadGlob, HostGlob};
+pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern};
+pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
+pub use net::{BadNetwork, Network};
+pub use people::{BadPrincipal, People, PersonName, Principal, Subject, Who};
+pub use reason::ReasonRule;
+pub use role::{AtEnd, Limits, Outside, Role, Stage, Starts, Then, Uses};
 
 /// One policy file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +72,17 @@ pub struct Policy {
     files: Vec<SourceFile>,
     digest: Digest,
     rules: Rules,
+    /// The roles that name each service, in name order: a check looks at no others.
+    by_service: BTreeMap<ServiceName, Vec<RoleName>>,
 }
 
 /// What the files mean, whatever they look like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rules {
+    people: People,
     roles: BTreeMap<RoleName, Role>,
     exempt: BTreeSet<Exempt>,
+    observed: Observed,
     admins: Who,
     auditors: Who,
 }
@@ -75,6 +92,20 @@ struct Rules {
 struct Exempt {
     who: Who,
     services: BTreeSet<ServiceName>,
+    /// Anywhere if there are none.
+    from: BTreeSet<Network>,
+}
+
+/// `mode`: where jitd decides and records, and stands aside whatever it decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Observed {
+    /// Nowhere.
+    #[default]
+    Nothing,
+    /// At these services.
+    At(BTreeSet<ServiceName>),
+    /// Everywhere.
+    Everything,
 }
 
 impl Policy {
@@ -91,7 +122,13 @@ impl Policy {
             bytes.part(&file.bytes);
         }
         let digest = bytes.digest();
-        Ok(Loaded { policy: Self { files, digest, rules }, warnings })
+        let mut by_service: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for role in rules.roles.values() {
+            for service in &role.services {
+                by_service.entry(service.clone()).or_default().push(role.name.clone());
+            }
+        }
+        Ok(Loaded { policy: Self { files, digest, rules, by_service }, warnings })
     }
 
     /// SHA-256 over name and bytes of every file in name order, each part behind its length (eight bytes,
@@ -118,10 +155,33 @@ impl Policy {
         self.rules.roles.values()
     }
 
-    /// Whether some `[[exempt]]` makes this subject unmanaged at this service.
+    /// The roles that name this service, on this host or another, in name order.
+    pub fn roles_for(&self, service: &ServiceName) -> impl Iterator<Item = &Role> {
+        self.by_service.get(service).into_iter().flatten().filter_map(|name| self.role(name))
+    }
+
+    /// Which accounts and keys belong to one human.
     #[must_use]
-    pub fn exempt(&self, subject: &Subject, service: &ServiceName) -> bool {
-        self.rules.exempt.iter().any(|rule| rule.services.contains(service) && rule.who.contains(subject))
+    pub const fn people(&self) -> &People {
+        &self.rules.people
+    }
+
+    /// Whether some `[[exempt]]` makes this subject unmanaged at this service, coming from this address.
+    #[must_use]
+    pub fn exempt(&self, subject: &Subject, service: &ServiceName, from: Option<IpAddr>) -> bool {
+        self.rules.exempt.iter().any(|rule| {
+            rule.services.contains(service) && role::listed(&rule.from, from) && rule.who.contains(subject)
+        })
+    }
+
+    /// Whether jitd only observes this service.
+    #[must_use]
+    pub fn observes(&self, service: &ServiceName) -> bool {
+        match &self.rules.observed {
+            Observed::Nothing => false,
+            Observed::At(services) => services.contains(service),
+            Observed::Everything => true,
+        }
     }
 
     /// Whether the subject may lock, revoke and accept the clock.
@@ -145,7 +205,7 @@ impl Policy {
     /// Whether some role, on this host or another, names the service.
     #[must_use]
     pub fn names_service(&self, service: &ServiceName) -> bool {
-        self.roles().any(|role| role.services.contains(service))
+        self.by_service.contains_key(service)
     }
 
     /// Every group that the policy names, once, in name order.
@@ -155,157 +215,5 @@ impl Policy {
         let of_others = rules.exempt.iter().map(|rule| &rule.who).chain([&rules.admins, &rules.auditors]);
         let groups: BTreeSet<_> = of_roles.chain(of_others).flat_map(|who| &who.groups).collect();
         groups.into_iter()
-    }
-}
-
-/// The person being checked, as jitd's name service answered (DESIGN §1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// The account name.
-    pub name: UserName,
-    /// Its uid.
-    pub uid: Uid,
-    /// The names of all its groups, the primary one included.
-    pub groups: BTreeSet<GroupName>,
-}
-
-/// What may be asked for: hosts × services × who is eligible, the limits, and who approves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// Its name, unique in the policy.
-    pub name: RoleName,
-    /// What it is for, in one line.
-    pub summary: Option<String>,
-    /// The hosts it exists on; at least one. Sorted.
-    pub hosts: Vec<HostGlob>,
-    /// The PAM services it opens; at least one. `sudo` and `su` are already spelled out.
-    pub services: BTreeSet<ServiceName>,
-    /// Who may ask; never empty.
-    pub eligible: Who,
-    /// The longest window.
-    pub max_duration: Duration,
-    /// The window of a request that names none; at most `max_duration`.
-    pub default_duration: Duration,
-    /// How many logins one grant is good for.
-    pub uses: Uses,
-    /// The levels of approval, in order; at least one.
-    pub stages: Vec<Stage>,
-}
-
-impl Role {
-    /// Whether the role exists on this host.
-    #[must_use]
-    pub fn on_host(&self, host: &HostName) -> bool {
-        self.hosts.iter().any(|glob| glob.matches(host))
-    }
-
-    /// A digest of what the role means: its name and every term that can change who gets in, where, for how
-    /// long or on whose word. How the file is laid out, comments, the order of lists and what is only read by
-    /// people (the summary, the names of stages) do not change it.
-    #[must_use]
-    pub fn terms_digest(&self) -> Digest {
-        let mut bytes = Canonical::default();
-        bytes.part(b"jitd.role.v1");
-        bytes.part(self.name.as_str().as_bytes());
-        bytes.list(self.hosts.iter().map(HostGlob::as_str));
-        bytes.list(self.services.iter().map(ServiceName::as_str));
-        self.eligible.write_to(&mut bytes);
-        bytes.part(&self.max_duration.as_secs().to_be_bytes());
-        bytes.part(&self.default_duration.as_secs().to_be_bytes());
-        bytes.part(self.uses.to_string().as_bytes());
-        bytes.part(&(self.stages.len() as u64).to_be_bytes());
-        for stage in &self.stages {
-            stage.approvers.write_to(&mut bytes);
-            bytes.part(&stage.approvals.get().to_be_bytes());
-        }
-        bytes.digest()
-    }
-
-    fn people(&self) -> impl Iterator<Item = &Who> {
-        self.stages.iter().map(|stage| &stage.approvers).chain([&self.eligible])
-    }
-}
-
-/// One level of approval.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stage {
-    /// What people call it, as "team lead".
-    pub name: String,
-    /// Who may review; never empty.
-    pub approvers: Who,
-    /// How many distinct people must approve.
-    pub approvals: NonZeroU32,
-}
-
-/// A set of people: these accounts, and whoever is in one of these groups.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Who {
-    /// Accounts by name.
-    pub users: BTreeSet<UserName>,
-    /// Groups by name.
-    pub groups: BTreeSet<GroupName>,
-}
-
-impl Who {
-    /// Whether the subject is one of them, by its own name or by a group.
-    #[must_use]
-    pub fn contains(&self, subject: &Subject) -> bool {
-        self.users.contains(&subject.name) || !self.groups.is_disjoint(&subject.groups)
-    }
-
-    /// Whether it names nobody at all. A group counts even if it has no members.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty()
-    }
-
-    fn extend(&mut self, other: Self) {
-        self.users.extend(other.users);
-        self.groups.extend(other.groups);
-    }
-
-    fn write_to(&self, bytes: &mut Canonical) {
-        bytes.list(self.users.iter().map(UserName::as_str));
-        bytes.list(self.groups.iter().map(GroupName::as_str));
-    }
-}
-
-/// Users, then groups behind an `@`: `ana, tom, @dba`. `nobody` if there are none.
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return f.pad("nobody");
-        }
-        let users = self.users.iter().map(ToString::to_string);
-        let groups = self.groups.iter().map(|group| format!("@{group}"));
-        f.pad(&users.chain(groups).collect::<Vec<_>>().join(", "))
-    }
-}
-
-/// How many logins one grant is good for. The lesser is the stricter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Uses {
-    /// So many; 1 is single use.
-    Times(NonZeroU32),
-    /// As many as fit in the window.
-    Unlimited,
-}
-
-impl Uses {
-    /// The one of the two that allows less.
-    #[must_use]
-    pub fn stricter(self, other: Self) -> Self {
-        self.min(other)
-    }
-}
-
-/// `unlimited` or the number, as policy writes it.
-impl fmt::Display for Uses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Times(n) => n.fmt(f),
-            Self::Unlimited => f.pad("unlimited"),
-        }
     }
 }

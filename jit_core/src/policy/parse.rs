@@ -1,29 +1,23 @@
 //! From TOML to rules: one function for each kind of table. `shape` lists their keys.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU32;
-use std::time::Duration;
+use std::fmt;
 
 use jit_proto::words::{RoleName, ServiceName};
 use toml::de::DeTable;
 
 use super::finding::{Finding, Log, Spot};
-use super::shape::{EXEMPT, FILE, ROLE, STAGE, WHO, not_yet, quoted};
+use super::parse_role::role;
+use super::shape::{EXEMPT, FILE, MODE, PERSON, WHO, quoted};
 use super::source::Source;
 use super::walk::{Node, Table};
-use super::{Exempt, HostGlob, Role, Rules, SourceFile, Stage, Uses, Who, code, lint};
+use super::{Exempt, Network, Observed, PersonName, Rules, SourceFile, Who, code, lint, lint_whole};
 
 /// The most files of one policy.
 const MAX_FILES: usize = 256;
 
 /// The most roles of one policy.
 const MAX_ROLES: usize = 20_000;
-
-/// How long a summary and a stage's name may be, in characters: they stand in tables and log lines.
-const MAX_LINE: usize = 200;
-
-/// The window where neither the request nor the role names one, if the role's longest is not shorter.
-const USUAL_DURATION: Duration = Duration::from_hours(1);
 
 /// The rules of files that stand in name order, with warnings; or errors, and warnings among them.
 pub(super) fn rules(files: &[SourceFile]) -> Result<(Rules, Vec<Finding>), Vec<Finding>> {
@@ -56,6 +50,8 @@ struct Reader<'s> {
 struct Seen {
     unread_file: bool,
     roles: BTreeMap<RoleName, Spot>,
+    people: BTreeMap<PersonName, Spot>,
+    mode: Option<Spot>,
     admins: bool,
     bad_exempt: bool,
 }
@@ -77,6 +73,10 @@ impl Reader<'_> {
         if !self.seen.bad_exempt {
             lint::console(&self.rules.exempt, &mut self.log);
         }
+        // Of rules that are not all there, nothing more can be said.
+        if !self.log.has_errors() {
+            lint_whole::rules(&self.rules, &self.seen.roles, &mut self.log);
+        }
     }
 
     /// Reads one file; `None` where nothing in it can be relied on.
@@ -92,6 +92,12 @@ impl Reader<'_> {
         }
         self.seen.admins |= file.has("admins");
         self.seen.bad_exempt |= file.has("exempt") && file.node("exempt").is_none();
+        if let Some(node) = file.node("people") {
+            self.people(&node);
+        }
+        if let Some(node) = file.node("mode") {
+            self.mode(&node);
+        }
         if let Some(node) = file.node("role") {
             self.roles(&node);
         }
@@ -134,6 +140,54 @@ impl Reader<'_> {
         }
     }
 
+    fn people(&mut self, node: &Node<'_>) {
+        let Some(named) = node.named(&mut self.log) else { return };
+        for (spot, node) in named {
+            let name: PersonName = match node.key.parse() {
+                Ok(name) => name,
+                Err(err) => {
+                    self.log.add(code::BAD_NAME, &spot, format!("{}: {err}", quoted(node.key)));
+                    continue;
+                }
+            };
+            if let Some(first) = self.seen.people.get(&name) {
+                let message = format!("person `{name}` is already defined at {}", self.log.place(first));
+                self.log.add(code::SAME_PERSON, &spot, message);
+                continue;
+            }
+            self.seen.people.insert(name.clone(), spot);
+            let Some(table) = node.table(&PERSON, &mut self.log) else { continue };
+            let accounts = table.required("accounts", |node, log| node.some(Node::word, log), &mut self.log);
+            let parsed = |node: &Node<'_>, log: &mut Log<'_>| node.parsed(code::BAD_NAME, log);
+            let keys = table.optional("keys", |node, log| node.some(parsed, log), &mut self.log);
+            let people = &mut self.rules.people;
+            let at = table.spot_of("accounts");
+            belong(accounts.unwrap_or_default(), "account", &name, &mut people.accounts, &at, &mut self.log);
+            let at = table.spot_of("keys");
+            belong(keys.flatten().unwrap_or_default(), "key", &name, &mut people.keys, &at, &mut self.log);
+        }
+    }
+
+    fn mode(&mut self, node: &Node<'_>) {
+        if let Some(first) = &self.seen.mode {
+            let message = format!("`mode` is already set at {}", self.log.place(first));
+            self.log.add(code::SAME_MODE, &node.spot, message);
+            return;
+        }
+        self.seen.mode = Some(node.spot.clone());
+        let observed = if node.as_str().is_some() {
+            let words = [("enforce", false), ("observe", true)];
+            let Some(all) = node.choice(&words, &mut self.log) else { return };
+            if all { Observed::Everything } else { Observed::Nothing }
+        } else {
+            let Some(table) = node.table(&MODE, &mut self.log) else { return };
+            let Some(services) = table.required("observe", services, &mut self.log) else { return };
+            Observed::At(services)
+        };
+        lint::observed(&observed, &node.spot, &mut self.log);
+        self.rules.observed = observed;
+    }
+
     fn exempt(&mut self, node: &Node<'_>) {
         let Some(tables) = node.tables(&EXEMPT, &mut self.log) else {
             self.seen.bad_exempt = true;
@@ -142,11 +196,32 @@ impl Reader<'_> {
         for table in tables {
             let who = who_in(&table, &mut self.log);
             let services = table.required("services", services, &mut self.log);
-            let (Some(who), Some(services)) = (who, services) else {
+            let from = table.optional("from", networks, &mut self.log);
+            let (Some(who), Some(services), Some(from)) = (who, services, from) else {
                 self.seen.bad_exempt = true;
                 continue;
             };
-            self.rules.exempt.insert(Exempt { who, services });
+            self.rules.exempt.insert(Exempt { who, services, from: from.unwrap_or_default() });
+        }
+    }
+}
+
+/// Notes whose these accounts or keys are. One that were two people's would make two reviews out of one human, or
+/// one out of two.
+fn belong<T: Ord + fmt::Display>(
+    things: BTreeSet<T>,
+    what: &str,
+    person: &PersonName,
+    owners: &mut BTreeMap<T, PersonName>,
+    spot: &Spot,
+    log: &mut Log<'_>,
+) {
+    for thing in things {
+        if let Some(owner) = owners.get(&thing) {
+            let message = format!("{what} `{thing}` is {owner}'s already; it can belong to one person only");
+            log.add(code::TWO_PERSONS, spot, message);
+        } else {
+            owners.insert(thing, person.clone());
         }
     }
 }
@@ -184,68 +259,12 @@ fn version(file: &Table<'_>, log: &mut Log<'_>) -> Option<()> {
     Some(())
 }
 
-fn role(name: RoleName, node: &Node<'_>, log: &mut Log<'_>) -> Option<Role> {
-    let table = node.table(&ROLE, log)?;
-    let summary = table.optional("summary", |node, log| node.line(MAX_LINE, log), log);
-    let hosts = table.required("hosts", |node, log| node.some(host, log), log);
-    let services = table.required("services", services, log);
-    let eligible = table.required("eligible", who, log);
-    let max_duration = table.required("max-duration", Node::duration, log);
-    let default_duration = table.optional("default-duration", Node::duration, log);
-    let uses = table.optional("uses", uses, log);
-    let stages = table.required("stage", stages, log);
-
-    let max_duration = max_duration?;
-    let (stages, approvers): (Vec<_>, Vec<_>) = stages?.into_iter().unzip();
-    let role = Role {
-        name,
-        summary: summary?,
-        hosts: hosts?.into_iter().collect(),
-        services: services?,
-        eligible: eligible?,
-        max_duration,
-        default_duration: default_duration?.unwrap_or(USUAL_DURATION.min(max_duration)),
-        uses: uses?.unwrap_or(Uses::Unlimited),
-        stages,
-    };
-    lint::durations(&role, &table.spot_of("default-duration"), log);
-    for (stage, spot) in role.stages.iter().zip(&approvers) {
-        lint::approvers(stage, &role.eligible, spot, log);
-    }
-    Some(role)
-}
-
-/// The stages, and where the approvers of each stand. A second one is an error as long as jitd acts on one.
-fn stages(node: &Node<'_>, log: &mut Log<'_>) -> Option<Vec<(Stage, Spot)>> {
-    let tables = node.tables(&STAGE, log)?;
-    if tables.is_empty() {
-        return node.empty(log);
-    }
-    let stages: Vec<_> = tables.iter().enumerate().map(|(n, table)| stage(n, table, log)).collect();
-    if let Some(second) = tables.get(1) {
-        log.add(code::NOT_YET, &second.spot, not_yet("a second stage"));
-    }
-    stages.into_iter().collect()
-}
-
-fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, Spot)> {
-    let name = table.optional("name", |node, log| node.line(MAX_LINE, log), log);
-    let approvers = table.required("approvers", who, log);
-    let approvals = table.optional("approvals", Node::count, log);
-    let stage = Stage {
-        name: name?.unwrap_or_else(|| format!("stage {}", index + 1)),
-        approvers: approvers?,
-        approvals: approvals?.unwrap_or(NonZeroU32::MIN),
-    };
-    Some((stage, table.spot_of("approvers")))
-}
-
-fn who(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
+pub(super) fn who(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
     who_in(&node.table(&WHO, log)?, log)
 }
 
 /// The people that a table names with `users` and `groups`, whatever else it says.
-fn who_in(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
+pub(super) fn who_in(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
     let users = table.optional("users", |node, log| node.set(Node::word, log), log);
     let groups = table.optional("groups", |node, log| node.set(Node::word, log), log);
     let who = Who { users: users?.unwrap_or_default(), groups: groups?.unwrap_or_default() };
@@ -262,7 +281,7 @@ fn who_in(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
 
 /// Services, with what `sudo` and `su` stand for spelled out: `sudo -i` and `su -` are PAM services of their
 /// own, and a role that opens one without the other surprises everybody.
-fn services(node: &Node<'_>, log: &mut Log<'_>) -> Option<BTreeSet<ServiceName>> {
+pub(super) fn services(node: &Node<'_>, log: &mut Log<'_>) -> Option<BTreeSet<ServiceName>> {
     let mut services = node.some(Node::word, log)?;
     for (short, login) in [("sudo", "sudo-i"), ("su", "su-l")] {
         if services.iter().any(|service: &ServiceName| service.as_str() == short) {
@@ -273,20 +292,7 @@ fn services(node: &Node<'_>, log: &mut Log<'_>) -> Option<BTreeSet<ServiceName>>
     Some(services)
 }
 
-fn host(node: &Node<'_>, log: &mut Log<'_>) -> Option<HostGlob> {
-    let text = node.string(log)?;
-    if text.starts_with('@') {
-        let message = not_yet(&format!("the host group {}", quoted(text)));
-        log.add(code::NOT_YET, &node.spot, message);
-        return None;
-    }
-    node.word(log)
-}
-
-fn uses(node: &Node<'_>, log: &mut Log<'_>) -> Option<Uses> {
-    match node.as_str() {
-        Some("unlimited") => Some(Uses::Unlimited),
-        Some(_) => node.not_a("a whole number or \"unlimited\"", log),
-        None => node.count(log).map(Uses::Times),
-    }
+/// Ranges of addresses.
+pub(super) fn networks(node: &Node<'_>, log: &mut Log<'_>) -> Option<BTreeSet<Network>> {
+    node.some(|item, log| item.parsed(code::BAD_NETWORK, log), log)
 }

@@ -12,10 +12,8 @@ pub(super) struct Shape {
     what: &'static str,
     /// How it is opened.
     header: &'static str,
-    /// The keys that are acted on, each with an example of its use.
+    /// Its keys, each with an example of its use.
     keys: &'static [(&'static str, &'static str)],
-    /// The keys of the language that are not acted on yet. To accept one would be to drop a rule in silence.
-    pub(super) later: &'static [&'static str],
 }
 
 pub(super) const FILE: Shape = Shape {
@@ -27,8 +25,9 @@ pub(super) const FILE: Shape = Shape {
         ("exempt", "[[exempt]]"),
         ("admins", "[admins]"),
         ("auditors", "[auditors]"),
+        ("people", "[people]"),
+        ("mode", r#"mode = "observe""#),
     ],
-    later: &["people", "mode"],
 };
 
 pub(super) const ROLE: Shape = Shape {
@@ -41,21 +40,20 @@ pub(super) const ROLE: Shape = Shape {
         ("eligible", r#"eligible = { groups = ["dba"] }"#),
         ("max-duration", r#"max-duration = "4h""#),
         ("default-duration", r#"default-duration = "1h""#),
+        ("from", r#"from = ["10.1.0.0/16"]"#),
+        ("hours", r#"hours = [{ days = "mon-fri", from = "07:00", to = "19:00", tz = "Europe/Berlin" }]"#),
+        ("run-as", r#"run-as = ["oracle"]"#),
+        ("starts", r#"starts = "at-first-use""#),
+        ("lapse", r#"lapse = "24h""#),
         ("uses", "uses = 1"),
+        ("survives-reboot", "survives-reboot = true"),
+        ("reason", r#"reason = { pattern = "^INC-[0-9]+ .{8,}", hint = "INC-1234 and what you will do" }"#),
+        ("at-end", r#"at-end = "terminate""#),
+        ("keep-max", r#"keep-max = "2h""#),
+        ("grace", r#"grace = "5s""#),
+        ("warn", r#"warn = ["10m", "1m"]"#),
+        ("emergency", "emergency = true"),
         ("stage", "[[role.NAME.stage]]"),
-    ],
-    later: &[
-        "from",
-        "hours",
-        "starts",
-        "survives-reboot",
-        "reason",
-        "at-end",
-        "keep-max",
-        "grace",
-        "warn",
-        "emergency",
-        "mode",
     ],
 };
 
@@ -66,15 +64,17 @@ pub(super) const STAGE: Shape = Shape {
         ("name", r#"name = "team lead""#),
         ("approvers", r#"approvers = { groups = ["dba-leads"] }"#),
         ("approvals", "approvals = 2"),
+        ("denials", "denials = 1"),
+        ("expires", r#"expires = "8h""#),
+        ("then", r#"then = "deny" or then = { groups = ["managers"] }"#),
+        ("accept", r#"accept = ["online", "signature", "code"]"#),
     ],
-    later: &["denials", "expires", "then", "accept"],
 };
 
 pub(super) const WHO: Shape = Shape {
     what: "a set of people",
     header: "as { users = […], groups = […] }",
     keys: &[("users", r#"users = ["ana"]"#), ("groups", r#"groups = ["dba"]"#)],
-    later: &[],
 };
 
 pub(super) const EXEMPT: Shape = Shape {
@@ -84,11 +84,43 @@ pub(super) const EXEMPT: Shape = Shape {
         ("users", r#"users = ["root"]"#),
         ("groups", r#"groups = ["backup"]"#),
         ("services", r#"services = ["login"]"#),
+        ("from", r#"from = ["10.1.9.4"]"#),
     ],
-    later: &["from"],
 };
 
-pub(super) const ALL: [&Shape; 5] = [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT];
+pub(super) const PERSON: Shape = Shape {
+    what: "a person",
+    header: "under [people]",
+    keys: &[("accounts", r#"accounts = ["maria", "adm-maria"]"#), ("keys", r#"keys = ["maria@site-a"]"#)],
+};
+
+pub(super) const HOURS: Shape = Shape {
+    what: "a rule of `hours`",
+    header: "as { days = …, from = …, to = …, tz = … }",
+    keys: &[
+        ("days", r#"days = "mon-fri""#),
+        ("from", r#"from = "07:00""#),
+        ("to", r#"to = "19:00""#),
+        ("tz", r#"tz = "Europe/Berlin""#),
+    ],
+};
+
+pub(super) const REASON: Shape = Shape {
+    what: "a rule on reasons",
+    header: "as { pattern = …, hint = … }",
+    keys: &[
+        ("pattern", r#"pattern = "^INC-[0-9]+ .{8,}""#),
+        ("hint", r#"hint = "INC-1234 and what you will do""#),
+    ],
+};
+
+pub(super) const MODE: Shape = Shape {
+    what: "a mode by service",
+    header: "under [mode]",
+    keys: &[("observe", r#"observe = ["sudo"]"#)],
+};
+
+pub(super) const ALL: [&Shape; 9] = [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE];
 
 impl Shape {
     /// Reports a key that the table does not take. The answer is the key that was probably meant.
@@ -96,17 +128,13 @@ impl Shape {
         if self.names().any(|known| known == key) {
             return None;
         }
-        if self.later.contains(&key) {
-            log.add(code::NOT_YET, spot, not_yet(&quoted(key)));
-            return None;
-        }
         let unknown = format!("unknown key {}", quoted(key));
-        let near = nearest(key, self.names().chain(self.later.iter().copied()));
+        let near = nearest(key, self.names());
         if let Some(near) = near {
             log.add(code::UNKNOWN_KEY, spot, format!("{unknown}; did you mean `{near}`?"));
             return Some(near);
         }
-        let elsewhere = |other: &&Shape| other.names().any(|k| k == key) || other.later.contains(&key);
+        let elsewhere = |other: &&Shape| other.names().any(|k| k == key);
         let hint = match ALL.into_iter().find(elsewhere) {
             Some(home) => format!("it belongs in {}, {}", home.what, home.header),
             None => format!("{} takes {}", self.what, self.names().collect::<Vec<_>>().join(", ")),
@@ -118,7 +146,7 @@ impl Shape {
     /// Reports a key that must be there and is not.
     pub(super) fn missing(&self, key: &str, spot: &Spot, log: &mut Log<'_>) {
         let message = format!("{} is missing: {} needs it", quoted(key), self.what);
-        log.push(code::MISSING, spot, message, example(key));
+        log.push(code::MISSING, spot, message, example(key, self));
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
@@ -126,16 +154,10 @@ impl Shape {
     }
 }
 
-/// A hint how a key is used.
-pub(super) fn example(key: &str) -> Option<String> {
-    let keys = ALL.into_iter().flat_map(|shape| shape.keys);
+/// A hint how a key is used: in the table that it stands in, if that takes it.
+pub(super) fn example(key: &str, home: &Shape) -> Option<String> {
+    let keys = [home].into_iter().chain(ALL).flat_map(|shape| shape.keys);
     keys.into_iter().find(|(name, _)| *name == key).map(|(_, example)| format!("write it like {example}"))
-}
-
-/// What is said about a part of the language that is not acted on yet.
-pub(super) fn not_yet(what: &str) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    format!("jitd {version} does not act on {what} yet; nothing is loaded rather than a rule ignored")
 }
 
 /// A word from a file as it stands in a message: nothing in it can act on a terminal, and it is not long.
@@ -203,13 +225,6 @@ mod tests {
         assert_eq!(distance("stgae", "stage"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
-    }
-
-    #[test]
-    fn a_key_is_acted_on_or_not_yet_but_never_both() {
-        for shape in ALL {
-            assert!(shape.names().all(|key| !shape.later.contains(&key)), "{}", shape.what);
-        }
     }
 
     #[test]

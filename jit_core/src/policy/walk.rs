@@ -13,7 +13,7 @@ use jit_proto::text::is_unprintable;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::code;
+use super::code::{self, Code};
 use super::finding::{Log, Spot};
 use super::shape::{Shape, example, quoted};
 use crate::duration::parse_duration;
@@ -87,7 +87,7 @@ impl<'t> Table<'t> {
 
     /// The value of a key, if it is there.
     pub(super) fn node(&self, key: &'static str) -> Option<Node<'t>> {
-        self.entries.get(key).map(|value| Node::new(key, self.spot.file, value))
+        self.entries.get(key).map(|value| Node::new(key, self.spot.file, value, self.shape))
     }
 }
 
@@ -97,11 +97,13 @@ pub(super) struct Node<'t> {
     pub(super) key: &'t str,
     pub(super) spot: Spot,
     value: &'t DeValue<'t>,
+    /// The table that it stands in; the same key may mean another thing in another.
+    home: &'static Shape,
 }
 
 impl<'t> Node<'t> {
-    fn new(key: &'t str, file: usize, value: &'t Spanned<DeValue<'t>>) -> Self {
-        Self { key, spot: spot(file, value.span()), value: value.get_ref() }
+    fn new(key: &'t str, file: usize, value: &'t Spanned<DeValue<'t>>, home: &'static Shape) -> Self {
+        Self { key, spot: spot(file, value.span()), value: value.get_ref(), home }
     }
 
     /// A table of this shape.
@@ -122,10 +124,10 @@ impl<'t> Node<'t> {
         let DeValue::Table(entries) = self.value else {
             return self.not_a("a table", log);
         };
-        let file = self.spot.file;
+        let (file, home) = (self.spot.file, self.home);
         let entry = move |(key, value): (&'t Spanned<_>, _)| {
             let name: &'t toml::de::DeString<'t> = key.get_ref();
-            (spot(file, key.span()), Self::new(name, file, value))
+            (spot(file, key.span()), Self::new(name, file, value, home))
         };
         Some(entries.iter().map(entry))
     }
@@ -213,6 +215,37 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// A string that means something: the code and the text of what is wrong with another.
+    pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&self, code: Code, log: &mut Log<'_>) -> Option<T> {
+        match self.string(log)?.parse() {
+            Ok(value) => Some(value),
+            Err(err) => {
+                log.push(code, &self.spot, format!("{}: {err}", quoted(self.key)), None);
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&self, words: &[(&str, T)], log: &mut Log<'_>) -> Option<T> {
+        let text = self.string(log)?;
+        let chosen = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if chosen.is_none() {
+            let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let message = format!("{} is not {}: {}", quoted(text), quoted(self.key), known.join(", "));
+            log.add(code::BAD_CHOICE, &self.spot, message);
+        }
+        chosen
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self, log: &mut Log<'_>) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(flag) => Some(*flag),
+            _ => self.not_a("true or false", log),
+        }
+    }
+
     /// A duration as `"1h30m"`.
     pub(super) fn duration(&self, log: &mut Log<'_>) -> Option<Duration> {
         match parse_duration(self.string(log)?) {
@@ -260,13 +293,18 @@ impl<'t> Node<'t> {
             DeValue::Table(_) => "a table",
         };
         let message = format!("{}: expected {expected}, found {found}", quoted(self.key));
-        log.push(code::WRONG_TYPE, &self.spot, message, example(self.key));
+        log.push(code::WRONG_TYPE, &self.spot, message, example(self.key, self.home));
         None
     }
 
     /// Reports that there is nothing in the value.
     pub(super) fn empty<T>(&self, log: &mut Log<'_>) -> Option<T> {
-        log.push(code::EMPTY, &self.spot, format!("{} is empty", quoted(self.key)), example(self.key));
+        log.push(
+            code::EMPTY,
+            &self.spot,
+            format!("{} is empty", quoted(self.key)),
+            example(self.key, self.home),
+        );
         None
     }
 
@@ -274,8 +312,8 @@ impl<'t> Node<'t> {
         let DeValue::Array(items) = self.value else {
             return self.not_a(what, log);
         };
-        let (key, file) = (self.key, self.spot.file);
-        Some(items.iter().map(move |value| Self::new(key, file, value)))
+        let (key, file, home) = (self.key, self.spot.file, self.home);
+        Some(items.iter().map(move |value| Self::new(key, file, value, home)))
     }
 }
 

@@ -44,19 +44,15 @@ pub(super) fn entry(story: &Story, waiting_for: String, now: &Moment) -> manager
         used: grant.as_ref().map_or(0, |grant: &Grant| grant.used),
         reason: request.reason.to_string(),
         requested_by: request.filed_by.to_string(),
-        requested_at: request.filed_at.to_seconds(),
+        requested_at: request.filed_at.wall.to_seconds(),
         digest: request.digest().to_string(),
         reviews: reviews
             .iter()
             .map(|(at, review)| manager::Review {
                 by: review.by.to_string(),
-                decision: match review.decision {
-                    jit_core::event::Decision::Approve => "approve".to_owned(),
-                },
+                decision: review.decision.as_str().to_owned(),
                 stage: review.stage.clone(),
-                method: match review.method {
-                    jit_core::event::Method::Online => "online".to_owned(),
-                },
+                method: review.method.to_string(),
                 at: at.to_seconds(),
             })
             .collect(),

@@ -1,8 +1,10 @@
 //! The contract three times over: the types in `jit_proto`, what jitd serves, and the XML that is shipped.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jit_core::policy::Host;
 use jit_proto::{BUS_NAME, OBJECT_PATH, error_name, gate, manager};
 use zbus::DBusError;
 use zbus::object_server::Interface;
@@ -22,7 +24,7 @@ fn served() -> String {
     let desk = Desk::new(
         queue,
         Clock::of_this_boot().unwrap(),
-        "db-1".parse().unwrap(),
+        Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() },
         PathBuf::from("/nonexistent"),
     );
     let names = || Names::start(zruntime::SharedRuntime::current().unwrap()).unwrap();

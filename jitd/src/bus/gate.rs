@@ -1,5 +1,6 @@
 //! `org.jitd.Jit1.Gate`: the module asks, the desk answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jit_core::decide::{Known, Question};
@@ -126,6 +127,12 @@ impl Asked {
         Ok(())
     }
 
+    /// The address that the login came from. PAM_RHOST is only ever read as an address, never looked up as a name;
+    /// for su and sudo it says nothing, and the session that they inherit it from is not known here.
+    fn address(&self) -> Option<IpAddr> {
+        if subject_is_caller(&self.service) { None } else { self.rhost.parse().ok() }
+    }
+
     fn question(&self, subject: &Known) -> Question {
         let uid = match subject {
             Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
@@ -144,6 +151,49 @@ impl Asked {
             subject: subject.clone(),
             caller_uid: self.caller_uid,
             holds_claim: self.holds_claim,
+            from: self.address(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jit_core::policy::Subject;
+    use std::collections::BTreeSet;
+
+    fn asked(service: &str, rhost: &str) -> Asked {
+        let question = gate::Question {
+            nonce: vec![0; NONCE_LEN],
+            stage: "account".into(),
+            service: service.into(),
+            user: "maria".into(),
+            ruser: "maria".into(),
+            rhost: rhost.into(),
+            tty: String::new(),
+            flags: 0,
+            caller_uid: 1001,
+        };
+        Asked::parse(question).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_only_what_reads_as_one_and_never_that_of_su_or_sudo() {
+        assert_eq!(asked("sshd", "10.1.2.3").address(), Some("10.1.2.3".parse().unwrap()));
+        for rhost in ["", "db-1.example", "10.1.2.3 ", "010.1.2.3", "10.1.2.3/32"] {
+            assert_eq!(asked("sshd", rhost).address(), None, "{rhost:?}");
+        }
+        for service in ["su", "su-l", "sudo", "sudo-i"] {
+            assert_eq!(asked(service, "10.1.2.3").address(), None, "{service}");
+        }
+    }
+
+    #[test]
+    fn who_asks_about_himself_cannot_say_where_from() {
+        let uid = Uid::try_from(1001).unwrap();
+        let own = Known::Fully(Subject { name: "maria".parse().unwrap(), uid, groups: BTreeSet::new() });
+        let mut asked = asked("sshd", "10.1.2.3");
+        asked.must_be_about(uid, &own).unwrap();
+        assert_eq!(asked.question(&own).from, None);
     }
 }

@@ -69,10 +69,15 @@ impl From<NotDone> for Error {
             NotDone::Refused(refusal) => {
                 let text = refusal.to_string();
                 match refusal {
-                    Refusal::NotAdmin(_) => Self::NotPermitted(text),
+                    Refusal::NotAdmin(_) | Refusal::ForSomebodyElse | Refusal::NoReview { .. } => {
+                        Self::NotPermitted(text)
+                    }
                     Refusal::NotFound(_) => Self::NotFound(text),
                     Refusal::NoSuchRole(_)
                     | Refusal::NotEligible { .. }
+                    | Refusal::NotYet { .. }
+                    | Refusal::Reason { .. }
+                    | Refusal::TermsChanged(_)
                     | Refusal::TooLong { .. }
                     | Refusal::TooManyPending => Self::Refused(text),
                     Refusal::IdTaken => Self::Busy(text),

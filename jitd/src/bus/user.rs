@@ -67,6 +67,7 @@ impl User {
             subject,
             caller_uid: uid,
             holds_claim: false,
+            from: None,
         };
         let checked = desk.preview(&question)?;
         let admits = checked.answer.admits;

@@ -73,7 +73,7 @@ const QUIET: Duration = Duration::from_mins(2);
 /// Follows the store for as long as jitd runs.
 pub(crate) fn follow(path: &StorePath, desk: &Desk, queue: &Queue) {
     let mut sinks: [Box<dyn Sink>; 2] =
-        [Box::new(journal::Journal::default()), Box::new(syslog::Syslog::new(&desk.host))];
+        [Box::new(journal::Journal::default()), Box::new(syslog::Syslog::new(&desk.host.name))];
     let mut cursors: [Option<u64>; 2] = [None, None];
     loop {
         let mut failing = false;

@@ -35,7 +35,7 @@ pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), Store
                 )?
                 .execute(named_params! {
                     ":id": request.id.to_string(),
-                    ":filed": request.filed_at.unix_millis(),
+                    ":filed": request.filed_at.wall.unix_millis(),
                     ":uid": request.beneficiary.uid.as_u32(),
                     ":user": request.beneficiary.name.as_str(),
                     ":body": json("request", request)?,
@@ -291,7 +291,14 @@ fn json<T: Serialize>(table: &'static str, value: &T) -> Result<String, StoreErr
 }
 
 fn parse<T: DeserializeOwned>(table: &'static str, body: &str) -> Result<T, StoreError> {
-    serde_json::from_str(body).map_err(|err| damaged(table, err.to_string()))
+    // Each schema has one form of these, and no other version's is guessed at.
+    serde_json::from_str(body).map_err(|err| {
+        let what = format!(
+            "a row does not read ({err}); if another version of jitd wrote it, install that one again or move \
+             the store away, with which every open window is over"
+        );
+        damaged(table, what)
+    })
 }
 
 fn utc(table: &'static str, text: &str) -> Result<Utc, StoreError> {

@@ -7,7 +7,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jit_core::audit::record::Encoded;
 use jit_core::state::Row;
@@ -15,6 +15,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zruntime::mpmc;
 
 use super::{StoreError, StorePath, rows};
+use crate::clock::since_boot;
 
 /// Records and the rows they changed: all or nothing.
 #[derive(Debug, Default)]
@@ -102,10 +103,10 @@ const MOST: usize = 4096;
 pub(crate) fn run(path: &StorePath, inbox: &Inbox, keeper: &impl Keeper) {
     let mut failures = 0;
     loop {
-        let began = Instant::now();
+        let began = since_boot();
         let outcome = begin(path, keeper).and_then(|mut store| work(&mut store, inbox, keeper));
         // A disk with room for no more than the first record fails again and again: only time proves a store good.
-        if began.elapsed() > PROVEN {
+        if since_boot().saturating_sub(began) > PROVEN {
             failures = 0;
         }
         match outcome {

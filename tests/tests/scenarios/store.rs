@@ -73,7 +73,7 @@ fn folded(records: &[Record]) -> Tables {
                 tables.requests.insert(request.id.to_string(), "pending".into());
             }
             Event::Reviewed { request, .. } => *tables.reviews.entry(request.to_string()).or_default() += 1,
-            Event::Withdrawn { request, .. } => {
+            Event::Withdrawn { request, .. } | Event::Refused { request, .. } => {
                 tables.requests.insert(request.to_string(), "withdrawn".into());
             }
             Event::Opened { grant } => {

@@ -66,16 +66,48 @@ error JIT012: unknown key `priority`
 }
 
 #[test]
-fn a_rule_to_come_is_not_ignored() {
+fn a_rule_of_hours_shows_its_own_example() {
     assert_shown(
         "uses = 3",
-        r#"hours = [{ days = "mon-fri" }]"#,
+        r#"hours = [{ days = "mon-fri", from = 7, tz = "UTC" }]"#,
         r#"
-error JIT013: jitd VERSION does not act on `hours` yet; nothing is loaded rather than a rule ignored
-  --> 10-site.toml:22:1
+error JIT015: `from`: expected a string, found a whole number
+  --> 10-site.toml:22:37
    |
-22 | hours = [{ days = "mon-fri" }]
-   | ^^^^^
+22 | hours = [{ days = "mon-fri", from = 7, tz = "UTC" }]
+   |                                     ^
+   = hint: write it like from = "07:00"
+"#,
+    );
+}
+
+#[test]
+fn a_range_with_bits_to_spare_is_met_with_the_range_that_was_meant() {
+    assert_shown(
+        "uses = 3",
+        r#"from = ["10.1.2.3/16"]"#,
+        r#"
+error JIT022: `from`: the address has bits behind its prefix; did you mean 10.1.0.0/16?
+  --> 10-site.toml:22:9
+   |
+22 | from = ["10.1.2.3/16"]
+   |         ^^^^^^^^^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_pattern_that_asks_for_nothing_is_shown_what_would_fit_it() {
+    assert_shown(
+        "uses = 3",
+        "reason = { pattern = '.' }",
+        r#"
+error JIT040: a reason of ` ` would fit this pattern
+  --> 10-site.toml:22:22
+   |
+22 | reason = { pattern = '.' }
+   |                      ^^^
+   = hint: ask for more of it, as in pattern = ".{8,}"; ^ and $ stand for the ends
 "#,
     );
 }

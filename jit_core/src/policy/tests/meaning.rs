@@ -11,20 +11,125 @@ fn a_policy_says_what_its_file_says() {
         Role {
             name: "db-oncall".parse().unwrap(),
             summary: Some("On-call".to_owned()),
-            hosts: vec!["backup".parse().unwrap(), "db-*".parse().unwrap()],
+            hosts: ["backup", "db-*"].map(|glob| HostPattern::Name(glob.parse().unwrap())).to_vec(),
             services: set(&["sshd", "sudo", "sudo-i"]),
             eligible: Who { users: set(&["maria"]), groups: set(&["dba"]) },
             max_duration: Duration::from_hours(4),
             default_duration: Duration::from_mins(30),
+            limits: Limits::default(),
+            starts: Starts::AtApproval,
             uses: Uses::Times(NonZeroU32::new(3).unwrap()),
+            survives_reboot: false,
+            reason: None,
+            at_end: AtEnd::Terminate,
+            grace: Duration::from_secs(5),
+            warn: [600, 60].map(Duration::from_secs).into(),
+            emergency: false,
             stages: vec![Stage {
                 name: "team lead".to_owned(),
                 approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]) },
                 approvals: NonZeroU32::new(2).unwrap(),
+                denials: NonZeroU32::MIN,
+                expires: None,
+                then: Then::Deny,
+                accept: [Method::Signature].into(),
             }],
         }
     );
     assert_eq!(policy.roles().collect::<Vec<_>>(), [role]);
+}
+
+#[test]
+fn the_rest_of_the_language_says_what_it_says() {
+    let policy = rich(RICH);
+    let role = policy.roles().next().unwrap();
+    assert_eq!(role.hosts, [HostPattern::Group("databases".parse().unwrap())]);
+    assert_eq!(role.limits.from, set(&["10.1.0.0/16", "2001:db8::/32"]));
+    assert_eq!(
+        role.limits.hours.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["mon,tue,wed,thu,fri 07:00-19:00 Europe/Berlin"]
+    );
+    assert_eq!(role.limits.run_as, set(&["oracle"]));
+    assert_eq!(role.starts, Starts::AtFirstUse { lapse: Duration::from_hours(12) });
+    assert_eq!(role.at_end, AtEnd::Keep { most: Duration::from_hours(2) });
+    assert!(role.survives_reboot && role.emergency);
+    assert_eq!(role.grace, Duration::from_secs(10));
+    assert_eq!(role.warn, [60, 300].map(Duration::from_secs).into());
+    let wanted = role.reason.as_ref().unwrap();
+    let reason = "INC-7 replace the disk".parse().unwrap();
+    assert_eq!((wanted.accepts(&reason), wanted.ticket(&reason)), (true, Some("INC-7")));
+    assert!(!wanted.accepts(&"INC-7".parse().unwrap()));
+    let [lead, security] = &role.stages[..] else { panic!("{:?}", role.stages) };
+    assert_eq!((lead.denials.get(), lead.expires), (2, Some(Duration::from_hours(8))));
+    assert_eq!(lead.then, Then::Ask(Who { groups: set(&["managers"]), ..Who::default() }));
+    assert_eq!(lead.accept, [Method::Signature].into());
+    assert_eq!((security.name.as_str(), security.accept.len()), ("security", 3));
+}
+
+/// A policy with the one warning that `RICH` earns: it observes.
+fn rich(text: &str) -> Policy {
+    let loaded = Policy::parse(&[file("10-site.toml", text)]).unwrap_or_else(|err| panic!("{err:#?}"));
+    assert_eq!(loaded.warnings.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["JIT050"]);
+    loaded.policy
+}
+
+#[test]
+fn accounts_and_keys_belong_to_the_person_who_has_them() {
+    let policy = rich(RICH);
+    let account = |name: &str| name.parse::<UserName>().unwrap();
+    let people = policy.people();
+    assert!(people.same(&account("maria"), &account("adm-maria")));
+    assert!(!people.same(&account("maria"), &account("erik")));
+    assert!(
+        people.same(&account("erik"), &account("erik")) && !people.same(&account("erik"), &account("tom"))
+    );
+    let key = "maria@site-a".parse().unwrap();
+    assert_eq!(people.of_key(&key), people.of_account(&account("maria")));
+}
+
+#[test]
+fn a_group_of_hosts_is_whatever_the_host_says_it_is_in() {
+    let policy = rich(RICH);
+    let role = policy.roles().next().unwrap();
+    let mut host = host_named("databases");
+    assert!(!role.on_host(&host), "a name is not a group");
+    host.groups = set(&["databases"]);
+    assert!(role.on_host(&host));
+}
+
+#[test]
+fn an_exemption_may_be_for_some_addresses() {
+    let policy = rich(RICH);
+    let (backup, sshd) = (subject("bak", &["backup"]), "sshd".parse().unwrap());
+    for (from, expected) in [(Some("10.9.0.4"), true), (Some("10.9.0.5"), false), (None, false)] {
+        let from = from.map(|address| address.parse().unwrap());
+        assert_eq!(policy.exempt(&backup, &sshd, from), expected, "{from:?}");
+    }
+}
+
+#[test]
+fn observing_is_for_the_services_that_are_named_or_for_all() {
+    let cups = "cups".parse().unwrap();
+    let sshd = "sshd".parse().unwrap();
+    assert!(rich(RICH).observes(&cups) && !rich(RICH).observes(&sshd));
+    let all = rich(&RICH.replace("[mode]\nobserve = [\"cups\"]", "mode = \"observe\""));
+    assert!(all.observes(&cups) && all.observes(&sshd));
+    assert!(!load(WHOLE).observes(&sshd) && !load(&format!("mode = \"enforce\"\n{BASE}")).observes(&sshd));
+}
+
+#[test]
+fn who_can_become_root_is_told_by_service_and_target() {
+    for (services, run_as, expected) in [
+        ("sshd", "", false),
+        ("sshd\", \"sudo", "", true),
+        ("sudo-i", "", true),
+        ("su", "", true),
+        ("su-l", "run-as = [\"oracle\", \"root\"]", true),
+        ("su", "run-as = [\"oracle\"]", false),
+    ] {
+        let policy = load(&with_role(&format!("{}\n{run_as}", ROLE_LINES.replace("sshd", services))));
+        assert_eq!(policy.roles().next().unwrap().reaches_root(), expected, "{services} {run_as}");
+    }
 }
 
 #[test]
@@ -61,7 +166,7 @@ fn sudo_and_su_mean_their_login_forms_too() {
     assert_eq!(role.services, set(&["su", "su-l", "sudo", "sudo-i"]));
 
     let policy = load(&BASE.replace("\"login\"", "\"login\", \"su\""));
-    assert!(policy.exempt(&subject("root", &[]), &"su-l".parse().unwrap()));
+    assert!(policy.exempt(&subject("root", &[]), &"su-l".parse().unwrap(), None));
 }
 
 #[test]
@@ -75,7 +180,7 @@ fn a_role_exists_on_the_hosts_that_one_of_its_patterns_matches() {
     let policy = load(WHOLE);
     let role = policy.roles().next().unwrap();
     for (host, expected) in [("db-1", true), ("DB-1.example", true), ("backup", true), ("backup-2", false)] {
-        assert_eq!(role.on_host(&host.parse().unwrap()), expected, "{host}");
+        assert_eq!(role.on_host(&host_named(host)), expected, "{host}");
     }
 }
 
@@ -120,7 +225,7 @@ fn an_exemption_is_for_its_people_at_its_services_only() {
         (&backup, "login", false),
         (&subject("ana", &[]), "sshd", false),
     ] {
-        assert_eq!(policy.exempt(subject, &service.parse().unwrap()), expected, "{service}");
+        assert_eq!(policy.exempt(subject, &service.parse().unwrap(), None), expected, "{service}");
     }
 }
 
@@ -181,9 +286,44 @@ fn the_terms_of_a_role_change_with_everything_that_opens_or_closes_a_door() {
         ("\"tom\"", "\"tim\""),
         ("dba-leads", "dba"),
         ("approvals = 2", "approvals = 1"),
+        ("[\"signature\"]", "[\"signature\", \"online\"]"),
     ] {
         assert!(WHOLE.contains(old), "{old}");
         assert!(seen.insert(terms(&WHOLE.replace(old, new))), "{old} → {new}");
+    }
+}
+
+#[test]
+fn the_terms_change_with_the_rest_of_the_language_too() {
+    let terms = |text: &str| rich(text).roles().next().unwrap().terms_digest();
+    let mut seen = BTreeSet::from([terms(RICH)]);
+    for (old, new) in [
+        ("@databases", "databases"),
+        ("[\"oracle\"]", "[\"oracle\", \"postgres\"]"),
+        ("10.1.0.0/16", "10.1.0.0/17"),
+        ("mon-fri", "mon-sat"),
+        ("\"07:00\"", "\"07:01\""),
+        ("\"19:00\"", "\"19:01\""),
+        ("Europe/Berlin", "Europe/Paris"),
+        ("starts = \"at-first-use\"\nlapse = \"12h\"", "starts = \"at-approval\""),
+        ("\"12h\"", "\"13h\""),
+        ("survives-reboot = true", "survives-reboot = false"),
+        ("INC-[0-9]", "CHG-[0-9]"),
+        ("at-end = \"keep\"\nkeep-max = \"2h\"", "at-end = \"drain\""),
+        ("keep-max = \"2h\"", "keep-max = \"3h\""),
+        ("\"10s\"", "\"11s\""),
+        ("emergency = true", "emergency = false"),
+        ("denials = 2", "denials = 1"),
+        ("expires = \"8h\"", "expires = \"9h\""),
+        ("then = { groups = [\"managers\"] }", "then = \"deny\""),
+        ("\"managers\"", "\"bosses\""),
+        ("\"secops\"", "\"secops2\""),
+    ] {
+        assert!(RICH.contains(old), "{old}");
+        assert!(seen.insert(terms(&RICH.replace(old, new))), "{old} → {new}");
+    }
+    for (old, new) in [("5m", "4m"), ("and what", "or what"), ("\"security\"", "\"sec\"")] {
+        assert_eq!(terms(&RICH.replace(old, new)), terms(RICH), "{old} → {new}");
     }
 }
 

@@ -97,6 +97,16 @@ const PIECES: &[&str] = &[
     "\r\n",
     "hours",
     "people",
+    "accounts",
+    "from",
+    "tz",
+    "reason",
+    "pattern",
+    "mode",
+    "observe",
+    "\"10.0.0.0/8\"",
+    "\"(a+)+\"",
+    "\"@g\"",
 ];
 
 /// A change of some bytes: `None` removes, `Some` puts in.
@@ -155,7 +165,7 @@ fn files(tables: &[String], places: &[usize]) -> Vec<SourceFile> {
 
 /// Files good and bad, some of the same name.
 fn some_files() -> impl Strategy<Value = Vec<SourceFile>> {
-    let texts = [WHOLE, BASE, "version = 1", "version = 1\n[role.x]", "version = 2", "[", "\0"];
+    let texts = [WHOLE, RICH, BASE, "version = 1", "version = 1\n[role.x]", "version = 2", "[", "\0"];
     let one = (0..5_usize, proptest::sample::select(texts.to_vec()));
     proptest::collection::vec(one.prop_map(|(n, text)| file(&format!("{n}.toml"), text)), 0..6)
 }
@@ -176,9 +186,10 @@ proptest! {
 
     #[test]
     fn no_change_of_a_good_policy_makes_the_reader_panic(
+        whole in proptest::sample::select(vec![WHOLE, RICH]),
         changes in proptest::collection::vec(mutation(), 1..6),
     ) {
-        let mut bytes = WHOLE.as_bytes().to_vec();
+        let mut bytes = whole.as_bytes().to_vec();
         for (at, removed, put) in changes {
             let at = at.index(bytes.len() + 1);
             let end = (at + removed).min(bytes.len());

@@ -1,0 +1,337 @@
+//! Why an answer is what it is: every role that names the service, the first condition that fails, what would have
+//! to change, and who could approve it now. [`Explanation::line`] is what a refused login prints.
+
+use std::fmt;
+
+use jit_proto::gate::MAX_TEXT;
+use jit_proto::words::{RequestId, RoleName, UserName, Verdict};
+
+use crate::audit::line::cut;
+use crate::clock::Moment;
+use crate::decide::{Answer, Known, Miss, Question, Why, admits, decide};
+use crate::event::Login;
+use crate::policy::{Host, Outside, Policy, Role, Subject, Who, next_opening};
+use crate::request::{Person, waiting_for};
+use crate::review::{self, Progress};
+use crate::state::{Pending, State};
+
+/// The longest list of people or limits in the line, in bytes: what to type has to fit behind it. The explanation has
+/// it whole.
+const MAX_PART: usize = 200;
+
+/// An answer with its reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The answer.
+    pub answer: Answer,
+    /// Every role that names the service, in name order. Empty where no role was looked at.
+    pub roles: Vec<Considered>,
+    line: String,
+    asked: String,
+}
+
+/// One role, and how far it goes for this question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// Which.
+    pub role: RoleName,
+    /// The first condition that fails.
+    pub missing: Missing,
+    /// What would have to change; empty if nothing.
+    pub change: String,
+    /// Who could approve it now; empty where approval is not what is missing.
+    pub approvers: String,
+}
+
+/// The conditions that a role makes, in the order in which they are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Missing {
+    /// It is of other hosts.
+    Host,
+    /// It is for other people.
+    Eligible,
+    /// It has terms that this version cannot keep.
+    NotYet,
+    /// It lets su become other accounts.
+    Target,
+    /// It is for other addresses.
+    Address,
+    /// It is for other times.
+    Hours,
+    /// It has not been asked for, or what was asked for is over.
+    Window,
+    /// It has been asked for and waits for reviews.
+    Approval(RequestId),
+    /// Every use of its window is spent, or none was claimed for this session.
+    Use,
+    /// Nothing: it admits.
+    Nothing,
+}
+
+impl Missing {
+    /// The condition in words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "not on this host",
+            Self::Eligible => "for other people",
+            Self::NotYet => "not done by this jitd",
+            Self::Target => "for other target accounts",
+            Self::Address => "for other addresses",
+            Self::Hours => "not at this time",
+            Self::Window => "no window is open",
+            Self::Approval(_) => "waits for approval",
+            Self::Use => "no use is left",
+            Self::Nothing => "admits",
+        }
+    }
+}
+
+/// Decides, and says why.
+#[must_use]
+pub fn explain(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    now: &Moment,
+) -> Explanation {
+    let answer = decide(policy, state, host, question, now);
+    let roles = match question.known() {
+        Some(subject) => Asker::new(policy, state, host, question, subject, now).roles(),
+        None => Vec::new(),
+    };
+    // The module believes no answer with a longer text, and an answer that it does not believe lets root recover.
+    let line = cut(line(policy, host, question, &answer, &roles), MAX_TEXT);
+    let Login { service, user, .. } = &question.login;
+    Explanation { answer, roles, line, asked: format!("{user} at {service} on {host}") }
+}
+
+impl Explanation {
+    /// One line for the person: what happened and what to do next; empty where there is nothing to say. It holds
+    /// only words that policy and the question hold, all of them validated.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+}
+
+/// Several lines, without a newline after the last.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Answer { verdict, why, would, .. } = &self.answer;
+        write!(f, "{}: {verdict} ({why})", self.asked)?;
+        if let Some(would) = would {
+            write!(f, ", would be {would}")?;
+        }
+        for Considered { role, missing, change, approvers } in &self.roles {
+            write!(f, "\n  {role}: {}", missing.as_str())?;
+            if !change.is_empty() {
+                write!(f, "\n    {change}")?;
+            }
+            if !approvers.is_empty() {
+                write!(f, "\n    could approve now: {approvers}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who asks what, where and when.
+struct Asker<'a> {
+    policy: &'a Policy,
+    state: &'a State,
+    host: &'a Host,
+    question: &'a Question,
+    subject: &'a Subject,
+    /// Their requests that wait; looked up once for all roles.
+    pending: Vec<&'a Pending>,
+    now: &'a Moment,
+}
+
+impl<'a> Asker<'a> {
+    fn new(
+        policy: &'a Policy,
+        state: &'a State,
+        host: &'a Host,
+        question: &'a Question,
+        subject: &'a Subject,
+        now: &'a Moment,
+    ) -> Self {
+        let me = Person::of(subject);
+        let pending = state.pending().values().filter(|pending| pending.request.beneficiary == me).collect();
+        Self { policy, state, host, question, subject, pending, now }
+    }
+
+    fn roles(&self) -> Vec<Considered> {
+        self.policy.roles_for(&self.question.login.service).map(|role| self.consider(role)).collect()
+    }
+
+    fn consider(&self, role: &Role) -> Considered {
+        let (missing, change, approvers) = self.missing(role);
+        Considered { role: role.name.clone(), missing, change, approvers }
+    }
+
+    fn missing(&self, role: &Role) -> (Missing, String, String) {
+        let only = |missing, change| (missing, change, String::new());
+        if !role.on_host(self.host) {
+            return only(Missing::Host, format!("it exists on {}", list(&role.hosts)));
+        }
+        if !role.eligible.contains(self.subject) {
+            return only(Missing::Eligible, format!("it is for {}", role.eligible));
+        }
+        if let Some(what) = role.not_yet() {
+            return only(Missing::NotYet, format!("it has {what}"));
+        }
+        match self.question.within(&role.limits, self.now, role.max_duration) {
+            Err(Outside::RunAs) => {
+                return only(Missing::Target, format!("su may become {}", list(&role.limits.run_as)));
+            }
+            Err(Outside::From) => {
+                let known = match self.question.from {
+                    Some(address) => format!("this login comes from {address}"),
+                    None => "where this login comes from is not known".to_owned(),
+                };
+                return only(Missing::Address, format!("log in from {}; {known}", list(&role.limits.from)));
+            }
+            Err(Outside::Hours) => return only(Missing::Hours, self.when(role)),
+            Ok(_) => {}
+        }
+        self.window(role)
+    }
+
+    fn when(&self, role: &Role) -> String {
+        let hours = list(&role.limits.hours);
+        match next_opening(&role.limits.hours, self.now.wall) {
+            Some(next) => format!("come back at {}; it is for {hours}", next.to_seconds()),
+            None => format!("it is for {hours}"),
+        }
+    }
+
+    /// What is missing of a role that would do here and now.
+    fn window(&self, role: &Role) -> (Missing, String, String) {
+        let Self { policy, state, host, question, subject, now, .. } = *self;
+        let grants = state.grants_of(subject.uid).filter(|g| g.user == subject.name && g.role == role.name);
+        let tried: Vec<_> =
+            grants.map(|grant| admits(policy, state, host, question, subject, grant, now)).collect();
+        if tried.iter().any(Result::is_ok) {
+            return (Missing::Nothing, String::new(), String::new());
+        }
+        if let Some(pending) = self.pending.iter().find(|pending| pending.request.role == role.name) {
+            let Pending { request, reviews } = pending;
+            let change = format!("{}: {}", request.id, waiting_for(policy, request, reviews, now));
+            let approvers = match review::progress(policy.people(), role, request, reviews, now) {
+                Progress::Waits { approvers, .. } => self.but_me(approvers),
+                Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => String::new(),
+            };
+            return (Missing::Approval(request.id), change, approvers);
+        }
+        let first = role.stages.first().map_or_else(String::new, |stage| self.but_me(&stage.approvers));
+        match tried.into_iter().filter_map(Result::err).max() {
+            Some(Miss::Spent | Miss::NoClaim) => {
+                (Missing::Use, "every use is spent or claimed; ask for another window".to_owned(), first)
+            }
+            _ => (Missing::Window, format!("ask for role {}", role.name), first),
+        }
+    }
+
+    /// These people, without the accounts of the one who asks.
+    fn but_me(&self, who: &Who) -> String {
+        let mine = |user: &UserName| self.policy.people().same(user, &self.subject.name);
+        let users = who.users.iter().filter(|user| !mine(user)).cloned().collect();
+        Who { users, groups: who.groups.clone() }.to_string()
+    }
+}
+
+/// A part of the line that policy makes as long as it likes.
+fn part(text: impl fmt::Display) -> String {
+    cut(text.to_string(), MAX_PART)
+}
+
+fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn line(policy: &Policy, host: &Host, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
+    let Login { service, user, .. } = &question.login;
+    let admins = part(policy.admins());
+    if answer.verdict != Verdict::Deny {
+        return String::new();
+    }
+    match answer.why {
+        Why::NoWindow => no_window(policy, host, question, roles),
+        Why::NoRole => {
+            format!(
+                "jit: no role opens {service} on {host}. Ask an admin ({admins}) to add one to the policy."
+            )
+        }
+        Why::NotEligible => {
+            format!(
+                "jit: no role opens {service} on {host} for {user}. Ask an admin ({admins}) who may have it."
+            )
+        }
+        Why::RoleChanged => {
+            format!(
+                "jit: the role behind your window no longer covers {service} for {user}. See: jitctl status"
+            )
+        }
+        Why::OtherTarget | Why::OtherAddress | Why::OutsideHours => {
+            let wanted = match answer.why {
+                Why::OtherTarget => Missing::Target,
+                Why::OtherAddress => Missing::Address,
+                _ => Missing::Hours,
+            };
+            let why = roles.iter().find(|considered| considered.missing == wanted);
+            let change = part(why.map_or("see: jitctl status", |considered| considered.change.as_str()));
+            format!("jit: your window for {service} does not admit this login: {change}.")
+        }
+        Why::Spent => format!("jit: every use of your window for {service} is spent. Ask for a new one."),
+        Why::NoClaim => {
+            format!("jit: this login to {service} took too long or was not checked; log in again.")
+        }
+        Why::UnknownUser => format!("jit: {user} is not known on {host}."),
+        Why::NameService => {
+            format!(
+                "jit: the name service of {host} does not answer, so {user} cannot be checked. Try again."
+            )
+        }
+        Why::CallerMismatch => format!("jit: {service} was not started by {user}; refused."),
+        Why::Window | Why::Exempt | Why::CallerIsRoot | Why::Observed | Why::Closing => String::new(),
+    }
+}
+
+/// The line for somebody who may have a role and has no window: about the role that is nearest to admitting.
+fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Considered]) -> String {
+    let Login { service, user, .. } = &question.login;
+    // Of equal ones the first by name, so that the same question always gets the same line.
+    let nearest = roles.iter().rev().max_by_key(|considered| considered.missing);
+    let Some(Considered { role, missing, change, approvers }) = nearest else { return String::new() };
+    if !matches!(question.subject, Known::Fully(_)) {
+        return String::new();
+    }
+    let change = part(change);
+    // Whoever reviews what waits does so by giving the same order.
+    let order =
+        |who: &str| format!("Ask {} to run: jitctl grant {user} --role {role} --reason WHY", part(who));
+    let everybody = || {
+        let stages = policy.role(role).map_or(&[][..], |role| &role.stages);
+        stages.iter().map(|stage| stage.approvers.to_string()).collect::<Vec<_>>().join("; then ")
+    };
+    match missing {
+        Missing::Window | Missing::Use | Missing::Nothing => {
+            format!("jit: {user} has no open window for {service} on {host}. {}", order(&everybody()))
+        }
+        Missing::Approval(_) => {
+            let order = if approvers.is_empty() { order(&everybody()) } else { order(approvers) };
+            format!("jit: {user} waits for role {role} on {host}. {change}. {order}")
+        }
+        Missing::NotYet
+        | Missing::Target
+        | Missing::Address
+        | Missing::Hours
+        | Missing::Host
+        | Missing::Eligible => {
+            format!("jit: role {role} does not open {service} on {host} for {user} now: {change}.")
+        }
+    }
+}

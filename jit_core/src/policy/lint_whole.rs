@@ -1,0 +1,183 @@
+//! What can be judged only once all files are read: people across stages, roles beside each other, admins.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jit_proto::words::{RoleName, UserName};
+
+use super::finding::{Log, Spot};
+use super::{People, Role, Rules, Uses, code};
+use crate::digest::Digest;
+use crate::event::Method;
+
+/// Roles with the same stages are compared with each other up to this many; of more only the time would be felt.
+const MAX_COMPARED: usize = 300;
+
+/// Stages that need more people than this in all are not matched person by person.
+const MAX_MATCHED: usize = 64;
+
+/// Adds what is wrong with rules that are each well formed. The places are those of the roles' names.
+pub(super) fn rules(rules: &Rules, places: &BTreeMap<RoleName, Spot>, log: &mut Log<'_>) {
+    for role in rules.roles.values() {
+        let Some(spot) = places.get(&role.name) else { continue };
+        distinct(role, &rules.people, spot, log);
+        forgeable(role, spot, log);
+        among_themselves(role, spot, log);
+    }
+    included(rules, places, log);
+    locked_out(rules, log);
+}
+
+/// Whether all stages together find enough distinct people, whoever of those eligible by name asks. Stages that a
+/// group may approve are left out: only the host knows who is in one.
+fn distinct(role: &Role, people: &People, spot: &Spot, log: &mut Log<'_>) {
+    let human = |user: &UserName| match people.of_account(user) {
+        Some(person) => (Some(person.clone()), None),
+        None => (None, Some(user.clone())),
+    };
+    let stages: Vec<(usize, BTreeSet<_>)> = role
+        .stages
+        .iter()
+        .filter(|stage| stage.approvers.groups.is_empty())
+        .map(|stage| {
+            let needed = usize::try_from(stage.approvals.get()).unwrap_or(usize::MAX);
+            (needed, stage.approvers.users.iter().map(human).collect())
+        })
+        .collect();
+    // With more people than all stages need together, whoever asks, there is always one left.
+    let needed = stages.iter().fold(0_usize, |sum, (needed, _)| sum.saturating_add(*needed));
+    if needed > MAX_MATCHED || stages.iter().all(|(_, humans)| humans.len() > needed) {
+        return;
+    }
+    let askers = role.eligible.users.iter().map(Some).chain([None]);
+    for asker in askers {
+        let me = asker.map(human);
+        let without_me: Vec<_> = stages
+            .iter()
+            .map(|(needed, humans)| {
+                (*needed, humans.iter().filter(|human| Some(*human) != me.as_ref()).collect())
+            })
+            .collect();
+        if !enough(&without_me) {
+            let who = asker.map_or_else(|| "nobody".to_owned(), ToString::to_string);
+            let could = if asker.is_some() { "could never" } else { "could ever" };
+            let message = format!(
+                "{who} {could} get role `{}`: its stages need more different people than they name, and one \
+                 person counts once in all of them",
+                role.name
+            );
+            log.add(code::NOT_DISTINCT, spot, message);
+            return;
+        }
+    }
+}
+
+/// Whether each stage can have as many people as it needs, nobody in two: places are filled one by one, and
+/// whoever is taken moves to another place if there is one (augmenting paths).
+fn enough<H: Ord>(stages: &[(usize, BTreeSet<&H>)]) -> bool {
+    if stages.iter().any(|(needed, humans)| humans.len() < *needed) {
+        return false;
+    }
+    let mut taken: BTreeMap<&H, usize> = BTreeMap::new();
+    let places =
+        stages.iter().enumerate().flat_map(|(stage, (needed, _))| std::iter::repeat_n(stage, *needed));
+    for stage in places {
+        if !place(stage, stages, &mut taken, &mut BTreeSet::new()) {
+            return false;
+        }
+    }
+    true
+}
+
+fn place<'h, H: Ord>(
+    stage: usize,
+    stages: &[(usize, BTreeSet<&'h H>)],
+    taken: &mut BTreeMap<&'h H, usize>,
+    tried: &mut BTreeSet<&'h H>,
+) -> bool {
+    for human in &stages[stage].1 {
+        let here = taken.get(human).copied();
+        if here == Some(stage) || !tried.insert(human) {
+            continue;
+        }
+        if here.is_none_or(|other| place(other, stages, taken, tried)) {
+            taken.insert(human, stage);
+            return true;
+        }
+    }
+    false
+}
+
+/// Whoever can become root here can forge what is approved here (law 4).
+fn forgeable(role: &Role, spot: &Spot, log: &mut Log<'_>) {
+    let signed = |accept: &BTreeSet<Method>| accept.iter().all(|method| *method == Method::Signature);
+    if role.reaches_root() && !role.stages.iter().all(|stage| signed(&stage.accept)) {
+        let message = format!(
+            "role `{}` reaches root, and root on this host can forge its online reviews and codes",
+            role.name
+        );
+        let hint = "accept = [\"signature\"] in every stage counts only what root cannot make";
+        log.add_with_hint(code::FORGEABLE, spot, message, hint);
+    }
+}
+
+/// Reviewers who are all eligible approve each other.
+fn among_themselves(role: &Role, spot: &Spot, log: &mut Log<'_>) {
+    if role.stages.iter().all(|stage| role.eligible.includes(&stage.approvers)) {
+        let message =
+            format!("whoever may approve role `{}` may ask for it too: they approve each other", role.name);
+        log.add(code::AMONG_THEMSELVES, spot, message);
+    }
+}
+
+/// Roles that give nothing that another does not give on the same word.
+fn included(rules: &Rules, places: &BTreeMap<RoleName, Spot>, log: &mut Log<'_>) {
+    let mut alike: HashMap<Digest, Vec<&Role>> = HashMap::new();
+    for role in rules.roles.values() {
+        alike.entry(role.stages_digest()).or_default().push(role);
+    }
+    for roles in alike.values().filter(|roles| roles.len() <= MAX_COMPARED) {
+        for (n, role) in roles.iter().enumerate() {
+            // Of two that are the same, the later one is told.
+            let wider = roles
+                .iter()
+                .enumerate()
+                .find(|(m, other)| *m != n && includes(other, role) && (*m < n || !includes(role, other)));
+            if let (Some((_, wider)), Some(spot)) = (wider, places.get(&role.name)) {
+                let message = format!(
+                    "role `{}` gives nothing that role `{}` does not give as well",
+                    role.name, wider.name
+                );
+                log.add(code::INCLUDED, spot, message);
+            }
+        }
+    }
+}
+
+/// Whether one role gives all that the other does, if their stages are the same.
+fn includes(wide: &Role, narrow: &Role) -> bool {
+    let uses = |role: &Role| role.uses == Uses::Unlimited;
+    wide.hosts.len() >= narrow.hosts.len()
+        && narrow.hosts.iter().all(|host| wide.hosts.contains(host))
+        && wide.services.is_superset(&narrow.services)
+        && wide.eligible.includes(&narrow.eligible)
+        && wide.max_duration >= narrow.max_duration
+        && (uses(wide) || wide.uses >= narrow.uses)
+        && (wide.limits.is_empty() || wide.limits == narrow.limits)
+        && (wide.reason.is_none() || wide.reason == narrow.reason)
+        && (wide.starts, wide.at_end, wide.emergency, wide.survives_reboot)
+            == (narrow.starts, narrow.at_end, narrow.emergency, narrow.survives_reboot)
+}
+
+/// Whether any admin can get in anywhere at all. Where a group may, only the host knows.
+fn locked_out(rules: &Rules, log: &mut Log<'_>) {
+    let exempt = rules.exempt.iter().map(|rule| &rule.who);
+    let ways: Vec<_> = exempt.chain(rules.roles.values().map(|role| &role.eligible)).collect();
+    let gets_in =
+        |admin: &UserName| ways.iter().any(|who| !who.groups.is_empty() || who.users.contains(admin));
+    let admins = &rules.admins;
+    if admins.groups.is_empty() && !admins.users.iter().any(gets_in) {
+        let message =
+            format!("no admin can get in anywhere: {admins} may ask for no role and is exempt nowhere");
+        log.add(code::LOCKED_OUT, &Spot::file(0), message);
+    }
+}

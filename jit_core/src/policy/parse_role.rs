@@ -1,0 +1,276 @@
+//! One role, from TOML to its terms.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jit_proto::words::RoleName;
+
+use super::finding::{Log, Spot};
+use super::parse::{networks, services, who};
+use super::shape::{HOURS, REASON, ROLE, STAGE, quoted};
+use super::walk::{Node, Table};
+use super::{AtEnd, Clock, Days, HostPattern, Hours, Limits, ReasonRule, Role, Stage, Starts, Then, Uses};
+use super::{code, lint};
+use crate::duration::Human;
+use crate::event::Method;
+
+/// How long a summary, a hint and a stage's name may be, in characters: they stand in tables and log lines.
+const MAX_LINE: usize = 200;
+
+/// The longest pattern on reasons, in characters.
+const MAX_PATTERN: usize = 1_000;
+
+/// The window where neither the request nor the role names one, if the role's longest is not shorter.
+const USUAL_DURATION: Duration = Duration::from_hours(1);
+
+/// How long a grant waits for its first use where the role does not say.
+const USUAL_LAPSE: Duration = Duration::from_hours(24);
+
+/// How long work may take to finish where the role does not say, and the most it may say.
+const USUAL_GRACE: Duration = Duration::from_secs(5);
+const MAX_GRACE: Duration = Duration::from_mins(30);
+
+/// When people are told of the end where the role does not say.
+const USUAL_WARN: [Duration; 2] = [Duration::from_mins(10), Duration::from_mins(1)];
+
+/// Reads one role. `None` where any of it is bad, so that no half of a role is ever in force.
+pub(super) fn role(name: RoleName, node: &Node<'_>, log: &mut Log<'_>) -> Option<Role> {
+    let table = node.table(&ROLE, log)?;
+    let summary = table.optional("summary", |node, log| node.line(MAX_LINE, log), log);
+    let hosts = table.required("hosts", |node, log| node.some(host, log), log);
+    let services = table.required("services", services, log);
+    let eligible = table.required("eligible", who, log);
+    let limits = limits(&table, log);
+    let max_duration = table.required("max-duration", Node::duration, log);
+    let default_duration = table.optional("default-duration", Node::duration, log);
+    let starts = starts(&table, log);
+    let uses = table.optional("uses", uses, log);
+    let survives_reboot = table.optional("survives-reboot", Node::flag, log);
+    let reason = table.optional("reason", reason, log);
+    let at_end = at_end(&table, log);
+    let grace = table.optional("grace", grace, log);
+    let warn = table.optional("warn", |node, log| node.set(Node::duration, log), log);
+    let emergency = table.optional("emergency", Node::flag, log);
+    let stages = table.required("stage", stages, log);
+
+    let max_duration = max_duration?;
+    let (stages, approvers): (Vec<_>, Vec<_>) = stages?.into_iter().unzip();
+    let role = Role {
+        name,
+        summary: summary?,
+        hosts: hosts?.into_iter().collect(),
+        services: services?,
+        eligible: eligible?,
+        limits: limits?,
+        max_duration,
+        default_duration: default_duration?.unwrap_or(USUAL_DURATION.min(max_duration)),
+        starts: starts?,
+        uses: uses?.unwrap_or(Uses::Unlimited),
+        survives_reboot: survives_reboot?.unwrap_or(false),
+        reason: reason?,
+        at_end: at_end?,
+        grace: grace?.unwrap_or(USUAL_GRACE),
+        warn: warn?.unwrap_or_else(|| BTreeSet::from(USUAL_WARN)),
+        emergency: emergency?.unwrap_or(false),
+        stages,
+    };
+    lint::durations(&role, &table.spot_of("default-duration"), log);
+    lint::run_as(&role, &table.spot_of("run-as"), log);
+    for (stage, spot) in role.stages.iter().zip(&approvers) {
+        lint::approvers(stage, &role.eligible, spot, log);
+    }
+    Some(role)
+}
+
+fn limits(table: &Table<'_>, log: &mut Log<'_>) -> Option<Limits> {
+    let from = table.optional("from", networks, log);
+    let hours = table.optional("hours", hours, log);
+    let run_as = table.optional("run-as", |node, log| node.some(Node::word, log), log);
+    Some(Limits {
+        from: from?.unwrap_or_default(),
+        hours: hours?.unwrap_or_default(),
+        run_as: run_as?.unwrap_or_default(),
+    })
+}
+
+fn hours(node: &Node<'_>, log: &mut Log<'_>) -> Option<Vec<Hours>> {
+    let tables = node.tables(&HOURS, log)?;
+    if tables.is_empty() {
+        return node.empty(log);
+    }
+    let rules: Vec<_> = tables.iter().map(|table| hours_rule(table, log)).collect();
+    let mut rules: Vec<Hours> = rules.into_iter().collect::<Option<_>>()?;
+    // So that the order in the file changes nothing.
+    rules.sort_by_key(ToString::to_string);
+    rules.dedup();
+    Some(rules)
+}
+
+fn hours_rule(table: &Table<'_>, log: &mut Log<'_>) -> Option<Hours> {
+    let days = table.optional("days", |node, log| node.parsed(code::BAD_HOURS, log), log);
+    let from = table.optional("from", |node, log| node.parsed(code::BAD_HOURS, log), log);
+    let to = table.optional("to", |node, log| node.parsed(code::BAD_HOURS, log), log);
+    let tz = table.required("tz", |node, log| node.parsed(code::BAD_HOURS, log), log);
+    let hours = Hours {
+        days: days?.unwrap_or(Days::ALL),
+        from: from?.unwrap_or(Clock::MIDNIGHT),
+        to: to?.unwrap_or(Clock::END_OF_DAY),
+        tz: tz?,
+    };
+    let wrong = if hours.from == Clock::END_OF_DAY {
+        "`from` is the end of the day: nothing begins there; write 00:00 and the next day"
+    } else if hours.from == hours.to {
+        "`from` and `to` are the same: write 00:00 to 24:00 for the whole day"
+    } else {
+        return Some(hours);
+    };
+    log.add(code::BAD_HOURS, &table.spot_of("from"), wrong);
+    None
+}
+
+fn starts(table: &Table<'_>, log: &mut Log<'_>) -> Option<Starts> {
+    let words = [("at-approval", false), ("at-first-use", true)];
+    let first_use = table.optional("starts", |node, log| node.choice(&words, log), log);
+    let lapse = table.optional("lapse", Node::duration, log);
+    let (first_use, lapse) = (first_use?.unwrap_or(false), lapse?);
+    if !first_use && lapse.is_some() {
+        let message = "`lapse` is how long a grant waits for its first use, and this one does not wait";
+        let hint = "add starts = \"at-first-use\", or leave `lapse` out";
+        log.add_with_hint(code::LAPSE, &table.spot_of("lapse"), message, hint);
+        return None;
+    }
+    Some(if first_use {
+        Starts::AtFirstUse { lapse: lapse.unwrap_or(USUAL_LAPSE) }
+    } else {
+        Starts::AtApproval
+    })
+}
+
+fn uses(node: &Node<'_>, log: &mut Log<'_>) -> Option<Uses> {
+    match node.as_str() {
+        Some("unlimited") => Some(Uses::Unlimited),
+        Some(_) => node.not_a("a whole number or \"unlimited\"", log),
+        None => node.count(log).map(Uses::Times),
+    }
+}
+
+fn reason(node: &Node<'_>, log: &mut Log<'_>) -> Option<ReasonRule> {
+    let table = node.table(&REASON, log)?;
+    let hint = table.optional("hint", |node, log| node.line(MAX_LINE, log), log);
+    let pattern = table.required("pattern", |node, log| node.line(MAX_PATTERN, log), log);
+    let (pattern, hint, spot) = (pattern?, hint?, table.spot_of("pattern"));
+    match ReasonRule::new(&pattern, hint) {
+        Ok(rule) => {
+            lint::easy_pattern(&rule, &spot, log);
+            Some(rule)
+        }
+        Err(what) => {
+            let message = format!("`pattern` is not a pattern that can be used: {what}");
+            log.add(code::BAD_PATTERN, &spot, message);
+            None
+        }
+    }
+}
+
+fn at_end(table: &Table<'_>, log: &mut Log<'_>) -> Option<AtEnd> {
+    // For `keep` the cap is put in below.
+    let words = [
+        ("terminate", AtEnd::Terminate),
+        ("drain", AtEnd::Drain),
+        ("keep", AtEnd::Keep { most: Duration::ZERO }),
+    ];
+    let at_end = table.optional("at-end", |node, log| node.choice(&words, log), log);
+    let keep_max = table.optional("keep-max", Node::duration, log);
+    match (at_end?.unwrap_or(AtEnd::Terminate), keep_max?) {
+        (AtEnd::Keep { .. }, Some(most)) => Some(AtEnd::Keep { most }),
+        (AtEnd::Keep { .. }, None) => {
+            let message = "`at-end = \"keep\"` needs `keep-max`: a session that is kept for ever never ends";
+            log.add_with_hint(code::KEEP_MAX, &table.spot_of("at-end"), message, "add keep-max = \"2h\"");
+            None
+        }
+        (_, Some(_)) => {
+            let message = "`keep-max` means nothing unless `at-end` is \"keep\"";
+            log.add(code::KEEP_MAX, &table.spot_of("keep-max"), message);
+            None
+        }
+        (at_end, None) => Some(at_end),
+    }
+}
+
+fn grace(node: &Node<'_>, log: &mut Log<'_>) -> Option<Duration> {
+    let grace = node.duration(log)?;
+    if grace > MAX_GRACE {
+        let message = format!("`grace` is {}, the limit is {}", Human(grace), Human(MAX_GRACE));
+        log.add(code::BAD_DURATION, &node.spot, message);
+        return None;
+    }
+    Some(grace)
+}
+
+/// The stages, and where the approvers of each stand.
+fn stages(node: &Node<'_>, log: &mut Log<'_>) -> Option<Vec<(Stage, Spot)>> {
+    let tables = node.tables(&STAGE, log)?;
+    if tables.is_empty() {
+        return node.empty(log);
+    }
+    let stages: Vec<_> = tables.iter().enumerate().map(|(n, table)| stage(n, table, log)).collect();
+    let stages: Vec<(Stage, Spot)> = stages.into_iter().collect::<Option<_>>()?;
+    let mut names = BTreeSet::new();
+    for ((stage, _), table) in stages.iter().zip(&tables) {
+        if !names.insert(&stage.name) {
+            let message =
+                format!("two stages are called {}: reviews are kept by that name", quoted(&stage.name));
+            log.add(code::SAME_STAGE, &table.spot_of("name"), message);
+        }
+    }
+    Some(stages)
+}
+
+fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, Spot)> {
+    let name = table.optional("name", |node, log| node.line(MAX_LINE, log), log);
+    let approvers = table.required("approvers", who, log);
+    let approvals = table.optional("approvals", Node::count, log);
+    let denials = table.optional("denials", Node::count, log);
+    let expires = table.optional("expires", Node::duration, log);
+    let then = table.optional("then", then, log);
+    let methods = Method::ALL.map(|method| (method.as_str(), method));
+    let method = |node: &Node<'_>, log: &mut Log<'_>| node.choice(&methods, log);
+    let accept = table.optional("accept", |node, log| node.some(method, log), log);
+    let (expires, then) = (expires?, then?);
+    if then.is_some() && expires.is_none() {
+        let message = "`then` says what happens when the stage expires, and it never does";
+        log.add_with_hint(code::THEN, &table.spot_of("then"), message, "add expires = \"8h\"");
+        return None;
+    }
+    let stage = Stage {
+        name: name?.unwrap_or_else(|| format!("stage {}", index + 1)),
+        approvers: approvers?,
+        approvals: approvals?.unwrap_or(NonZeroU32::MIN),
+        denials: denials?.unwrap_or(NonZeroU32::MIN),
+        expires,
+        then: then.unwrap_or(Then::Deny),
+        accept: accept?.unwrap_or_else(|| BTreeSet::from(Method::ALL)),
+    };
+    Some((stage, table.spot_of("approvers")))
+}
+
+fn then(node: &Node<'_>, log: &mut Log<'_>) -> Option<Then> {
+    if node.as_str().is_some() {
+        return node.choice(&[("deny", ())], log).map(|()| Then::Deny);
+    }
+    who(node, log).map(Then::Ask)
+}
+
+fn host(node: &Node<'_>, log: &mut Log<'_>) -> Option<HostPattern> {
+    match node.string(log)?.strip_prefix('@') {
+        Some(group) => match group.parse() {
+            Ok(group) => Some(HostPattern::Group(group)),
+            Err(err) => {
+                log.add(code::BAD_NAME, &node.spot, format!("{}: {err}", quoted(node.key)));
+                None
+            }
+        },
+        None => node.word(log).map(HostPattern::Name),
+    }
+}

@@ -1,0 +1,88 @@
+//! What a reason must look like.
+
+use std::fmt;
+
+use jit_proto::words::Reason;
+use regex::{Regex, RegexBuilder};
+
+/// How much memory one compiled pattern may take, in bytes. The engine is linear in the length of the reason
+/// whatever the pattern, so size is the only thing left to bound.
+const SIZE_LIMIT: usize = 256 * 1024;
+
+/// How deep groups may nest.
+const NEST_LIMIT: u32 = 32;
+
+/// The named group whose text is the ticket.
+const TICKET: &str = "ticket";
+
+/// A pattern on reasons, and what to tell somebody whose reason does not fit it.
+#[derive(Clone, Debug)]
+pub struct ReasonRule {
+    pattern: Regex,
+    /// What to write, in words; the pattern itself is of little help to most.
+    pub hint: Option<String>,
+}
+
+impl ReasonRule {
+    /// Compiles a pattern. The error is one line for the person who wrote it.
+    pub(super) fn new(pattern: &str, hint: Option<String>) -> Result<Self, String> {
+        let compiled = RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).nest_limit(NEST_LIMIT).build();
+        match compiled {
+            Ok(pattern) => Ok(Self { pattern, hint }),
+            Err(regex::Error::CompiledTooBig(limit)) => {
+                Err(format!("it needs more than {limit} bytes once compiled; repeat less"))
+            }
+            Err(err) => {
+                // The engine draws the pattern over several lines; its last says what is wrong.
+                let text = err.to_string();
+                let what = text.lines().last().unwrap_or_default();
+                Err(what.trim_start_matches("error: ").to_owned())
+            }
+        }
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        self.pattern.as_str()
+    }
+
+    /// Whether the reason fits.
+    #[must_use]
+    pub fn accepts(&self, reason: &Reason) -> bool {
+        self.pattern.is_match(reason.as_str())
+    }
+
+    /// The ticket that a reason names, if the pattern has a group called `ticket`.
+    #[must_use]
+    pub fn ticket<'r>(&self, reason: &'r Reason) -> Option<&'r str> {
+        self.pattern.captures(reason.as_str())?.name(TICKET).map(|found| found.as_str())
+    }
+
+    /// A text of at most one character that fits, if there is one: then the pattern asks for nothing.
+    pub(super) fn trifle(&self) -> Option<String> {
+        let printable = (' '..='~').map(String::from);
+        printable
+            .chain(["ä".to_owned(), "中".to_owned(), String::new()])
+            .find(|text| self.pattern.is_match(text))
+    }
+}
+
+/// By what was written.
+impl PartialEq for ReasonRule {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern() == other.pattern() && self.hint == other.hint
+    }
+}
+
+impl Eq for ReasonRule {}
+
+/// The hint, or else the pattern.
+impl fmt::Display for ReasonRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hint {
+            Some(hint) => f.write_str(hint),
+            None => write!(f, "a text that fits {}", self.pattern()),
+        }
+    }
+}

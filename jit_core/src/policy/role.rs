@@ -1,0 +1,308 @@
+//! A role with all its terms.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jit_proto::words::{RoleName, ServiceName, UserName};
+use serde::{Deserialize, Serialize};
+
+use super::{Host, HostPattern, Hours, Network, ReasonRule, Who, hours};
+use crate::clock::Utc;
+use crate::digest::{Canonical, Digest};
+use crate::event::Method;
+
+/// What may be asked for: hosts × services × who is eligible, the limits, and who approves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its name, unique in the policy.
+    pub name: RoleName,
+    /// What it is for, in one line.
+    pub summary: Option<String>,
+    /// The hosts it exists on; at least one. Sorted.
+    pub hosts: Vec<HostPattern>,
+    /// The PAM services it opens; at least one. `sudo` and `su` are already spelled out.
+    pub services: BTreeSet<ServiceName>,
+    /// Who may ask; never empty.
+    pub eligible: Who,
+    /// Where from, when and as whom it may be used.
+    pub limits: Limits,
+    /// The longest window.
+    pub max_duration: Duration,
+    /// The window of a request that names none; at most `max_duration`.
+    pub default_duration: Duration,
+    /// When the window begins.
+    pub starts: Starts,
+    /// How many logins one grant is good for.
+    pub uses: Uses,
+    /// Whether the window goes on after a restart of the machine.
+    pub survives_reboot: bool,
+    /// What a reason must look like.
+    pub reason: Option<ReasonRule>,
+    /// What becomes of sessions when the window ends.
+    pub at_end: AtEnd,
+    /// How long running work may take to finish at the end; at most 30 minutes.
+    pub grace: Duration,
+    /// How long before the end people are told.
+    pub warn: BTreeSet<Duration>,
+    /// Whether it opens before anybody approved, and owes the reviews afterwards.
+    pub emergency: bool,
+    /// The levels of approval, in order; at least one.
+    pub stages: Vec<Stage>,
+}
+
+impl Role {
+    /// Whether the role exists on this host.
+    #[must_use]
+    pub fn on_host(&self, host: &Host) -> bool {
+        self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+
+    /// Whether whoever holds the role can become root: through sudo, which sudoers governs and not this policy,
+    /// or through su where that is not kept to other accounts.
+    #[must_use]
+    pub fn reaches_root(&self) -> bool {
+        let has = |names: [&str; 2]| self.services.iter().any(|service| names.contains(&service.as_str()));
+        let run_as = &self.limits.run_as;
+        let su_to_root = run_as.is_empty() || run_as.iter().any(|user| user.as_str() == "root");
+        has(["sudo", "sudo-i"]) || (has(["su", "su-l"]) && su_to_root)
+    }
+
+    /// The part of the role's terms that this version cannot keep. No window of such a role opens: what it would
+    /// admit is not what policy says.
+    #[must_use]
+    pub fn not_yet(&self) -> Option<&'static str> {
+        match self.starts {
+            _ if self.emergency => Some("`emergency = true`"),
+            Starts::AtFirstUse { .. } => Some("`starts = \"at-first-use\"`"),
+            Starts::AtApproval => None,
+        }
+    }
+
+    /// A digest of what the role means: its name and every term that can change who gets in, where, for how
+    /// long or on whose word. How the file is laid out, comments, the order of lists and what is only read by
+    /// people (the summary, the names of stages, the hint of a reason, warnings) do not change it.
+    #[must_use]
+    pub fn terms_digest(&self) -> Digest {
+        let mut bytes = Canonical::default();
+        bytes.part(b"jitd.role.v1");
+        bytes.part(self.name.as_str().as_bytes());
+        bytes.list(self.hosts.iter().map(ToString::to_string));
+        bytes.list(self.services.iter().map(ServiceName::as_str));
+        self.eligible.write_to(&mut bytes);
+        self.limits.write_to(&mut bytes);
+        bytes.seconds(self.max_duration);
+        bytes.seconds(self.default_duration);
+        match self.starts {
+            Starts::AtApproval => bytes.part(b"at-approval"),
+            Starts::AtFirstUse { lapse } => {
+                bytes.part(b"at-first-use");
+                bytes.seconds(lapse);
+            }
+        }
+        bytes.part(self.uses.to_string().as_bytes());
+        bytes.flag(self.survives_reboot);
+        bytes.part(self.reason.as_ref().map_or("", ReasonRule::pattern).as_bytes());
+        match self.at_end {
+            AtEnd::Terminate => bytes.part(b"terminate"),
+            AtEnd::Drain => bytes.part(b"drain"),
+            AtEnd::Keep { most } => {
+                bytes.part(b"keep");
+                bytes.seconds(most);
+            }
+        }
+        bytes.seconds(self.grace);
+        bytes.flag(self.emergency);
+        bytes.part(&self.stages_digest().0);
+        bytes.digest()
+    }
+
+    /// A digest of the stages alone, names left out.
+    pub(super) fn stages_digest(&self) -> Digest {
+        let mut bytes = Canonical::default();
+        bytes.part(&(self.stages.len() as u64).to_be_bytes());
+        for stage in &self.stages {
+            stage.write_to(&mut bytes);
+        }
+        bytes.digest()
+    }
+
+    pub(super) fn people(&self) -> impl Iterator<Item = &Who> {
+        let stages = self.stages.iter().flat_map(|stage| {
+            let next = match &stage.then {
+                Then::Deny => None,
+                Then::Ask(next) => Some(next),
+            };
+            [&stage.approvers].into_iter().chain(next)
+        });
+        stages.chain([&self.eligible])
+    }
+}
+
+/// From where, when and as whom. A grant keeps those that were approved, and today's hold beside them (law 5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The addresses a login may come from; anywhere if there are none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub from: BTreeSet<Network>,
+    /// The times of the week; always if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hours: Vec<Hours>,
+    /// The accounts that su may become; any if there are none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub run_as: BTreeSet<UserName>,
+}
+
+/// The limit that a login breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outside {
+    /// su to an account that is not listed.
+    RunAs,
+    /// From an address that is not listed, or from none that is known.
+    From,
+    /// At a time that is not listed.
+    Hours,
+}
+
+impl Limits {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.from.is_empty() && self.hours.is_empty() && self.run_as.is_empty()
+    }
+
+    /// How long a login that begins now may last, at most `limit`; or which limit it breaks.
+    ///
+    /// `from` is the address of the login session and `target` the account that su becomes. One that is not known
+    /// matches no list.
+    pub fn admit(
+        &self,
+        from: Option<IpAddr>,
+        target: Option<&UserName>,
+        now: Utc,
+        limit: Duration,
+    ) -> Result<Duration, Outside> {
+        if !self.run_as.is_empty() && !target.is_some_and(|user| self.run_as.contains(user)) {
+            return Err(Outside::RunAs);
+        }
+        if !listed(&self.from, from) {
+            return Err(Outside::From);
+        }
+        match hours::open_for(&self.hours, now, limit) {
+            Duration::ZERO => Err(Outside::Hours),
+            open => Ok(open),
+        }
+    }
+
+    fn write_to(&self, bytes: &mut Canonical) {
+        bytes.list(self.from.iter().map(ToString::to_string));
+        bytes.list(self.hours.iter().map(ToString::to_string));
+        bytes.list(self.run_as.iter().map(UserName::as_str));
+    }
+}
+
+/// Whether an address is in one of the ranges. No ranges hold every address; no address is in no range.
+pub(super) fn listed(ranges: &BTreeSet<Network>, address: Option<IpAddr>) -> bool {
+    ranges.is_empty() || address.is_some_and(|address| ranges.iter().any(|range| range.contains(address)))
+}
+
+/// One level of approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What people call it, as "team lead". Unique in the role: reviews are kept under it.
+    pub name: String,
+    /// Who may review; never empty.
+    pub approvers: Who,
+    /// How many distinct people must approve.
+    pub approvals: NonZeroU32,
+    /// How many distinct people's denials end the request.
+    pub denials: NonZeroU32,
+    /// How long the stage waits; for ever if absent.
+    pub expires: Option<Duration>,
+    /// What happens then.
+    pub then: Then,
+    /// How a review may reach this host; never empty.
+    pub accept: BTreeSet<Method>,
+}
+
+impl Stage {
+    fn write_to(&self, bytes: &mut Canonical) {
+        self.approvers.write_to(bytes);
+        bytes.part(&self.approvals.get().to_be_bytes());
+        bytes.part(&self.denials.get().to_be_bytes());
+        bytes.seconds(self.expires.unwrap_or(Duration::ZERO));
+        match &self.then {
+            Then::Deny => bytes.part(b"deny"),
+            Then::Ask(next) => {
+                bytes.part(b"ask");
+                next.write_to(bytes);
+            }
+        }
+        bytes.list(self.accept.iter().map(|method| method.as_str()));
+    }
+}
+
+/// What happens to a stage that nobody decides in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The request is over.
+    Deny,
+    /// These people decide in their place, and have as long again. After that the request is over.
+    Ask(Who),
+}
+
+/// When a window begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// When the last stage is met.
+    AtApproval,
+    /// With the first login; a grant that is not used in time is over.
+    AtFirstUse {
+        /// How long it waits for that login.
+        lapse: Duration,
+    },
+}
+
+/// What becomes of sessions when the window ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtEnd {
+    /// They are ended.
+    Terminate,
+    /// Nobody comes in any more; what runs may finish within the grace.
+    Drain,
+    /// They go on.
+    Keep {
+        /// For at most so long.
+        most: Duration,
+    },
+}
+
+/// How many logins one grant is good for. The lesser is the stricter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Uses {
+    /// So many; 1 is single use.
+    Times(NonZeroU32),
+    /// As many as fit in the window.
+    Unlimited,
+}
+
+impl Uses {
+    /// The one of the two that allows less.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        self.min(other)
+    }
+}
+
+/// `unlimited` or the number, as policy writes it.
+impl fmt::Display for Uses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Times(n) => n.fmt(f),
+            Self::Unlimited => f.pad("unlimited"),
+        }
+    }
+}

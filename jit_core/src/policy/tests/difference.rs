@@ -1,0 +1,86 @@
+//! What a change of policy is said to give and take.
+
+use super::*;
+
+fn said(old: &str, new: &str) -> Vec<String> {
+    let parse = |text| Policy::parse(&[file("a.toml", text)]).unwrap().policy;
+    diff(&parse(old), &parse(new)).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn files_that_mean_the_same_differ_in_nothing() {
+    let other = WHOLE.replace("\"sshd\", \"sudo\"", "\"sudo\", \"sshd\"").replace("\"4h\"", "\"240m\"");
+    assert_eq!(said(WHOLE, &other), Vec::<String>::new());
+}
+
+#[test]
+fn a_new_role_and_one_that_is_gone_are_told_by_what_they_give() {
+    let text = "@dba, maria".replace("@dba, maria", "maria, @dba");
+    let gives = format!(
+        "{text} may ask for sshd, sudo, sudo-i on backup, db-* for up to 4h, approved by 2 of ana, tom, @dba-leads (signature)"
+    );
+    let without = format!(
+        "{}\n[auditors]\nusers = [\"eve\"]\n",
+        BASE.replace("users = [\"root\"] }\nexempt", "users = [\"root\"], groups = [\"sysadmin\"] }\nexempt")
+    );
+    assert_eq!(said(&without, WHOLE), [format!("+ role db-oncall: {gives}")]);
+    let takes = gives.replace("may ask", "may no longer ask");
+    assert_eq!(said(WHOLE, &without), [format!("- role db-oncall: {takes}")]);
+}
+
+#[test]
+fn every_change_of_a_role_is_said_with_its_direction() {
+    for (old, new, expected) in [
+        ("[\"maria\"]", "[\"maria\", \"tim\"]", "+ role db-oncall: tim (may ask)"),
+        ("[\"maria\"], groups", "[], groups", "- role db-oncall: maria (may ask)"),
+        ("\"db-*\", ", "\"db-*\", \"web\", ", "+ role db-oncall: also on web"),
+        ("\"sshd\", \"sudo\"", "\"sshd\"", "- role db-oncall: no longer for sudo, sudo-i"),
+        ("\"4h\"", "\"5h\"", "+ role db-oncall: for up to 5h, was 4h"),
+        ("\"4h\"", "\"3h\"", "- role db-oncall: for up to 3h, was 4h"),
+        ("uses = 3", "uses = \"unlimited\"", "+ role db-oncall: uses: unlimited, was 3"),
+        ("uses = 3", "uses = 3\nfrom = [\"::1\"]", "- role db-oncall: from ::1, was any"),
+        ("uses = 3", "uses = 3\nemergency = true", "+ role db-oncall: opens before anybody approved"),
+        (
+            "uses = 3",
+            "uses = 3\nhours = [{ days = \"sat\", tz = \"UTC\" }]",
+            "- role db-oncall: at sat 00:00-24:00 UTC, was any",
+        ),
+        ("[\"eve\"]", "[\"eve\", \"sam\"]", "+ auditors: sam (auditors)"),
+        (
+            "services = [\"login\"]",
+            "services = [\"login\"]\n[[exempt]]\ngroups = [\"bak\"]\nservices = [\"sshd\"]",
+            "+ exempt: @bak at sshd without asking anybody",
+        ),
+        (
+            "\"30m\"",
+            "\"31m\"",
+            "~ role db-oncall: other terms: start, end, default duration, restart or reason",
+        ),
+    ] {
+        assert!(WHOLE.contains(old), "{old}");
+        assert_eq!(said(WHOLE, &WHOLE.replace(old, new)), [expected], "{old} → {new}");
+    }
+}
+
+#[test]
+fn no_change_of_terms_goes_unsaid() {
+    for (old, new) in [
+        ("@databases", "databases"),
+        ("[\"oracle\"]", "[\"oracle\", \"postgres\"]"),
+        ("10.1.0.0/16", "10.1.0.0/17"),
+        ("mon-fri", "mon-sat"),
+        ("\"12h\"", "\"13h\""),
+        ("survives-reboot = true", "survives-reboot = false"),
+        ("INC-[0-9]", "CHG-[0-9]"),
+        ("keep-max = \"2h\"", "keep-max = \"3h\""),
+        ("\"10s\"", "\"11s\""),
+        ("emergency = true", "emergency = false"),
+        ("denials = 2", "denials = 1"),
+        ("\"managers\"", "\"bosses\""),
+        ("observe = [\"cups\"]", "observe = [\"cron\"]"),
+        ("\"adm-maria\"", "\"maria-adm\""),
+        ("10.9.0.4", "10.9.0.5"),
+    ] {
+        assert!(!said(RICH, &RICH.replace(old, new)).is_empty(), "{old} → {new}");
+    }
+}
