@@ -11,6 +11,9 @@ use crate::words::Verdict;
 /// `Check(service, user)`, `List(all)`, `Show(id)`, `Status()`, `Policy()`.
 pub const USER_INTERFACE: &str = "org.jitd.Jit1.User";
 
+/// The most entries that one `List` answers: the newest.
+pub const LIST_LIMIT: usize = 1000;
+
 /// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `LoadPolicy()`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 

@@ -3,7 +3,7 @@
 //! Data is what was asked for; what else the person should know is said on stderr. Every text from jitd passes
 //! through [`Shown`] here or in the table that holds it: people typed some of it.
 
-use jit_proto::manager::{Check, Entry, Policy, PolicySummary, Revoked, Status};
+use jit_proto::manager::{Check, Entry, LIST_LIMIT, Policy, PolicySummary, Revoked, Status};
 use jit_proto::text::{Shown, is_unprintable};
 use jit_proto::words::Verdict;
 use serde::Serialize;
@@ -78,7 +78,13 @@ pub(crate) fn list(entries: &[Entry], terminal: bool) -> View {
     if entries.is_empty() {
         return View { said: vec!["Nothing to list.".to_owned()], ..View::yes(String::new()) };
     }
-    View::yes(table(entries.iter(), terminal))
+    let mut view = View::yes(table(entries.iter(), terminal));
+    if entries.len() >= LIST_LIMIT {
+        // Nobody may take a part for the whole.
+        let note = format!("Only the newest {LIST_LIMIT} are listed; see an older one with: jitctl show ID");
+        view.said.push(note);
+    }
+    view
 }
 
 fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool) -> String {

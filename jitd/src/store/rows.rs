@@ -7,6 +7,7 @@ use jit_core::event::{PolicyText, Review};
 use jit_core::grant::{Claim, End, EndWhy, Grant};
 use jit_core::request::Request;
 use jit_core::state::{Pending, Row, State};
+use jit_proto::manager::LIST_LIMIT;
 use jit_proto::words::{RequestId, Uid};
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 use serde::Serialize;
@@ -182,10 +183,7 @@ pub(crate) struct Filter {
     pub(crate) uid: Option<Uid>,
 }
 
-/// The most that one `list` answers, newest last.
-pub(crate) const LIST_LIMIT: u32 = 1000;
-
-/// Requests and what became of them, oldest first.
+/// Requests and what became of them, oldest first; of more than [`LIST_LIMIT`], the newest.
 pub(crate) fn stories(store: &Connection, filter: Filter) -> Result<Vec<Story>, StoreError> {
     let mut ids = store
         .prepare(

@@ -109,7 +109,13 @@ fn holds(site: &Site, confirmed: &Confirmed, when: &str) {
     let records = audited(site);
     let list = site.shell("jitctl --json list --all");
     let entries: Vec<Entry> = serde_json::from_str(list.done()).unwrap();
-    let find = |id: &String| entries.iter().find(|entry| entry.grant.as_ref() == Some(id));
+    // The list stops at the newest thousand.
+    let find = |id: &String| {
+        let listed = entries.iter().find(|entry| entry.grant.as_ref() == Some(id)).cloned();
+        listed.or_else(|| {
+            serde_json::from_str(&site.machine.run(&["jitctl", "--json", "show", id]).stdout).ok()
+        })
+    };
     let revoked = confirmed.revoked.lock().unwrap();
     for id in confirmed.opened.lock().unwrap().iter() {
         let entry = find(id).unwrap_or_else(|| panic!("{when}: {id} was confirmed and is gone"));
