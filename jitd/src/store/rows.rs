@@ -185,6 +185,7 @@ pub(crate) struct Filter {
 
 /// Requests and what became of them, oldest first; of more than [`LIST_LIMIT`], the newest.
 pub(crate) fn stories(store: &Connection, filter: Filter) -> Result<Vec<Story>, StoreError> {
+    let limit = i64::try_from(LIST_LIMIT).unwrap_or(i64::MAX);
     let mut ids = store
         .prepare(
             "SELECT request.id FROM request LEFT JOIN grant_ ON grant_.request = request.id
@@ -193,7 +194,7 @@ pub(crate) fn stories(store: &Connection, filter: Filter) -> Result<Vec<Story>, 
              ORDER BY filed DESC, request.id LIMIT :limit",
         )?
         .query_map(
-            named_params! { ":all": filter.all, ":uid": filter.uid.map(Uid::as_u32), ":limit": LIST_LIMIT },
+            named_params! { ":all": filter.all, ":uid": filter.uid.map(Uid::as_u32), ":limit": limit },
             |row| row.get::<_, String>(0),
         )?
         .collect::<Result<Vec<_>, _>>()?;
