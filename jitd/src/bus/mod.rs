@@ -9,6 +9,7 @@ mod origin;
 pub(crate) mod private;
 pub(crate) mod system;
 pub(crate) mod user;
+mod wire;
 
 use std::sync::Arc;
 

@@ -20,6 +20,7 @@ use zruntime::net::unix::{UnixListener, UnixStream};
 use zruntime::{Event, SharedRuntime};
 
 use super::gate::Gate;
+use super::wire::Wire;
 use super::{App, Origin};
 use crate::log;
 use crate::who::Peer;
@@ -81,7 +82,6 @@ async fn answer(
     timer: &SharedRuntime,
     stream: UnixStream<zruntime::Shared>,
 ) -> zbus::Result<()> {
-    let stream = stream.into_std();
     let facts = getsockopt(&stream, PeerCredentials).map_err(std::io::Error::from)?;
     let (Ok(uid), Ok(pid)) = (Uid::try_from(facts.uid()), u32::try_from(facts.pid())) else {
         return Err(std::io::Error::other("the peer has no uid").into());
@@ -93,7 +93,7 @@ async fn answer(
     let was_asked = asked.listen();
     let gate = Gate { app, origin: Origin::Private(Peer { uid, pid: Some(pid) }), asked: Some(asked) };
     let begin = async {
-        let server = Builder::unix_stream(stream).server(Guid::generate()).p2p();
+        let server = Builder::socket(Wire::new(stream, uid)).server(Guid::generate()).p2p();
         let connection = server.serve_at(OBJECT_PATH, gate).build().await?;
         let gone = connection.closed();
         // A module that gave up is gone before it asked.
