@@ -322,9 +322,15 @@ impl Desk {
         let now = self.clock.now();
         let counts = open.tally.drain().into_iter().map(|(actor, event)| (Some(actor), vec![event]));
         self.commit_all(open, &now, counts.collect());
-        let ticket = self.commit(open, None, &now, vec![Event::Stopped]).ok();
+        let stopped = self.commit(open, None, &now, vec![Event::Stopped]);
         *room = Room::Down("it is stopping".into());
-        ticket
+        match stopped {
+            Ok(ticket) => Some(ticket),
+            Err(err) => {
+                log::error(format_args!("the stop could not be recorded: {err}"));
+                None
+            }
+        }
     }
 
     /// A session that ends is worth a record where its login was: who is exempt leaves none for coming, and none

@@ -127,6 +127,7 @@ impl User {
     ) -> Result<String, Error> {
         let desk = &self.app.desk;
         let trouble = desk.trouble();
+        // Without a policy `trouble` says why; status must answer all the same.
         let known = desk.policy().ok();
         let (caller, _, _places) = self.account(connection, &header).await?;
         let see_all = may_read_all(&self.app, &caller);
