@@ -208,6 +208,37 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The request that it is about, whether that is open by now or not.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Requested { request } => Some(request.id),
+            Self::Reviewed { request, .. }
+            | Self::Discounted { request, .. }
+            | Self::Refused { request, .. }
+            | Self::Lapsed { request, .. }
+            | Self::Settled { request, .. }
+            | Self::Withdrawn { request, .. } => Some(*request),
+            Self::Opened { grant } => Some(grant.request()),
+            Self::Began { grant, .. } | Self::Ended { grant, .. } => Some((*grant).into()),
+            Self::Started { .. }
+            | Self::Stopped
+            | Self::PolicyLoaded { .. }
+            | Self::PolicyRefused { .. }
+            | Self::Locked { .. }
+            | Self::Unlocked { .. }
+            | Self::Allowed { .. }
+            | Self::SessionOpened { .. }
+            | Self::SessionClosed { .. }
+            | Self::ClaimVoided { .. }
+            | Self::Denied { .. }
+            | Self::Unmanaged { .. }
+            | Self::Recovered { .. } => None,
+        }
+    }
+}
+
 /// Who came from where to which service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Login {

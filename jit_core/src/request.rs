@@ -184,12 +184,12 @@ fn filed(here: Here<'_>, role: &Role, request: Request) -> Vec<Event> {
 }
 
 /// What every request goes through, whoever files it.
-fn new_request<'p>(
-    here: Here<'p>,
+fn new_request(
+    here: Here<'_>,
     filed_by: Person,
     order: RequestOrder,
     extends: Option<GrantId>,
-) -> Result<(&'p Role, Request), Refusal> {
+) -> Result<(&Role, Request), Refusal> {
     let Here { policy, state, host, now } = here;
     let RequestOrder { beneficiary, role, duration, start, reason, id } = order;
     let role = here.role(&role)?;

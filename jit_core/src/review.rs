@@ -240,7 +240,8 @@ pub(crate) fn lapsed(here: Here<'_>, pending: &Pending) -> Option<Event> {
 }
 
 /// How long a request certainly does not lapse; absent if it never does.
-pub(crate) fn lapses_in(here: Here<'_>, pending: &Pending) -> Option<Duration> {
+#[must_use]
+pub fn lapses_in(here: Here<'_>, pending: &Pending) -> Option<Duration> {
     let Pending { request, reviews } = pending;
     let now = here.now;
     let role = here.role(&request.role).ok()?;
@@ -249,7 +250,8 @@ pub(crate) fn lapses_in(here: Here<'_>, pending: &Pending) -> Option<Duration> {
         Progress::Waits { stage, .. } => stage.expires.map(|expires| {
             let waited = now.since(began);
             // The first limit is of interest too: then others are asked.
-            if waited < expires { expires - waited } else { (expires * 2).saturating_sub(waited) }
+            let limit = if waited < expires { expires } else { expires * 2 };
+            limit.saturating_sub(waited)
         }),
         Progress::Lapsed { .. } => Some(Duration::ZERO),
         Progress::Met | Progress::Denied { .. } => None,

@@ -108,7 +108,8 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         runtime: runtime.clone(),
         store: store.clone(),
         in_flight: Arc::new(InFlight::default()),
-        ration: Ration::default(),
+        ration: Ration::of_questions(),
+        filing: Ration::of_requests(),
     });
 
     let settled = app.desk.settled.listen();
