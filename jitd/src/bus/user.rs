@@ -152,7 +152,7 @@ impl User {
         }
         let records = desk.next_seq().filter(|_| see_all);
         let unsent = match records {
-            Some(next) => Some(unsent(&self.app.store, next).await?),
+            Some(next) => Some(read(&self.app.store, move |store| sink::unsent(store, next)).await?),
             None => None,
         };
         json(&manager::Status {
@@ -231,16 +231,6 @@ fn may_read_all(app: &App, caller: &Subject) -> bool {
 fn is_about(story: &rows::Story, caller: &Subject) -> bool {
     let beneficiary = &story.request.beneficiary;
     beneficiary.uid == caller.uid && beneficiary.name == caller.name
-}
-
-async fn unsent(store: &StorePath, next: u64) -> Result<Vec<(String, u64)>, Error> {
-    read(store, move |store| {
-        sink::NAMES
-            .into_iter()
-            .map(|name| Ok((name.to_owned(), next.saturating_sub(rows::cursor(store, name)?))))
-            .collect()
-    })
-    .await
 }
 
 /// Reads the store off the main thread: a slow disk must not keep a login waiting.
