@@ -290,6 +290,17 @@ impl Desk {
         }
     }
 
+    /// A look at what is true now, for whoever tells people of it; `None` while jitd cannot decide. It is taken
+    /// under the lock: logins wait for it.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Policy, &State, &Moment) -> T) -> Option<T> {
+        match &*self.enter() {
+            Room::Open(Open { state, policy: Some(known), .. }) => {
+                Some(at(&known.policy, state, &self.clock.now()))
+            }
+            _ => None,
+        }
+    }
+
     /// The clocks now.
     pub(crate) fn now(&self) -> Moment {
         self.clock.now()

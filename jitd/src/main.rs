@@ -10,6 +10,7 @@ mod desk;
 mod desk_tests;
 mod files;
 mod log;
+mod motd;
 mod notify;
 mod recovery;
 mod settings;
@@ -31,6 +32,7 @@ use zruntime::signal::{Signal, Signals};
 use bus::{App, InFlight, Ration};
 use clock::Clock;
 use desk::Desk;
+use motd::Motd;
 use settings::Settings;
 use store::StorePath;
 use store::writer;
@@ -134,6 +136,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let system = runtime
         .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
     let due = runtime.spawn("due", keep_time(Arc::clone(&app), runtime.clone()));
+    let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
 
     // Ready means: on both roads. A bus that is down does not keep us from serving the private one.
     if runtime.timeout(Duration::from_secs(3), wait).await.is_err() {
@@ -147,7 +150,8 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let ticket = app.desk.close();
-    drop((private, system, due));
+    drop((private, system, due, motd));
+    Motd::default().remove();
     if let Some(ticket) = ticket
         && let Err(err) = ticket.durable().await
     {
