@@ -16,6 +16,7 @@ mod recovery;
 mod settings;
 mod sink;
 mod store;
+mod terminals;
 mod who;
 
 use std::fs;
@@ -137,6 +138,9 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
     let due = runtime.spawn("due", keep_time(Arc::clone(&app), runtime.clone()));
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
+    let terminals = settings
+        .tell_terminals
+        .then(|| runtime.spawn("terminals", terminals::keep_telling(Arc::clone(&app), runtime.clone())));
 
     // Ready means: on both roads. A bus that is down does not keep us from serving the private one.
     if runtime.timeout(Duration::from_secs(3), wait).await.is_err() {
@@ -150,7 +154,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let ticket = app.desk.close();
-    drop((private, system, due, motd));
+    drop((private, system, due, motd, terminals));
     Motd::default().remove();
     if let Some(ticket) = ticket
         && let Err(err) = ticket.durable().await
