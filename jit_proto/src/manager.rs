@@ -129,7 +129,8 @@ pub struct Status {
     pub active: Vec<Entry>,
     /// Records in the audit log; absent unless the caller may read it.
     pub audit_records: Option<u64>,
-    /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above.
+    /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above. A log
+    /// that is off is not named.
     pub unsent: Option<Vec<(String, u64)>>,
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn keep(app: Arc<App>) {
     let mut said = None;
     loop {
         let changed = app.desk.changed.listen();
-        // While jitd cannot decide, nobody can review either.
+        // What cannot be known, as jitd cannot decide, is not shown.
         let waiting = app.desk.look(|_, state, _| state.pending().len()).unwrap_or(0);
         if shown != Some(waiting) {
             let outcome;
