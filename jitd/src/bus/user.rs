@@ -239,7 +239,7 @@ impl User {
         };
         let records = desk.next_seq().filter(|_| see_all);
         let unsent = match records {
-            Some(next) => Some(unsent(&self.app.store, next).await?),
+            Some(next) => Some(read(&self.app.store, move |store| sink::unsent(store, next)).await?),
             None => None,
         };
         json(&manager::Status {
@@ -413,16 +413,6 @@ pub(super) fn optional_reason(reason: &str) -> Result<Option<Reason>, Error> {
 pub(super) fn random_id() -> Result<RequestId, Error> {
     let bits = getrandom::u64().map_err(|err| Error::CannotDecide(format!("no random id: {err}")))?;
     Ok(RequestId::from_bits(bits))
-}
-
-async fn unsent(store: &StorePath, next: u64) -> Result<Vec<(String, u64)>, Error> {
-    read(store, move |store| {
-        sink::NAMES
-            .into_iter()
-            .map(|name| Ok((name.to_owned(), next.saturating_sub(rows::cursor(store, name)?))))
-            .collect()
-    })
-    .await
 }
 
 /// Reads the store off the main thread: a slow disk must not keep a login waiting.
