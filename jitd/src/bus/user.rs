@@ -353,7 +353,8 @@ impl User {
             Err(err) => return Err(err.into()),
         };
         let story = read(&self.app.store, move |store| rows::story(store, id)).await?;
-        let story = story.filter(|story| is_about(story, &caller.account));
+        // What was ended by this order is the caller's own, under whichever of their accounts.
+        let story = story.filter(|story| changed.is_none() || is_about(story, &caller.account));
         match (changed, story) {
             (changed, Some(story)) => {
                 let entry = self.entry(&story);
