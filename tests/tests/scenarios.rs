@@ -26,6 +26,8 @@ mod package;
 mod people;
 #[path = "scenarios/recovery.rs"]
 mod recovery;
+#[path = "scenarios/requests.rs"]
+mod requests;
 #[path = "scenarios/site.rs"]
 mod site;
 #[path = "scenarios/stage.rs"]
@@ -88,6 +90,24 @@ const SCENARIOS: &[Scenario] = &[
     shared("becoming_root_by_sudo_makes_nobody_a_reviewer_of_anything", people::becoming_root_makes_no_reviewer),
     shared("where_two_must_agree_root_alone_opens_nothing", people::two_must_agree),
     shared("an_order_against_policy_changes_nothing_and_says_why", people::wrong_orders),
+
+    // asking and reviewing
+    shared("an_extension_leaves_no_gap_for_whoever_is_logged_in", requests::extending),
+    shared("what_nobody_decides_passes_to_the_next_people_then_lapses_and_never_opens", requests::a_lapse),
+    shared("two_stages_of_one_and_two_open_with_the_last_of_three_people", requests::two_stages),
+    shared("a_denial_ends_a_request_and_says_who_and_why", requests::a_denial),
+    shared("of_taking_back_and_approving_at_once_one_happens", requests::taking_back),
+    shared("a_scheduled_window_opens_at_its_time", requests::a_scheduled_start),
+    shared("a_grant_that_needs_a_second_person_waits_for_them", requests::a_grant_for_two),
+    shared("what_two_reviewers_narrow_opens_as_what_both_leave", requests::narrowing),
+    shared("an_emergency_opens_at_once_loudly_and_owes_a_review", requests::an_emergency),
+    shared("whoever_is_root_by_a_window_approves_nothing_as_somebody_else", requests::as_somebody_else),
+    shared("a_review_that_does_not_count_is_refused_and_says_why", requests::wrong_reviews),
+    shared("an_id_one_may_not_see_looks_like_none_and_signals_tell_ids_alone", requests::what_strangers_learn),
+    shared("one_persons_flood_of_requests_stops_nobody_else", requests::a_flood_of_requests),
+    shared("a_lock_ends_windows_refuses_with_its_message_and_is_lifted_by_order_or_time", requests::locking),
+    shared("a_reason_with_controls_is_refused_on_every_road", requests::what_people_type),
+    own("killed_between_any_two_steps_jitd_keeps_requests_and_reviews_whole", requests::kills_between_any_two_steps),
 
     // attacks
     shared("nobody_but_root_can_own_the_bus_name", attacks::owning_the_name),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jit_core::audit::merkle;
 use jit_core::event::{Event, Record};
 use jit_core::state::State;
+use jit_proto::words::RequestId;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::site::Site;
@@ -12,16 +13,28 @@ use crate::site::Site;
 /// What the store says, table by table, in words that can be compared.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tables {
-    /// State by request.
-    requests: BTreeMap<String, String>,
-    /// Number of reviews by request.
-    reviews: BTreeMap<String, usize>,
+    /// State by request, and how it ended without having opened.
+    requests: BTreeMap<String, (String, Option<String>)>,
+    /// By request the number of reviews, and of those that count no more.
+    reviews: BTreeMap<String, (usize, usize)>,
     /// Uses and end by grant.
     grants: BTreeMap<String, (u32, Option<String>)>,
     /// Grant by claim.
     claims: BTreeMap<u64, String>,
+    /// What is locked.
+    locks: Vec<String>,
+    /// Sessions that have not been seen to end, by the record of their opening.
+    sessions: Vec<u64>,
     /// Digests in the order of loading.
     policies: Vec<String>,
+}
+
+impl Tables {
+    fn close(&mut self, request: &RequestId, how: &str) {
+        let row = ("closed".to_owned(), Some(how.to_owned()));
+        let before = self.requests.insert(request.to_string(), row);
+        assert_eq!(before, Some(("pending".to_owned(), None)), "{request} ends once");
+    }
 }
 
 /// Every record of the log, checked for gaps, leaves and agreement with the tables.
@@ -70,15 +83,24 @@ fn folded(records: &[Record]) -> Tables {
         state.apply(record);
         match &record.event {
             Event::Requested { request } => {
-                tables.requests.insert(request.id.to_string(), "pending".into());
+                tables.requests.insert(request.id.to_string(), ("pending".into(), None));
             }
-            Event::Reviewed { request, .. } => *tables.reviews.entry(request.to_string()).or_default() += 1,
-            Event::Withdrawn { request, .. } | Event::Refused { request, .. } => {
-                tables.requests.insert(request.to_string(), "withdrawn".into());
+            Event::Reviewed { request, .. } => {
+                tables.reviews.entry(request.to_string()).or_default().0 += 1;
             }
+            Event::Discounted { request, .. } => {
+                tables.reviews.entry(request.to_string()).or_default().1 += 1;
+            }
+            Event::Withdrawn { request, .. } => tables.close(request, "withdrawn"),
+            Event::Refused { request, .. } => tables.close(request, "denied"),
+            Event::Lapsed { request, .. } => tables.close(request, "lapsed"),
             Event::Opened { grant } => {
-                tables.requests.insert(grant.request().to_string(), "opened".into());
+                let state = if grant.emergency { "owed" } else { "opened" };
+                tables.requests.insert(grant.request().to_string(), (state.into(), None));
                 tables.grants.insert(grant.id.to_string(), (0, None));
+            }
+            Event::Settled { request, .. } => {
+                tables.requests.insert(request.to_string(), ("opened".into(), None));
             }
             Event::Ended { grant, why, .. } => {
                 let row = tables.grants.get_mut(&grant.to_string()).expect("what ends was open");
@@ -93,6 +115,9 @@ fn folded(records: &[Record]) -> Tables {
             tables.grants.entry(grant.id.to_string()).and_modify(|row| row.0 = grant.used);
         }
     }
+    tables.locks = state.locks().keys().map(ToString::to_string).collect();
+    tables.locks.sort();
+    tables.sessions = state.sessions().iter().map(|session| session.id).collect();
     tables.claims = state.claims().iter().map(|claim| (claim.id, claim.grant.to_string())).collect();
     tables
 }
@@ -107,14 +132,22 @@ fn found(store: &Connection) -> rusqlite::Result<Tables> {
         store.prepare(query)?.query_map([], row)?.collect()
     }
     Ok(Tables {
-        requests: all(store, "SELECT id, state FROM request", |row| Ok((row.get(0)?, row.get(1)?)))?
-            .into_iter()
-            .collect(),
-        reviews: all(store, "SELECT request, count(*) FROM review GROUP BY request", |row| {
-            Ok((row.get(0)?, usize::try_from(row.get::<_, u32>(1)?).unwrap_or(0)))
+        requests: all(store, "SELECT id, state, how FROM request", |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
         })?
         .into_iter()
         .collect(),
+        reviews: all(
+            store,
+            "SELECT request, count(*), count(discounted) FROM review GROUP BY request",
+            |row| Ok((row.get(0)?, (count(row.get(1)?), count(row.get(2)?)))),
+        )?
+        .into_iter()
+        .collect(),
+        locks: all(store, "SELECT scope FROM lock ORDER BY scope", |row| row.get(0))?,
+        sessions: all(store, "SELECT id FROM session ORDER BY id", |row| {
+            Ok(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0))
+        })?,
         grants: all(store, "SELECT id, used, why FROM grant_", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
         })?
@@ -127,4 +160,8 @@ fn found(store: &Connection) -> rusqlite::Result<Tables> {
         .collect(),
         policies: all(store, "SELECT digest FROM policy ORDER BY nr", |row| row.get(0))?,
     })
+}
+
+fn count(rows: u32) -> usize {
+    usize::try_from(rows).unwrap_or(0)
 }

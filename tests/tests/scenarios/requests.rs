@@ -1,0 +1,407 @@
+//! People ask and review, each in a login of their own: who opens what for whom, and what becomes of the rest.
+
+use std::thread;
+use std::time::Duration;
+
+use jit_proto::manager::Entry;
+use jit_tests::machine::{Output, until};
+
+use crate::site::{Entrance, SOON, Site, read};
+use crate::store::audited;
+
+const REASON: &str = "INC-42 the disk is full";
+
+/// A role that opens sudo for one person, with these stages; `{role}` in them stands for its name.
+fn role(site: &Site, name: &str, rest: &str, stages: &str) {
+    role_for(site, name, &["sudo"], rest, stages);
+}
+
+fn role_for(site: &Site, name: &str, services: &[&str], rest: &str, stages: &str) {
+    let stages = stages.replace("{role}", name);
+    let text = format!(
+        "[role.{name}]\nhosts = [\"*\"]\nservices = {services:?}\neligible = {{ users = [\"{name}\"] }}\n\
+         max-duration = \"4h\"\ndefault-duration = \"30m\"\n{rest}{stages}"
+    );
+    site.policy(&format!("50-{name}"), &text);
+}
+
+fn stage(name: &str, users: &[&str], rest: &str) -> String {
+    let users = users.iter().map(|user| format!("{user:?}")).collect::<Vec<_>>().join(", ");
+    format!("[[role.{{role}}.stage]]\nname = \"{name}\"\napprovers = {{ users = [{users}] }}\n{rest}")
+}
+
+/// Somebody asks for the role that is called as they are.
+fn ask(site: &Site, who: &str, more: &str) -> Entry {
+    read(
+        &site.logged_in(who, &format!("jitctl --json request --yes --role {who} --reason '{REASON}' {more}")),
+    )
+}
+
+fn approve(site: &Site, who: &str, id: &str) -> Output {
+    site.logged_in(who, &format!("jitctl approve --yes {id}"))
+}
+
+fn pending(site: &Site, who: &str) -> Vec<String> {
+    let entries: Vec<Entry> = read(&site.logged_in(who, "jitctl --json pending"));
+    entries.into_iter().map(|entry| entry.request).collect()
+}
+
+/// Whether sudo lets somebody in.
+fn sudo(site: &Site, who: &str) -> Output {
+    site.logged_in(who, "sudo -n id -un")
+}
+
+pub(crate) fn two_stages(site: &Site) {
+    site.people_with_a_way_in(&["rosa", "leo", "sina", "sven", "stig"]);
+    // leo is asked in both stages, and counts in one.
+    let stages =
+        [stage("lead", &["leo", "rosa"], ""), stage("security", &["sina", "sven", "leo"], "approvals = 2\n")];
+    role(site, "rosa", "", &stages.concat());
+    let entry = ask(site, "rosa", "--for 20m");
+    assert_eq!((entry.state.as_str(), entry.duration), ("pending", 1200), "{entry:?}");
+    let id = &entry.request;
+
+    assert_eq!(pending(site, "leo"), [id.clone()]);
+    for nobody in ["rosa", "sina", "stig"] {
+        assert_eq!(pending(site, nobody), [""; 0], "{nobody} is not asked now");
+        approve(site, nobody, id).exits(1);
+    }
+    approve(site, "leo", id).done();
+    assert_eq!(pending(site, "leo"), [""; 0], "he counts once");
+    approve(site, "leo", id).exits(1).says("one person counts once");
+    approve(site, "sina", id).done();
+    sudo(site, "rosa").is_shut();
+    approve(site, "sven", id).done();
+    sudo(site, "rosa").admits("root");
+
+    let entry: Entry = read(&site.logged_in("rosa", &format!("jitctl --json show {id}")));
+    assert_eq!(entry.state, "active");
+    let by: Vec<_> = entry.reviews.iter().map(|review| (review.by.as_str(), review.stage.as_str())).collect();
+    assert_eq!(by, [("leo", "lead"), ("sina", "security"), ("sven", "security")]);
+    approve(site, "sven", id).exits(1);
+}
+
+pub(crate) fn a_denial(site: &Site) {
+    site.people_with_a_way_in(&["dora", "dirk", "dana"]);
+    role(site, "dora", "", &stage("lead", &["dirk", "dana"], ""));
+    let id = ask(site, "dora", "").request;
+    site.logged_in("dirk", &format!("jitctl deny --yes {id} --reason 'not today'")).done();
+    let entry: Entry = read(&site.logged_in("dora", &format!("jitctl --json show {id}")));
+    assert_eq!((entry.state.as_str(), entry.ended.as_deref()), ("ended", Some("denied")));
+    assert_eq!(entry.reviews[0].note.as_deref(), Some("not today"));
+    site.logged_in("dora", &format!("jitctl show {id}")).says("dirk").says("not today").done();
+    approve(site, "dana", &id).exits(1).says("denied");
+    sudo(site, "dora").is_shut();
+}
+
+pub(crate) fn a_lapse(site: &Site) {
+    site.people_with_a_way_in(&["lena", "lars", "lutz"]);
+    let stages = stage("lead", &["lars"], "expires = \"5s\"\nthen = { users = [\"lutz\"] }\n");
+    role(site, "lena", "", &stages);
+    let id = ask(site, "lena", "").request;
+    assert_eq!(pending(site, "lars"), [id.clone()]);
+    until(SOON, "it has passed on to lutz", || pending(site, "lutz") == [id.clone()]);
+    assert_eq!(pending(site, "lars"), [""; 0]);
+    until(SOON, "it has lapsed", || site.entry(&id).state == "ended");
+    assert_eq!(site.entry(&id).ended.as_deref(), Some("lapsed"));
+    approve(site, "lutz", &id).exits(1).says("lapsed");
+    sudo(site, "lena").is_shut();
+    assert_eq!(site.logged("lapsed", &id).len(), 1);
+}
+
+pub(crate) fn taking_back(site: &Site) {
+    site.people_with_a_way_in(&["wim", "wolf"]);
+    role(site, "wim", "", &stage("lead", &["wolf"], ""));
+    // Taken back while it is being approved: one of the two happens, and everybody is told the same.
+    for round in 0..4 {
+        let id = ask(site, "wim", "").request;
+        let both = [
+            site.start_logged_in("wolf", &format!("jitctl approve --yes {id}")),
+            site.start_logged_in("wim", &format!("jitctl withdraw {id}")),
+        ];
+        let [approved, withdrawn] = both.map(|running| running.output());
+        let entry = site.entry(&id);
+        assert_ne!(approved.is_ok(), withdrawn.is_ok(), "round {round}: {approved} {withdrawn}");
+        let state = if approved.is_ok() { "active" } else { "ended" };
+        assert_eq!(entry.state, state, "round {round}: {approved} {withdrawn}");
+        assert_eq!(sudo(site, "wim").is_ok(), approved.is_ok());
+        if let Some(grant) = entry.grant {
+            site.logged_in("wim", &format!("jitctl done {grant}")).done();
+            assert_eq!(site.entry(&id).ended.as_deref(), Some("done"));
+        }
+        sudo(site, "wim").is_shut();
+    }
+    site.logged_in("wolf", &format!("jitctl withdraw {}", ask(site, "wim", "").request)).exits(1);
+}
+
+pub(crate) fn extending(site: &Site) {
+    site.people_with_a_way_in(&["elsa", "emil"]);
+    role(site, "elsa", "", &stage("lead", &["emil"], ""));
+    let entry = ask(site, "elsa", "--for 12s");
+    approve(site, "emil", &entry.request).done();
+    let grant = site.entry(&entry.request).grant.unwrap();
+    // From a login that lives on over the end.
+    let script = format!(
+        "jitctl --json extend {grant} --for 20m --reason '{REASON}' >extend.json; \
+         for n in $(seq 40); do sudo -n true && echo in || echo out; sleep 0.5; done"
+    );
+    let live = site.start_logged_in("elsa", &script);
+    let path = "/home/elsa/extend.json";
+    until(SOON, "she has asked", || site.machine.read(path).contains("\"request\""));
+    let more: Entry = serde_json::from_str(&site.machine.read(path)).unwrap();
+    assert_eq!((more.extends.as_deref(), more.state.as_str()), (Some(grant.as_str()), "pending"));
+    approve(site, "emil", &more.request).done();
+    assert_eq!(site.entry(&more.request).state, "scheduled");
+    let tries = live.output();
+    assert!(!tries.done().contains("out") && tries.stdout.matches("in").count() == 40, "a gap: {tries}");
+    assert_eq!(site.entry(&entry.request).ended.as_deref(), Some("expired"));
+    assert_eq!(site.entry(&more.request).state, "active");
+}
+
+pub(crate) fn a_scheduled_start(site: &Site) {
+    site.people_with_a_way_in(&["tilda", "tore"]);
+    role(site, "tilda", "", &stage("lead", &["tore"], ""));
+    let start = site.shell("date -u -d '+8 seconds' +%Y-%m-%dT%H:%M:%SZ").done().trim().to_owned();
+    let id = ask(site, "tilda", &format!("--start {start} --for 10m")).request;
+    approve(site, "tore", &id).done();
+    assert_eq!(site.entry(&id).state, "scheduled");
+    sudo(site, "tilda").is_shut();
+    until(SOON, "it has begun", || site.entry(&id).state == "active");
+    assert!(site.shell("date -u +%Y-%m-%dT%H:%M:%SZ").done().trim() >= start.as_str(), "too early");
+    sudo(site, "tilda").admits("root");
+    assert_eq!(
+        site.entry(&id).start.as_deref(),
+        Some(start.as_str()),
+        "from its time, not from its approval"
+    );
+}
+
+pub(crate) fn a_grant_for_two(site: &Site) {
+    site.people_with_a_way_in(&["gabi", "gerd"]);
+    role(site, "gabi", "", &stage("lead", &["root", "gerd"], "approvals = 2\n"));
+    let entry = site.grant("gabi", "gabi", "10m");
+    assert_eq!((entry.state.as_str(), entry.reviews.len()), ("pending", 1));
+    sudo(site, "gabi").is_shut();
+    approve(site, "gerd", &entry.request).done();
+    sudo(site, "gabi").admits("root");
+}
+
+pub(crate) fn narrowing(site: &Site) {
+    site.people_with_a_way_in(&["nora", "nick", "nele"]);
+    let stages = stage("lead", &["nick", "nele"], "approvals = 2\n");
+    role_for(site, "nora", &["sudo", "su"], "", &stages);
+    let id = ask(site, "nora", "--for 2h").request;
+    let narrow = |who: &str, how: &str| site.logged_in(who, &format!("jitctl approve --yes {id} {how}"));
+    narrow("nick", "--for 5h").exits(1).says("cannot make it");
+    narrow("nick", "--services sshd").exits(1).says("was not asked for");
+    narrow("nick", "--for 10m").done();
+    narrow("nele", "--for 1h --services sudo").done();
+    let entry = site.entry(&id);
+    assert_eq!((entry.state.as_str(), entry.services.as_slice()), ("active", &["sudo".to_owned()][..]));
+    assert!(entry.remaining <= 600, "{entry:?}");
+    sudo(site, "nora").admits("root");
+    site.with_password("nora", "su -c 'id -un' root", "root-pw").is_shut();
+}
+
+pub(crate) fn an_emergency(site: &Site) {
+    site.people_with_a_way_in(&["erna", "egon", "ede"]);
+    role(site, "erna", "emergency = true\n", &stage("afterwards", &["egon", "ede"], "denials = 1\n"));
+    let entry = ask(site, "erna", "");
+    assert_eq!((entry.state.as_str(), entry.review_owed), ("active", true), "{entry:?}");
+    let id = &entry.request;
+    sudo(site, "erna").admits("root");
+    let alert =
+        format!("journalctl --no-pager -o cat -p alert..alert SYSLOG_IDENTIFIER=jitd | grep -c {}", &id[2..]);
+    until(SOON, "the journal has an alert", || site.shell(&alert).stdout.trim() == "1");
+    assert_eq!(pending(site, "egon"), [id.clone()]);
+    site.logged_in("egon", "jitctl pending").says("emergency").done();
+    let again = format!("jitctl request --yes --role erna --reason '{REASON}'");
+    site.logged_in("erna", &again).exits(1).says("still owes a review");
+    approve(site, "erna", id).exits(1);
+    approve(site, "egon", id).done();
+    assert_eq!(pending(site, "ede"), [""; 0]);
+
+    // Reviewed: it opens again; and a denial ends what is open.
+    let second = ask(site, "erna", "");
+    site.logged_in("ede", &format!("jitctl deny --yes {} --reason 'no emergency'", second.request)).done();
+    assert_eq!(site.entry(&second.request).ended.as_deref(), Some("revoked"));
+    sudo(site, "erna").is_shut();
+}
+
+/// Everything that somebody who is root by a window can try, to approve what is theirs.
+pub(crate) fn as_somebody_else(site: &Site) {
+    site.people_with_a_way_in(&["mal", "olga-b"]);
+    role(site, "mal", "", &stage("lead", &["root", "olga-b"], ""));
+    site.open("mal", "mal", "30m");
+    let id = ask(site, "mal", "").request;
+    let approve = format!("jitctl approve --yes {id}");
+    let try_as = |command: &str| site.logged_in("mal", command);
+    for attempt in [
+        format!("sudo -n {approve}"),
+        format!("sudo -n -u olga-b {approve}"),
+        format!("sudo -n su olga-b -c '{approve}'"),
+        format!("sudo -n setpriv --reuid olga-b --regid olga-b --init-groups {approve}"),
+        // The kernel lets nobody change a login uid that is set, but who has CAP_AUDIT_CONTROL.
+        format!(
+            "sudo -n setpriv --inh-caps -audit_control --bounding-set -audit_control sh -c 'echo 0 >/proc/self/loginuid; {approve}'"
+        ),
+        // A process that nobody logged in to start, while mal's session may be root's: held open behind it.
+        format!("sudo -n sh -c 'systemd-run --quiet --pipe --wait {approve}; sleep 1'"),
+    ] {
+        let tried = try_as(&attempt);
+        assert_eq!(site.entry(&id).state, "pending", "{attempt} opened it: {tried}");
+        assert!(!tried.is_ok(), "{attempt}: {tried}");
+    }
+    assert_eq!(site.entry(&id).reviews.len(), 0);
+}
+
+pub(crate) fn wrong_reviews(site: &Site) {
+    site.people_with_a_way_in(&["vera", "veit", "vlad", "vito"]);
+    site.shell("groupadd vleads && gpasswd -a veit vleads").done();
+    let stages =
+        "[[role.{role}.stage]]\nname = \"lead\"\napprovers = { groups = [\"vleads\"], users = [\"vlad\"] }\n"
+            .to_owned()
+            + &stage("security", &["vito"], "");
+    role(site, "vera", "", &stages);
+    let id = ask(site, "vera", "").request;
+    approve(site, "vera", &id).exits(1);
+    approve(site, "vito", &id).exits(1).says("'lead' asks");
+    approve(site, "veit", "r-00000000").exits(1);
+    // Another digest than what waits.
+    let digest = "0".repeat(64);
+    let call = format!(
+        "busctl call org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1.Review Review ssstasus {id} {digest} approve 0 0 0 ''"
+    );
+    site.logged_in("veit", &call).says("digest").is_shut();
+
+    // Who reviewed and is no longer asked at the opening does not count.
+    approve(site, "veit", &id).done();
+    site.shell("gpasswd -d veit vleads").done();
+    approve(site, "vito", &id).exits(1);
+    assert_eq!(site.entry(&id).state, "pending");
+    approve(site, "vlad", &id).done();
+    approve(site, "vito", &id).done();
+    let entry = site.entry(&id);
+    let by: Vec<_> = entry.reviews.iter().map(|review| review.by.as_str()).collect();
+    assert_eq!((entry.state.as_str(), by), ("active", vec!["vlad", "vito"]));
+    assert_eq!(site.logged("discounted", "veit").len(), 1);
+}
+
+pub(crate) fn what_strangers_learn(site: &Site) {
+    site.people_with_a_way_in(&["hugo", "hans", "horst"]);
+    role(site, "hugo", "", &stage("lead", &["hans"], ""));
+    let heard = site.start_logged_in(
+        "horst",
+        "timeout 12 dbus-monitor --system \"type='signal',interface='org.jitd.Jit1.User'\"",
+    );
+    thread::sleep(Duration::from_secs(1));
+    let id = ask(site, "hugo", "").request;
+    for order in ["show", "withdraw", "done", "approve --yes"] {
+        let hidden = site.logged_in("horst", &format!("jitctl {order} {id}"));
+        let absent = site.logged_in("horst", &format!("jitctl {order} r-00000000"));
+        hidden.exits(1);
+        absent.exits(1);
+        assert_eq!(hidden.stderr.replace(&id, "ID"), absent.stderr.replace("r-00000000", "ID"), "{order}");
+        assert_eq!(hidden.stdout.replace(&id, "ID"), absent.stdout.replace("r-00000000", "ID"), "{order}");
+    }
+    site.logged_in("hans", &format!("jitctl show {id}")).says(REASON).done();
+    let heard = heard.output().stdout;
+    assert!(heard.contains(&id), "{heard}");
+    for secret in ["INC-42", "hugo", "hans"] {
+        assert!(!heard.contains(secret), "a signal tells {secret}: {heard}");
+    }
+}
+
+pub(crate) fn a_flood_of_requests(site: &Site) {
+    site.people_with_a_way_in(&["fips", "fred", "fay"]);
+    role(site, "fips", "", &stage("lead", &["fay"], ""));
+    role(site, "fred", "", &stage("lead", &["fay"], ""));
+    let flood =
+        format!("for n in $(seq 25); do jitctl request --yes --role fips --reason '{REASON}' & done; wait");
+    let flood = site.start_logged_in("fips", &flood);
+    let entry = ask(site, "fred", "");
+    flood.output();
+    assert_eq!(entry.state, "pending");
+    let waiting = pending(site, "fay");
+    assert_eq!(waiting.len(), 11, "ten of fips and fred's: {waiting:?}");
+    site.logged_in("fips", &format!("jitctl request --yes --role fips --reason '{REASON}'")).exits(1);
+}
+
+pub(crate) fn locking(site: &Site) {
+    site.people_with_a_way_in(&["ludo", "lisa"]);
+    role(site, "ludo", "", &stage("lead", &["lisa"], ""));
+    let open = || {
+        let id = ask(site, "ludo", "").request;
+        approve(site, "lisa", &id).done();
+        sudo(site, "ludo").admits("root");
+        id
+    };
+    let id = open();
+    site.logged_in("lisa", "jitctl lock user:ludo").exits(4);
+    site.shell("jitctl lock user:ludo --message 'INC-7 under investigation'").done();
+    assert_eq!(site.entry(&id).ended.as_deref(), Some("locked"));
+    sudo(site, "ludo").is_shut();
+    site.logged_in("ludo", &format!("jitctl request --yes --role ludo --reason '{REASON}'"))
+        .exits(1)
+        .says("INC-7 under investigation");
+    site.shell("jitctl status").says("user:ludo").says("INC-7").done();
+    site.shell("jitctl unlock user:ludo").done();
+    site.shell("jitctl unlock user:ludo").exits(1).says("no lock");
+    let id = open();
+    // By time.
+    site.shell("jitctl lock role:ludo --for 3s").done();
+    assert_eq!(site.entry(&id).ended.as_deref(), Some("locked"));
+    until(SOON, "it has run out", || !site.shell("jitctl status").stdout.contains("role:ludo"));
+    open();
+}
+
+pub(crate) fn what_people_type(site: &Site) {
+    site.people_with_a_way_in(&["zara", "zoran"]);
+    role(site, "zara", "", &stage("lead", &["zoran"], ""));
+    for text in ["\u{1b}[2J", "a\nb", "\u{202e}evil", "\u{9b}31m"] {
+        let quoted: String = text.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+        site.logged_in("zara", &format!("jitctl request --yes --role zara --reason $'x{quoted}y'")).exits(2);
+        let call = format!(
+            "busctl call org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1.User Request stss zara 0 '' $'x{quoted}y'"
+        );
+        site.logged_in("zara", &call).is_shut();
+    }
+    let id = ask(site, "zara", "").request;
+    assert_eq!(pending(site, "zoran"), [id]);
+}
+
+/// On a machine of its own: jitd is killed again and again while people ask and review.
+pub(crate) fn kills_between_any_two_steps(site: &Site) {
+    site.people_with_a_way_in(&["kara", "karl", "kurt"]);
+    let stages = [stage("lead", &["karl"], ""), stage("security", &["kurt"], "")];
+    role(site, "kara", "", &stages.concat());
+    for round in 0..5_u64 {
+        let killer = format!(
+            "for n in 1 2 3; do sleep 0.{}; kill -KILL \"$(systemctl show -P MainPID jitd)\"; done",
+            1 + (round * 3) % 9
+        );
+        let killed = site.machine.start(SOON * 2, &["bash", "-c", &killer]);
+        let filed =
+            site.logged_in("kara", &format!("jitctl --json request --yes --role kara --reason '{REASON}'"));
+        let filed: Option<Entry> = serde_json::from_str(&filed.stdout).ok();
+        let approved = filed
+            .as_ref()
+            .map(|entry| ["karl", "kurt"].map(|who| approve(site, who, &entry.request).is_ok()));
+        killed.output();
+        site.is_ready();
+        audited(site);
+        let (Some(entry), Some([lead, security])) = (filed, approved) else { continue };
+        let after = site.entry(&entry.request);
+        assert_eq!(after.digest, entry.digest, "round {round}");
+        let by: Vec<_> = after.reviews.iter().map(|review| review.by.as_str()).collect();
+        assert!(!lead || by.contains(&"karl"), "round {round}: karl's approval was confirmed, and is gone");
+        assert!(
+            !security || by.contains(&"kurt"),
+            "round {round}: kurt's approval was confirmed, and is gone"
+        );
+        assert_eq!(after.state == "active", by == ["karl", "kurt"], "round {round}: {by:?} {}", after.state);
+        for id in [after.grant.unwrap_or(after.request)] {
+            site.machine.run(&["jitctl", "revoke", &id]).done();
+        }
+    }
+}
