@@ -18,11 +18,11 @@ use jit_core::policy::{Finding, Host, Policy, Severity, SourceFile, Subject};
 use jit_core::request::{self, Caller, GrantOrder, Refusal, Target};
 use jit_core::state::State;
 use jit_core::tally::Tally;
+use jit_host::files::{BadFile, Owner, read_policy_dir};
 use jit_proto::gate::Stage;
 use jit_proto::words::{GroupName, Reason, RequestId, Verdict};
 
 use crate::clock::Clock;
-use crate::files::read_policy_dir;
 use crate::log;
 use crate::recovery;
 use crate::store::StoreError;
@@ -257,7 +257,7 @@ impl Desk {
 
     /// Whether the policy files are what is in force. Reads them: for `status`, not for a check.
     pub(crate) fn files_are_in_force(&self) -> bool {
-        let Ok(files) = read_policy_dir(&self.policy_dir) else { return false };
+        let Ok(files) = read_policy_dir(&self.policy_dir, Owner::Root) else { return false };
         self.policy().is_ok_and(|known| known.policy.files() == files)
     }
 
@@ -506,10 +506,8 @@ fn loaded_event(policy: &Policy) -> Event {
 }
 
 fn read_policy(dir: &std::path::Path) -> Result<(Policy, Vec<String>), BadFiles> {
-    let files = read_policy_dir(dir).map_err(|wrong| {
-        let rendered: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        BadFiles { first: rendered.first().cloned().unwrap_or_default(), errors: rendered.len(), rendered }
-    })?;
+    let files = read_policy_dir(dir, Owner::Root)
+        .map_err(|wrong| BadFiles::from(wrong.iter().map(BadFile::finding).collect::<Vec<_>>()))?;
     let loaded = Policy::parse(&files).map_err(BadFiles::from)?;
     Ok((loaded.policy, loaded.warnings.iter().map(ToString::to_string).collect()))
 }

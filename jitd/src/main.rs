@@ -8,11 +8,9 @@ mod clock;
 mod desk;
 #[cfg(test)]
 mod desk_tests;
-mod files;
 mod log;
 mod notify;
 mod recovery;
-mod settings;
 mod sink;
 mod store;
 mod who;
@@ -24,6 +22,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jit_host::files::POLICY_DIR;
+use jit_host::settings::{BadSettings, SETTINGS, Settings};
 use jit_proto::PRIVATE_SOCKET;
 use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
@@ -31,13 +31,10 @@ use zruntime::signal::{Signal, Signals};
 use bus::{App, InFlight, Ration};
 use clock::Clock;
 use desk::Desk;
-use settings::Settings;
 use store::StorePath;
 use store::writer;
 use who::Names;
 
-const SETTINGS: &str = "/etc/jit/jitd.toml";
-const POLICY_DIR: &str = "/etc/jit/policy.d";
 const STATE_DIR: &str = "/var/lib/jitd";
 const RUN_DIR: &str = "/run/jitd";
 
@@ -45,7 +42,7 @@ const RUN_DIR: &str = "/run/jitd";
 #[derive(Debug, thiserror::Error)]
 enum Fatal {
     #[error(transparent)]
-    Settings(#[from] settings::BadSettings),
+    Settings(#[from] BadSettings),
     #[error(transparent)]
     Clock(#[from] clock::NoClock),
     #[error("{what}: {source}")]

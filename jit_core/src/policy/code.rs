@@ -71,5 +71,12 @@ pub(super) const FORGEABLE: Code = warning("JIT051");
 pub(super) const AMONG_THEMSELVES: Code = warning("JIT052");
 pub(super) const INCLUDED: Code = warning("JIT053");
 
+// What the system says of a file, before it is read.
+pub(super) const UNREADABLE: Code = error("JIT060");
+pub(super) const NOT_REGULAR: Code = error("JIT061");
+pub(super) const NOT_FOLDER: Code = error("JIT062");
+pub(super) const NOT_ROOTS: Code = error("JIT063");
+pub(super) const FILE_NAME: Code = error("JIT064");
+
 // The list of findings itself.
 pub(super) const MORE: Code = warning("JIT090");

@@ -39,7 +39,7 @@ use jit_proto::words::{GroupName, RoleName, ServiceName};
 use crate::digest::{Canonical, Digest};
 
 pub use diff::{Change, Direction, diff};
-pub use finding::{Finding, Severity};
+pub use finding::{FileFault, Finding, Severity};
 pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
 pub use net::{BadNetwork, Network};

@@ -7,18 +7,21 @@ use jit_core::policy::{Host, HostGroup};
 use jit_proto::words::HostName;
 use serde::Deserialize;
 
-use crate::files::{BadFile, read_trusted};
+use crate::files::{BadFile, Owner, read_file};
+
+/// Where they are.
+pub const SETTINGS: &str = "/etc/jit/jitd.toml";
 
 /// jitd's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// The name and groups that roles match their `hosts` against.
-    pub(crate) host: Host,
+    pub host: Host,
 }
 
 /// Why the settings were refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BadSettings {
+pub enum BadSettings {
     /// The file cannot be trusted or read.
     #[error(transparent)]
     File(#[from] BadFile),
@@ -45,8 +48,8 @@ struct File {
 
 impl Settings {
     /// Reads the file; if there is none, every setting has its default.
-    pub(crate) fn read(path: &Path) -> Result<Self, BadSettings> {
-        let file = match read_trusted(path) {
+    pub fn read(path: &Path) -> Result<Self, BadSettings> {
+        let file = match read_file(path, Owner::Root) {
             Ok(bytes) => parse(path, &bytes)?,
             Err(BadFile::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 File::default()
