@@ -207,7 +207,7 @@ fn complete(words: &[&str]) -> Vec<String> {
 fn completion_works_in_a_shell() {
     for (words, expected) in [
         (&["jitctl", "g"][..], &["grant"][..]),
-        (&["jitctl", "policy", ""], &["load", "show", "help"]),
+        (&["jitctl", "policy", ""], &["load", "show", "check", "help"]),
         (&["jitctl", "--json", "policy", "l"], &["load"]),
         (&["jitctl", "grant", "--r"], &["--role", "--reason"]),
         (&["jitctl", "grant", "roo"], &["root"]),
