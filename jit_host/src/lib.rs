@@ -5,5 +5,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod facts;
 pub mod files;
 pub mod settings;

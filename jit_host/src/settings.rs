@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jit_core::policy::{Host, HostGroup};
+use jit_core::policy::{FileFault, Finding, Host, HostGroup};
 use jit_proto::words::HostName;
 use serde::Deserialize;
 
@@ -36,6 +36,20 @@ pub enum BadSettings {
     /// The machine has no usable name, and the file names none.
     #[error("this machine's host name cannot be used ({0}); set `host = \"NAME\"` in /etc/jit/jitd.toml")]
     Host(String),
+}
+
+impl BadSettings {
+    /// The same as one of the findings about a policy, with a code to look up.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        let (file, message) = match self {
+            Self::File(bad) => return bad.finding(),
+            Self::Text { file, what } => (file.as_str(), what.clone()),
+            Self::Host(_) => (SETTINGS, self.to_string()),
+        };
+        let hint = "correct the file; jitd(8) says what it may hold".to_owned();
+        Finding::of_file(FileFault::Settings, file, message.trim_end().to_owned(), hint)
+    }
 }
 
 #[derive(Default, Deserialize)]

@@ -75,6 +75,8 @@ pub enum FileFault {
     NotRoots,
     /// Its name is not text.
     Name,
+    /// It is the settings of this host, and they say nothing that can be used.
+    Settings,
 }
 
 impl Finding {
@@ -87,6 +89,7 @@ impl Finding {
             FileFault::NotFolder => code::NOT_FOLDER,
             FileFault::NotRoots => code::NOT_ROOTS,
             FileFault::Name => code::FILE_NAME,
+            FileFault::Settings => code::SETTINGS,
         };
         Self {
             code: code.id,

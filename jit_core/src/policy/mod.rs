@@ -8,7 +8,7 @@
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
 //! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` and `lint_whole` (do
 //! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
-//! `hours`, `reason`.
+//! `hours`, `reason`. Apart from all that, `on_host` judges a policy by what one host says of its names.
 
 pub mod cases;
 mod code;
@@ -19,6 +19,7 @@ mod hours;
 mod lint;
 mod lint_whole;
 mod net;
+mod on_host;
 mod parse;
 mod parse_role;
 mod people;
@@ -34,7 +35,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use jit_proto::words::{GroupName, RoleName, ServiceName};
+use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 
 use crate::digest::{Canonical, Digest};
 
@@ -43,6 +44,7 @@ pub use finding::{FileFault, Finding, Severity};
 pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
 pub use net::{BadNetwork, Network};
+pub use on_host::{Account, Facts, Group, PamFile};
 pub use people::{BadPrincipal, People, PersonName, Principal, Subject, Who};
 pub use reason::ReasonRule;
 pub use role::{AtEnd, Limits, Outside, Role, Stage, Starts, Then, Uses};
@@ -210,10 +212,22 @@ impl Policy {
 
     /// Every group that the policy names, once, in name order.
     pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.everybody().flat_map(|who| &who.groups).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Every account that the policy names as somebody who may do something, once, in name order.
+    pub fn users(&self) -> impl Iterator<Item = &UserName> {
+        self.everybody().flat_map(|who| &who.users).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Every service that a role names, on this host or another, in name order.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.by_service.keys()
+    }
+
+    fn everybody(&self) -> impl Iterator<Item = &Who> {
         let rules = &self.rules;
-        let of_roles = rules.roles.values().flat_map(Role::people);
         let of_others = rules.exempt.iter().map(|rule| &rule.who).chain([&rules.admins, &rules.auditors]);
-        let groups: BTreeSet<_> = of_roles.chain(of_others).flat_map(|who| &who.groups).collect();
-        groups.into_iter()
+        rules.roles.values().flat_map(Role::people).chain(of_others)
     }
 }
