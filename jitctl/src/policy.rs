@@ -22,6 +22,9 @@ pub(crate) enum Verb {
     Check {
         #[command(flatten)]
         which: Which,
+        /// Judge the files alone, not by the groups, accounts and PAM files of this host
+        #[arg(long)]
+        no_host: bool,
     },
 }
 
@@ -32,7 +35,7 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Error> {
     match verb {
-        Verb::Check { which } => check::run(which, json, screen),
+        Verb::Check { which, no_host } => check::run(which, !no_host, json, screen),
     }
 }
 

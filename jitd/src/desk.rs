@@ -75,6 +75,8 @@ pub(crate) struct BadFiles {
     rendered: Vec<String>,
     first: String,
     errors: usize,
+    /// The files are sound; it is this host that they do not fit.
+    sound: bool,
 }
 
 /// An answered check.
@@ -202,13 +204,18 @@ impl Desk {
         self.with_policy(|open, _| Ok(request::admin(&open.policy_in_force()?.policy, caller)?))
     }
 
-    /// Reads the policy files and puts them in force, or keeps what is in force and says what is wrong.
-    /// Nothing is written when they are in force already.
+    /// Reads the policy files, without a look at what is in force.
+    pub(crate) fn read_policy(&self) -> ReadPolicy {
+        read_policy(&self.policy_dir)
+    }
+
+    /// Puts policy files that were read in force, or keeps what is in force and says what is wrong. Nothing is
+    /// written when they are in force already.
     pub(crate) fn load_policy(
         &self,
+        read: ReadPolicy,
         actor: Option<Actor>,
     ) -> Result<Result<Option<Ticket>, BadFiles>, CannotDecide> {
-        let read = read_policy(&self.policy_dir);
         self.with_policy(|open, now| match read {
             Ok((policy, warnings)) => {
                 let same = open.policy.as_ref().is_some_and(|known| known.policy.digest() == policy.digest());
@@ -225,7 +232,7 @@ impl Desk {
                 Ok(Ok(ticket))
             }
             Err(bad) => {
-                if let Some(known) = &mut open.policy {
+                if let Some(known) = open.policy.as_mut().filter(|_| !bad.sound) {
                     known.from_files = false;
                 }
                 // Recorded; nobody waits for it.
@@ -505,7 +512,10 @@ fn loaded_event(policy: &Policy) -> Event {
     Event::PolicyLoaded { digest, files: policy.files().iter().map(text).collect() }
 }
 
-fn read_policy(dir: &std::path::Path) -> Result<(Policy, Vec<String>), BadFiles> {
+/// A policy with the warnings about it, or what is wrong with its files.
+pub(crate) type ReadPolicy = Result<(Policy, Vec<String>), BadFiles>;
+
+fn read_policy(dir: &std::path::Path) -> ReadPolicy {
     let files = read_policy_dir(dir, Owner::Root)
         .map_err(|wrong| BadFiles::from(wrong.iter().map(BadFile::finding).collect::<Vec<_>>()))?;
     let loaded = Policy::parse(&files).map_err(BadFiles::from)?;
@@ -519,11 +529,23 @@ impl From<Vec<Finding>> for BadFiles {
             first: findings.iter().find(is_error).map(ToString::to_string).unwrap_or_default(),
             errors: findings.iter().filter(is_error).count(),
             rendered: findings.iter().map(Finding::render).collect(),
+            sound: false,
         }
     }
 }
 
 impl BadFiles {
+    /// Of files that are sound themselves: what they ask for is not there on this host.
+    pub(crate) fn for_this_host(findings: Vec<Finding>) -> Self {
+        let mut bad = Self { sound: true, ..Self::from(findings) };
+        bad.rendered.push(
+            "The files are sound, but this host lacks what they name. To put them in force as they are, type: \
+             systemctl reload jitd"
+                .to_owned(),
+        );
+        bad
+    }
+
     fn event(&self) -> Event {
         Event::PolicyRefused { error: self.first.clone(), errors: self.errors }
     }

@@ -10,6 +10,7 @@ mod desk;
 mod desk_tests;
 mod log;
 mod notify;
+mod on_host;
 mod recovery;
 mod sink;
 mod store;
@@ -31,6 +32,7 @@ use zruntime::signal::{Signal, Signals};
 use bus::{App, InFlight, Ration};
 use clock::Clock;
 use desk::Desk;
+use on_host::OnHost;
 use store::StorePath;
 use store::writer;
 use who::Names;
@@ -102,6 +104,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR)),
         names_of_root: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
         names_of_others: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        on_host: OnHost::default(),
         runtime: runtime.clone(),
         store: store.clone(),
         in_flight: Arc::new(InFlight::default()),
@@ -160,7 +163,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
 }
 
 fn reload(desk: &Desk) {
-    match desk.load_policy(None) {
+    match desk.load_policy(desk.read_policy(), None) {
         Ok(Ok(Some(_))) => log::notice("the policy was loaded"),
         Ok(Ok(None)) => log::notice("the policy files are in force already"),
         Ok(Err(bad)) => {

@@ -16,7 +16,7 @@ declare -gA _jitctl_options=(
     ['jitctl policy']='--json --help'
     ['jitctl policy load']='--json --help'
     ['jitctl policy show']='--json --help'
-    ['jitctl policy check']='--in --as --json --help'
+    ['jitctl policy check']='--in --as --no-host --json --help'
 )
 
 # The ids that jitd shows the caller.

@@ -122,7 +122,8 @@ impl<'a> Judge<'a> {
             return; // a group that is missing is why whatever follows would be said
         }
         let eligible = self.crowd(&role.eligible, false);
-        if eligible.humans.is_empty() {
+        // Accounts that are not there have been named.
+        if eligible.humans.is_empty() && !role.eligible.groups.is_empty() {
             let message = format!("nobody on this host may ask for role `{}`: {}", role.name, role.eligible);
             match &eligible.more {
                 None => {

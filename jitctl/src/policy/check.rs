@@ -1,6 +1,10 @@
 //! `jitctl policy check`: every finding where it is, then how many there are.
 
-use jit_core::policy::{Finding, Policy, Severity};
+use std::path::Path;
+
+use jit_core::policy::{Finding, Loaded, Policy, Severity, SourceFile};
+use jit_host::facts;
+use jit_host::settings::{SETTINGS, Settings};
 use serde::Serialize;
 
 use super::files::Which;
@@ -9,19 +13,33 @@ use crate::run::Outcome;
 use crate::screen::Screen;
 use crate::views;
 
-pub(crate) fn run(which: &Which, json: bool, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
+pub(crate) fn run(
+    which: &Which,
+    on_host: bool,
+    json: bool,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Error> {
     let report = match which.read()? {
-        Ok(files) => {
-            let checked = files.len();
-            match Policy::parse(&files) {
-                Ok(loaded) => Report::new(checked, &loaded.warnings),
-                Err(findings) => Report::new(checked, &findings),
-            }
-        }
+        Ok(files) => Report::new(files.len(), &check(&files, on_host)),
         Err(findings) => Report::new(0, &findings),
     };
     screen.data(&if json { views::json(&report)? } else { report.text() })?;
     Ok(report.outcome())
+}
+
+/// All that is to be said of these files; what this host says of their names only once they are sound themselves.
+pub(super) fn check(files: &[SourceFile], on_host: bool) -> Vec<Finding> {
+    let Loaded { policy, warnings: mut findings } = match Policy::parse(files) {
+        Ok(loaded) => loaded,
+        Err(findings) => return findings,
+    };
+    if on_host {
+        match Settings::read(Path::new(SETTINGS)) {
+            Ok(settings) => findings.extend(policy.on_host(&facts::gather(&policy, &settings.host))),
+            Err(bad) => findings.push(bad.finding()),
+        }
+    }
+    findings
 }
 
 /// What was found. The fields are those of the JSON in jitctl(1).
