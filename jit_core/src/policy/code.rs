@@ -91,5 +91,8 @@ pub(super) const NO_SUCH_ACCOUNT: Code = warning("JIT077");
 pub(super) const NO_MODULE: Code = warning("JIT078");
 pub(super) const CANNOT_TELL: Code = warning("JIT079");
 
+// Test cases.
+pub(super) const BAD_CASES: Code = error("JIT080");
+
 // The list of findings itself.
 pub(super) const MORE: Code = warning("JIT090");

@@ -98,6 +98,12 @@ struct Exempt {
     from: BTreeSet<Network>,
 }
 
+impl Exempt {
+    fn covers(&self, subject: &Subject, service: &ServiceName, from: Option<IpAddr>) -> bool {
+        self.services.contains(service) && role::listed(&self.from, from) && self.who.contains(subject)
+    }
+}
+
 /// `mode`: where jitd decides and records, and stands aside whatever it decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Observed {
@@ -171,9 +177,7 @@ impl Policy {
     /// Whether some `[[exempt]]` makes this subject unmanaged at this service, coming from this address.
     #[must_use]
     pub fn exempt(&self, subject: &Subject, service: &ServiceName, from: Option<IpAddr>) -> bool {
-        self.rules.exempt.iter().any(|rule| {
-            rule.services.contains(service) && role::listed(&rule.from, from) && rule.who.contains(subject)
-        })
+        self.rules.exempt.iter().any(|rule| rule.covers(subject, service, from))
     }
 
     /// Whether jitd only observes this service.
