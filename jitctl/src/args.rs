@@ -12,6 +12,7 @@ use jit_proto::words::{BadWord, GrantId, Reason, RequestId, RoleName, ServiceNam
 
 use crate::error::Error;
 use crate::jitd::Call;
+use crate::policy;
 
 const AFTER: &str = "\
 Without a command, jitctl shows the windows that are open for you and the time left.
@@ -116,6 +117,8 @@ pub(crate) enum PolicyVerb {
     Load,
     /// Print the policy in force, file by file
     Show,
+    #[command(flatten)]
+    Files(policy::Verb),
 }
 
 /// A grant's or a request's id: either names the same entry.
@@ -161,10 +164,24 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, E
     })
 }
 
+/// What a command needs to be answered.
+#[derive(Debug)]
+pub(crate) enum Task<'a> {
+    /// jitd: the one call that answers it.
+    Ask(Call),
+    /// Files, and jitd at most on the way.
+    Local(Local<'a>),
+}
+
+/// The families of commands that answer by themselves, each with a file of its own.
+#[derive(Debug)]
+pub(crate) enum Local<'a> {
+    Policy(&'a policy::Verb),
+}
+
 impl Cli {
-    /// The one call that answers the command.
-    pub(crate) fn call(&self) -> Call {
-        match &self.verb {
+    pub(crate) fn task(&self) -> Task<'_> {
+        Task::Ask(match &self.verb {
             None | Some(Verb::Status) => Call::Status,
             Some(Verb::Grant { user, role, seconds, reason }) => Call::Grant {
                 user: user.clone(),
@@ -180,7 +197,8 @@ impl Cli {
             }
             Some(Verb::Policy(PolicyVerb::Load)) => Call::LoadPolicy,
             Some(Verb::Policy(PolicyVerb::Show)) => Call::Policy,
-        }
+            Some(Verb::Policy(PolicyVerb::Files(verb))) => return Task::Local(Local::Policy(verb)),
+        })
     }
 }
 

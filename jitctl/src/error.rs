@@ -3,12 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use jit_host::files::POLICY_DIR;
 use jit_proto::BUS_NAME;
 
 use crate::jitd::Call;
-
-/// Where policy is read from, for messages.
-pub(crate) const POLICY_DIR: &str = "/etc/jit/policy.d";
 
 /// Why there is no answer, or why the answer is a refusal. Text from jitd is shown as it came, escaped.
 #[derive(Debug, thiserror::Error)]

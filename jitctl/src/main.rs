@@ -2,6 +2,7 @@
 //!
 //! The walk of a command: arguments → words ([`args`]) → one question to jitd ([`jitd`], [`bus`]) → its answer
 //! as text or JSON ([`views`]) → exit code ([`run`]). jitctl decides nothing: what is allowed is jitd's to say.
+//! Commands that need no jitd answer by themselves, each family in a file of its own ([`policy`]).
 
 #![forbid(unsafe_code)]
 
@@ -9,6 +10,7 @@ mod args;
 mod bus;
 mod error;
 mod jitd;
+mod policy;
 mod run;
 mod screen;
 mod table;

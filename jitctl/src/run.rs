@@ -6,9 +6,10 @@ use jit_proto::manager::{Check, Entry, Policy, Revoked, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::args::{self, Cli, PolicyVerb, Typed, Verb};
+use crate::args::{self, Cli, Local, Task, Typed};
 use crate::error::Error;
-use crate::jitd::Jitd;
+use crate::jitd::{Call, Jitd};
+use crate::policy;
 use crate::screen::Screen;
 use crate::views::{self, View};
 
@@ -28,7 +29,13 @@ pub(crate) fn run(
 ) -> u8 {
     let (call, result) = match args::parse(args) {
         Ok(Typed::Help(text)) => (None, screen.data(&text).map(|()| Outcome::Yes)),
-        Ok(Typed::Command(cli)) => (Some(cli.call()), answer(&cli, jitd, me, screen)),
+        Ok(Typed::Command(cli)) => {
+            let call = match cli.task() {
+                Task::Ask(call) => Some(call),
+                Task::Local(Local::Policy(verb)) => verb.call(),
+            };
+            (call, answer(&cli, jitd, me, screen))
+        }
         Err(error) => (None, Err(error)),
     };
     match result {
@@ -42,24 +49,35 @@ pub(crate) fn run(
 }
 
 fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
-    let reply = jitd.ask(&cli.call())?;
+    match cli.task() {
+        Task::Ask(call) => ask(&call, cli, jitd, me, screen),
+        Task::Local(Local::Policy(verb)) => policy::run(verb, cli.json, jitd, screen),
+    }
+}
+
+fn ask(
+    call: &Call,
+    cli: &Cli,
+    jitd: &dyn Jitd,
+    me: Option<u32>,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Error> {
+    let reply = jitd.ask(call)?;
     let terminal = screen.terminal;
-    match &cli.verb {
-        None => show(&reply, cli.json, screen, |status: &Status| views::mine(status, me)),
-        Some(Verb::Status) => {
-            show(&reply, cli.json, screen, |status: &Status| views::status(status, terminal))
+    match call {
+        Call::Status if cli.verb.is_none() => {
+            show(&reply, cli.json, screen, |status: &Status| views::mine(status, me))
         }
-        Some(Verb::Grant { .. }) => show(&reply, cli.json, screen, views::granted),
-        Some(Verb::Revoke { .. }) => show(&reply, cli.json, screen, |done: &Revoked| views::revoked(done)),
-        Some(Verb::List { .. }) => {
+        Call::Status => show(&reply, cli.json, screen, |status: &Status| views::status(status, terminal)),
+        Call::Grant { .. } => show(&reply, cli.json, screen, views::granted),
+        Call::Revoke { .. } => show(&reply, cli.json, screen, |done: &Revoked| views::revoked(done)),
+        Call::List { .. } => {
             show(&reply, cli.json, screen, |entries: &Vec<Entry>| views::list(entries, terminal))
         }
-        Some(Verb::Show { .. }) => show(&reply, cli.json, screen, views::entry),
-        Some(Verb::Check { .. }) => show(&reply, cli.json, screen, |check: &Check| views::check(check)),
-        Some(Verb::Policy(PolicyVerb::Load)) => show(&reply, cli.json, screen, views::policy_loaded),
-        Some(Verb::Policy(PolicyVerb::Show)) => {
-            show(&reply, cli.json, screen, |policy: &Policy| views::policy(policy))
-        }
+        Call::Show { .. } => show(&reply, cli.json, screen, views::entry),
+        Call::Check { .. } => show(&reply, cli.json, screen, |check: &Check| views::check(check)),
+        Call::LoadPolicy => show(&reply, cli.json, screen, views::policy_loaded),
+        Call::Policy => show(&reply, cli.json, screen, |policy: &Policy| views::policy(policy)),
     }
 }
 

@@ -3,12 +3,13 @@
 //! Data is what was asked for; what else the person should know is said on stderr. Every text from jitd passes
 //! through [`Shown`] here or in the table that holds it: people typed some of it.
 
+use jit_host::files::POLICY_DIR;
 use jit_proto::manager::{Check, Entry, LIST_LIMIT, Policy, PolicySummary, Revoked, Status};
 use jit_proto::text::{Shown, is_unprintable};
 use jit_proto::words::Verdict;
 use serde::Serialize;
 
-use crate::error::{Error, POLICY_DIR};
+use crate::error::Error;
 use crate::run::Outcome;
 use crate::table::{Properties, Table, cut};
 use crate::times::{left, length, time};
@@ -292,8 +293,12 @@ fn stale(policy: &PolicySummary) -> Option<String> {
     })
 }
 
+/// `1 file`, `2 files`.
+pub(crate) fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn size(policy: &Policy) -> String {
-    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!("{} in {}", plural(policy.summary.roles, "role"), plural(policy.files.len(), "file"))
 }
 

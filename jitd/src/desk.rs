@@ -22,11 +22,11 @@ use jit_core::policy::{Finding, Host, Policy, Severity, SourceFile, Subject};
 use jit_core::review;
 use jit_core::state::{Pending, State};
 use jit_core::tally::Tally;
+use jit_host::files::{BadFile, Owner, read_policy_dir};
 use jit_proto::gate::Stage;
 use jit_proto::words::{GroupName, RequestId, UserName, Verdict};
 
 use crate::clock::Clock;
-use crate::files::read_policy_dir;
 use crate::log;
 use crate::recovery;
 use crate::store::StoreError;
@@ -79,6 +79,8 @@ pub(crate) struct BadFiles {
     rendered: Vec<String>,
     first: String,
     errors: usize,
+    /// The files are sound; it is this host that they do not fit.
+    sound: bool,
 }
 
 /// An answered check.
@@ -249,13 +251,18 @@ impl Desk {
         Ok(self.look(|here| here.admin(caller))??)
     }
 
-    /// Reads the policy files and puts them in force, or keeps what is in force and says what is wrong.
-    /// Nothing is written when they are in force already.
+    /// Reads the policy files, without a look at what is in force.
+    pub(crate) fn read_policy(&self) -> ReadPolicy {
+        read_policy(&self.policy_dir)
+    }
+
+    /// Puts policy files that were read in force, or keeps what is in force and says what is wrong. Nothing is
+    /// written when they are in force already.
     pub(crate) fn load_policy(
         &self,
+        read: ReadPolicy,
         actor: Option<Actor>,
     ) -> Result<Result<Option<Ticket>, BadFiles>, CannotDecide> {
-        let read = read_policy(&self.policy_dir);
         self.with_policy(|open, now| match read {
             Ok((policy, warnings)) => {
                 let same = open.policy.as_ref().is_some_and(|known| known.policy.digest() == policy.digest());
@@ -272,7 +279,7 @@ impl Desk {
                 Ok(Ok(ticket))
             }
             Err(bad) => {
-                if let Some(known) = &mut open.policy {
+                if let Some(known) = open.policy.as_mut().filter(|_| !bad.sound) {
                     known.from_files = false;
                 }
                 // Recorded; nobody waits for it.
@@ -311,7 +318,7 @@ impl Desk {
 
     /// Whether the policy files are what is in force. Reads them: for `status`, not for a check.
     pub(crate) fn files_are_in_force(&self) -> bool {
-        let Ok(files) = read_policy_dir(&self.policy_dir) else { return false };
+        let Ok(files) = read_policy_dir(&self.policy_dir, Owner::Root) else { return false };
         self.policy().is_ok_and(|known| known.policy.files() == files)
     }
 
@@ -591,11 +598,12 @@ fn loaded_event(policy: &Policy) -> Event {
     Event::PolicyLoaded { digest, files: policy.files().iter().map(text).collect() }
 }
 
-fn read_policy(dir: &std::path::Path) -> Result<(Policy, Vec<String>), BadFiles> {
-    let files = read_policy_dir(dir).map_err(|wrong| {
-        let rendered: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        BadFiles { first: rendered.first().cloned().unwrap_or_default(), errors: rendered.len(), rendered }
-    })?;
+/// A policy with the warnings about it, or what is wrong with its files.
+pub(crate) type ReadPolicy = Result<(Policy, Vec<String>), BadFiles>;
+
+fn read_policy(dir: &std::path::Path) -> ReadPolicy {
+    let files = read_policy_dir(dir, Owner::Root)
+        .map_err(|wrong| BadFiles::from(wrong.iter().map(BadFile::finding).collect::<Vec<_>>()))?;
     let loaded = Policy::parse(&files).map_err(BadFiles::from)?;
     Ok((loaded.policy, loaded.warnings.iter().map(ToString::to_string).collect()))
 }
@@ -607,11 +615,23 @@ impl From<Vec<Finding>> for BadFiles {
             first: findings.iter().find(is_error).map(ToString::to_string).unwrap_or_default(),
             errors: findings.iter().filter(is_error).count(),
             rendered: findings.iter().map(Finding::render).collect(),
+            sound: false,
         }
     }
 }
 
 impl BadFiles {
+    /// Of files that are sound themselves: what they ask for is not there on this host.
+    pub(crate) fn for_this_host(findings: Vec<Finding>) -> Self {
+        let mut bad = Self { sound: true, ..Self::from(findings) };
+        bad.rendered.push(
+            "The files are sound, but this host lacks what they name. To put them in force as they are, type: \
+             systemctl reload jitd"
+                .to_owned(),
+        );
+        bad
+    }
+
     fn event(&self) -> Event {
         Event::PolicyRefused { error: self.first.clone(), errors: self.errors }
     }

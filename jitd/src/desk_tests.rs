@@ -1,7 +1,7 @@
 //! The desk over a real store: what is answered is on disk, what failed never happened, what is on disk is
 //! what the audit log says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use jit_core::decide::{Known, Question};
 use jit_core::event::{Actor, Event, Login as LoginEvent, Record};
 use jit_core::order::Here;
 use jit_core::person::{Caller, Login};
-use jit_core::policy::{Host, Subject};
+use jit_core::policy::{Facts, Group, Host, Subject};
 use jit_core::request::{self, RequestOrder};
 use jit_core::state::State;
 use jit_core::taking_back::{self, Target};
@@ -22,7 +22,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::clock::Clock;
-use crate::desk::{CannotDecide, Desk, NotDone};
+use crate::desk::{BadFiles, CannotDecide, Desk, NotDone};
 use crate::store::writer::{self, Queue, Ticket};
 use crate::store::{StorePath, rows};
 
@@ -110,6 +110,10 @@ impl Daemon {
 
     fn revoke(&self, target: Target) -> Result<Ticket, NotDone> {
         self.desk.order(ROOT, |here| taking_back::revoke(here, &root(), target, None))
+    }
+
+    fn load(&self, actor: Option<Actor>) -> Result<Result<Option<Ticket>, BadFiles>, CannotDecide> {
+        self.desk.load_policy(self.desk.read_policy(), actor)
     }
 
     fn check(&self) -> Result<Verdict, CannotDecide> {
@@ -309,10 +313,35 @@ fn a_broken_policy_is_refused_and_the_one_in_force_stays() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
     write_policy(daemon.dir.path(), "version = 1\n[admins]\nusers = [\"root\"\n");
-    let bad = daemon.desk.load_policy(None).unwrap().unwrap_err();
+    let bad = daemon.load(None).unwrap().unwrap_err();
     assert!(bad.to_string().contains("10.toml"), "{bad}");
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
     assert!(!daemon.desk.files_are_in_force());
+}
+
+#[test]
+fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken() {
+    let daemon = Daemon::start();
+    let text = format!("{POLICY}\n[auditors]\ngroups = [\"no-such-group\"]\n");
+    write_policy(daemon.dir.path(), &text);
+    let (policy, _) = daemon.desk.read_policy().unwrap();
+    let facts = Facts {
+        host: host(),
+        groups: [("no-such-group".parse().unwrap(), Group::Absent)].into(),
+        accounts: BTreeMap::new(),
+        services: BTreeMap::new(),
+        unlisted: None,
+    };
+    let bad = BadFiles::for_this_host(policy.on_host(&facts));
+    let text = bad.to_string();
+    assert!(text.contains("JIT070") && text.ends_with("type: systemctl reload jitd"), "{text}");
+    daemon.desk.load_policy(Err(bad), Some(ROOT)).unwrap().unwrap_err();
+    assert!(daemon.desk.policy().unwrap().from_files);
+    let refused = |r: &Record| matches!(&r.event, Event::PolicyRefused { error, errors: 1 } if error.contains("JIT070"));
+    daemon.grant(1).unwrap();
+    assert!(records(&daemon.store()).iter().any(refused));
+    // A reload takes them: the host is not asked.
+    assert!(daemon.load(None).unwrap().is_ok());
 }
 
 #[test]
@@ -335,7 +364,7 @@ fn without_any_policy_nothing_is_decided_and_the_first_good_one_opens() {
     let daemon = Daemon::start_in(dir);
     assert!(daemon.check().unwrap_err().0.contains("no policy"));
     write_policy(daemon.dir.path(), POLICY);
-    assert!(daemon.desk.load_policy(None).unwrap().is_ok());
+    assert!(daemon.load(None).unwrap().is_ok());
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
 }
 
@@ -344,7 +373,7 @@ fn a_loaded_policy_is_in_the_record_with_its_exact_text() {
     let daemon = Daemon::start();
     let new = format!("# reviewed\n{POLICY}");
     write_policy(daemon.dir.path(), &new);
-    let ticket = daemon.desk.load_policy(Some(ROOT)).unwrap().unwrap().unwrap();
+    let ticket = daemon.load(Some(ROOT)).unwrap().unwrap().unwrap();
     zruntime::block_on(ticket.durable()).unwrap();
     let loaded = records(&daemon.store()).pop().unwrap();
     assert_eq!(loaded.actor, Some(ROOT));
@@ -355,7 +384,7 @@ fn a_loaded_policy_is_in_the_record_with_its_exact_text() {
 fn loading_the_policy_in_force_again_records_nothing() {
     let daemon = Daemon::start();
     let before = daemon.desk.next_seq();
-    assert!(daemon.desk.load_policy(Some(ROOT)).unwrap().unwrap().is_none());
+    assert!(daemon.load(Some(ROOT)).unwrap().unwrap().is_none());
     assert_eq!(daemon.desk.next_seq(), before);
 }
 

@@ -8,12 +8,11 @@ mod clock;
 mod desk;
 #[cfg(test)]
 mod desk_tests;
-mod files;
 mod log;
 mod motd;
 mod notify;
+mod on_host;
 mod recovery;
-mod settings;
 mod sink;
 mod store;
 mod terminals;
@@ -26,6 +25,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jit_host::files::POLICY_DIR;
+use jit_host::settings::{BadSettings, SETTINGS, Settings};
 use jit_proto::PRIVATE_SOCKET;
 use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
@@ -34,13 +35,11 @@ use bus::{App, InFlight, Ration};
 use clock::Clock;
 use desk::Desk;
 use motd::Motd;
-use settings::Settings;
+use on_host::OnHost;
 use store::StorePath;
 use store::writer;
 use who::Names;
 
-const SETTINGS: &str = "/etc/jit/jitd.toml";
-const POLICY_DIR: &str = "/etc/jit/policy.d";
 const STATE_DIR: &str = "/var/lib/jitd";
 const RUN_DIR: &str = "/run/jitd";
 
@@ -48,7 +47,7 @@ const RUN_DIR: &str = "/run/jitd";
 #[derive(Debug, thiserror::Error)]
 enum Fatal {
     #[error(transparent)]
-    Settings(#[from] settings::BadSettings),
+    Settings(#[from] BadSettings),
     #[error(transparent)]
     Clock(#[from] clock::NoClock),
     #[error("{what}: {source}")]
@@ -108,6 +107,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR)),
         names_of_root: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
         names_of_others: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        on_host: OnHost::default(),
         runtime: runtime.clone(),
         store: store.clone(),
         in_flight: Arc::new(InFlight::default()),
@@ -172,7 +172,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
 }
 
 fn reload(desk: &Desk) {
-    match desk.load_policy(None) {
+    match desk.load_policy(desk.read_policy(), None) {
         Ok(Ok(Some(_))) => log::notice("the policy was loaded"),
         Ok(Ok(None)) => log::notice("the policy files are in force already"),
         Ok(Err(bad)) => {

@@ -39,12 +39,13 @@ const IN_THE_MODULE: [&str; 24] = [
 ];
 
 /// The arrows between our crates: who may depend on whom, tests left out.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("jit_proto", &[]),
     ("jit_core", &["jit_proto"]),
     ("pam_jit", &["jit_proto"]),
-    ("jitd", &["jit_core", "jit_proto"]),
-    ("jitctl", &["jit_core", "jit_proto"]),
+    ("jit_host", &["jit_core", "jit_proto"]),
+    ("jitd", &["jit_core", "jit_host", "jit_proto"]),
+    ("jitctl", &["jit_core", "jit_host", "jit_proto"]),
 ];
 
 fn cargo_tree(args: &[&str]) -> Vec<String> {

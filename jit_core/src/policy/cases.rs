@@ -2,7 +2,8 @@
 //! by the code that decides in earnest; only names, ids and clocks are made up.
 //!
 //! A file of cases is TOML. `[account.NAME]` gives an account its groups, and each `[[case]]` has a name, a host, a
-//! time and a `story`, a list of steps. Every account starts out logged in as itself.
+//! time and a `story`, a list of steps. Every account starts out logged in as itself. A policy may have any number of
+//! such files; what rules no case touches is asked of all of them together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,12 +11,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jit_proto::gate;
+use jit_proto::text::Shown;
 use jit_proto::words::{
     GroupName, HostName, Reason, RequestId, RoleName, ServiceName, Uid, UserName, subject_is_caller,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
 
-use super::{Host, HostGroup, Policy, Subject};
+use super::finding::{Log, Spot};
+use super::source::Source;
+use super::{Exempt, Finding, Host, HostGroup, Limits, Policy, SourceFile, Subject, code};
 use crate::clock::{BootId, Moment, Utc};
 use crate::decide::{Known, Question, Why, decide};
 use crate::due::due;
@@ -30,37 +35,33 @@ use crate::review::{self, Given, Reviewer};
 use crate::state::State;
 use crate::taking_back::{self, Target};
 
-/// Why a file of cases cannot be run.
-#[derive(Debug, thiserror::Error)]
-pub enum BadCases {
-    /// It is not such a file; toml's text has line and column.
-    #[error("{0}")]
-    Text(#[from] toml::de::Error),
-    /// A step of a story makes no sense.
-    #[error("case '{case}', step {step}: {what}")]
-    Step {
-        /// Which case.
-        case: String,
-        /// Which step, from 1.
-        step: usize,
-        /// What is wrong with it.
-        what: String,
-    },
-}
-
 /// What running all cases came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The name of each case with what went otherwise than expected; nothing if all went well.
-    pub cases: Vec<(String, Vec<Mismatch>)>,
-    /// Roles, stages and exemptions that no case touched, in words.
+    /// Each case, by file and in the order of the file.
+    pub cases: Vec<Ran>,
+    /// The rules that no case of any file touched, in words: roles, the approval and the denial at each stage, the
+    /// limits of a role, exemptions.
     pub untouched: Vec<String>,
 }
 
+/// One case that was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ran {
+    /// The file it stands in.
+    pub file: String,
+    /// What the file calls it.
+    pub name: String,
+    /// What went otherwise than expected; nothing if all went well.
+    pub wrong: Vec<Mismatch>,
+}
+
 /// A step that was not answered as expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mismatch {
-    /// Which step, from 1.
+    /// The line of the file that it stands in, from 1.
+    pub line: usize,
+    /// Which step of the story, from 1.
     pub step: usize,
     /// What was tried.
     pub tried: String,
@@ -74,26 +75,42 @@ impl Report {
     /// Whether every case went as expected.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.cases.iter().all(|(_, wrong)| wrong.is_empty())
+        self.cases.iter().all(|case| case.wrong.is_empty())
+    }
+
+    /// How many cases did not go as expected.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.cases.iter().filter(|case| !case.wrong.is_empty()).count()
     }
 }
 
-/// One line for each case, two more for each mismatch, a summary, and what was not touched.
+/// One line for each case, three more for each mismatch, what was not touched, and a summary.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, wrong) in &self.cases {
-            writeln!(f, "{} {name}", if wrong.is_empty() { "ok  " } else { "FAIL" })?;
-            for Mismatch { step, tried, expected, got } in wrong {
-                writeln!(f, "     step {step}, {tried}")?;
-                writeln!(f, "       - {expected}\n       + {got}")?;
+        for Ran { file, name, wrong } in &self.cases {
+            writeln!(
+                f,
+                "{} {}: {}",
+                if wrong.is_empty() { "ok  " } else { "FAIL" },
+                Shown(file),
+                Shown(name)
+            )?;
+            for Mismatch { line, step, tried, expected, got } in wrong {
+                writeln!(f, "     line {line}, step {step}: {}", Shown(tried))?;
+                writeln!(f, "       - {}\n       + {}", Shown(expected), Shown(got))?;
             }
         }
-        let failed = self.cases.iter().filter(|(_, wrong)| !wrong.is_empty()).count();
-        write!(f, "{} cases, {failed} failed", self.cases.len())?;
         for what in &self.untouched {
-            write!(f, "\nnot touched by any case: {what}")?;
+            writeln!(f, "not touched by any case: {what}")?;
         }
-        Ok(())
+        let cases = if self.cases.len() == 1 { "case" } else { "cases" };
+        write!(f, "{} {cases}, {} failed", self.cases.len(), self.failed())?;
+        match self.untouched.len() {
+            0 => f.write_str(", every rule touched"),
+            1 => f.write_str(", 1 rule not touched"),
+            count => write!(f, ", {count} rules not touched"),
+        }
     }
 }
 
@@ -121,7 +138,7 @@ struct Case {
     #[serde(default)]
     host_groups: BTreeSet<HostGroup>,
     at: Utc,
-    story: Vec<Step>,
+    story: Vec<Spanned<Step>>,
 }
 
 /// One step: exactly one of the first eleven, and what belongs to it.
@@ -170,48 +187,106 @@ struct Step {
     says: Option<String>,
 }
 
-/// Runs a file of cases against a policy.
-pub fn run(policy: &Policy, text: &str) -> Result<Report, BadCases> {
-    let file: File = toml::from_str(text)?;
+/// Runs files of cases against a policy. What one file leaves untouched another may touch. A file that cannot be run,
+/// or a step that makes no sense, is a finding, and then nothing is reported but all such findings.
+pub fn run(policy: &Policy, files: &[SourceFile]) -> Result<Report, Vec<Finding>> {
+    let sources: Vec<_> = files.iter().map(Source::new).collect();
+    let mut log = Log::new(&sources);
     let mut touched = BTreeSet::new();
     let mut report = Report::default();
-    for case in &file.case {
-        let mut world = World::new(policy, &file.account, case);
-        let mut wrong = Vec::new();
-        for (n, step) in case.story.iter().enumerate() {
-            let bad = |what: String| BadCases::Step { case: case.name.clone(), step: n + 1, what };
-            let got = world.step(step).map_err(bad)?;
-            if let Some(expected) = got.differs_from(step) {
-                wrong.push(Mismatch { step: n + 1, tried: got.tried, expected, got: got.text });
+    for (index, source) in sources.iter().enumerate() {
+        let Some(file) = read(index, source, &mut log) else { continue };
+        for case in &file.case {
+            let mut world = World::new(policy, &file.account, case);
+            let mut wrong = Vec::new();
+            for (step, n) in case.story.iter().zip(1..) {
+                let span = step.span();
+                match world.step(step.get_ref()) {
+                    Ok(got) => wrong.extend(got.differs_from(step.get_ref()).map(|expected| Mismatch {
+                        line: source.line_and_column(span.start).0,
+                        step: n,
+                        tried: got.tried,
+                        expected,
+                        got: got.text,
+                    })),
+                    Err(what) => {
+                        let spot = Spot { file: index, span: Some(span) };
+                        let name = Shown(&case.name);
+                        log.add(code::BAD_CASES, &spot, format!("case '{name}', step {n}: {}", Shown(&what)));
+                        break; // what follows hangs on it
+                    }
+                }
             }
+            touched.append(&mut world.touched);
+            report.cases.push(Ran { file: source.name.to_owned(), name: case.name.clone(), wrong });
         }
-        touched.append(&mut world.touched);
-        report.cases.push((case.name.clone(), wrong));
+    }
+    if log.has_errors() {
+        return Err(log.finish().unwrap_or_else(|findings| findings));
     }
     report.untouched = rules(policy).into_iter().filter(|rule| !touched.contains(rule)).collect();
     Ok(report)
+}
+
+/// A file of cases, or why it is none.
+fn read(index: usize, source: &Source<'_>, log: &mut Log<'_>) -> Option<File> {
+    if let Some(flaw) = &source.flaw {
+        let spot = Spot { file: index, span: flaw.span.clone() };
+        log.add_with_hint(flaw.code, &spot, flaw.message.clone(), flaw.hint);
+        return None;
+    }
+    match toml::from_str(source.text) {
+        Ok(file) => Some(file),
+        Err(err) => {
+            let what = err.message().lines().map(str::trim).collect::<Vec<_>>().join(": ");
+            log.add(code::BAD_CASES, &Spot { file: index, span: err.span() }, Shown(&what).to_string());
+            None
+        }
+    }
 }
 
 /// Every rule that a case could touch, by the words under which it is reported.
 fn rules(policy: &Policy) -> Vec<String> {
     let mut rules = Vec::new();
     for role in policy.roles() {
-        rules.push(format!("role {}", role.name));
-        rules.extend(role.stages.iter().map(|stage| stage_of(&role.name, &stage.name)));
+        let name = &role.name;
+        rules.push(format!("role {name}"));
+        for stage in &role.stages {
+            rules.push(at_stage(name, &stage.name, Decision::Approve));
+            rules.push(at_stage(name, &stage.name, Decision::Deny));
+        }
+        rules.extend(limits(&role.limits).map(|(_, limit)| limit_of(name, limit)));
     }
-    for service in policy.rules.exempt.iter().flat_map(|rule| &rule.services) {
-        rules.push(exempt_at(service));
+    for rule in &policy.rules.exempt {
+        rules.extend(rule.services.iter().map(|service| exempt_at(rule, service)));
     }
-    rules.dedup();
     rules
 }
 
-fn stage_of(role: &RoleName, stage: &str) -> String {
-    format!("stage '{stage}' of role {role}")
+fn at_stage(role: &RoleName, stage: &str, decision: Decision) -> String {
+    let what = match decision {
+        Decision::Approve => "approval",
+        Decision::Deny => "denial",
+    };
+    format!("{what} at stage '{stage}' of role {role}")
 }
 
-fn exempt_at(service: &ServiceName) -> String {
-    format!("exemption at {service}")
+/// The limits that there are, each with the reason of a refusal that shows it.
+fn limits(limits: &Limits) -> impl Iterator<Item = (Why, &'static str)> {
+    let from = (!limits.from.is_empty()).then_some((Why::OtherAddress, "from"));
+    let hours = (!limits.hours.is_empty()).then_some((Why::OutsideHours, "hours"));
+    let run_as = (!limits.run_as.is_empty()).then_some((Why::OtherTarget, "run-as"));
+    [from, hours, run_as].into_iter().flatten()
+}
+
+fn limit_of(role: &RoleName, limit: &str) -> String {
+    format!("a login refused by `{limit}` of role {role}")
+}
+
+fn exempt_at(rule: &Exempt, service: &ServiceName) -> String {
+    let from: Vec<_> = rule.from.iter().map(ToString::to_string).collect();
+    let from = if from.is_empty() { String::new() } else { format!(" from {}", from.join(", ")) };
+    format!("exemption of {} at {service}{from}", rule.who)
 }
 
 /// What a step came to.
@@ -447,7 +522,7 @@ impl<'p> World<'p> {
         let role = filed.or(pending);
         for event in &events {
             if let (Event::Reviewed { review, .. }, Some(role)) = (event, &role) {
-                self.touched.insert(stage_of(role, &review.stage));
+                self.touched.insert(at_stage(role, &review.stage, review.decision));
             }
         }
         self.apply(events);
@@ -483,8 +558,15 @@ impl<'p> World<'p> {
             from: step.from,
         };
         let answer = decide(self.policy, &self.state, &self.host, &question, &self.now);
-        if answer.why == Why::Exempt {
-            self.touched.insert(exempt_at(service));
+        for rule in &self.policy.rules.exempt {
+            if answer.why == Why::Exempt && rule.covers(&subject, service, step.from) {
+                self.touched.insert(exempt_at(rule, service));
+            }
+        }
+        for grant in self.state.grants_of(subject.uid).filter(|grant| grant.services.contains(service)) {
+            let Some(role) = self.policy.role(&grant.role) else { continue };
+            let shown = limits(&role.limits).filter(|(why, _)| *why == answer.why);
+            self.touched.extend(shown.map(|(_, limit)| limit_of(&role.name, limit)));
         }
         let mut text = format!("{} ({})", answer.verdict, answer.why);
         if let Some(admits) = &answer.admits {

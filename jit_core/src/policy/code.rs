@@ -71,5 +71,42 @@ pub(super) const FORGEABLE: Code = warning("JIT051");
 pub(super) const AMONG_THEMSELVES: Code = warning("JIT052");
 pub(super) const INCLUDED: Code = warning("JIT053");
 
+// What the system says of a file, before it is read.
+pub(super) const UNREADABLE: Code = error("JIT060");
+pub(super) const NOT_REGULAR: Code = error("JIT061");
+pub(super) const NOT_FOLDER: Code = error("JIT062");
+pub(super) const NOT_ROOTS: Code = error("JIT063");
+pub(super) const FILE_NAME: Code = error("JIT064");
+pub(super) const SETTINGS: Code = error("JIT065");
+
+// What one host says of the names in a policy.
+pub(super) const NO_SUCH_GROUP: Code = error("JIT070");
+pub(super) const NOBODY_HERE: Code = error("JIT071");
+pub(super) const TOO_FEW_HERE: Code = error("JIT072");
+pub(super) const NO_ADMIN_HERE: Code = error("JIT073");
+pub(super) const NO_WAY_IN: Code = error("JIT074");
+pub(super) const ADMIN_OUTSIDE: Code = warning("JIT075");
+pub(super) const GROUP_EMPTY: Code = warning("JIT076");
+pub(super) const NO_SUCH_ACCOUNT: Code = warning("JIT077");
+pub(super) const NO_MODULE: Code = warning("JIT078");
+pub(super) const CANNOT_TELL: Code = warning("JIT079");
+
+/// Those of the last kind.
+pub(super) const OF_HOST: [Code; 10] = [
+    NO_SUCH_GROUP,
+    NOBODY_HERE,
+    TOO_FEW_HERE,
+    NO_ADMIN_HERE,
+    NO_WAY_IN,
+    ADMIN_OUTSIDE,
+    GROUP_EMPTY,
+    NO_SUCH_ACCOUNT,
+    NO_MODULE,
+    CANNOT_TELL,
+];
+
+// Test cases.
+pub(super) const BAD_CASES: Code = error("JIT080");
+
 // The list of findings itself.
 pub(super) const MORE: Code = warning("JIT090");

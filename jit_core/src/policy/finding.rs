@@ -61,7 +61,55 @@ impl fmt::Display for Finding {
     }
 }
 
+/// What kept a file from being read. Whoever reads files for the policy finds it; the codes are here beside all
+/// others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFault {
+    /// The system said no.
+    Unreadable,
+    /// Not a regular file.
+    NotRegular,
+    /// Not a folder.
+    NotFolder,
+    /// Somebody other than root could have written it.
+    NotRoots,
+    /// Its name is not text.
+    Name,
+    /// It is the settings of this host, and they say nothing that can be used.
+    Settings,
+}
+
 impl Finding {
+    /// A finding about a file as a whole, before anything of it was read.
+    #[must_use]
+    pub fn of_file(fault: FileFault, file: &str, message: String, hint: String) -> Self {
+        let code = match fault {
+            FileFault::Unreadable => code::UNREADABLE,
+            FileFault::NotRegular => code::NOT_REGULAR,
+            FileFault::NotFolder => code::NOT_FOLDER,
+            FileFault::NotRoots => code::NOT_ROOTS,
+            FileFault::Name => code::FILE_NAME,
+            FileFault::Settings => code::SETTINGS,
+        };
+        Self {
+            code: code.id,
+            severity: code.severity,
+            file: file.to_owned(),
+            line: 1,
+            column: 1,
+            excerpt: String::new(),
+            underline: 0..0,
+            message,
+            hint: Some(Shown(&hint).to_string()),
+        }
+    }
+
+    /// Whether it is about one host rather than about the files: it never keeps a policy from a start or a reload.
+    #[must_use]
+    pub fn is_of_host(&self) -> bool {
+        code::OF_HOST.iter().any(|code| code.id == self.code)
+    }
+
     /// Several lines, without a newline after the last: the message, the place, the line with the place
     /// underlined, and the hint.
     #[must_use]

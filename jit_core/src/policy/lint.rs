@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use jit_proto::words::UserName;
-
 use super::finding::{Log, Spot};
 use super::shape::quoted;
 use super::{Exempt, Observed, ReasonRule, Role, Stage, Who, code};
@@ -69,7 +67,7 @@ pub(super) fn approvers(stage: &Stage, eligible: &Who, spot: &Spot, log: &mut Lo
         return;
     }
     let users = &stage.approvers.users;
-    let needed = usize::try_from(stage.approvals.get()).unwrap_or(usize::MAX);
+    let needed = stage.needed();
     if users.len() < needed {
         let message = format!(
             "nobody could ever get this role: {needed} approvals are needed, and {} may approve ({})",
@@ -116,10 +114,14 @@ fn people(count: usize) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }
 
-fn names(users: &BTreeSet<UserName>) -> String {
-    let mut names: Vec<_> = users.iter().take(NAMES).map(ToString::to_string).collect();
-    if users.len() > NAMES {
-        names.push(format!("{} more", users.len() - NAMES));
+/// Names in order, as many as a line holds.
+pub(super) fn names<T: ToString>(names: &BTreeSet<T>) -> String {
+    if names.is_empty() {
+        return "nobody".to_owned();
     }
-    names.join(", ")
+    let mut shown: Vec<_> = names.iter().take(NAMES).map(ToString::to_string).collect();
+    if names.len() > NAMES {
+        shown.push(format!("{} more", names.len() - NAMES));
+    }
+    shown.join(", ")
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jit_proto::words::{RoleName, UserName};
 
 use super::finding::{Log, Spot};
+use super::people::Human;
 use super::{People, Role, Rules, Uses, code};
 use crate::digest::Digest;
 use crate::event::Method;
@@ -30,45 +31,50 @@ pub(super) fn rules(rules: &Rules, places: &BTreeMap<RoleName, Spot>, log: &mut 
 /// Whether all stages together find enough distinct people, whoever of those eligible by name asks. Stages that a
 /// group may approve are left out: only the host knows who is in one.
 fn distinct(role: &Role, people: &People, spot: &Spot, log: &mut Log<'_>) {
-    let human = |user: &UserName| match people.of_account(user) {
-        Some(person) => (Some(person.clone()), None),
-        None => (None, Some(user.clone())),
-    };
-    let stages: Vec<(usize, BTreeSet<_>)> = role
-        .stages
-        .iter()
-        .filter(|stage| stage.approvers.groups.is_empty())
-        .map(|stage| {
-            let needed = usize::try_from(stage.approvals.get()).unwrap_or(usize::MAX);
-            (needed, stage.approvers.users.iter().map(human).collect())
+    let by_name = role.stages.iter().filter(|stage| stage.approvers.groups.is_empty());
+    let stages: Vec<Places> = by_name
+        .map(|stage| Places {
+            needed: stage.needed(),
+            humans: stage.approvers.users.iter().map(|user| people.human(user)).collect(),
         })
         .collect();
+    let askers = role.eligible.users.iter().map(|user| people.human(user)).collect();
+    if let Some(asker) = stuck(&stages, &askers) {
+        let who = asker.map_or_else(|| "nobody".to_owned(), ToString::to_string);
+        let could = if asker.is_some() { "could never" } else { "could ever" };
+        let message = format!(
+            "{who} {could} get role `{}`: its stages need more different people than they name, and one \
+             person counts once in all of them",
+            role.name
+        );
+        log.add(code::NOT_DISTINCT, spot, message);
+    }
+}
+
+/// How many people a stage needs, and who may be one of them.
+pub(super) struct Places {
+    pub(super) needed: usize,
+    pub(super) humans: BTreeSet<Human>,
+}
+
+/// The first of those who ask that these stages could never be met for, since nobody approves their own request
+/// and one person counts once in all stages; `Some(None)` where they cannot be met whoever asks.
+#[allow(clippy::option_option, reason = "nobody is stuck, all are, and one is: three answers")]
+pub(super) fn stuck<'h>(stages: &[Places], askers: &'h BTreeSet<Human>) -> Option<Option<&'h Human>> {
     // With more people than all stages need together, whoever asks, there is always one left.
-    let needed = stages.iter().fold(0_usize, |sum, (needed, _)| sum.saturating_add(*needed));
-    if needed > MAX_MATCHED || stages.iter().all(|(_, humans)| humans.len() > needed) {
-        return;
+    let needed = stages.iter().fold(0_usize, |sum, stage| sum.saturating_add(stage.needed));
+    if needed > MAX_MATCHED || stages.iter().all(|stage| stage.humans.len() > needed) {
+        return None;
     }
-    let askers = role.eligible.users.iter().map(Some).chain([None]);
-    for asker in askers {
-        let me = asker.map(human);
-        let without_me: Vec<_> = stages
+    // Who may approve nothing is missed by nobody.
+    let missed = |asker: &&Human| stages.iter().any(|stage| stage.humans.contains(*asker));
+    [None].into_iter().chain(askers.iter().filter(missed).map(Some)).find(|asker| {
+        let left: Vec<_> = stages
             .iter()
-            .map(|(needed, humans)| {
-                (*needed, humans.iter().filter(|human| Some(*human) != me.as_ref()).collect())
-            })
+            .map(|stage| (stage.needed, stage.humans.iter().filter(|human| Some(*human) != *asker).collect()))
             .collect();
-        if !enough(&without_me) {
-            let who = asker.map_or_else(|| "nobody".to_owned(), ToString::to_string);
-            let could = if asker.is_some() { "could never" } else { "could ever" };
-            let message = format!(
-                "{who} {could} get role `{}`: its stages need more different people than they name, and one \
-                 person counts once in all of them",
-                role.name
-            );
-            log.add(code::NOT_DISTINCT, spot, message);
-            return;
-        }
-    }
+        !enough(&left)
+    })
 }
 
 /// Whether each stage can have as many people as it needs, nobody in two: places are filled one by one, and

@@ -8,7 +8,7 @@
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
 //! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` and `lint_whole` (do
 //! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
-//! `hours`, `reason`.
+//! `hours`, `reason`. Apart from all that, `on_host` judges a policy by what one host says of its names.
 
 pub mod cases;
 mod code;
@@ -18,7 +18,9 @@ mod host;
 mod hours;
 mod lint;
 mod lint_whole;
+mod mentions;
 mod net;
+mod on_host;
 mod parse;
 mod parse_role;
 mod people;
@@ -34,15 +36,16 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use jit_proto::words::{GroupName, RoleName, ServiceName};
+use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 
 use crate::digest::{Canonical, Digest};
 
 pub use diff::{Change, Direction, diff};
-pub use finding::{Finding, Severity};
+pub use finding::{FileFault, Finding, Severity};
 pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
 pub use net::{BadNetwork, Network};
+pub use on_host::{Account, Facts, Group, PamFile};
 pub use people::{BadPrincipal, People, PersonName, Principal, Subject, Who};
 pub use reason::ReasonRule;
 pub use role::{AtEnd, Limits, Outside, Role, Stage, Starts, Then, Uses};
@@ -96,6 +99,12 @@ struct Exempt {
     services: BTreeSet<ServiceName>,
     /// Anywhere if there are none.
     from: BTreeSet<Network>,
+}
+
+impl Exempt {
+    fn covers(&self, subject: &Subject, service: &ServiceName, from: Option<IpAddr>) -> bool {
+        self.services.contains(service) && role::listed(&self.from, from) && self.who.contains(subject)
+    }
 }
 
 /// `mode`: where jitd decides and records, and stands aside whatever it decided.
@@ -178,9 +187,7 @@ impl Policy {
     /// Whether some `[[exempt]]` makes this subject unmanaged at this service, coming from this address.
     #[must_use]
     pub fn exempt(&self, subject: &Subject, service: &ServiceName, from: Option<IpAddr>) -> bool {
-        self.rules.exempt.iter().any(|rule| {
-            rule.services.contains(service) && role::listed(&rule.from, from) && rule.who.contains(subject)
-        })
+        self.rules.exempt.iter().any(|rule| rule.covers(subject, service, from))
     }
 
     /// Whether jitd only observes this service.
@@ -219,10 +226,22 @@ impl Policy {
 
     /// Every group that the policy names, once, in name order.
     pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.everybody().flat_map(|who| &who.groups).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Every account that the policy names as somebody who may do something, once, in name order.
+    pub fn users(&self) -> impl Iterator<Item = &UserName> {
+        self.everybody().flat_map(|who| &who.users).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Every service that a role names, on this host or another, in name order.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.by_service.keys()
+    }
+
+    fn everybody(&self) -> impl Iterator<Item = &Who> {
         let rules = &self.rules;
-        let of_roles = rules.roles.values().flat_map(Role::people);
         let of_others = rules.exempt.iter().map(|rule| &rule.who).chain([&rules.admins, &rules.auditors]);
-        let groups: BTreeSet<_> = of_roles.chain(of_others).flat_map(|who| &who.groups).collect();
-        groups.into_iter()
+        rules.roles.values().flat_map(Role::people).chain(of_others)
     }
 }

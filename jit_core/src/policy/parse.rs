@@ -7,6 +7,7 @@ use jit_proto::words::{RoleName, ServiceName};
 use toml::de::DeTable;
 
 use super::finding::{Finding, Log, Spot};
+use super::mentions::Mentions;
 use super::parse_role::role;
 use super::shape::{EXEMPT, FILE, MODE, PERSON, WHO, quoted};
 use super::source::Source;
@@ -39,6 +40,23 @@ pub(super) fn rules(files: &[SourceFile]) -> Result<(Rules, Vec<Finding>), Vec<F
     Ok((reader.rules, warnings))
 }
 
+/// Reads files that were accepted once more, for somebody who has to say something about their places. What is
+/// found is all that `judge` adds.
+pub(super) fn judged(
+    files: &[SourceFile],
+    judge: impl FnOnce(&Rules, &Seen, &Mentions, &mut Log<'_>),
+) -> Vec<Finding> {
+    let sources: Vec<_> = files.iter().take(MAX_FILES).map(Source::new).collect();
+    let mut reader = Reader { log: Log::new(&sources), rules: Rules::default(), seen: Seen::default() };
+    reader.files(&sources);
+    let Reader { rules, seen, .. } = reader;
+    let mut log = Log::new(&sources);
+    judge(&rules, &seen, &Mentions::of(&sources), &mut log);
+    match log.finish() {
+        Ok(findings) | Err(findings) => findings,
+    }
+}
+
 struct Reader<'s> {
     log: Log<'s>,
     rules: Rules,
@@ -47,12 +65,15 @@ struct Reader<'s> {
 
 /// What the files hold whether or not it could be read, so that one mistake is not reported as another.
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     unread_file: bool,
-    roles: BTreeMap<RoleName, Spot>,
+    pub(super) roles: BTreeMap<RoleName, Spot>,
     people: BTreeMap<PersonName, Spot>,
     mode: Option<Spot>,
-    admins: bool,
+    /// The first of them.
+    pub(super) admins: Option<Spot>,
+    /// Whom `[[exempt]]`, `[admins]` and `[auditors]` name, each where it stands.
+    pub(super) others: Vec<(Spot, Who)>,
     bad_exempt: bool,
 }
 
@@ -67,7 +88,7 @@ impl Reader<'_> {
         if self.seen.unread_file {
             return;
         }
-        if !self.seen.admins {
+        if self.seen.admins.is_none() {
             lint::no_admins(&mut self.log);
         }
         if !self.seen.bad_exempt {
@@ -90,7 +111,9 @@ impl Reader<'_> {
             let message = "`version` is missing: every policy file needs it";
             self.log.add_with_hint(code::NO_VERSION, &file.spot, message, "begin the file with version = 1");
         }
-        self.seen.admins |= file.has("admins");
+        if self.seen.admins.is_none() && file.has("admins") {
+            self.seen.admins = Some(file.spot_of("admins"));
+        }
         self.seen.bad_exempt |= file.has("exempt") && file.node("exempt").is_none();
         if let Some(node) = file.node("people") {
             self.people(&node);
@@ -105,12 +128,20 @@ impl Reader<'_> {
             self.exempt(&node);
         }
         if let Some(node) = file.node("admins") {
-            self.rules.admins.extend(who(&node, &mut self.log).unwrap_or_default());
+            let admins = self.named(&node);
+            self.rules.admins.extend(admins);
         }
         if let Some(node) = file.node("auditors") {
-            self.rules.auditors.extend(who(&node, &mut self.log).unwrap_or_default());
+            let auditors = self.named(&node);
+            self.rules.auditors.extend(auditors);
         }
         Some(())
+    }
+
+    fn named(&mut self, node: &Node<'_>) -> Who {
+        let who = who(node, &mut self.log).unwrap_or_default();
+        self.seen.others.push((node.spot.clone(), who.clone()));
+        who
     }
 
     fn roles(&mut self, node: &Node<'_>) {
@@ -201,6 +232,7 @@ impl Reader<'_> {
                 self.seen.bad_exempt = true;
                 continue;
             };
+            self.seen.others.push((table.spot.clone(), who.clone()));
             self.rules.exempt.insert(Exempt { who, services, from: from.unwrap_or_default() });
         }
     }

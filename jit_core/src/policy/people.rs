@@ -104,9 +104,35 @@ impl People {
         a == b || self.accounts.get(a).is_some_and(|person| self.accounts.get(b) == Some(person))
     }
 
+    /// The human behind an account; the account itself where policy names none.
+    pub(super) fn human(&self, account: &UserName) -> Human {
+        match self.of_account(account) {
+            Some(person) => Human::Person(person.clone()),
+            None => Human::Account(account.clone()),
+        }
+    }
+
     /// Every account that policy maps, with its human, in account order.
     pub fn accounts(&self) -> impl Iterator<Item = (&UserName, &PersonName)> {
         self.accounts.iter()
+    }
+}
+
+/// One human, who counts once under whatever account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Human {
+    /// Whom policy names as a person.
+    Person(PersonName),
+    /// An account that is a person of its own.
+    Account(UserName),
+}
+
+impl fmt::Display for Human {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(name) => name.fmt(f),
+            Self::Account(name) => name.fmt(f),
+        }
     }
 }
 

@@ -217,6 +217,11 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// How many people must approve.
+    pub(super) fn needed(&self) -> usize {
+        usize::try_from(self.approvals.get()).unwrap_or(usize::MAX)
+    }
+
     fn write_to(&self, bytes: &mut Canonical) {
         self.approvers.write_to(bytes);
         bytes.part(&self.approvals.get().to_be_bytes());

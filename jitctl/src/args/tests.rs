@@ -161,6 +161,13 @@ fn the_man_page_names_every_field_of_the_json() {
     ] {
         keys(&value.unwrap(), &mut found);
     }
+    for golden in [
+        include_str!("../../tests/golden/check-broken.json"),
+        include_str!("../../tests/golden/test-untrue.json"),
+        include_str!("../../tests/golden/diff.json"),
+    ] {
+        keys(&serde_json::from_str(golden).unwrap(), &mut found);
+    }
     let json = MAN.split("\n.SH ").find(|section| section.starts_with("JSON\n")).unwrap();
     let words: BTreeSet<_> = json.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     for field in found {
@@ -207,7 +214,7 @@ fn complete(words: &[&str]) -> Vec<String> {
 fn completion_works_in_a_shell() {
     for (words, expected) in [
         (&["jitctl", "g"][..], &["grant"][..]),
-        (&["jitctl", "policy", ""], &["load", "show", "help"]),
+        (&["jitctl", "policy", ""], &["load", "show", "check", "test", "diff", "edit", "help"]),
         (&["jitctl", "--json", "policy", "l"], &["load"]),
         (&["jitctl", "grant", "--r"], &["--role", "--reason"]),
         (&["jitctl", "grant", "roo"], &["root"]),
@@ -219,6 +226,10 @@ fn completion_works_in_a_shell() {
         (&["jitctl", "show", "g-"], &["g-4k7m2qx9"]),
         (&["jitctl", "help", "gr"], &["grant"]),
         (&["jitctl", "list", "--a"], &["--all"]),
+        (&["jitctl", "policy", "diff", "--fr"], &["--from"]),
+        (&["jitctl", "policy", "diff", "--from", "/etc", "--i"], &["--in"]),
+        (&["jitctl", "policy", "check", "--as", "x"], &[]),
+        (&["jitctl", "policy", "test", "/et"], &["/etc"]),
         (&["jitctl", "nothing", ""], &[]),
     ] {
         assert_eq!(complete(words), expected, "{words:?}");

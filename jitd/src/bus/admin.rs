@@ -157,7 +157,8 @@ impl Admin {
             Err(NotDone::Cannot(_)) if caller.account.uid.is_root() => {}
             other => other?,
         }
-        match desk.load_policy(Some(peer.actor()))? {
+        let read = self.app.on_host.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
+        match desk.load_policy(read, Some(peer.actor()))? {
             Ok(Some(ticket)) => ticket.durable().await.map_err(Error::unconfirmed)?,
             Ok(None) => {}
             Err(bad) => return Err(Error::Refused(bad.to_string())),

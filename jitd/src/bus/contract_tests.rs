@@ -34,6 +34,7 @@ fn served() -> String {
         desk,
         names_of_root: names(),
         names_of_others: names(),
+        on_host: crate::on_host::OnHost::default(),
         runtime: zruntime::SharedRuntime::current().unwrap(),
         store,
         in_flight: Arc::new(InFlight::default()),

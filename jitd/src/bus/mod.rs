@@ -18,6 +18,7 @@ use zbus::DBusError;
 use zruntime::SharedRuntime;
 
 use crate::desk::{CannotDecide, Desk, NotDone};
+use crate::on_host::OnHost;
 use crate::store::{StoreError, StorePath};
 use crate::who::{Gone, Names, Peer};
 pub(crate) use origin::{InFlight, Origin, Places, Ration};
@@ -29,6 +30,8 @@ pub(crate) struct App {
     pub(crate) names_of_root: Names,
     /// The name service, for everybody else: what anybody can ask takes no thread from a login.
     pub(crate) names_of_others: Names,
+    /// The name service, for the names in a policy.
+    pub(crate) on_host: OnHost,
     pub(crate) runtime: SharedRuntime,
     pub(crate) store: StorePath,
     pub(crate) in_flight: Arc<InFlight>,

@@ -1,6 +1,6 @@
 //! Cases pass when policy does what they say, and show what it did where it does not.
 
-use crate::policy::cases::{BadCases, run};
+use crate::policy::cases::{Report, run};
 
 use super::*;
 
@@ -19,6 +19,10 @@ fn cases(story: &str) -> String {
     )
 }
 
+fn run_one(story: &str) -> Report {
+    run(&load(WHOLE), &[file("a.toml", cases(story))]).unwrap_or_else(|findings| panic!("{findings:#?}"))
+}
+
 const STORY: &str = r#"
 { check = "sshd", by = "maria", then = "deny", why = "no-window" },
 { request = "db-oncall", by = "maria", for = "1h", then = "waits", says = "2 more" },
@@ -33,35 +37,86 @@ const STORY: &str = r#"
 
 #[test]
 fn a_story_that_goes_as_it_says_passes_and_touches_what_it_uses() {
-    let report = run(&load(WHOLE), &cases(STORY)).unwrap();
+    let report = run_one(STORY);
     assert!(report.passed(), "{report}");
-    assert_eq!(report.to_string(), "ok   a story\n1 cases, 0 failed");
+    assert_eq!(
+        report.to_string(),
+        "ok   a.toml: a story
+not touched by any case: denial at stage 'team lead' of role db-oncall
+1 case, 0 failed, 1 rule not touched"
+    );
 }
 
 #[test]
 fn a_story_that_goes_otherwise_shows_the_step_and_both_answers() {
-    let report = run(
-        &load(WHOLE),
-        &cases(
-            r#"{ check = "sshd", by = "maria", then = "allow" },
-               { request = "db-oncall", by = "eve", then = "refused" },"#,
-        ),
-    )
-    .unwrap();
+    let report = run_one(
+        r#"{ check = "sshd", by = "maria", then = "allow" },
+           { request = "db-oncall", by = "eve", then = "refused" },"#,
+    );
     assert!(!report.passed());
     assert_eq!(
         report.to_string(),
-        "FAIL a story
-     step 1, maria at sshd
+        "FAIL a.toml: a story
+     line 13, step 1: maria at sshd
        - allow
        + deny (no-window)
-     step 2, eve asks for db-oncall for eve
+     line 14, step 2: eve asks for db-oncall for eve
        - refused
        + waits for stage 'team lead': 2 more of ana, tom, @dba-leads, not eve
-1 cases, 1 failed
-not touched by any case: stage 'team lead' of role db-oncall
-not touched by any case: exemption at login"
+not touched by any case: approval at stage 'team lead' of role db-oncall
+not touched by any case: denial at stage 'team lead' of role db-oncall
+not touched by any case: exemption of root at login
+1 case, 1 failed, 3 rules not touched"
     );
+}
+
+#[test]
+fn what_one_file_leaves_untouched_another_may_touch() {
+    let denial = cases(
+        r#"{ request = "db-oncall", by = "maria", then = "waits" },
+           { deny = "maria", by = "ana", method = "signature", then = "ends" },"#,
+    );
+    let files = [file("a.toml", cases(STORY)), file("b.toml", denial)];
+    let report = run(&load(WHOLE), &files).unwrap();
+    assert_eq!(report.untouched, Vec::<String>::new());
+    assert_eq!(report.cases.iter().map(|case| case.file.as_str()).collect::<Vec<_>>(), ["a.toml", "b.toml"]);
+    assert!(report.to_string().ends_with("2 cases, 0 failed, every rule touched"), "{report}");
+}
+
+#[test]
+fn each_limit_of_a_role_is_a_rule_that_a_refusal_touches() {
+    let text = WHOLE.replace(
+        "uses = 3",
+        "from = [\"10.0.0.0/8\"]\nhours = [{ days = \"mon\", from = \"08:00\", to = \"10:00\", tz = \"UTC\" }]",
+    );
+    let story = |more: &str| {
+        cases(&format!(
+            r#"{{ request = "db-oncall", by = "maria", for = "4h", then = "waits" }},
+               {{ approve = "maria", by = "ana", method = "signature", then = "waits" }},
+               {{ approve = "maria", by = "tom", method = "signature", then = "opens" }},
+               {{ check = "sshd", by = "maria", from = "10.1.1.1", then = "allow" }},{more}"#
+        ))
+    };
+    let limits = |more: &str| {
+        let report = run(&load(&text), &[file("a.toml", story(more))]).unwrap();
+        assert!(report.passed(), "{report}");
+        report.untouched.into_iter().filter(|rule| rule.contains("a login refused")).collect::<Vec<_>>()
+    };
+    let from = "a login refused by `from` of role db-oncall";
+    let hours = "a login refused by `hours` of role db-oncall";
+    assert_eq!(limits(""), [from, hours]);
+    let elsewhere = r#"{ check = "sshd", by = "maria", from = "192.0.2.1", then = "deny" },"#;
+    assert_eq!(limits(elsewhere), [hours]);
+    let later = r#"{ wait = "1h" }, { check = "sshd", by = "maria", from = "10.1.1.1", then = "deny" },"#;
+    assert_eq!(limits(later), [from]);
+}
+
+#[test]
+fn each_exemption_is_a_rule_of_its_own() {
+    let text = format!("{WHOLE}[[exempt]]\ngroups = [\"dba\"]\nservices = [\"login\", \"cron\"]\n");
+    let report = run(&load(&text), &[file("a.toml", cases(STORY))]).unwrap();
+    let untouched: Vec<_> = report.untouched.iter().filter(|rule| rule.starts_with("exemption")).collect();
+    assert_eq!(untouched, ["exemption of @dba at cron", "exemption of @dba at login"]);
 }
 
 #[test]
@@ -73,10 +128,24 @@ fn a_step_that_makes_no_sense_is_refused_with_its_place() {
         ("{ check = \"sshd\" }", "needs `by`"),
         ("{ check = \"sshd\", by = \"nobody\" }", "no [account.nobody]"),
         ("{ approve = \"maria\", by = \"ana\" }", "has not asked"),
+        ("{ chek = \"sshd\" }", "unknown field `chek`"),
     ] {
-        let err = run(&load(WHOLE), &cases(step)).unwrap_err();
-        assert!(matches!(err, BadCases::Step { step: 1, .. }), "{err}");
-        assert!(err.to_string().contains(what), "{err}");
+        let findings = run(&load(WHOLE), &[file("a.toml", cases(step))]).unwrap_err();
+        let [finding] = &findings[..] else { panic!("{findings:?}") };
+        assert_eq!((finding.code, finding.file.as_str(), finding.line), ("JIT080", "a.toml", 13), "{step}");
+        assert!(finding.message.contains(what), "{finding}");
     }
-    assert!(matches!(run(&load(WHOLE), "[[case]]\nnam = 1"), Err(BadCases::Text(_))));
+}
+
+#[test]
+fn a_file_that_is_no_file_of_cases_is_refused_with_its_place_and_so_are_all_others() {
+    let files = [
+        file("a.toml", "[[case]]\nnam = 1"),
+        file("b.toml", cases(STORY)),
+        file("c.toml", "[[case]]\nname = \"\u{202e}x\""),
+        file("d.toml", b"\xff"),
+    ];
+    let findings = run(&load(WHOLE), &files).unwrap_err();
+    let places: Vec<_> = findings.iter().map(|f| (f.file.as_str(), f.line, f.column, f.code)).collect();
+    assert_eq!(places, [("a.toml", 2, 1, "JIT080"), ("c.toml", 2, 9, "JIT006"), ("d.toml", 1, 1, "JIT005")]);
 }

@@ -3,24 +3,27 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jit_core::policy::{Host, HostGroup};
+use jit_core::policy::{FileFault, Finding, Host, HostGroup};
 use jit_proto::words::HostName;
 use serde::Deserialize;
 
-use crate::files::{BadFile, read_trusted};
+use crate::files::{BadFile, Owner, read_file};
+
+/// Where they are.
+pub const SETTINGS: &str = "/etc/jit/jitd.toml";
 
 /// jitd's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// The name and groups that roles match their `hosts` against.
-    pub(crate) host: Host,
+    pub host: Host,
     /// Whether a line on their terminals tells reviewers of requests.
-    pub(crate) tell_terminals: bool,
+    pub tell_terminals: bool,
 }
 
 /// Why the settings were refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BadSettings {
+pub enum BadSettings {
     /// The file cannot be trusted or read.
     #[error(transparent)]
     File(#[from] BadFile),
@@ -37,6 +40,20 @@ pub(crate) enum BadSettings {
     Host(String),
 }
 
+impl BadSettings {
+    /// The same as one of the findings about a policy, with a code to look up.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        let (file, message) = match self {
+            Self::File(bad) => return bad.finding(),
+            Self::Text { file, what } => (file.as_str(), what.clone()),
+            Self::Host(_) => (SETTINGS, self.to_string()),
+        };
+        let hint = "correct the file; jitd(8) says what it may hold".to_owned();
+        Finding::of_file(FileFault::Settings, file, message.trim_end().to_owned(), hint)
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
@@ -49,8 +66,8 @@ struct File {
 
 impl Settings {
     /// Reads the file; if there is none, every setting has its default.
-    pub(crate) fn read(path: &Path) -> Result<Self, BadSettings> {
-        let file = match read_trusted(path) {
+    pub fn read(path: &Path) -> Result<Self, BadSettings> {
+        let file = match read_file(path, Owner::Root) {
             Ok(bytes) => parse(path, &bytes)?,
             Err(BadFile::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 File::default()

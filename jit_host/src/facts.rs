@@ -1,0 +1,245 @@
+//! What this host knows of the names in a policy: groups and their members, accounts, and PAM files.
+//!
+//! The name service is asked by name, which every kind of it answers. Whether it also lists all that it knows is
+//! read from nsswitch.conf(5). Any of this can hang for as long as a directory server does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use jit_core::policy::{Account, Facts, Group, Host, PamFile, Policy};
+use jit_proto::words::{GroupName, ServiceName, UserName};
+use nix::unistd::User;
+
+/// How deep PAM files include each other before this stops looking. Linux-PAM itself stops at 32.
+const DEPTH: usize = 8;
+
+/// Asks this host about every name in the policy.
+#[must_use]
+pub fn gather(policy: &Policy, host: &Host) -> Facts {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let unlisted = match fs::read_to_string("/etc/nsswitch.conf") {
+        Ok(text) => unlisted(&text),
+        Err(why) if why.kind() == ErrorKind::NotFound => None,
+        Err(why) => Some(format!("/etc/nsswitch.conf cannot be read ({why})")),
+    };
+    let mut accounts = Accounts::default();
+    let groups: BTreeMap<_, _> = policy
+        .groups()
+        .map(|name| (name.clone(), group(name, &passwd, unlisted.is_none(), &mut accounts)))
+        .collect();
+    for name in policy.users() {
+        accounts.look_up(name);
+    }
+    let etc = Path::new("/etc");
+    let services = policy.services().map(|service| (service.clone(), pam_file(etc, service))).collect();
+    Facts { host: host.clone(), groups, accounts: accounts.known, services, unlisted }
+}
+
+/// Accounts that were asked after, each once.
+#[derive(Default)]
+struct Accounts {
+    known: BTreeMap<UserName, Account>,
+}
+
+impl Accounts {
+    fn look_up(&mut self, name: &UserName) -> Account {
+        *self.known.entry(name.clone()).or_insert_with(|| match User::from_name(name.as_str()) {
+            // An answer under another name (case folding, aliases) is not this account.
+            Ok(Some(user)) if user.name == name.as_str() => Account::There,
+            Ok(_) => Account::Absent,
+            Err(_) => Account::Unanswered,
+        })
+    }
+}
+
+/// A group with its members as far as they are listed. Where everything is listed, a member without an account is
+/// nobody.
+fn group(name: &GroupName, passwd: &str, all_listed: bool, accounts: &mut Accounts) -> Group {
+    let found = match nix::unistd::Group::from_name(name.as_str()) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Group::Absent,
+        Err(_) => return Group::Unanswered,
+    };
+    let named = found.mem.iter().map(String::as_str);
+    let members: BTreeSet<UserName> =
+        named.chain(primary(passwd, found.gid.as_raw())).filter_map(|name| name.parse().ok()).collect();
+    let is_there = |member: &UserName| !all_listed || accounts.look_up(member) != Account::Absent;
+    Group::Members(members.into_iter().filter(is_there).collect())
+}
+
+/// The accounts of passwd(5) whose primary group has this gid.
+fn primary(passwd: &str, gid: u32) -> impl Iterator<Item = &str> {
+    passwd.lines().filter_map(move |line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(2)?.parse() == Ok(gid)).then_some(name)
+    })
+}
+
+/// Why absence proves nothing, if it does not: a source of accounts or groups that may know more than it lists.
+fn unlisted(nsswitch: &str) -> Option<String> {
+    let lines = nsswitch.lines().map(|line| line.split('#').next().unwrap_or_default());
+    for (database, sources) in lines.filter_map(|line| line.split_once(':')) {
+        let database = database.trim();
+        if !["passwd", "group", "initgroups"].contains(&database) {
+            continue;
+        }
+        // `[NOTFOUND=return]` and its like are no sources.
+        let mut inside = false;
+        for word in sources.split_whitespace() {
+            inside |= word.starts_with('[');
+            if !inside && !["files", "compat", "systemd"].contains(&word) {
+                return Some(format!(
+                    "nsswitch.conf asks `{word}` for {database}, which need not list all it knows"
+                ));
+            }
+            inside &= !word.ends_with(']');
+        }
+    }
+    None
+}
+
+/// Whether the PAM file of a service names the module.
+fn pam_file(etc: &Path, service: &ServiceName) -> PamFile {
+    match names_module(etc, service.as_str(), DEPTH) {
+        Ok(Some(true)) => PamFile::NamesModule,
+        Ok(Some(false)) => PamFile::NamesOthers,
+        Ok(None) => PamFile::Absent,
+        Err(_) => PamFile::Unread,
+    }
+}
+
+/// Follows pam.d(5): a line that names the module for `account`, or takes in a file that does. `None` where there is
+/// no file.
+fn names_module(etc: &Path, name: &str, depth: usize) -> std::io::Result<Option<bool>> {
+    if name.is_empty() || name.contains('/') {
+        return Ok(None);
+    }
+    let text = match fs::read_to_string(etc.join("pam.d").join(name)) {
+        Ok(text) => text.replace("\\\n", " "),
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(why) => return Err(why),
+    };
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let included = match words[..] {
+            ["@include", file] => Some(file),
+            [kind, "include" | "substack", file, ..] if is_account(kind) => Some(file),
+            [kind, _, ..] if is_account(kind) && words.iter().any(|word| is_module(word)) => {
+                return Ok(Some(true));
+            }
+            _ => None,
+        };
+        if let Some(file) = included.filter(|_| depth > 0)
+            && names_module(etc, file, depth - 1)? == Some(true)
+        {
+            return Ok(Some(true));
+        }
+    }
+    Ok(Some(false))
+}
+
+/// The stage that lets in; a `-` before it only silences the log.
+fn is_account(kind: &str) -> bool {
+    kind.trim_start_matches('-').eq_ignore_ascii_case("account")
+}
+
+fn is_module(word: &str) -> bool {
+    Path::new(word).file_name().is_some_and(|name| name == "pam_jit.so")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jit_core::policy::SourceFile;
+
+    #[test]
+    fn only_sources_that_list_all_they_know_prove_that_somebody_is_missing() {
+        for text in [
+            "",
+            "passwd: files\ngroup: files systemd\nhosts: files dns\n",
+            "passwd:\t\tcompat systemd # sss\ngroup: files [NOTFOUND=return] systemd\nshadow: files sss\n",
+            "group: files [ SUCCESS=merge ] systemd\n",
+        ] {
+            assert_eq!(unlisted(text), None, "{text}");
+        }
+        for (text, names) in [
+            ("passwd: files sss\n", "`sss` for passwd"),
+            ("passwd: files\ngroup: files ldap\n", "`ldap` for group"),
+            ("initgroups: files sss", "`sss` for initgroups"),
+            ("passwd: [!SUCCESS=continue] winbind", "`winbind` for passwd"),
+        ] {
+            let why = unlisted(text).unwrap_or_default();
+            assert!(why.contains(names), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn whose_primary_group_it_is_belongs_to_it() {
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\nana:x:1000:100::/:/bin/sh\nbroken\ntom:x:1001:100::/:/bin/sh\n";
+        assert_eq!(primary(passwd, 100).collect::<Vec<_>>(), ["ana", "tom"]);
+        assert_eq!(primary(passwd, 1).count(), 0);
+    }
+
+    fn pam(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let etc = tempfile::tempdir().unwrap();
+        fs::create_dir(etc.path().join("pam.d")).unwrap();
+        for (name, text) in files {
+            fs::write(etc.path().join("pam.d").join(name), text).unwrap();
+        }
+        etc
+    }
+
+    #[test]
+    fn a_pam_file_names_the_module_itself_or_by_way_of_another() {
+        let gate = "account [success=ok ignore=ignore default=die] pam_jit.so\n";
+        let etc = pam(&[
+            ("sshd", gate),
+            ("path", "account required /lib/x/security/pam_jit.so recovery=root\n"),
+            ("folded", "account required \\\n pam_jit.so\n"),
+            ("su", "auth sufficient pam_rootok.so\n@include gate\n"),
+            ("su-l", "account include su\n"),
+            ("gate", gate),
+            ("sub", "-account substack gate\n"),
+            ("login", "# account required pam_jit.so\naccount required pam_unix.so # pam_jit.so\n"),
+            ("session", "session required pam_jit.so\n"),
+            ("loop", "@include loop\n@include ../shadow\n@include absent\n"),
+        ]);
+        for (service, expected) in [
+            ("sshd", PamFile::NamesModule),
+            ("path", PamFile::NamesModule),
+            ("folded", PamFile::NamesModule),
+            ("su", PamFile::NamesModule),
+            ("su-l", PamFile::NamesModule),
+            ("sub", PamFile::NamesModule),
+            ("login", PamFile::NamesOthers),
+            ("session", PamFile::NamesOthers),
+            ("loop", PamFile::NamesOthers),
+            ("none", PamFile::Absent),
+        ] {
+            assert_eq!(pam_file(etc.path(), &service.parse().unwrap()), expected, "{service}");
+        }
+    }
+
+    #[test]
+    fn this_host_is_asked_about_every_name_and_knows_root() {
+        let text = "version = 1\n[admins]\nusers = [\"root\", \"no-such-account\"]\ngroups = [\"no-such-group\", \
+                    \"root\"]\n[[exempt]]\nusers = [\"root\"]\nservices = [\"login\"]\n";
+        let file = SourceFile { name: "a.toml".to_owned(), bytes: text.into() };
+        let policy = Policy::parse(&[file]).unwrap().policy;
+        let host = Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() };
+        let facts = gather(&policy, &host);
+        let root: UserName = "root".parse().unwrap();
+        assert_eq!(facts.accounts[&root], Account::There);
+        assert_eq!(facts.accounts[&"no-such-account".parse().unwrap()], Account::Absent);
+        assert_eq!(facts.groups[&"no-such-group".parse().unwrap()], Group::Absent);
+        // By its primary group: group(5) lists nobody there.
+        assert!(
+            matches!(&facts.groups[&"root".parse().unwrap()], Group::Members(who) if who.contains(&root))
+        );
+    }
+}

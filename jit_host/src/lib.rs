@@ -1,0 +1,10 @@
+//! What the files of this host say: policy, settings, and whom the host knows.
+//!
+//! jitd and jitctl read the same files by the same rules, so that what `jitctl policy check` accepts is what
+//! jitd will load. Nothing is judged here: facts go out, `jit_core` says what they mean.
+
+#![forbid(unsafe_code)]
+
+pub mod facts;
+pub mod files;
+pub mod settings;
