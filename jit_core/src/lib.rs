@@ -25,6 +25,7 @@ pub mod review;
 pub mod state;
 pub mod taking_back;
 pub mod tally;
+pub mod when;
 
 #[cfg(test)]
 mod laws;

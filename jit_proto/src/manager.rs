@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::Verdict;
 
-/// `Check(service, user)`, `List(all)`, `Show(id)`, `Status()`, `Policy()`, `Request(role, seconds, start, reason)`,
+/// `Check(service, user)`, `List(all)`, `Show(id)`, `Status()`, `Policy()`, `Roles(user)`, `Request(role, seconds, start, reason)`,
 /// `Withdraw(id, reason)`, `Extend(id, seconds, reason)`, `Done(id, reason)`; signal `Changed(id)`, which says that
 /// something about a request has changed and nothing else.
 pub const USER_INTERFACE: &str = "org.jitd.Jit1.User";
@@ -42,6 +42,54 @@ pub struct Check {
     pub grant: Option<String>,
     /// When its window ends.
     pub until: Option<String>,
+}
+
+/// A role that somebody may ask for on this host; element of `User.Roles`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Its name.
+    pub role: String,
+    /// What it is for.
+    pub summary: Option<String>,
+    /// The PAM services it opens.
+    pub services: Vec<String>,
+    /// Seconds, where a request names none.
+    pub default_duration: u64,
+    /// The longest window, in seconds.
+    pub max_duration: u64,
+    /// Logins that one window is good for; absent means unlimited.
+    pub uses: Option<u32>,
+    /// When it may be used; always if there are none.
+    pub hours: Vec<String>,
+    /// The addresses it may be used from; anywhere if there are none.
+    pub from: Vec<String>,
+    /// The accounts that su may become; any if there are none.
+    pub targets: Vec<String>,
+    /// Who approves, in order.
+    pub stages: Vec<RoleStage>,
+    /// What the reason must look like; absent if anything will do.
+    pub reason: Option<String>,
+    /// Whether it opens before anybody approved.
+    pub emergency: bool,
+    /// The term that this jitd cannot keep yet, so that it takes no request; absent if there is none.
+    pub not_yet: Option<String>,
+}
+
+/// One level of approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleStage {
+    /// Its name.
+    pub name: String,
+    /// Who may approve.
+    pub approvers: String,
+    /// How many of them must.
+    pub approvals: u32,
+    /// Seconds that it waits; absent means for ever.
+    pub expires: Option<u64>,
+    /// Who decides after that; absent means that the request is over.
+    pub then: Option<String>,
+    /// How a review may reach the host: `online`, `signature`, `code`.
+    pub accept: Vec<String>,
 }
 
 /// A request and the grant that it became, if it did. Answer to `Admin.Grant`, `User.{Show,Request,Extend}` and

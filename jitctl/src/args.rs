@@ -12,12 +12,15 @@ use jit_proto::words::{BadWord, GrantId, Reason, RequestId, RoleName, ServiceNam
 
 use crate::error::Error;
 use crate::jitd::Call;
-use crate::policy;
+use crate::{asking, locking, policy, reviewing};
 
 const AFTER: &str = "\
-Without a command, jitctl shows the windows that are open for you and the time left.
+Without a command, jitctl shows the windows that are open for you, what you have asked for, and whether
+requests wait for your review. Times are UTC, typed and shown.
 
 Examples:
+  jitctl request --role db-oncall --for 30m --reason 'INC-1234 failover of db-07' --wait
+  jitctl approve r-4k7m2qx9 --for 15m --note 'ring me before the failover'
   jitctl grant maria --role db-oncall --for 30m --reason 'INC-1234 failover of db-07'
   jitctl check sshd maria
   jitctl revoke g-4k7m2qx9 --reason 'done early'
@@ -60,6 +63,21 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
+
+    #[command(flatten)]
+    Asking(asking::Verb),
+
+    #[command(flatten)]
+    Reviewing(reviewing::Verb),
+
+    #[command(flatten)]
+    Locking(locking::Verb),
+
+    /// Watch what waits for you and what is open, and review it, on one screen
+    ///
+    /// Keys: j and k or the arrows select, Enter shows all of it, a approves, n denies, r looks again, q leaves.
+    /// Where the terminal cannot do that (TERM=dumb), new requests are printed as they come.
+    Watch,
 
     /// End a window now, or withdraw a request that is pending
     ///
@@ -176,13 +194,24 @@ pub(crate) enum Task<'a> {
 /// The families of commands that answer by themselves, each with a file of its own.
 #[derive(Debug)]
 pub(crate) enum Local<'a> {
+    /// Without a command: the caller's own windows and requests.
+    Mine,
     Policy(&'a policy::Verb),
+    Asking(&'a asking::Verb),
+    Reviewing(&'a reviewing::Verb),
+    Locking(&'a locking::Verb),
+    Watch,
 }
 
 impl Cli {
     pub(crate) fn task(&self) -> Task<'_> {
         Task::Ask(match &self.verb {
-            None | Some(Verb::Status) => Call::Status,
+            None => return Task::Local(Local::Mine),
+            Some(Verb::Asking(verb)) => return Task::Local(Local::Asking(verb)),
+            Some(Verb::Reviewing(verb)) => return Task::Local(Local::Reviewing(verb)),
+            Some(Verb::Locking(verb)) => return Task::Local(Local::Locking(verb)),
+            Some(Verb::Watch) => return Task::Local(Local::Watch),
+            Some(Verb::Status) => Call::Status,
             Some(Verb::Grant { user, role, seconds, reason }) => Call::Grant {
                 user: user.clone(),
                 role: role.clone(),
@@ -203,7 +232,7 @@ impl Cli {
 }
 
 /// `--for` in whole seconds; never 0, which on the wire means the role's default.
-fn seconds(text: &str) -> Result<u64, BadDuration> {
+pub(crate) fn seconds(text: &str) -> Result<u64, BadDuration> {
     parse_duration(text).map(|duration| duration.as_secs())
 }
 

@@ -13,6 +13,8 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use jit_core::clock::Utc;
+use jit_proto::words::{Reason, ServiceName};
 use jit_proto::{BUS_NAME, OBJECT_PATH, SYSTEM_BUS_SOCKET, error_name};
 use zbus::address::Transport;
 use zbus::address::transport::{Unix, UnixSocket};
@@ -24,6 +26,7 @@ use zbus::{Address, Connection, Proxy, block_on};
 
 use crate::error::{Error, Sent};
 use crate::jitd::{Call, Jitd};
+use crate::wakes::{self, Listening, Wakes};
 
 #[derive(Clone)]
 pub(crate) struct Bus {
@@ -52,6 +55,7 @@ impl Jitd for Bus {
         thread::Builder::new()
             .name("bus".to_owned())
             .spawn(move || {
+                wakes::quiet();
                 // Nobody waits any more when the deadline has passed.
                 drop(answer.send(block_on(bus.converse(&asked, limit, &theirs))));
             })
@@ -65,6 +69,10 @@ impl Jitd for Bus {
                 }
             })
         })
+    }
+
+    fn wakes(&self) -> Box<dyn Wakes> {
+        Box::new(Listening::start(self))
     }
 }
 
@@ -99,7 +107,7 @@ impl Bus {
         reply.ok_or_else(|| Error::Garbled("no reply".to_owned()))
     }
 
-    async fn connect(&self) -> Result<Connection, Error> {
+    pub(crate) async fn connect(&self) -> Result<Connection, Error> {
         let address = Address::new(Transport::Unix(Unix::new(UnixSocket::File(self.socket.clone()))));
         let built = Builder::address(address).auth_mechanism(AuthMechanism::External).build().await;
         built.map_err(|why| Error::NoBus { socket: self.socket.display().to_string(), why: cause(why) })
@@ -123,21 +131,54 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
     let flags = MethodFlags::NO_AUTO_START;
     let method = call.method();
     match call {
-        Call::Status | Call::Policy | Call::LoadPolicy => jitd.call_with_flags(method, flags, &()).await,
+        Call::Status | Call::Policy | Call::Pending | Call::LoadPolicy => {
+            jitd.call_with_flags(method, flags, &()).await
+        }
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
         Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
         Call::Check { service, user } => {
             jitd.call_with_flags(method, flags, &(service.as_str(), user.as_str())).await
         }
+        Call::Roles { user } => {
+            let user = user.as_ref().map_or("", |user| user.as_str());
+            jitd.call_with_flags(method, flags, &(user,)).await
+        }
+        Call::Request { role, seconds, start, reason } => {
+            let start = start.map_or_else(String::new, Utc::to_seconds);
+            let body = (role.as_str(), seconds, start.as_str(), reason.as_str());
+            jitd.call_with_flags(method, flags, &body).await
+        }
+        Call::Withdraw { id, reason } => {
+            jitd.call_with_flags(method, flags, &(id.to_string(), or_empty(reason.as_ref()))).await
+        }
+        Call::Extend { id, seconds, reason } => {
+            jitd.call_with_flags(method, flags, &(id.to_string(), seconds, reason.as_str())).await
+        }
+        Call::Review { id, digest, decision, narrow, note } => {
+            let services: Vec<&str> = narrow.services.iter().map(ServiceName::as_str).collect();
+            let (id, note) = (id.to_string(), or_empty(note.as_ref()));
+            let body = (id.as_str(), digest, decision.as_str(), narrow.seconds, services, narrow.uses, note);
+            jitd.call_with_flags(method, flags, &body).await
+        }
+        Call::Lock { scope, message, seconds } => {
+            let body = (scope.to_string(), or_empty(message.as_ref()), seconds);
+            jitd.call_with_flags(method, flags, &body).await
+        }
+        Call::Unlock { scope, reason } => {
+            jitd.call_with_flags(method, flags, &(scope.to_string(), or_empty(reason.as_ref()))).await
+        }
         Call::Grant { user, role, seconds, reason } => {
             let body = (user.as_str(), role.as_str(), seconds, reason.as_str());
             jitd.call_with_flags(method, flags, &body).await
         }
-        Call::Revoke { id, reason } => {
-            let reason = reason.as_ref().map_or("", |reason| reason.as_str());
-            jitd.call_with_flags(method, flags, &(id.to_string(), reason)).await
+        Call::Revoke { id, reason } | Call::Done { id, reason } => {
+            jitd.call_with_flags(method, flags, &(id.to_string(), or_empty(reason.as_ref()))).await
         }
     }
+}
+
+fn or_empty(text: Option<&Reason>) -> &str {
+    text.map_or("", Reason::as_str)
 }
 
 /// What an error of zbus, the bus or jitd means.

@@ -162,18 +162,23 @@ impl Error {
     /// What it means for what was asked; nothing to say about a call that only reads.
     const fn consequence(&self, call: &Call) -> Option<&'static str> {
         match (self.effect(), call) {
-            (_, Call::Check { .. } | Call::List { .. } | Call::Show { .. } | Call::Status | Call::Policy) => {
-                None
-            }
+            _ if call.only_reads() => None,
             (Effect::None, Call::LoadPolicy) if matches!(self, Self::Refused(_)) => {
                 Some("The policy in force was kept")
             }
-            (Effect::None, Call::Grant { .. } | Call::Revoke { .. } | Call::LoadPolicy) => {
-                Some("Nothing was changed")
-            }
+            (Effect::None, _) => Some("Nothing was changed"),
             (Effect::Unknown, Call::LoadPolicy) => Some("Whether the policy was loaded is unknown"),
             (Effect::Unknown, Call::Grant { .. }) => Some("Whether the window was opened is unknown"),
             (Effect::Unknown, Call::Revoke { .. }) => Some("Whether it was revoked is unknown"),
+            (Effect::Unknown, Call::Request { .. } | Call::Extend { .. }) => {
+                Some("Whether it was asked for is unknown")
+            }
+            (Effect::Unknown, Call::Withdraw { .. }) => Some("Whether it was withdrawn is unknown"),
+            (Effect::Unknown, Call::Done { .. }) => Some("Whether the window was ended is unknown"),
+            (Effect::Unknown, Call::Review { .. }) => Some("Whether the review was taken is unknown"),
+            (Effect::Unknown, Call::Lock { .. }) => Some("Whether the lock was set is unknown"),
+            (Effect::Unknown, Call::Unlock { .. }) => Some("Whether the lock was lifted is unknown"),
+            (Effect::Unknown, _) => None,
         }
     }
 
@@ -210,13 +215,64 @@ impl Error {
     }
 }
 
+impl Call {
+    const fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Check { .. }
+                | Self::Roles { .. }
+                | Self::List { .. }
+                | Self::Show { .. }
+                | Self::Pending
+                | Self::Status
+                | Self::Policy
+        )
+    }
+}
+
+/// Why a command was not done, and the question to jitd that it failed at; none where it did not come to one.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    call: Option<Box<Call>>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, call: None }
+    }
+}
+
+impl Failure {
+    pub(crate) fn at(error: Error, call: &Call) -> Self {
+        Self { error, call: Some(Box::new(call.clone())) }
+    }
+
+    pub(crate) fn message(&self) -> String {
+        self.error.message(self.call.as_deref())
+    }
+
+    /// Whether jitd was asked and gave no answer, so that asking again may bring one.
+    pub(crate) fn is_silence(&self) -> bool {
+        self.error.exit_code() == 3 && !matches!(self.error, Error::Output(_))
+    }
+}
+
 /// How to see what became of a change.
 fn look(call: &Call) -> Option<String> {
     match call {
-        Call::Grant { .. } => Some("jitctl list".to_owned()),
-        Call::Revoke { id, .. } => Some(format!("jitctl show {id}")),
+        Call::Grant { .. } | Call::Request { .. } | Call::Extend { .. } => Some("jitctl list".to_owned()),
+        Call::Revoke { id, .. } | Call::Done { id, .. } => Some(format!("jitctl show {id}")),
+        Call::Withdraw { id, .. } | Call::Review { id, .. } => Some(format!("jitctl show {id}")),
+        Call::Lock { .. } | Call::Unlock { .. } => Some("jitctl status".to_owned()),
         Call::LoadPolicy => Some("jitctl policy show".to_owned()),
-        Call::Check { .. } | Call::List { .. } | Call::Show { .. } | Call::Status | Call::Policy => None,
+        Call::Check { .. }
+        | Call::Roles { .. }
+        | Call::List { .. }
+        | Call::Show { .. }
+        | Call::Pending
+        | Call::Status
+        | Call::Policy => None,
     }
 }
 

@@ -1,19 +1,29 @@
-//! The questions that jitctl puts to jitd, one per command.
+//! The questions that jitctl puts to jitd.
 
 use std::time::Duration;
 
-use jit_proto::manager::{ADMIN_INTERFACE, USER_INTERFACE};
-use jit_proto::words::{Reason, RoleName, ServiceName, UserName};
+use jit_core::clock::Utc;
+use jit_core::event::Decision;
+use jit_core::lock::Scope;
+use jit_proto::manager::{ADMIN_INTERFACE, REVIEW_INTERFACE, USER_INTERFACE};
+use jit_proto::words::{Reason, RequestId, RoleName, ServiceName, UserName};
+use serde::de::DeserializeOwned;
 
 use crate::args::Id;
-use crate::error::Error;
+use crate::error::{Error, Failure};
+use crate::wakes::Wakes;
 
-/// One method of `org.jitd.Jit1.{User,Admin}` with its arguments.
+/// One method of `org.jitd.Jit1.{User,Review,Admin}` with its arguments. Where a number is 0 or a list empty, it is
+/// as the role says, or as was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Check {
         service: ServiceName,
         user: UserName,
+    },
+    /// The caller's own, or somebody's.
+    Roles {
+        user: Option<UserName>,
     },
     List {
         all: bool,
@@ -23,6 +33,34 @@ pub(crate) enum Call {
     },
     Status,
     Policy,
+    Request {
+        role: RoleName,
+        seconds: u64,
+        start: Option<Utc>,
+        reason: Reason,
+    },
+    Withdraw {
+        id: RequestId,
+        reason: Option<Reason>,
+    },
+    Extend {
+        id: Id,
+        seconds: u64,
+        reason: Reason,
+    },
+    Done {
+        id: Id,
+        reason: Option<Reason>,
+    },
+    Pending,
+    Review {
+        id: RequestId,
+        /// Of what the reviewer was shown.
+        digest: String,
+        decision: Decision,
+        narrow: Narrow,
+        note: Option<Reason>,
+    },
     Grant {
         user: UserName,
         role: RoleName,
@@ -34,7 +72,25 @@ pub(crate) enum Call {
         id: Id,
         reason: Option<Reason>,
     },
+    Lock {
+        scope: Scope,
+        message: Option<Reason>,
+        /// 0 is until it is lifted.
+        seconds: u64,
+    },
+    Unlock {
+        scope: Scope,
+        reason: Option<Reason>,
+    },
     LoadPolicy,
+}
+
+/// What a review takes away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Narrow {
+    pub(crate) seconds: u64,
+    pub(crate) services: Vec<ServiceName>,
+    pub(crate) uses: u32,
 }
 
 impl Call {
@@ -49,22 +105,43 @@ impl Call {
 
     pub(crate) const fn interface(&self) -> &'static str {
         match self {
-            Self::Check { .. } | Self::List { .. } | Self::Show { .. } | Self::Status | Self::Policy => {
-                USER_INTERFACE
-            }
-            Self::Grant { .. } | Self::Revoke { .. } | Self::LoadPolicy => ADMIN_INTERFACE,
+            Self::Check { .. }
+            | Self::Roles { .. }
+            | Self::List { .. }
+            | Self::Show { .. }
+            | Self::Status
+            | Self::Policy
+            | Self::Request { .. }
+            | Self::Withdraw { .. }
+            | Self::Extend { .. }
+            | Self::Done { .. } => USER_INTERFACE,
+            Self::Pending | Self::Review { .. } => REVIEW_INTERFACE,
+            Self::Grant { .. }
+            | Self::Revoke { .. }
+            | Self::Lock { .. }
+            | Self::Unlock { .. }
+            | Self::LoadPolicy => ADMIN_INTERFACE,
         }
     }
 
     pub(crate) const fn method(&self) -> &'static str {
         match self {
             Self::Check { .. } => "Check",
+            Self::Roles { .. } => "Roles",
             Self::List { .. } => "List",
             Self::Show { .. } => "Show",
             Self::Status => "Status",
             Self::Policy => "Policy",
+            Self::Request { .. } => "Request",
+            Self::Withdraw { .. } => "Withdraw",
+            Self::Extend { .. } => "Extend",
+            Self::Done { .. } => "Done",
+            Self::Pending => "Pending",
+            Self::Review { .. } => "Review",
             Self::Grant { .. } => "Grant",
             Self::Revoke { .. } => "Revoke",
+            Self::Lock { .. } => "Lock",
+            Self::Unlock { .. } => "Unlock",
             Self::LoadPolicy => "LoadPolicy",
         }
     }
@@ -74,4 +151,15 @@ impl Call {
 pub(crate) trait Jitd {
     /// Asks once and returns the answer's JSON, unread.
     fn ask(&self, call: &Call) -> Result<String, Error>;
+
+    /// What ends a wait, from now on: a change that jitd tells of, or a signal to this process.
+    fn wakes(&self) -> Box<dyn Wakes>;
+}
+
+/// Asks once, and reads the answer.
+pub(crate) fn ask<T: DeserializeOwned>(jitd: &dyn Jitd, call: &Call) -> Result<T, Failure> {
+    let answer = jitd
+        .ask(call)
+        .and_then(|reply| serde_json::from_str(&reply).map_err(|why| Error::Garbled(why.to_string())));
+    answer.map_err(|error| Failure::at(error, call))
 }

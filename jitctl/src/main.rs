@@ -2,15 +2,21 @@
 //!
 //! The walk of a command: arguments → words ([`args`]) → one question to jitd ([`jitd`], [`bus`]) → its answer
 //! as text or JSON ([`views`]) → exit code ([`run`]). jitctl decides nothing: what is allowed is jitd's to say.
-//! Commands that need no jitd answer by themselves, each family in a file of its own ([`policy`]).
+//! Commands that take more than one question, or none, are families with a file of their own: [`asking`],
+//! [`reviewing`], [`locking`], [`watch`], [`policy`].
 
 #![forbid(unsafe_code)]
 
 mod args;
+mod asking;
 mod bus;
 mod error;
 mod jitd;
+mod keyboard;
+mod locking;
 mod policy;
+mod prompts;
+mod reviewing;
 mod run;
 mod screen;
 mod table;
@@ -18,18 +24,25 @@ mod table;
 mod testing;
 mod times;
 mod views;
+mod wakes;
+mod watch;
 
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
 use bus::Bus;
+use keyboard::Stdin;
 use screen::Screen;
 
 fn main() -> ExitCode {
     let terminal = io::stdout().is_terminal();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let mut stdin = Stdin;
     let mut screen = Screen::new(&mut out, &mut err, terminal);
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        screen = screen.asking(&mut stdin);
+    }
     let code = run::run(std::env::args_os(), &Bus::system(), my_uid(), &mut screen);
     ExitCode::from(code)
 }

@@ -5,17 +5,49 @@ use std::io::{self, Write};
 use jit_proto::text::is_unprintable;
 
 use crate::error::Error;
+use crate::keyboard::{Keyboard, Typed};
+use crate::watch::Strokes;
 
 pub(crate) struct Screen<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     /// Whether a person reads stdout directly: long text may be cut for them, never for a pipe.
     pub(crate) terminal: bool,
+    /// Of the person whom questions can be put to, if there is one.
+    keyboard: Option<&'a mut dyn Keyboard>,
+    /// Whether the reader of stdout has gone.
+    gone: bool,
 }
 
 impl<'a> Screen<'a> {
     pub(crate) fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, terminal: bool) -> Self {
-        Self { out, err, terminal }
+        Self { out, err, terminal, keyboard: None, gone: false }
+    }
+
+    /// With a person who sees stderr and types.
+    pub(crate) fn asking(self, keyboard: &'a mut dyn Keyboard) -> Self {
+        Self { keyboard: Some(keyboard), ..self }
+    }
+
+    /// Whether questions can be put to anybody.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.keyboard.is_some()
+    }
+
+    /// Whether the reader of stdout has seen enough: what goes on printing can stop.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.gone
+    }
+
+    /// Puts a question to the person, and reads a line. Where nobody can be asked that is the end of the input.
+    pub(crate) fn ask(&mut self, question: &str) -> Typed {
+        let Some(keyboard) = self.keyboard.as_mut() else { return Typed::End };
+        drop(self.err.write_all(block(question).as_bytes()).and_then(|()| self.err.flush()));
+        let typed = keyboard.line();
+        if typed == Typed::End {
+            self.say("");
+        }
+        typed
     }
 
     /// Writes data. A reader that has seen enough (`jitctl list | head -1`) is no error: the rest is dropped
@@ -23,9 +55,19 @@ impl<'a> Screen<'a> {
     pub(crate) fn data(&mut self, text: &str) -> Result<(), Error> {
         let written = self.out.write_all(block(text).as_bytes()).and_then(|()| self.out.flush());
         match written {
-            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(why)),
-            _ => Ok(()),
+            Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {
+                self.gone = true;
+                Ok(())
+            }
+            Err(why) => Err(Error::Output(why)),
+            Ok(()) => Ok(()),
         }
+    }
+
+    /// Draws what was made to be drawn, as it is.
+    pub(crate) fn draw(&mut self, strokes: &Strokes) -> Result<(), Error> {
+        let bytes = strokes.bytes();
+        self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(Error::Output)
     }
 
     /// Tells the person something. Where stderr is closed there is nobody to tell, and nowhere to complain.

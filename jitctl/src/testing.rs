@@ -1,20 +1,27 @@
 //! A scripted jitd, and answers for it to give.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::Duration;
 
-use jit_proto::manager::{Check, Entry, Policy, PolicyFile, PolicySummary, Review, Status};
+use jit_proto::manager::{
+    Check, Entry, Lock, Policy, PolicyFile, PolicySummary, Review, Role, RoleStage, Status,
+};
 use jit_proto::words::Verdict;
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::jitd::{Call, Jitd};
+use crate::keyboard::{Keyboard, Typed};
 use crate::run::run;
 use crate::screen::Screen;
+use crate::wakes::{Wake, Wakes};
 
-/// Expects exactly one call, and answers it as told.
+/// Expects these calls and no others, in this order, and answers them as told.
 pub(crate) struct Script {
-    expected: Call,
-    answer: RefCell<Option<Result<String, Error>>>,
+    lines: RefCell<VecDeque<(Call, Result<String, Error>)>>,
+    /// What ends each wait; when there is no more, the person interrupts.
+    wakes: RefCell<VecDeque<(Wake, Duration)>>,
 }
 
 impl Script {
@@ -23,18 +30,60 @@ impl Script {
     }
 
     pub(crate) fn says(expected: Call, text: &str) -> Self {
-        Self { expected, answer: RefCell::new(Some(Ok(text.to_owned()))) }
+        Self::first(expected, Ok(text.to_owned()))
     }
 
     pub(crate) fn fails(expected: Call, error: Error) -> Self {
-        Self { expected, answer: RefCell::new(Some(Err(error))) }
+        Self::first(expected, Err(error))
     }
+
+    fn first(expected: Call, answer: Result<String, Error>) -> Self {
+        Self { lines: RefCell::new([(expected, answer)].into()), wakes: RefCell::default() }
+    }
+
+    /// And after that the other.
+    pub(crate) fn then(self, other: Self) -> Self {
+        self.lines.borrow_mut().append(&mut other.lines.borrow_mut());
+        self
+    }
+
+    pub(crate) fn waking(self, wakes: &[(Wake, Duration)]) -> Self {
+        self.wakes.borrow_mut().extend(wakes);
+        self
+    }
+}
+
+/// What was expected and never came is a failure too.
+impl Drop for Script {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(
+                self.lines.borrow().iter().map(|(call, _)| call).collect::<Vec<_>>(),
+                [] as [&Call; 0]
+            );
+        }
+    }
+}
+
+struct Scripted(VecDeque<(Wake, Duration)>);
+
+impl Wakes for Scripted {
+    fn wait(&mut self, _: Duration) -> (Wake, Duration) {
+        self.0.pop_front().unwrap_or((Wake::Interrupted, Duration::ZERO))
+    }
+
+    fn read_keys(&mut self) {}
 }
 
 impl Jitd for Script {
     fn ask(&self, call: &Call) -> Result<String, Error> {
-        assert_eq!(call, &self.expected);
-        self.answer.take().expect("asked once")
+        let (expected, answer) = self.lines.borrow_mut().pop_front().expect("no more is asked");
+        assert_eq!(*call, expected);
+        answer
+    }
+
+    fn wakes(&self) -> Box<dyn Wakes> {
+        Box::new(Scripted(self.wakes.take()))
     }
 }
 
@@ -44,6 +93,10 @@ pub(crate) struct Nobody;
 impl Jitd for Nobody {
     fn ask(&self, call: &Call) -> Result<String, Error> {
         panic!("nothing may be sent, and {call:?} was");
+    }
+
+    fn wakes(&self) -> Box<dyn Wakes> {
+        panic!("nothing may be waited for");
     }
 }
 
@@ -71,10 +124,34 @@ pub(crate) fn jitctl_on_a_terminal(args: &[&str], jitd: &dyn Jitd) -> Ran {
     ran(args, jitd, true)
 }
 
+/// The same with a person at the terminal, who types these lines and then leaves. All of them have to be read.
+pub(crate) fn jitctl_typing(args: &[&str], jitd: &dyn Jitd, lines: &[&str]) -> Ran {
+    let mut person = Person(lines.iter().map(|line| (*line).to_owned()).collect());
+    let ran = ran_by(args, jitd, true, Some(&mut person));
+    assert_eq!(person.0, [] as [&str; 0], "{ran:?}");
+    ran
+}
+
+struct Person(VecDeque<String>);
+
+impl Keyboard for Person {
+    fn line(&mut self) -> Typed {
+        self.0.pop_front().map_or(Typed::End, Typed::Line)
+    }
+}
+
 fn ran(args: &[&str], jitd: &dyn Jitd, terminal: bool) -> Ran {
+    ran_by(args, jitd, terminal, None)
+}
+
+fn ran_by(args: &[&str], jitd: &dyn Jitd, terminal: bool, keyboard: Option<&mut dyn Keyboard>) -> Ran {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let args = ["jitctl"].iter().chain(args).map(|arg| (*arg).into());
-    let code = run(args, jitd, Some(1000), &mut Screen::new(&mut out, &mut err, terminal));
+    let mut screen = Screen::new(&mut out, &mut err, terminal);
+    if let Some(keyboard) = keyboard {
+        screen = screen.asking(keyboard);
+    }
+    let code = run(args, jitd, Some(1000), &mut screen);
     Ran { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 
@@ -89,6 +166,11 @@ pub(crate) fn active() -> Entry {
         role: "db-oncall".into(),
         services: vec!["sshd".into(), "sudo".into()],
         duration: 1800,
+        asked_start: None,
+        extends: None,
+        emergency: false,
+        review_owed: false,
+        begins: None,
         start: Some("2026-11-23T08:21:00Z".into()),
         end: Some("2026-11-23T08:51:00Z".into()),
         remaining: 1790,
@@ -104,8 +186,13 @@ pub(crate) fn active() -> Entry {
             stage: "team lead".into(),
             method: "online".into(),
             at: "2026-11-23T08:20:58.25Z".into(),
+            seconds: None,
+            services: None,
+            uses: None,
+            note: None,
         }],
         waiting_for: String::new(),
+        until: None,
     }
 }
 
@@ -120,6 +207,88 @@ pub(crate) fn pending() -> Entry {
         uses: Some(1),
         waiting_for: "security: 2 more approvals".into(),
         ..active()
+    }
+}
+
+/// Approved, for the night.
+pub(crate) fn scheduled() -> Entry {
+    Entry {
+        state: "scheduled".into(),
+        asked_start: Some("2026-11-23T22:00:00Z".into()),
+        begins: Some("at 2026-11-23T22:00:00Z".into()),
+        start: None,
+        end: None,
+        remaining: 0,
+        ..active()
+    }
+}
+
+/// Opened before anybody approved it.
+pub(crate) fn emergency() -> Entry {
+    Entry {
+        role: "break-glass".into(),
+        emergency: true,
+        review_owed: true,
+        reviews: Vec::new(),
+        requested_by: "maria".into(),
+        waiting_for: "stage 'after the fact': 1 more of @security, not maria".into(),
+        ..active()
+    }
+}
+
+/// One that somebody has narrowed, and that the caller is asked about.
+pub(crate) fn waiting() -> Entry {
+    let narrowed = Review {
+        seconds: Some(900),
+        services: Some(vec!["sshd".into()]),
+        uses: Some(1),
+        note: Some("ring me first".into()),
+        ..active().reviews.remove(0)
+    };
+    Entry {
+        request: "r-7hq2m9xk".into(),
+        user: "tom".into(),
+        uid: 1001,
+        requested_by: "tom".into(),
+        reviews: vec![narrowed],
+        waiting_for: "stage 'security': 1 more of @security, not tom".into(),
+        until: Some("2026-11-23T16:21:00Z".into()),
+        ..pending()
+    }
+}
+
+pub(crate) fn role() -> Role {
+    Role {
+        role: "db-oncall".into(),
+        summary: Some("On-call shell on the databases".into()),
+        services: vec!["sshd".into(), "sudo".into()],
+        default_duration: 1800,
+        max_duration: 14_400,
+        uses: None,
+        hours: Vec::new(),
+        from: Vec::new(),
+        targets: Vec::new(),
+        stages: vec![RoleStage {
+            name: "team lead".into(),
+            approvers: "@dba-leads".into(),
+            approvals: 1,
+            expires: Some(28_800),
+            then: Some("@bosses".into()),
+            accept: vec!["online".into()],
+        }],
+        reason: Some("a ticket, like INC-1234".into()),
+        emergency: false,
+        not_yet: None,
+    }
+}
+
+pub(crate) fn lock() -> Lock {
+    Lock {
+        scope: "role:db-oncall".into(),
+        message: Some("migration".into()),
+        by: "otto".into(),
+        at: "2026-11-23T08:00:00Z".into(),
+        until: Some("2026-11-23T09:00:00Z".into()),
     }
 }
 
@@ -160,6 +329,8 @@ pub(crate) fn status() -> Status {
         notes: Vec::new(),
         policy: summary(),
         active: vec![active()],
+        to_review: 0,
+        locks: Vec::new(),
         audit_records: Some(128),
         unsent: Some(vec![("journal".into(), 0), ("syslog".into(), 3)]),
     }

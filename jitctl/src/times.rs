@@ -3,11 +3,55 @@
 //! Times are shown in UTC, as in the audit log and in `--json`, because whoever grants and whoever logs in may
 //! sit in different zones and TZ is the caller's to set. The `Z` says so on each of them.
 
-use std::time::Duration;
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jit_core::clock::Utc;
 use jit_core::duration::Human;
+use jit_core::when::parse_when;
 use jit_proto::text::Shown;
+use jit_proto::words::BadWord;
+
+/// A time as it was typed, in UTC: `2026-12-01 07:00`, `tomorrow 07:30`, `18:00`.
+#[derive(Clone, Debug)]
+pub(crate) struct When(String);
+
+impl FromStr for When {
+    type Err = BadWord;
+
+    /// Whatever day it is: a form that is a time on one day is one on every day.
+    fn from_str(text: &str) -> Result<Self, BadWord> {
+        parse_when(text, Utc::from_unix_millis(0)).map(|_| Self(text.to_owned()))
+    }
+}
+
+impl When {
+    /// Which moment that is, as of now.
+    pub(crate) fn utc(&self) -> Result<Utc, BadWord> {
+        parse_when(&self.0, Utc::from_unix_millis(Timestamp::now().as_millisecond()))
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(&self.0).fmt(f)
+    }
+}
+
+/// How long something takes.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn passed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
 
 /// `2026-11-23T08:51:00Z` as `2026-11-23 08:51:00Z`, to the second (RFC 3339 §5.6 allows the space). What is
 /// not a time is shown as it came.
@@ -49,6 +93,15 @@ mod tests {
     #[test]
     fn what_is_not_a_time_is_shown_escaped() {
         assert_eq!(time("soon\u{1b}[2J"), "soon\\u{1b}[2J");
+    }
+
+    #[test]
+    fn a_typed_time_is_a_moment_in_utc() {
+        let at = |text: &str| text.parse::<When>().unwrap().utc().unwrap().to_seconds();
+        assert_eq!(at("2026-12-01 07:00"), "2026-12-01T07:00:00Z");
+        assert_eq!(at("2026-12-01T07:00:00+02:00"), "2026-12-01T05:00:00Z");
+        assert!(at("tomorrow 07:30").ends_with("T07:30:00Z"));
+        assert!("7 o'clock".parse::<When>().is_err());
     }
 
     #[test]

@@ -14,6 +14,14 @@ use crate::run::Outcome;
 use crate::table::{Properties, Table, cut};
 use crate::times::{left, length, time};
 
+mod lock;
+mod standing;
+mod waiting;
+
+pub(crate) use lock::{lock_line, locked, unlocked};
+pub(crate) use standing::{follow, news, opened, review_line, standing};
+pub(crate) use waiting::{pending, request};
+
 /// The most characters of a reason in a table on a terminal.
 const REASON_SHOWN: usize = 40;
 
@@ -26,7 +34,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    fn yes(data: String) -> Self {
+    pub(crate) fn yes(data: String) -> Self {
         Self { data, said: Vec::new(), outcome: Outcome::Yes }
     }
 }
@@ -88,6 +96,7 @@ pub(crate) fn list(entries: &[Entry], terminal: bool) -> View {
     view
 }
 
+/// One row for each entry.
 fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool) -> String {
     let mut table = Table::new(["ID", "USER", "ROLE", "STATE", "UNTIL", "LEFT", "REASON"]);
     for entry in entries {
@@ -110,8 +119,17 @@ pub(crate) fn entry(entry: &Entry) -> View {
     let remaining =
         if is_active(entry) { format!(", {} left", left(entry.remaining)) } else { String::new() };
     view.add("State", &format!("{}{remaining}", state(entry)));
+    if entry.emergency {
+        view.add("Emergency", emergency(entry));
+    }
+    if let Some(begins) = &entry.begins {
+        view.add("Begins", &self::begins(begins));
+    }
     if !entry.waiting_for.is_empty() {
         view.add("Waits for", &entry.waiting_for);
+    }
+    if let Some(until) = &entry.until {
+        view.add("Until", &time(until));
     }
     match (&entry.start, &entry.end) {
         (Some(start), Some(end)) => view.add("Window", &format!("{} to {}", time(start), time(end))),
@@ -122,15 +140,15 @@ pub(crate) fn entry(entry: &Entry) -> View {
     view.add("User", &format!("{} (uid {})", entry.user, entry.uid));
     let uses = entry.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
     view.add("Uses", &format!("{} of {uses}", entry.used));
-    view.add("Asked for", &format!("{} by {}", length(entry.duration), entry.requested_by));
+    let from = entry.asked_start.as_deref().map_or_else(String::new, |at| format!(" from {}", time(at)));
+    view.add("Asked for", &format!("{}{from} by {}", length(entry.duration), entry.requested_by));
+    if let Some(base) = &entry.extends {
+        view.add("Extends", base);
+    }
     view.add("Asked at", &time(&entry.requested_at));
     view.add("Reason", &entry.reason);
     for review in &entry.reviews {
-        let at = time(&review.at);
-        view.add(
-            "Reviews",
-            &format!("{} by {}, {}, {}, {at}", review.decision, review.by, review.stage, review.method),
-        );
+        view.add("Reviews", &review_line(review));
     }
     view.add("Request", &entry.request);
     view.add("Digest", &entry.digest);
@@ -141,14 +159,8 @@ pub(crate) fn entry(entry: &Entry) -> View {
 pub(crate) fn granted(entry: &Entry) -> View {
     let (user, role) = (Shown(&entry.user), Shown(&entry.role));
     let id = Shown(id(entry));
-    if is_active(entry) {
-        let until = entry.end.as_deref().map_or_else(|| "its end".to_owned(), time);
-        let services = entry.services.join(", ");
-        let services = Shown(&services);
-        let left = left(entry.remaining);
-        return View::yes(format!(
-            "Opened {id}: {user} has {role} ({services}) until {until}, {left} left.\n"
-        ));
+    if let Some(text) = opened(entry) {
+        return View::yes(format!("{text}\n"));
     }
     let state = state(entry);
     let state = Shown(&state);
@@ -173,8 +185,8 @@ pub(crate) fn revoked(done: &Revoked) -> View {
     View::yes(format!("{id} had already ended ({ended}). Nothing was changed.\n"))
 }
 
-/// The caller's own windows. Where the uid is unknown, all that jitd shows the caller.
-pub(crate) fn mine(status: &Status, me: Option<u32>) -> View {
+/// The caller's own windows, and what they have asked for. Where the uid is unknown, all that jitd shows the caller.
+pub(crate) fn mine(status: &Status, listed: &[Entry], me: Option<u32>) -> View {
     let is_mine = |entry: &&Entry| me.is_none_or(|me| entry.uid == me);
     let mut view = judged(status);
     let mut table = Table::new(["ID", "ROLE", "SERVICES", "UNTIL", "LEFT"]);
@@ -197,6 +209,13 @@ pub(crate) fn mine(status: &Status, me: Option<u32>) -> View {
     } else {
         view.said.push("No window is open for you.".to_owned());
     }
+    let waiting: Vec<&Entry> = listed.iter().filter(is_mine).filter(|entry| is_ahead(entry)).collect();
+    if !waiting.is_empty() {
+        let gap = if rows > 0 { "\n" } else { "" };
+        view.data += &format!("{gap}{}", ahead(&waiting));
+    }
+    view.said.extend(status.locks.iter().map(lock_line));
+    view.said.extend(to_review(status));
     match status.active.len() - rows {
         0 => {}
         1 => view.said.push("1 window of somebody else is open; see: jitctl list".to_owned()),
@@ -225,12 +244,38 @@ pub(crate) fn status(status: &Status, terminal: bool) -> View {
         text.add("Unsent", &format!("{log} {count}"));
     }
     text.add("Windows", &format!("{} open", status.active.len()));
+    for lock in &status.locks {
+        text.add("Locks", &lock_line(lock));
+    }
     let mut view = judged(status);
+    view.said.extend(to_review(status));
     view.data = text.text();
     if !status.active.is_empty() {
         view.data += &format!("\n{}", table(status.active.iter(), terminal));
     }
     view
+}
+
+/// What has not opened yet.
+fn ahead(entries: &[&Entry]) -> String {
+    let mut table = Table::new(["ID", "ROLE", "STATE", "WAITS FOR"]);
+    for entry in entries {
+        let what = match &entry.begins {
+            Some(begins) => format!("its beginning {}", self::begins(begins)),
+            None => entry.waiting_for.clone(),
+        };
+        table.row([id(entry).to_owned(), entry.role.clone(), state(entry), what]);
+    }
+    table.text()
+}
+
+fn to_review(status: &Status) -> Option<String> {
+    let wait = match status.to_review {
+        0 => return None,
+        1 => "1 request waits".to_owned(),
+        many => format!("{many} requests wait"),
+    };
+    Some(format!("{wait} for your review; see: jitctl pending"))
 }
 
 /// A jitd that cannot decide lets nobody in: whoever asks after its state has to hear it first.
@@ -312,19 +357,41 @@ fn loaded(policy: &PolicySummary) -> String {
 }
 
 /// The grant's id once there is one: the word that every other command takes.
-fn id(entry: &Entry) -> &str {
+pub(crate) fn id(entry: &Entry) -> &str {
     entry.grant.as_deref().unwrap_or(&entry.request)
 }
 
-fn is_active(entry: &Entry) -> bool {
+pub(crate) fn is_active(entry: &Entry) -> bool {
     entry.state == "active"
 }
 
-fn state(entry: &Entry) -> String {
-    match &entry.ended {
-        Some(why) => format!("{} ({why})", entry.state),
-        None => entry.state.clone(),
+/// Whether it may still open.
+fn is_ahead(entry: &Entry) -> bool {
+    matches!(entry.state.as_str(), "pending" | "scheduled")
+}
+
+pub(crate) fn state(entry: &Entry) -> String {
+    let mut state = entry.state.clone();
+    if let Some(why) = &entry.ended {
+        state += &format!(" ({why})");
     }
+    if entry.review_owed {
+        state += ", owes a review";
+    }
+    state
+}
+
+fn emergency(entry: &Entry) -> &'static str {
+    if entry.review_owed {
+        "opened before anybody approved it; owes a review"
+    } else {
+        "opened before anybody approved it"
+    }
+}
+
+/// `at 2026-11-23T08:51:00Z` with its time as all others; the rest as it is.
+fn begins(begins: &str) -> String {
+    begins.strip_prefix("at ").map_or_else(|| begins.to_owned(), |at| format!("at {}", time(at)))
 }
 
 #[cfg(test)]

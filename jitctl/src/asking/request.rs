@@ -1,0 +1,168 @@
+//! `jitctl request`: what is missing is asked for, the terms are shown, and then it is sent.
+
+use jit_proto::manager::{Entry, Role, RoleStage};
+use jit_proto::text::Shown;
+use jit_proto::words::{Reason, RoleName};
+
+use super::{Order, nothing_sent, requested, wait};
+use crate::error::{Error, Failure};
+use crate::jitd::{self, Call, Jitd};
+use crate::prompts;
+use crate::run::{Outcome, give};
+use crate::screen::Screen;
+use crate::table::{Properties, Table};
+use crate::times::{When, length, time};
+
+pub(super) fn run(
+    order: &Order,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    let call = if screen.can_ask() { ask_person(order, jitd, screen)? } else { Some(as_given(order)?) };
+    let Some(call) = call else { return Ok(nothing_sent(screen)) };
+    let entry: Entry = jitd::ask(jitd, &call)?;
+    match order.wait {
+        Some(longest) => wait::run(entry, longest, json, jitd, screen),
+        None => Ok(give(&entry, json, screen, requested)?),
+    }
+}
+
+/// The order as it stands on the command line, which has to be complete.
+fn as_given(order: &Order) -> Result<Call, Error> {
+    let (Some(role), Some(reason)) = (&order.role, &order.reason) else {
+        let missing = if order.role.is_none() { "--role ROLE" } else { "--reason TEXT" };
+        return Err(Error::Usage(format!(
+            "{missing} is missing, and there is no terminal to ask on\n\
+             hint: type: jitctl request --role ROLE --for DURATION --reason TEXT"
+        )));
+    };
+    call(order, role.clone(), order.seconds, reason.clone())
+}
+
+fn call(order: &Order, role: RoleName, seconds: Option<u64>, reason: Reason) -> Result<Call, Error> {
+    let start = order.start.as_ref().map(When::utc);
+    let start = start.transpose().map_err(|why| Error::Usage(why.to_string()))?;
+    Ok(Call::Request { role, seconds: seconds.unwrap_or(0), start, reason })
+}
+
+/// The order completed on the terminal; none if the person leaves.
+fn ask_person(order: &Order, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Option<Call>, Failure> {
+    let roles: Vec<Role> = jitd::ask(jitd, &Call::Roles { user: None })?;
+    let Some(role) = choose_role(order, &roles, screen)? else { return Ok(None) };
+    let name = role.role.parse().map_err(|_| Error::Garbled(format!("{} is no role", Shown(&role.role))))?;
+    // Where the rest is given, so is the wish for the default.
+    let complete = order.role.is_some() && order.reason.is_some();
+    let seconds = match order.seconds {
+        None if !complete => {
+            let Some(seconds) = choose_length(role, screen) else { return Ok(None) };
+            seconds
+        }
+        given => given,
+    };
+    let given = order.reason.clone();
+    let Some(reason) = given.or_else(|| choose_reason(role, screen)) else { return Ok(None) };
+    let call = call(order, name, seconds, reason)?;
+    screen.say(&terms(role, &call));
+    if order.yes || prompts::yes(screen, "Send?", true) { Ok(Some(call)) } else { Ok(None) }
+}
+
+fn choose_role<'r>(
+    order: &Order,
+    roles: &'r [Role],
+    screen: &mut Screen<'_>,
+) -> Result<Option<&'r Role>, Error> {
+    if let Some(name) = &order.role {
+        let found = roles.iter().find(|role| role.role == name.as_str());
+        let missing = || {
+            let names: Vec<&str> = roles.iter().map(|role| role.role.as_str()).collect();
+            let names = names.join(", ");
+            let known = if names.is_empty() { "none" } else { names.as_str() };
+            Error::Refused(format!(
+                "role '{name}' is not one that you may ask for on this host; there is: {}",
+                Shown(known)
+            ))
+        };
+        return found.ok_or_else(missing).map(Some);
+    }
+    if roles.is_empty() {
+        return Err(Error::Refused(
+            "there is no role that you may ask for on this host; ask an admin".to_owned(),
+        ));
+    }
+    let mut table = Table::new(["", "ROLE", "SERVICES", "FOR", "SUMMARY"]);
+    for (number, role) in (1..).zip(roles) {
+        let summary = role.summary.clone().unwrap_or_default();
+        let most = format!("{}, at most {}", length(role.default_duration), length(role.max_duration));
+        table.row([format!("{number}"), role.role.clone(), role.services.join(","), most, summary]);
+    }
+    screen.say(table.text().trim_end());
+    let pick = |line: &str| {
+        let by_number = line.parse::<usize>().ok().and_then(|n| roles.get(n.checked_sub(1)?));
+        let role = by_number.or_else(|| roles.iter().find(|role| role.role == line));
+        role.ok_or_else(|| format!("type a number from 1 to {}, or a role's name", roles.len()))
+    };
+    Ok(prompts::until(screen, "Role: ", pick))
+}
+
+/// None for the role's default.
+#[expect(clippy::option_option, reason = "whether the person answered, and whether the answer is a length")]
+fn choose_length(role: &Role, screen: &mut Screen<'_>) -> Option<Option<u64>> {
+    let (default, most) = (length(role.default_duration), length(role.max_duration));
+    prompts::until(screen, &format!("For how long, at most {most} [{default}]: "), |line| {
+        if line.is_empty() {
+            return Ok(None);
+        }
+        match crate::args::seconds(line) {
+            Ok(seconds) if seconds > role.max_duration => Err(format!("at most {most}")),
+            Ok(seconds) => Ok(Some(seconds)),
+            Err(why) => Err(why.to_string()),
+        }
+    })
+}
+
+fn choose_reason(role: &Role, screen: &mut Screen<'_>) -> Option<Reason> {
+    let hint = role.reason.as_ref().map_or_else(String::new, |hint| format!(" ({})", Shown(hint)));
+    prompts::until(screen, &format!("Reason{hint}: "), |line| line.parse().map_err(|why| format!("{why}")))
+}
+
+/// What is about to be asked for.
+fn terms(role: &Role, call: &Call) -> String {
+    let Call::Request { seconds, start, reason, .. } = call else { return String::new() };
+    let title = match &role.summary {
+        Some(summary) => format!("{} - {summary}", role.role),
+        None => role.role.clone(),
+    };
+    let mut view = Properties::new(&title);
+    view.add("Services", &role.services.join(", "));
+    let seconds = if *seconds == 0 { role.default_duration } else { *seconds };
+    view.add("For", &length(seconds).to_string());
+    let starts = match start {
+        Some(start) => time(&start.to_seconds()),
+        None if role.emergency => "at once".to_owned(),
+        None => "once approved".to_owned(),
+    };
+    view.add("Starts", &starts);
+    let uses = role.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
+    view.add("Uses", &uses);
+    if role.emergency {
+        view.add("Emergency", "it opens before anybody has approved it, and owes the approval");
+    }
+    for approval in role.stages.iter().map(stage) {
+        view.add("Approval", &approval);
+    }
+    view.add("Reason", reason.as_str());
+    view.text().trim_end().to_owned()
+}
+
+/// `security: 2 of tom, @secops within 8h, then @bosses`.
+fn stage(stage: &RoleStage) -> String {
+    let mut text = format!("{}: {} of {}", stage.name, stage.approvals, stage.approvers);
+    if let Some(expires) = stage.expires {
+        text += &format!(" within {}", length(expires));
+    }
+    if let Some(next) = &stage.then {
+        text += &format!(", then {next}");
+    }
+    text
+}

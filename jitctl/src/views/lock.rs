@@ -1,0 +1,29 @@
+//! Locks.
+
+use jit_proto::manager::Lock;
+use jit_proto::text::Shown;
+
+use super::View;
+use crate::times::time;
+
+/// `host is locked by otto until 2026-11-23 08:51:00Z: maintenance`.
+pub(crate) fn lock_line(lock: &Lock) -> String {
+    let until = match &lock.until {
+        Some(until) => format!("until {}", time(until)),
+        None => "until it is lifted".to_owned(),
+    };
+    let message = lock.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+    let line = format!("{} is locked by {} {until}{message}", lock.scope, lock.by);
+    Shown(&line).to_string()
+}
+
+pub(crate) fn locked(lock: &Lock) -> View {
+    let hint = format!("hint: lift it with: jitctl unlock {}", Shown(&lock.scope));
+    View { said: vec![hint], ..View::yes(format!("{}.\n", lock_line(lock))) }
+}
+
+pub(crate) fn unlocked(lock: &Lock) -> View {
+    let scope = Shown(&lock.scope);
+    let said = "What the lock has ended stays ended; ask anew with: jitctl request".to_owned();
+    View { said: vec![said], ..View::yes(format!("{scope} is no longer locked.\n")) }
+}

@@ -1,0 +1,76 @@
+//! How a request stands, in a sentence, and what has become of it since it was last looked at.
+
+use jit_proto::manager::{Entry, Review};
+use jit_proto::text::Shown;
+
+use super::{begins, id, is_active, is_ahead, state};
+use crate::times::{left, length, time};
+
+/// The sentence for a window that is open or approved; none for anything else.
+pub(crate) fn opened(entry: &Entry) -> Option<String> {
+    let (id, user, role) = (Shown(id(entry)), Shown(&entry.user), Shown(&entry.role));
+    if is_active(entry) {
+        let until = entry.end.as_deref().map_or_else(|| "its end".to_owned(), time);
+        let services = entry.services.join(", ");
+        let (services, left) = (Shown(&services), left(entry.remaining));
+        return Some(format!("Opened {id}: {user} has {role} ({services}) until {until}, {left} left."));
+    }
+    let begins = begins(entry.begins.as_deref().filter(|_| entry.state == "scheduled")?);
+    Some(format!("Scheduled {id}: {role} for {user} begins {}.", Shown(&begins)))
+}
+
+/// The same for every state.
+pub(crate) fn standing(entry: &Entry) -> String {
+    opened(entry).unwrap_or_else(|| {
+        let state = state(entry);
+        let (id, user, role) = (Shown(id(entry)), Shown(&entry.user), Shown(&entry.role));
+        let waits = match entry.waiting_for.as_str() {
+            "" => String::new(),
+            what => format!("; it waits for {}", Shown(what)),
+        };
+        format!("Request {id} is {}: {role} for {user}{waits}.", Shown(&state))
+    })
+}
+
+/// What to type to see more of it, or to take it back.
+pub(crate) fn follow(entry: &Entry) -> String {
+    let id = Shown(id(entry));
+    if is_ahead(entry) && entry.grant.is_none() {
+        format!("hint: follow it with: jitctl show {id}; take it back with: jitctl withdraw {id}")
+    } else {
+        format!("hint: follow it with: jitctl show {id}; give it back early with: jitctl done {id}")
+    }
+}
+
+/// What happened between two looks at a request that waits, a line each.
+pub(crate) fn news(before: &Entry, now: &Entry) -> Vec<String> {
+    let fresh = now.reviews.iter().skip(before.reviews.len());
+    let mut news: Vec<String> = fresh.map(|review| Shown(&review_line(review)).to_string()).collect();
+    let waits = &now.waiting_for;
+    if is_ahead(now) && *waits != before.waiting_for && !waits.is_empty() {
+        news.push(format!("it waits for {} now", Shown(waits)));
+    }
+    news
+}
+
+/// `approve by otto, team lead, online, 2026-11-23 08:20:58Z; leaves 15m, sshd, 1 use; "ring me first"`.
+pub(crate) fn review_line(review: &Review) -> String {
+    let Review { by, decision, stage, method, at, seconds, services, uses, note } = review;
+    let mut line = format!("{decision} by {by}, {stage}, {method}, {}", time(at));
+    let plural = |uses: &u32| format!("{uses} use{}", if *uses == 1 { "" } else { "s" });
+    let narrowed: Vec<String> = [
+        seconds.map(|seconds| length(seconds).to_string()),
+        services.as_ref().map(|services| services.join(" ")),
+        uses.as_ref().map(plural),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !narrowed.is_empty() {
+        line += &format!("; leaves {}", narrowed.join(", "));
+    }
+    if let Some(note) = note {
+        line += &format!("; \"{note}\"");
+    }
+    line
+}

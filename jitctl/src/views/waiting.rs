@@ -1,0 +1,77 @@
+//! What waits for a review: all that is needed to decide.
+
+use jit_proto::manager::Entry;
+
+use super::{REASON_SHOWN, View, begins, is_active, review_line};
+use crate::table::{Properties, Table, cut};
+use crate::times::{left, length, time};
+
+/// The table, then each of them in full.
+pub(crate) fn pending(entries: &[Entry], terminal: bool) -> View {
+    let Some(first) = entries.first() else {
+        return View { said: vec!["Nothing waits for your review.".to_owned()], ..View::yes(String::new()) };
+    };
+    let mut table = Table::new(["ID", "USER", "ROLE", "FOR", "STARTS", "REVIEW UNTIL", "REASON"]);
+    for entry in entries {
+        table.row([
+            entry.request.clone(),
+            entry.user.clone(),
+            entry.role.clone(),
+            length(entry.duration).to_string(),
+            starts(entry),
+            entry.until.as_deref().map_or_else(|| "-".to_owned(), time),
+            if terminal { cut(&entry.reason, REASON_SHOWN) } else { entry.reason.clone() },
+        ]);
+    }
+    let mut data = table.text();
+    for entry in entries {
+        data += &format!("\n{}", request(entry));
+    }
+    let id = jit_proto::text::Shown(&first.request);
+    let hint = format!("hint: decide with: jitctl approve {id}, or: jitctl deny {id} --reason TEXT");
+    View { said: vec![hint], ..View::yes(data) }
+}
+
+/// One request as a reviewer has to see it.
+pub(crate) fn request(entry: &Entry) -> String {
+    let mut view = Properties::new(&format!("{} - {} for {}", entry.request, entry.role, entry.user));
+    view.add("User", &format!("{} (uid {})", entry.user, entry.uid));
+    view.add("Services", &entry.services.join(", "));
+    view.add("For", &length(entry.duration).to_string());
+    view.add("Starts", &starts(entry));
+    let uses = entry.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
+    view.add("Uses", &uses);
+    view.add("Reason", &entry.reason);
+    view.add("Asked by", &format!("{} at {}", entry.requested_by, time(&entry.requested_at)));
+    if entry.emergency {
+        view.add("Emergency", &owed(entry));
+    }
+    view.add("Waits for", &entry.waiting_for);
+    if let Some(until) = &entry.until {
+        view.add("Until", &time(until));
+    }
+    for review in &entry.reviews {
+        view.add("Reviews", &review_line(review));
+    }
+    view.add("Digest", &entry.digest);
+    view.text()
+}
+
+fn starts(entry: &Entry) -> String {
+    match (&entry.start, &entry.begins, &entry.asked_start, &entry.extends) {
+        (Some(start), ..) => time(start),
+        (_, Some(begins), ..) => self::begins(begins),
+        (_, _, Some(asked), _) => time(asked),
+        (.., Some(base)) => format!("after {base}"),
+        _ => "once approved".to_owned(),
+    }
+}
+
+fn owed(entry: &Entry) -> String {
+    let now = if is_active(entry) {
+        format!("is open, {} left", left(entry.remaining))
+    } else {
+        format!("is {}", entry.state)
+    };
+    format!("it opened before anybody approved it and {now}; this is the review that it owes")
+}
