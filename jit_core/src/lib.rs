@@ -20,6 +20,8 @@ pub mod request;
 pub mod review;
 pub mod state;
 pub mod tally;
+pub mod trial;
+pub mod when;
 
 #[cfg(test)]
 mod laws;
@@ -27,3 +29,5 @@ mod laws;
 mod terms_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod trial_tests;

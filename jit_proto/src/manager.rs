@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::Verdict;
 
-/// `Check(service, user)`, `List(all)`, `Show(id)`, `Status()`, `Policy()`.
+/// `Check(service, user, from)`, `Explain(service, user, at, from, target)`, `Roles(user)`, `List(all)`, `Show(id)`,
+/// `Status()`, `Policy()`. An empty `at` is now, an empty `from` or `target` is not known, an empty `user` of `Roles`
+/// is the caller.
 pub const USER_INTERFACE: &str = "org.jitd.Jit1.User";
 
 /// The most entries that one `List` answers: the newest.
 pub const LIST_LIMIT: usize = 1000;
 
-/// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `LoadPolicy()`.
+/// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`,
+/// `ConfirmPolicy()`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
@@ -36,6 +39,90 @@ pub struct Check {
     pub grant: Option<String>,
     /// When its window ends.
     pub until: Option<String>,
+}
+
+/// Answer to `User.Explain`: the same, and why, role by role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What a login would be told; `text` is the line that a refused login prints.
+    #[serde(flatten)]
+    pub check: Check,
+    /// This host.
+    pub host: String,
+    /// The time that the answer is for.
+    pub at: String,
+    /// The address that the login was said to come from; absent where none was said.
+    pub from: Option<String>,
+    /// The account that su was said to become; absent where none was said.
+    pub target: Option<String>,
+    /// At a service that is only observed: the word for why it would have been allowed or denied.
+    pub would: Option<String>,
+    /// Every role that names the service, in name order.
+    pub roles: Vec<Considered>,
+}
+
+/// One role, and how far it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Considered {
+    /// Which.
+    pub role: String,
+    /// The first condition that fails, as a stable word: `host`, `eligible`, `not-yet`, `target`, `address`, `hours`,
+    /// `window`, `approval`, `use`, or `nothing` where the role admits.
+    pub missing: String,
+    /// The same in words.
+    pub condition: String,
+    /// What would have to change; empty if nothing.
+    pub change: String,
+    /// Who could approve it now; empty where approval is not what is missing.
+    pub approvers: String,
+}
+
+/// A role that somebody may ask for on this host; element of `User.Roles`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Its name.
+    pub role: String,
+    /// What it is for.
+    pub summary: Option<String>,
+    /// The PAM services it opens.
+    pub services: Vec<String>,
+    /// Seconds, where a request names none.
+    pub default_duration: u64,
+    /// The longest window, in seconds.
+    pub max_duration: u64,
+    /// Logins that one window is good for; absent means unlimited.
+    pub uses: Option<u32>,
+    /// When it may be used; always if there are none.
+    pub hours: Vec<String>,
+    /// The addresses it may be used from; anywhere if there are none.
+    pub from: Vec<String>,
+    /// The accounts that su may become; any if there are none.
+    pub targets: Vec<String>,
+    /// Who approves, in order.
+    pub stages: Vec<RoleStage>,
+    /// What the reason must look like; absent if anything will do.
+    pub reason: Option<String>,
+    /// Whether it opens before anybody approved.
+    pub emergency: bool,
+    /// The term that this jitd cannot keep yet, so that it takes no request; absent if there is none.
+    pub not_yet: Option<String>,
+}
+
+/// One level of approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleStage {
+    /// Its name.
+    pub name: String,
+    /// Who may approve.
+    pub approvers: String,
+    /// How many of them must.
+    pub approvals: u32,
+    /// Seconds that it waits; absent means for ever.
+    pub expires: Option<u64>,
+    /// Who decides after that; absent means that the request is over.
+    pub then: Option<String>,
+    /// How a review may reach the host: `online`, `signature`, `code`.
+    pub accept: Vec<String>,
 }
 
 /// A request and the grant that it became, if it did. Answer to `Admin.Grant` and `User.Show`; element of
@@ -140,15 +227,27 @@ pub struct PolicySummary {
     pub digest: Option<String>,
     /// When it was loaded.
     pub loaded_at: Option<String>,
-    /// `files`, or `store` when the files did not load and the last accepted policy carries on.
+    /// `files`; `store` when the files did not load and the last accepted policy carries on; `before` when it came
+    /// back after a trial that nobody confirmed.
     pub source: Option<String>,
     /// Number of roles.
     pub roles: usize,
     /// False when the files differ from what is in force.
     pub files_current: bool,
+    /// Present while it is on trial.
+    pub trial: Option<PolicyTrial>,
 }
 
-/// Answer to `User.Policy` and `Admin.LoadPolicy`.
+/// A policy on trial: the one before it comes back unless somebody who logged in under this one confirms it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyTrial {
+    /// When that is.
+    pub until: String,
+    /// Seconds left.
+    pub remaining: u64,
+}
+
+/// Answer to `User.Policy`, `Admin.LoadPolicy`, `Admin.TryPolicy` and `Admin.ConfirmPolicy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// As in `Status`.

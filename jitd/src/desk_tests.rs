@@ -1,6 +1,8 @@
 //! The desk over a real store: what is answered is on disk, what failed never happened, what is on disk is
 //! what the audit log says.
 
+mod trial_tests;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -19,7 +21,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::clock::Clock;
-use crate::desk::{CannotDecide, Desk, NotDone};
+use crate::desk::{CannotDecide, Desk, Load, NotDone, Source};
 use crate::store::writer::{self, Queue};
 use crate::store::{StorePath, rows};
 
@@ -44,6 +46,7 @@ approvers = { users = ["root", "olga"] }
 struct Daemon {
     dir: TempDir,
     desk: Arc<Desk>,
+    clock: Clock,
     queue: Queue,
     writer: Option<JoinHandle<()>>,
 }
@@ -60,13 +63,13 @@ impl Daemon {
         let (queue, inbox) = writer::queue();
         let policy_dir = dir.path().join("policy.d");
         let clock = Clock::of_this_boot().unwrap();
-        let desk = Arc::new(Desk::new(queue.clone(), clock, host(), policy_dir));
+        let desk = Arc::new(Desk::new(queue.clone(), clock.clone(), host(), policy_dir));
         let store = StorePath::in_dir(dir.path());
         let writer = {
             let desk = Arc::clone(&desk);
             std::thread::spawn(move || writer::run(&store, &inbox, &*desk))
         };
-        let daemon = Self { dir, desk, queue, writer: Some(writer) };
+        let daemon = Self { dir, desk, clock, queue, writer: Some(writer) };
         daemon.until(|trouble| trouble != Some("it is starting"));
         daemon
     }
@@ -300,7 +303,7 @@ fn a_broken_policy_is_refused_and_the_one_in_force_stays() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
     write_policy(daemon.dir.path(), "version = 1\n[admins]\nusers = [\"root\"\n");
-    let bad = daemon.desk.load_policy(None).unwrap().unwrap_err();
+    let bad = daemon.desk.load_policy(Load::Signal, None).unwrap().unwrap_err();
     assert!(bad.to_string().contains("10.toml"), "{bad}");
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
     assert!(!daemon.desk.files_are_in_force());
@@ -313,7 +316,7 @@ fn the_last_accepted_policy_carries_over_a_restart_with_broken_files() {
     write_policy(daemon.dir.path(), "this is not a policy");
     let daemon = Daemon::start_in(daemon.stop());
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
-    assert!(!daemon.desk.policy().unwrap().from_files);
+    assert_eq!(daemon.desk.policy().unwrap().source, Source::Store);
     let said = records(&daemon.store()).into_iter().any(|r| matches!(r.event, Event::PolicyRefused { .. }));
     assert!(said);
 }
@@ -326,7 +329,7 @@ fn without_any_policy_nothing_is_decided_and_the_first_good_one_opens() {
     let daemon = Daemon::start_in(dir);
     assert!(daemon.check().unwrap_err().0.contains("no policy"));
     write_policy(daemon.dir.path(), POLICY);
-    assert!(daemon.desk.load_policy(None).unwrap().is_ok());
+    assert!(daemon.desk.load_policy(Load::Signal, None).unwrap().is_ok());
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
 }
 
@@ -335,7 +338,7 @@ fn a_loaded_policy_is_in_the_record_with_its_exact_text() {
     let daemon = Daemon::start();
     let new = format!("# reviewed\n{POLICY}");
     write_policy(daemon.dir.path(), &new);
-    let ticket = daemon.desk.load_policy(Some(ROOT)).unwrap().unwrap().unwrap();
+    let ticket = daemon.desk.load_policy(Load::Order, Some(ROOT)).unwrap().unwrap().unwrap();
     zruntime::block_on(ticket.durable()).unwrap();
     let loaded = records(&daemon.store()).pop().unwrap();
     assert_eq!(loaded.actor, Some(ROOT));
@@ -346,7 +349,7 @@ fn a_loaded_policy_is_in_the_record_with_its_exact_text() {
 fn loading_the_policy_in_force_again_records_nothing() {
     let daemon = Daemon::start();
     let before = daemon.desk.next_seq();
-    assert!(daemon.desk.load_policy(Some(ROOT)).unwrap().unwrap().is_none());
+    assert!(daemon.desk.load_policy(Load::Order, Some(ROOT)).unwrap().unwrap().is_none());
     assert_eq!(daemon.desk.next_seq(), before);
 }
 

@@ -12,6 +12,7 @@ mod files;
 mod log;
 mod notify;
 mod recovery;
+mod session_of;
 mod settings;
 mod sink;
 mod store;
@@ -30,7 +31,7 @@ use zruntime::signal::{Signal, Signals};
 
 use bus::{App, InFlight, Ration};
 use clock::Clock;
-use desk::Desk;
+use desk::{Desk, Load, NotLoaded};
 use settings::Settings;
 use store::StorePath;
 use store::writer;
@@ -109,6 +110,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         store: store.clone(),
         in_flight: Arc::new(InFlight::default()),
         ration: Ration::default(),
+        sessions: session_of::Sessions::default(),
     });
 
     let settled = app.desk.settled.listen();
@@ -163,11 +165,14 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
 }
 
 fn reload(desk: &Desk) {
-    match desk.load_policy(None) {
+    match desk.load_policy(Load::Signal, None) {
         Ok(Ok(Some(_))) => log::notice("the policy was loaded"),
         Ok(Ok(None)) => log::notice("the policy files are in force already"),
-        Ok(Err(bad)) => {
+        Ok(Err(NotLoaded::Files(bad))) => {
             log::error(format_args!("the policy in force was kept, the files do not load:\n{bad}"));
+        }
+        Ok(Err(why @ (NotLoaded::Trial(_) | NotLoaded::WentBack))) => {
+            log::error(format_args!("the policy in force was kept: {why}"));
         }
         Err(err) => log::error(err),
     }

@@ -5,10 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The schema that this program reads and writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// From schema n to n + 1.
-const STEPS: [&str; 1] = [include_str!("schema-1.sql")];
+const STEPS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
 
 /// Makes or migrates the tables. A newer schema is refused untouched.
 pub(crate) fn prepare(store: &mut Connection) -> Result<(), StoreError> {
@@ -41,6 +41,19 @@ mod tests {
         let tables: i64 =
             store.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(tables, 0);
+    }
+
+    #[test]
+    fn an_older_schema_is_migrated_and_keeps_its_rows() {
+        let mut store = Connection::open_in_memory().unwrap();
+        store.execute_batch(STEPS[0]).unwrap();
+        store.pragma_update(None, "user_version", 1).unwrap();
+        store.execute("INSERT INTO policy (digest, at, files) VALUES ('d', 't', '[]')", []).unwrap();
+        prepare(&mut store).unwrap();
+        let rows: i64 = store.query_row("SELECT count(*) FROM policy", [], |row| row.get(0)).unwrap();
+        let tried: i64 = store.query_row("SELECT count(*) FROM tried", [], |row| row.get(0)).unwrap();
+        let version: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!((rows, tried, version), (1, 0, VERSION));
     }
 
     #[test]
