@@ -123,12 +123,22 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
     let flags = MethodFlags::NO_AUTO_START;
     let method = call.method();
     match call {
-        Call::Status | Call::Policy | Call::LoadPolicy => jitd.call_with_flags(method, flags, &()).await,
+        Call::Status | Call::Policy | Call::LoadPolicy | Call::ConfirmPolicy => {
+            jitd.call_with_flags(method, flags, &()).await
+        }
+        Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
         Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
-        Call::Check { service, user } => {
-            jitd.call_with_flags(method, flags, &(service.as_str(), user.as_str())).await
+        Call::Check { service, user, from } => {
+            let body = (service.as_str(), user.as_str(), text(from.as_ref()));
+            jitd.call_with_flags(method, flags, &body).await
         }
+        Call::Explain { service, user, at, from, target } => {
+            let (at, from, target) = (text(at.as_ref()), text(from.as_ref()), text(target.as_ref()));
+            let body = (service.as_str(), user.as_str(), at, from, target);
+            jitd.call_with_flags(method, flags, &body).await
+        }
+        Call::Roles { user } => jitd.call_with_flags(method, flags, &(text(user.as_ref()),)).await,
         Call::Grant { user, role, seconds, reason } => {
             let body = (user.as_str(), role.as_str(), seconds, reason.as_str());
             jitd.call_with_flags(method, flags, &body).await
@@ -138,6 +148,11 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             jitd.call_with_flags(method, flags, &(id.to_string(), reason)).await
         }
     }
+}
+
+/// What is absent is an empty text on the wire.
+fn text(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
 }
 
 /// What an error of zbus, the bus or jitd means.
@@ -173,6 +188,7 @@ fn named(name: &str, text: String) -> Error {
         error_name::NOT_FOUND => Error::NotFound(text),
         error_name::INVALID => Error::Invalid(text),
         error_name::REFUSED => Error::Refused(text),
+        error_name::ON_TRIAL => Error::OnTrial(text),
         error_name::BUSY => Error::Busy(text),
         _ => Error::Unexpected { name: name.to_owned(), text },
     }

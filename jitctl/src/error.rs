@@ -48,6 +48,9 @@ pub(crate) enum Error {
     Invalid(String),
     #[error("refused: {0}")]
     Refused(String),
+    /// A trial of a policy says no; its text says what to do.
+    #[error("refused: {0}")]
+    OnTrial(String),
     #[error("jitd is busy: {0}")]
     Busy(String),
     /// A D-Bus error that the contract does not name.
@@ -77,7 +80,7 @@ impl Error {
     /// Exit codes as in jitctl(1).
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::NotFound(_) | Self::Refused(_) => 1,
+            Self::NotFound(_) | Self::Refused(_) | Self::OnTrial(_) => 1,
             Self::Usage(_) | Self::Invalid(_) => 2,
             Self::NoBus { .. }
             | Self::NotRunning
@@ -98,7 +101,7 @@ impl Error {
     /// where there was nothing to ask jitd.
     pub(crate) fn message(&self, call: Option<&Call>) -> String {
         let what = match (self, call) {
-            (Self::Refused(findings), Some(Call::LoadPolicy)) => {
+            (Self::Refused(findings), Some(Call::LoadPolicy | Call::TryPolicy { .. })) => {
                 format!("the policy in {POLICY_DIR} was refused:\n{findings}")
             }
             _ => self.to_string(),
@@ -126,6 +129,7 @@ impl Error {
             | Self::NotFound(_)
             | Self::Invalid(_)
             | Self::Refused(_)
+            | Self::OnTrial(_)
             | Self::Busy(_)
             | Self::Unexpected { .. } => true,
             Self::NoBus { .. }
@@ -151,6 +155,7 @@ impl Error {
             | Self::NotFound(_)
             | Self::Invalid(_)
             | Self::Refused(_)
+            | Self::OnTrial(_)
             | Self::Busy(_) => Effect::None,
             Self::Late { sent: Sent::Perhaps, .. }
             | Self::Broken { sent: Sent::Perhaps, .. }
@@ -164,16 +169,31 @@ impl Error {
     /// What it means for what was asked; nothing to say about a call that only reads.
     const fn consequence(&self, call: &Call) -> Option<&'static str> {
         match (self.effect(), call) {
-            (_, Call::Check { .. } | Call::List { .. } | Call::Show { .. } | Call::Status | Call::Policy) => {
-                None
-            }
-            (Effect::None, Call::LoadPolicy) if matches!(self, Self::Refused(_)) => {
+            (
+                _,
+                Call::Check { .. }
+                | Call::Explain { .. }
+                | Call::Roles { .. }
+                | Call::List { .. }
+                | Call::Show { .. }
+                | Call::Status
+                | Call::Policy,
+            ) => None,
+            (Effect::None, Call::LoadPolicy | Call::TryPolicy { .. }) if matches!(self, Self::Refused(_)) => {
                 Some("The policy in force was kept")
             }
-            (Effect::None, Call::Grant { .. } | Call::Revoke { .. } | Call::LoadPolicy) => {
-                Some("Nothing was changed")
+            (
+                Effect::None,
+                Call::Grant { .. }
+                | Call::Revoke { .. }
+                | Call::LoadPolicy
+                | Call::TryPolicy { .. }
+                | Call::ConfirmPolicy,
+            ) => Some("Nothing was changed"),
+            (Effect::Unknown, Call::ConfirmPolicy) => Some("Whether the policy stays is unknown"),
+            (Effect::Unknown, Call::LoadPolicy | Call::TryPolicy { .. }) => {
+                Some("Whether the policy was loaded is unknown")
             }
-            (Effect::Unknown, Call::LoadPolicy) => Some("Whether the policy was loaded is unknown"),
             (Effect::Unknown, Call::Grant { .. }) => Some("Whether the window was opened is unknown"),
             (Effect::Unknown, Call::Revoke { .. }) => Some("Whether it was revoked is unknown"),
         }
@@ -197,7 +217,7 @@ impl Error {
                 look(call).map_or(see, |how| format!("look with: {how}"))
             }
             Self::Output(_) => return look(call).map(|how| format!("look with: {how}")),
-            Self::Refused(_) if *call == Call::LoadPolicy => {
+            Self::Refused(_) if matches!(call, Call::LoadPolicy | Call::TryPolicy { .. }) => {
                 "correct the files, then type: jitctl policy load".to_owned()
             }
             Self::Usage(_)
@@ -206,6 +226,7 @@ impl Error {
             | Self::NotFound(_)
             | Self::Invalid(_)
             | Self::Refused(_)
+            | Self::OnTrial(_)
             | Self::Busy(_) => return None,
         };
         Some(hint)
@@ -217,8 +238,15 @@ fn look(call: &Call) -> Option<String> {
     match call {
         Call::Grant { .. } => Some("jitctl list".to_owned()),
         Call::Revoke { id, .. } => Some(format!("jitctl show {id}")),
-        Call::LoadPolicy => Some("jitctl policy show".to_owned()),
-        Call::Check { .. } | Call::List { .. } | Call::Show { .. } | Call::Status | Call::Policy => None,
+        Call::LoadPolicy | Call::TryPolicy { .. } => Some("jitctl policy show".to_owned()),
+        Call::ConfirmPolicy => Some("jitctl status".to_owned()),
+        Call::Check { .. }
+        | Call::Explain { .. }
+        | Call::Roles { .. }
+        | Call::List { .. }
+        | Call::Show { .. }
+        | Call::Status
+        | Call::Policy => None,
     }
 }
 

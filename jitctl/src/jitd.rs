@@ -1,5 +1,6 @@
 //! The questions that jitctl puts to jitd, one per command.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jit_proto::manager::{ADMIN_INTERFACE, USER_INTERFACE};
@@ -14,6 +15,19 @@ pub(crate) enum Call {
     Check {
         service: ServiceName,
         user: UserName,
+        from: Option<IpAddr>,
+    },
+    Explain {
+        service: ServiceName,
+        user: UserName,
+        /// As it was typed: which day is today is jitd's to say.
+        at: Option<String>,
+        from: Option<IpAddr>,
+        target: Option<UserName>,
+    },
+    /// The caller's own, or somebody's.
+    Roles {
+        user: Option<UserName>,
     },
     List {
         all: bool,
@@ -35,6 +49,10 @@ pub(crate) enum Call {
         reason: Option<Reason>,
     },
     LoadPolicy,
+    TryPolicy {
+        seconds: u64,
+    },
+    ConfirmPolicy,
 }
 
 impl Call {
@@ -42,23 +60,33 @@ impl Call {
     /// files and asks name services about every group in them.
     pub(crate) const fn limit(&self) -> Duration {
         match self {
-            Self::LoadPolicy => Duration::from_secs(30),
+            Self::LoadPolicy | Self::TryPolicy { .. } => Duration::from_secs(30),
             _ => Duration::from_secs(10),
         }
     }
 
     pub(crate) const fn interface(&self) -> &'static str {
         match self {
-            Self::Check { .. } | Self::List { .. } | Self::Show { .. } | Self::Status | Self::Policy => {
-                USER_INTERFACE
-            }
-            Self::Grant { .. } | Self::Revoke { .. } | Self::LoadPolicy => ADMIN_INTERFACE,
+            Self::Check { .. }
+            | Self::Explain { .. }
+            | Self::Roles { .. }
+            | Self::List { .. }
+            | Self::Show { .. }
+            | Self::Status
+            | Self::Policy => USER_INTERFACE,
+            Self::Grant { .. }
+            | Self::Revoke { .. }
+            | Self::LoadPolicy
+            | Self::TryPolicy { .. }
+            | Self::ConfirmPolicy => ADMIN_INTERFACE,
         }
     }
 
     pub(crate) const fn method(&self) -> &'static str {
         match self {
             Self::Check { .. } => "Check",
+            Self::Explain { .. } => "Explain",
+            Self::Roles { .. } => "Roles",
             Self::List { .. } => "List",
             Self::Show { .. } => "Show",
             Self::Status => "Status",
@@ -66,6 +94,8 @@ impl Call {
             Self::Grant { .. } => "Grant",
             Self::Revoke { .. } => "Revoke",
             Self::LoadPolicy => "LoadPolicy",
+            Self::TryPolicy { .. } => "TryPolicy",
+            Self::ConfirmPolicy => "ConfirmPolicy",
         }
     }
 }

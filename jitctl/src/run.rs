@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use jit_proto::manager::{Check, Entry, Policy, Revoked, Status};
+use jit_proto::manager::{Check, Entry, Policy, Revoked, Role, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -56,7 +56,11 @@ fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) 
         }
         Some(Verb::Show { .. }) => show(&reply, cli.json, screen, views::entry),
         Some(Verb::Check { .. }) => show(&reply, cli.json, screen, |check: &Check| views::check(check)),
-        Some(Verb::Policy(PolicyVerb::Load)) => show(&reply, cli.json, screen, views::policy_loaded),
+        Some(Verb::Explain { .. }) => show(&reply, cli.json, screen, views::explanation),
+        Some(Verb::Roles { .. }) => show(&reply, cli.json, screen, |roles: &Vec<Role>| views::roles(roles)),
+        Some(Verb::Confirm | Verb::Policy(PolicyVerb::Load { .. })) => {
+            show(&reply, cli.json, screen, views::policy_loaded)
+        }
         Some(Verb::Policy(PolicyVerb::Show)) => {
             show(&reply, cli.json, screen, |policy: &Policy| views::policy(policy))
         }
@@ -81,5 +85,7 @@ fn show<T: DeserializeOwned + Serialize>(
     Ok(view.outcome)
 }
 
+#[cfg(test)]
+pub(crate) mod explain_tests;
 #[cfg(test)]
 mod tests;

@@ -172,11 +172,12 @@ pub(crate) fn summary() -> PolicySummary {
         source: Some("files".into()),
         roles: 4,
         files_current: true,
+        trial: None,
     }
 }
 
 pub(crate) fn no_policy() -> PolicySummary {
-    PolicySummary { digest: None, loaded_at: None, source: None, roles: 0, files_current: true }
+    PolicySummary { digest: None, loaded_at: None, source: None, roles: 0, files_current: true, trial: None }
 }
 
 pub(crate) fn policy() -> Policy {
