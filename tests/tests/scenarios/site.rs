@@ -225,7 +225,7 @@ impl Site {
 }
 
 #[track_caller]
-fn read<T: serde::de::DeserializeOwned>(output: &Output) -> T {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(output: &Output) -> T {
     serde_json::from_str(&output.stdout).unwrap_or_else(|err| panic!("{err} in {output}"))
 }
 
@@ -254,7 +254,12 @@ impl<'a> Role<'a> {
         Self { approvers, approvals, ..self }
     }
 
-    fn text(&self) -> String {
+    /// Further terms, a line each.
+    pub(crate) const fn with(self, rest: &'a str) -> Self {
+        Self { rest, ..self }
+    }
+
+    pub(crate) fn text(&self) -> String {
         let Self { name, services, user, rest, approvers, approvals } = self;
         format!(
             "[role.{name}]\nhosts = [\"*\"]\nservices = {services:?}\neligible = {{ users = [\"{user}\"] }}\n\
