@@ -48,7 +48,10 @@ pub(crate) fn explained_as_it_is_refused(site: &Site) {
 
     // As of oneself, and of nobody else.
     let xenia = |command: &str| site.machine.as_user("xenia", command);
-    xenia("jitctl explain xenia sshd").says("xenia: admits").done();
+    site.roles(&[Role::new("xenia-not", &["sshd"], "olga")]);
+    let own = xenia("jitctl explain xenia sshd");
+    own.says("xenia: admits").says("xenia-not: for other people").does_not_say("it is for").done();
+    site.shell("jitctl explain xenia sshd").says("it is for olga").done();
     xenia("jitctl explain root sshd").exits(4);
 }
 
