@@ -145,6 +145,13 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// The moment of this boot at which the wall clock, had it always run as it does now, said `wall`.
+    #[must_use]
+    pub fn back_at(&self, wall: Utc) -> Self {
+        let ago = u64::try_from(self.wall.since(wall).as_millis()).unwrap_or(u64::MAX);
+        Self { wall, boot: self.boot.saturating_sub(ago), ..self.clone() }
+    }
+
     /// Time since `earlier`: the larger of the two clocks' answers; across a reboot only the wall clock has one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Duration {
@@ -184,6 +191,13 @@ impl Window {
         self.duration.saturating_sub(now.since(&self.start))
     }
 
+    /// The moment at which it ends if both clocks run evenly: where what extends it begins.
+    #[must_use]
+    pub fn last(&self) -> Moment {
+        let boot = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
+        Moment { wall: self.end(), boot: self.start.boot.saturating_add(boot), ..self.start.clone() }
+    }
+
     /// The end by the wall clock as it stood at the start.
     #[must_use]
     pub fn end(&self) -> Utc {
@@ -204,6 +218,22 @@ pub(crate) mod seconds {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
+    }
+}
+
+/// The same where there may be none.
+pub(crate) mod optional_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde's `with` passes a reference
+    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        duration.map(|duration| duration.as_secs()).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_secs))
     }
 }
 

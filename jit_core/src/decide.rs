@@ -9,7 +9,7 @@ use jit_proto::gate::Stage;
 use jit_proto::words::{GrantId, RoleName, Uid, UserName, Verdict, subject_is_caller};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::clock::{Moment, Window};
 use crate::event::{Event, Login};
 use crate::grant::{ClaimKind, Grant};
 use crate::policy::{Host, Limits, Outside, Policy, Role, Subject};
@@ -88,6 +88,8 @@ pub enum Why {
     NoRole,
     /// Roles name the service, but none is for this subject.
     NotEligible,
+    /// A lock beats every window.
+    Locked,
     /// A window is open, but its role has left policy or no longer covers this.
     RoleChanged,
     /// A window is open, but su would become an account that its role does not list.
@@ -96,6 +98,8 @@ pub enum Why {
     OtherAddress,
     /// A window is open, but not at this time of the week.
     OutsideHours,
+    /// A window has been approved and has not begun.
+    NotBegun,
     /// Every use is spent.
     Spent,
     /// The session comes without a claim, or its claim is void or taken.
@@ -110,7 +114,7 @@ pub enum Why {
 
 impl Why {
     /// Every reason there is, for whoever documents them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Window,
         Self::Exempt,
         Self::CallerIsRoot,
@@ -119,10 +123,12 @@ impl Why {
         Self::NoWindow,
         Self::NoRole,
         Self::NotEligible,
+        Self::Locked,
         Self::RoleChanged,
         Self::OtherTarget,
         Self::OtherAddress,
         Self::OutsideHours,
+        Self::NotBegun,
         Self::Spent,
         Self::NoClaim,
         Self::UnknownUser,
@@ -142,10 +148,12 @@ impl Why {
             Self::NoWindow => "no-window",
             Self::NoRole => "no-role",
             Self::NotEligible => "not-eligible",
+            Self::Locked => "locked",
             Self::RoleChanged => "role-changed",
             Self::OtherTarget => "other-target",
             Self::OtherAddress => "other-address",
             Self::OutsideHours => "outside-hours",
+            Self::NotBegun => "not-begun",
             Self::Spent => "spent",
             Self::NoClaim => "no-claim",
             Self::UnknownUser => "unknown-user",
@@ -185,6 +193,8 @@ pub struct Admission {
     pub remaining: Duration,
     /// What becomes of its uses.
     pub takes: Takes,
+    /// The window that this login opens, where it is the first of its grant.
+    pub begins: Option<Window>,
 }
 
 /// What an admission does to the uses of its grant.
@@ -216,19 +226,22 @@ impl Answer {
         Self { would: Some(self.why), ..Self::unmanaged(Why::Observed) }
     }
 
-    /// The event that an `allow` must have on record before it leaves. Refusals go through the tally.
+    /// The events that an `allow` must have on record before it leaves. Refusals go through the tally.
     #[must_use]
-    pub fn event(&self, question: &Question) -> Option<Event> {
-        let Admission { grant, role, remaining, takes } = self.admits.clone()?;
+    pub fn events(&self, question: &Question) -> Vec<Event> {
+        let Some(Admission { grant, role, remaining, takes, begins }) = self.admits.clone() else {
+            return Vec::new();
+        };
         let (remaining, login) = (remaining.as_secs(), question.login.clone());
-        Some(match takes {
+        let admitted = match takes {
             Takes::Use(kind) => Event::Allowed { grant, role, remaining, claim: Some(kind), login },
             Takes::Claim(claim) => Event::SessionOpened { grant, role, remaining, claim: Some(claim), login },
             Takes::Nothing if question.stage == Stage::Account => {
                 Event::Allowed { grant, role, remaining, claim: None, login }
             }
             Takes::Nothing => Event::SessionOpened { grant, role, remaining, claim: None, login },
-        })
+        };
+        begins.map(|window| Event::Began { grant, window }).into_iter().chain([admitted]).collect()
     }
 }
 
@@ -264,6 +277,13 @@ fn managed(policy: &Policy, state: &State, host: &Host, question: &Question, now
     if policy.exempt(subject, service, question.from) {
         return Answer::unmanaged(Why::Exempt);
     }
+    let locks = state.locked(now);
+    if locks.on_subject(subject, policy.people()).or_else(|| locks.on_service(service)).is_some() {
+        return Answer::deny(Why::Locked);
+    }
+    if !groups_known && locks.on_any_group() {
+        return Answer::deny(Why::NameService);
+    }
     match admission(policy, state, host, question, subject, now) {
         Ok(admits) => Answer { verdict: Verdict::Allow, why: Why::Window, would: None, admits: Some(admits) },
         Err(_) if !groups_known => Answer::deny(Why::NameService),
@@ -296,6 +316,8 @@ fn admission(
     best.ok_or_else(|| match nearest_miss {
         Some(Miss::NoClaim) => Why::NoClaim,
         Some(Miss::Spent) => Why::Spent,
+        Some(Miss::Locked) => Why::Locked,
+        Some(Miss::NotBegun) => Why::NotBegun,
         Some(Miss::Outside(Outside::Hours)) => Why::OutsideHours,
         Some(Miss::Outside(Outside::From)) => Why::OtherAddress,
         Some(Miss::Outside(Outside::RunAs)) => Why::OtherTarget,
@@ -317,8 +339,10 @@ impl Admission {
 pub(crate) enum Miss {
     OtherService,
     Over,
+    NotBegun,
     RoleChanged,
     Outside(Outside),
+    Locked,
     Spent,
     NoClaim,
 }
@@ -337,8 +361,13 @@ pub(crate) fn admits(
     if !grant.services.contains(service) {
         return Err(Miss::OtherService);
     }
-    let elapsed = now.since(&grant.window.start);
-    let left = grant.window.remaining(now);
+    if grant.over(state, now).is_some() {
+        return Err(Miss::Over);
+    }
+    let begins = grant.begun(state, now).or_else(|| grant.at_first_use(now));
+    let window = begins.as_ref().or(grant.window()).ok_or(Miss::NotBegun)?;
+    let elapsed = now.since(&window.start);
+    let left = window.remaining(now);
     if left.is_zero() {
         return Err(Miss::Over);
     }
@@ -346,6 +375,9 @@ pub(crate) fn admits(
         .role(&grant.role)
         .filter(|role| covers(role, host, subject) && role.services.contains(service))
         .ok_or(Miss::RoleChanged)?;
+    if state.locked(now).on_role(&role.name).is_some() {
+        return Err(Miss::Locked);
+    }
     let remaining = left.min(role.max_duration.saturating_sub(elapsed));
     if remaining.is_zero() {
         return Err(Miss::Over);
@@ -366,7 +398,7 @@ pub(crate) fn admits(
     } else {
         Takes::Use(if question.holds_claim { ClaimKind::Held } else { ClaimKind::Spent })
     };
-    Ok(Admission { grant: grant.id, role: grant.role.clone(), remaining, takes })
+    Ok(Admission { grant: grant.id, role: grant.role.clone(), remaining, takes, begins })
 }
 
 fn covers(role: &Role, host: &Host, subject: &Subject) -> bool {

@@ -6,12 +6,15 @@ use std::num::NonZeroU32;
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::clock::{Moment, Window};
 use crate::decide::Why;
 use crate::digest::Digest;
 use crate::grant::{ClaimKind, EndWhy, Grant};
+use crate::lock::{Lock, Scope};
+use crate::opening::Narrow;
+use crate::person::Person;
 use crate::policy::Difference;
-use crate::request::{Person, Request};
+use crate::request::Request;
 use crate::trial::BackWhy;
 
 /// One thing that happened.
@@ -80,6 +83,13 @@ pub enum Event {
         /// The review.
         review: Review,
     },
+    /// A review counts no more: whoever gave it is no longer asked.
+    Discounted {
+        /// Of which request.
+        request: RequestId,
+        /// Whose.
+        by: Person,
+    },
     /// A pending request was denied by its reviewers and will not open.
     Refused {
         /// Which.
@@ -95,10 +105,32 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
     },
-    /// Every stage was met and the window opened.
+    /// A pending request was not decided in time, or can never open any more.
+    Lapsed {
+        /// Which.
+        request: RequestId,
+        /// The stage that waited in vain; absent where something else stands in the way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<String>,
+    },
+    /// Every stage was met, or the role is for emergencies: the grant exists, and its window is open or scheduled.
     Opened {
         /// The grant as it starts.
         grant: Grant,
+    },
+    /// The window of a scheduled grant opened.
+    Began {
+        /// Whose.
+        grant: GrantId,
+        /// The window.
+        window: Window,
+    },
+    /// The reviews that an emergency owed have been given.
+    Settled {
+        /// For which request.
+        request: RequestId,
+        /// What they came to.
+        decision: Decision,
     },
     /// A grant is over.
     Ended {
@@ -107,6 +139,22 @@ pub enum Event {
         /// Why.
         why: EndWhy,
         /// What the person who ended it said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    /// A lock was set, in the place of any older one of the same scope.
+    Locked {
+        /// The lock.
+        lock: Lock,
+    },
+    /// A lock was lifted, or ran out.
+    Unlocked {
+        /// Which.
+        scope: Scope,
+        /// Whether it ran out.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        expired: bool,
+        /// What the person who lifted it said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
     },
@@ -187,6 +235,39 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The request that it is about, whether that is open by now or not.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Requested { request } => Some(request.id),
+            Self::Reviewed { request, .. }
+            | Self::Discounted { request, .. }
+            | Self::Refused { request, .. }
+            | Self::Lapsed { request, .. }
+            | Self::Settled { request, .. }
+            | Self::Withdrawn { request, .. } => Some(*request),
+            Self::Opened { grant } => Some(grant.request()),
+            Self::Began { grant, .. } | Self::Ended { grant, .. } => Some((*grant).into()),
+            Self::Started { .. }
+            | Self::Stopped
+            | Self::PolicyLoaded { .. }
+            | Self::PolicyRefused { .. }
+            | Self::PolicyConfirmed { .. }
+            | Self::PolicyReverted { .. }
+            | Self::Locked { .. }
+            | Self::Unlocked { .. }
+            | Self::Allowed { .. }
+            | Self::SessionOpened { .. }
+            | Self::SessionClosed { .. }
+            | Self::ClaimVoided { .. }
+            | Self::Denied { .. }
+            | Self::Unmanaged { .. }
+            | Self::Recovered { .. } => None,
+        }
+    }
+}
+
 /// Who came from where to which service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Login {
@@ -221,6 +302,12 @@ pub struct Review {
     pub method: Method,
     /// When it was given.
     pub at: Moment,
+    /// What it takes away from what was asked for.
+    #[serde(default, skip_serializing_if = "Narrow::is_none")]
+    pub narrow: Narrow,
+    /// What the reviewer wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Reason>,
 }
 
 /// What a reviewer says.

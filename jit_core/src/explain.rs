@@ -10,9 +10,12 @@ use crate::audit::line::cut;
 use crate::clock::Moment;
 use crate::decide::{Answer, Known, Miss, Question, Why, admits, decide};
 use crate::event::Login;
+use crate::grant::{Grant, Time};
+use crate::lock::Lock;
+use crate::order::Here;
+use crate::person::Person;
 use crate::policy::{Host, Outside, Policy, Role, Subject, Who, next_opening};
-use crate::request::{Person, waiting_for};
-use crate::review::{self, Progress};
+use crate::review::{self, Progress, waiting_for};
 use crate::state::{Pending, State};
 
 /// The longest list of people or limits in the line, in bytes: what to type has to fit behind it. The explanation has
@@ -50,8 +53,8 @@ pub enum Missing {
     Host,
     /// It is for other people.
     Eligible,
-    /// It has terms that this version cannot keep.
-    NotYet,
+    /// It is locked.
+    Locked,
     /// It lets su become other accounts.
     Target,
     /// It is for other addresses.
@@ -62,6 +65,8 @@ pub enum Missing {
     Window,
     /// It has been asked for and waits for reviews.
     Approval(RequestId),
+    /// Its window has been approved and has not begun.
+    Begin,
     /// Every use of its window is spent, or none was claimed for this session.
     Use,
     /// Nothing: it admits.
@@ -75,12 +80,13 @@ impl Missing {
         match self {
             Self::Host => "host",
             Self::Eligible => "eligible",
-            Self::NotYet => "not-yet",
+            Self::Locked => "locked",
             Self::Target => "target",
             Self::Address => "address",
             Self::Hours => "hours",
             Self::Window => "window",
             Self::Approval(_) => "approval",
+            Self::Begin => "begin",
             Self::Use => "use",
             Self::Nothing => "nothing",
         }
@@ -92,12 +98,13 @@ impl Missing {
         match self {
             Self::Host => "not on this host",
             Self::Eligible => "for other people",
-            Self::NotYet => "not done by this jitd",
+            Self::Locked => "locked",
             Self::Target => "for other target accounts",
             Self::Address => "for other addresses",
             Self::Hours => "not at this time",
             Self::Window => "no window is open",
             Self::Approval(_) => "waits for approval",
+            Self::Begin => "its window has not begun",
             Self::Use => "no use is left",
             Self::Nothing => "admits",
         }
@@ -119,7 +126,8 @@ pub fn explain(
         None => Vec::new(),
     };
     // The module believes no answer with a longer text, and an answer that it does not believe lets root recover.
-    let line = cut(line(policy, host, question, &answer, &roles), MAX_TEXT);
+    let here = Here { policy, state, host, now };
+    let line = cut(line(here, question, &answer, &roles), MAX_TEXT);
     let Login { service, user, .. } = &question.login;
     Explanation { answer, roles, line, asked: format!("{user} at {service} on {host}") }
 }
@@ -197,8 +205,8 @@ impl<'a> Asker<'a> {
         if !role.eligible.contains(self.subject) {
             return only(Missing::Eligible, format!("it is for {}", role.eligible));
         }
-        if let Some(what) = role.not_yet() {
-            return only(Missing::NotYet, format!("it has {what}"));
+        if let Some(lock) = self.state.locked(self.now).on_role(&role.name) {
+            return only(Missing::Locked, lock.refusal());
         }
         match self.question.within(&role.limits, self.now, role.max_duration) {
             Err(Outside::RunAs) => {
@@ -245,11 +253,23 @@ impl<'a> Asker<'a> {
         }
         let first = role.stages.first().map_or_else(String::new, |stage| self.but_me(&stage.approvers));
         match tried.into_iter().filter_map(Result::err).max() {
+            Some(Miss::NotBegun) => (Missing::Begin, self.begins(role), String::new()),
             Some(Miss::Spent | Miss::NoClaim) => {
                 (Missing::Use, "every use is spent or claimed; ask for another window".to_owned(), first)
             }
             _ => (Missing::Window, format!("ask for role {}", role.name), first),
         }
+    }
+
+    /// When the window of a grant that waits will begin.
+    fn begins(&self, role: &Role) -> String {
+        let mine = |grant: &&Grant| grant.user == self.subject.name && grant.role == role.name;
+        let scheduled =
+            self.state.grants_of(self.subject.uid).filter(mine).find_map(|grant| match &grant.time {
+                Time::Scheduled { scheduled } => Some(&scheduled.begins),
+                Time::Open { .. } => None,
+            });
+        scheduled.map_or_else(|| "see: jitctl status".to_owned(), |begins| format!("it begins {begins}"))
     }
 
     /// These people, without the accounts of the one who asks.
@@ -269,7 +289,8 @@ fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn line(policy: &Policy, host: &Host, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
+fn line(here: Here<'_>, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
+    let Here { policy, state, host, now } = here;
     let Login { service, user, .. } = &question.login;
     let admins = part(policy.admins());
     if answer.verdict != Verdict::Deny {
@@ -301,6 +322,22 @@ fn line(policy: &Policy, host: &Host, question: &Question, answer: &Answer, role
             let why = roles.iter().find(|considered| considered.missing == wanted);
             let change = part(why.map_or("see: jitctl status", |considered| considered.change.as_str()));
             format!("jit: your window for {service} does not admit this login: {change}.")
+        }
+        Why::Locked => {
+            let locks = state.locked(now);
+            let of_role = || {
+                let mut roles = policy.roles_for(service);
+                roles.find_map(|role| locks.on_role(&role.name))
+            };
+            let subject = question.known().and_then(|subject| locks.on_subject(subject, policy.people()));
+            let lock = subject.or_else(|| locks.on_service(service)).or_else(of_role);
+            let lock = lock.map_or_else(|| "locked".to_owned(), Lock::refusal);
+            format!("jit: {service} on {host} is {}. Ask an admin ({admins}).", part(lock))
+        }
+        Why::NotBegun => {
+            let begins = roles.iter().find(|considered| considered.missing == Missing::Begin);
+            let begins = part(begins.map_or("see: jitctl status", |considered| considered.change.as_str()));
+            format!("jit: your window for {service} is approved and not open yet: {begins}.")
         }
         Why::Spent => format!("jit: every use of your window for {service} is spent. Ask for a new one."),
         Why::NoClaim => {
@@ -335,14 +372,14 @@ fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Conside
         stages.iter().map(|stage| stage.approvers.to_string()).collect::<Vec<_>>().join("; then ")
     };
     match missing {
-        Missing::Window | Missing::Use | Missing::Nothing => {
+        Missing::Window | Missing::Use | Missing::Begin | Missing::Nothing => {
             format!("jit: {user} has no open window for {service} on {host}. {}", order(&everybody()))
         }
         Missing::Approval(_) => {
             let order = if approvers.is_empty() { order(&everybody()) } else { order(approvers) };
             format!("jit: {user} waits for role {role} on {host}. {change}. {order}")
         }
-        Missing::NotYet
+        Missing::Locked
         | Missing::Target
         | Missing::Address
         | Missing::Hours

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use jit_proto::words::{GrantId, RequestId, RoleName, ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Moment, Utc, Window};
 use crate::digest::Digest;
 use crate::policy::{Limits, Uses};
+use crate::state::State;
 
 /// A grant as it stands: who, what, until when, and what has been spent of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +31,177 @@ pub struct Grant {
     /// The role's effective terms as they were approved.
     pub terms: Digest,
     /// When it admits.
-    pub window: Window,
+    #[serde(flatten)]
+    pub time: Time,
     /// How often it admits.
     pub uses: Uses,
     /// Uses spent or claimed.
     pub used: u32,
+    /// The grant that this one goes on from, if it extends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<GrantId>,
+    /// It opened before anybody approved, and owed a review.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
+}
+
+/// Whether the window is open already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Time {
+    /// It is, or was.
+    Open {
+        /// From when and for how long.
+        window: Window,
+    },
+    /// It has been approved and has not begun.
+    Scheduled {
+        /// When it will.
+        scheduled: Scheduled,
+    },
+}
+
+/// A window that will open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// When it was approved.
+    pub since: Moment,
+    /// What it waits for.
+    pub begins: Begins,
+    /// For how long it will be open, in whole seconds.
+    #[serde(with = "crate::clock::seconds")]
+    pub duration: Duration,
+}
+
+/// What a scheduled window waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Begins {
+    /// A time of the wall clock.
+    At(Utc),
+    /// The first login.
+    AtFirstUse {
+        /// How long it waits for that, in whole seconds.
+        #[serde(with = "crate::clock::seconds")]
+        lapse: Duration,
+    },
+    /// The end of the grant that it extends.
+    After(GrantId),
+}
+
+/// `at 2026-11-23T18:00:00Z`, `with the first login`, `after g-4k7m2qx9`.
+impl fmt::Display for Begins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(start) => write!(f, "at {}", start.to_seconds()),
+            Self::AtFirstUse { .. } => f.write_str("with the first login"),
+            Self::After(base) => write!(f, "after {base}"),
+        }
+    }
+}
+
+impl Scheduled {
+    fn window(&self, start: Moment) -> Window {
+        Window { start, duration: self.duration }
+    }
+
+    /// The window, if it has begun by now without anybody's doing.
+    fn begun(&self, state: &State, now: &Moment) -> Option<Window> {
+        match &self.begins {
+            Begins::At(start) => (*start <= now.wall).then(|| self.window(now.back_at(*start))),
+            Begins::AtFirstUse { .. } => None,
+            Begins::After(base) => {
+                let base = state.grant(*base)?.window()?;
+                let over = base.start.boot_id == now.boot_id && base.remaining(now).is_zero();
+                over.then(|| self.window(base.last()))
+            }
+        }
+    }
+
+    /// Why it will not begin any more.
+    fn over(&self, state: &State, now: &Moment) -> Option<EndWhy> {
+        match &self.begins {
+            Begins::At(_) => None,
+            Begins::AtFirstUse { lapse } => (now.since(&self.since) >= *lapse).then_some(EndWhy::Expired),
+            Begins::After(base) => match state.grant(*base).and_then(Grant::window) {
+                None => Some(EndWhy::Expired),
+                Some(base) => (base.start.boot_id != now.boot_id).then_some(EndWhy::Reboot),
+            },
+        }
+    }
 }
 
 impl Grant {
+    /// The window, once it is open.
+    #[must_use]
+    pub const fn window(&self) -> Option<&Window> {
+        match &self.time {
+            Time::Open { window } => Some(window),
+            Time::Scheduled { .. } => None,
+        }
+    }
+
+    /// How long the window is, open or scheduled.
+    #[must_use]
+    pub const fn length(&self) -> Duration {
+        match &self.time {
+            Time::Open { window } => window.duration,
+            Time::Scheduled { scheduled } => scheduled.duration,
+        }
+    }
+
+    /// What is left of the window at `now`; zero where it has not begun.
+    #[must_use]
+    pub fn remaining(&self, now: &Moment) -> Duration {
+        self.window().map_or(Duration::ZERO, |window| window.remaining(now))
+    }
+
+    /// The window that has begun and is not yet written down as begun.
+    #[must_use]
+    pub fn begun(&self, state: &State, now: &Moment) -> Option<Window> {
+        match &self.time {
+            Time::Open { .. } => None,
+            Time::Scheduled { scheduled } => scheduled.begun(state, now),
+        }
+    }
+
+    /// The window that a login at `now` would open, of a grant that waits for its first.
+    #[must_use]
+    pub fn at_first_use(&self, now: &Moment) -> Option<Window> {
+        match &self.time {
+            Time::Scheduled { scheduled } if matches!(scheduled.begins, Begins::AtFirstUse { .. }) => {
+                Some(scheduled.window(now.clone()))
+            }
+            Time::Scheduled { .. } | Time::Open { .. } => None,
+        }
+    }
+
+    /// Why it is over at `now`, if it is.
+    #[must_use]
+    pub fn over(&self, state: &State, now: &Moment) -> Option<EndWhy> {
+        match &self.time {
+            Time::Scheduled { scheduled } => scheduled.over(state, now),
+            Time::Open { window } if window.start.boot_id != now.boot_id => Some(EndWhy::Reboot),
+            Time::Open { window } => window.remaining(now).is_zero().then_some(EndWhy::Expired),
+        }
+    }
+
+    /// How long nothing will happen to it, if the clocks run evenly.
+    #[must_use]
+    pub fn quiet_for(&self, state: &State, now: &Moment) -> Duration {
+        if self.over(state, now).is_some() || self.begun(state, now).is_some() {
+            return Duration::ZERO;
+        }
+        match &self.time {
+            Time::Open { window } => window.remaining(now),
+            Time::Scheduled { scheduled } => match &scheduled.begins {
+                Begins::At(start) => start.since(now.wall),
+                Begins::AtFirstUse { lapse } => lapse.saturating_sub(now.since(&scheduled.since)),
+                Begins::After(base) => state.grant(*base).map_or(Duration::ZERO, |base| base.remaining(now)),
+            },
+        }
+    }
+
     /// The request it came from.
     #[must_use]
     pub fn request(&self) -> RequestId {
@@ -65,10 +230,14 @@ impl Grant {
 pub enum EndWhy {
     /// Its window closed.
     Expired,
-    /// An admin took it back.
+    /// An admin took it back, or whoever reviewed an emergency denied it.
     Revoked,
     /// The machine restarted.
     Reboot,
+    /// Whoever had it gave it back.
+    Done,
+    /// A lock shut it.
+    Locked,
 }
 
 impl EndWhy {
@@ -79,6 +248,8 @@ impl EndWhy {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Reboot => "reboot",
+            Self::Done => "done",
+            Self::Locked => "locked",
         }
     }
 }
@@ -139,4 +310,4 @@ pub enum ClaimKind {
 }
 
 /// How long a held claim waits for its session.
-pub const CLAIM_LIFE: std::time::Duration = std::time::Duration::from_mins(1);
+pub const CLAIM_LIFE: Duration = Duration::from_mins(1);

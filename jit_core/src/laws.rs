@@ -13,7 +13,8 @@ use crate::decide::{Known, Why};
 use crate::due::due;
 use crate::event::{Event, Record};
 use crate::grant::EndWhy;
-use crate::request::{Caller, Login, Refusal};
+use crate::order::Refusal;
+use crate::person::{Caller, Login};
 use crate::state::State;
 use crate::testing::{POLICY, World, as_self, maria, policy, root, root_by, subject};
 
@@ -263,7 +264,7 @@ fn an_end_that_was_written_down_stays_when_the_clock_steps_back() {
     world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
     let start = world.now.clone();
     world.now = at(start.wall.unix_millis() + 3_600_000, start.boot + 1);
-    world.apply(due(&world.state, &world.now));
+    world.settle();
     world.now = start;
     assert_eq!(denied(&world, "sshd"), Why::NoWindow);
 }
@@ -274,7 +275,7 @@ fn a_reboot_ends_every_window() {
     let id = world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
     world.now = at_next_boot(world.now.wall.unix_millis() + 1, 1);
     assert_eq!(world.check("sshd", &maria()).verdict, Verdict::Deny);
-    let due = due(&world.state, &world.now);
+    let due = due(world.here());
     assert_eq!(due, [Event::Ended { grant: id.into(), why: EndWhy::Reboot, reason: None }]);
 }
 
@@ -487,7 +488,7 @@ proptest! {
                         let grant = world.state.grant(admits.grant).unwrap();
                         prop_assert!(grant.services.contains(&question.login.service));
                         prop_assert!(!admits.remaining.is_zero());
-                        prop_assert!(admits.remaining <= grant.window.remaining(&world.now));
+                        prop_assert!(admits.remaining <= grant.remaining(&world.now));
                     }
                 }
                 Step::Session { service } => {

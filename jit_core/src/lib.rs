@@ -15,16 +15,23 @@ pub mod duration;
 pub mod event;
 pub mod explain;
 pub mod grant;
+pub mod lock;
+pub mod opening;
+pub mod order;
+pub mod person;
 pub mod policy;
 pub mod request;
 pub mod review;
 pub mod state;
+pub mod taking_back;
 pub mod tally;
 pub mod trial;
 pub mod when;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod orders_tests;
 #[cfg(test)]
 mod terms_tests;
 #[cfg(test)]

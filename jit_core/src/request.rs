@@ -4,53 +4,20 @@
 //! review, and opens nothing unless the review counts and every stage is met.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
-use jit_proto::words::{GrantId, HostName, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
+use jit_proto::words::{GrantId, HostName, Reason, RequestId, RoleName, ServiceName};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::clock::{Moment, Utc};
 use crate::digest::Digest;
 use crate::duration::Human;
-use crate::event::{Decision, Event, Review};
-use crate::grant::EndWhy;
-use crate::policy::{Host, Policy, Role, Subject, Uses};
-use crate::review::{self, NoReview, Progress, Reviewer};
-use crate::state::State;
-
-/// Pending requests that one host keeps; one more is refused until one is decided or withdrawn.
-pub const MAX_PENDING: usize = 10_000;
-
-/// An account that stands for a human. Which accounts are one human, `[people]` says on top.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
-    /// The account's name.
-    pub name: UserName,
-    /// Its uid.
-    pub uid: Uid,
-}
-
-impl Person {
-    /// The person behind an account.
-    #[must_use]
-    pub fn of(subject: &Subject) -> Self {
-        Self { name: subject.name.clone(), uid: subject.uid }
-    }
-
-    /// Whether two accounts are the same person: by uid, so that a second name for one uid is not a second
-    /// person, and by name, so that a re-created account is not a second person either.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        self.uid == other.uid || self.name == other.name
-    }
-}
-
-impl fmt::Display for Person {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name.fmt(f)
-    }
-}
+use crate::event::{Decision, Event};
+use crate::opening;
+use crate::order::{Here, MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, Refusal};
+use crate::person::{Caller, Person, same};
+use crate::policy::{Role, Subject, Uses};
+use crate::review::{self, Given, Reviewer};
 
 /// One person asks for one role on this host. Immutable; reviews bind to the digest of [`Request::bytes`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +39,12 @@ pub struct Request {
     /// How long.
     #[serde(with = "crate::clock::seconds")]
     pub duration: Duration,
+    /// When the window is to start; when it has been approved if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Utc>,
+    /// The window that it is to go on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<GrantId>,
     /// Who typed it: the beneficiary, or an admin on their behalf.
     pub filed_by: Person,
     /// When; the first stage waits from then on.
@@ -83,13 +56,16 @@ pub struct Request {
 impl Request {
     /// The exact bytes that are reviewed: ASCII labels in a fixed order, one line each, LF.
     ///
-    /// Every value is a validated word or number without a line break, so no value can start a new field.
+    /// Every value is a validated word or number without a line break, so no value can start a new field. `start`
+    /// and `extends` have no line where there is none.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let services: Vec<&str> = self.services.iter().map(ServiceName::as_str).collect();
+        let start = self.start.map_or_else(String::new, |start| format!("start: {start}\n"));
+        let extends = self.extends.map_or_else(String::new, |base| format!("extends: {base}\n"));
         let text = format!(
             "jitd.request.v1\nid: {}\nhost: {}\nuser: {}\nuid: {}\nrole: {}\nterms: {}\nservices: {}\nuses: {}\nduration: {}\n\
-             filed-by: {}\nfiled-by-uid: {}\nfiled-at: {}\nreason: {}\n",
+             {start}{extends}filed-by: {}\nfiled-by-uid: {}\nfiled-at: {}\nreason: {}\n",
             self.id,
             self.host,
             self.beneficiary.name,
@@ -114,114 +90,41 @@ impl Request {
     }
 }
 
-/// Who gives an order, as the kernel and the bus tell it (law 4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The account of the bus uid.
-    pub account: Subject,
-    /// The account that logged in (loginuid), where it is another one or the same.
-    pub login: Login,
-}
-
-/// What the kernel says of the login behind a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Login {
-    /// This account logged in.
-    Known(Subject),
-    /// No login: a daemon, a boot script, a container's entry.
-    Unset,
-    /// This kernel does not tell.
-    Untold,
-}
-
-impl Caller {
-    /// The person who gives the order: root that somebody logged in to become counts as that somebody.
-    #[must_use]
-    pub fn person(&self) -> Person {
-        match &self.login {
-            Login::Known(login) => Person::of(login),
-            Login::Unset | Login::Untold => Person::of(&self.account),
-        }
-    }
-}
-
-/// Why an order was refused. Each text says what to do instead.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Not an admin.
-    #[error("only an admin may do this; policy names as admins: {0}")]
-    NotAdmin(String),
-    /// No such role, or not on this host.
-    #[error("there is no role '{0}' on this host; 'jitctl policy show' lists the roles")]
-    NoSuchRole(RoleName),
-    /// The role is not for this person.
-    #[error("role '{role}' is not for {user}: it is for {eligible}")]
-    NotEligible {
-        /// The role.
-        role: RoleName,
-        /// Whom it was asked for.
-        user: UserName,
-        /// Whom the role is for.
-        eligible: String,
-    },
-    /// More time than the role allows.
-    #[error("role '{role}' opens for at most {max}, not {asked}")]
-    TooLong {
-        /// The role.
-        role: RoleName,
-        /// Its limit.
-        max: Human,
-        /// What was asked.
-        asked: Human,
-    },
-    /// Asking in another's name.
-    #[error("a request is for whoever files it; for somebody else an admin runs 'jitctl grant'")]
-    ForSomebodyElse,
-    /// The role has terms that this version cannot keep.
-    #[error("role '{role}' needs {what}, which this jitd does not do yet; no window of it opens")]
-    NotYet {
-        /// The role.
-        role: RoleName,
-        /// Which of its terms.
-        what: &'static str,
-    },
-    /// The reason is not what the role asks for.
-    #[error("role '{role}' wants another reason: {wanted}")]
-    Reason {
-        /// The role.
-        role: RoleName,
-        /// What to write.
-        wanted: String,
-    },
-    /// The role is not what it was when the request was filed.
-    #[error("role '{0}' has changed since this was asked for; ask again")]
-    TermsChanged(RoleName),
-    /// The review does not count.
-    #[error("this review of {id} does not count: {why}")]
-    NoReview {
-        /// Of which request.
-        id: RequestId,
-        /// Why.
-        why: NoReview,
-    },
-    /// The id is not one of a live grant or pending request.
-    #[error("there is no request or grant {0}; 'jitctl list' shows those there are")]
-    NotFound(String),
-    /// Too many requests wait.
-    #[error("{MAX_PENDING} requests are pending already; withdraw one with 'jitctl revoke REQUEST-ID'")]
-    TooManyPending,
-    /// A fresh id is in use (once in a trillion); asking again draws another.
-    #[error("the id drawn for this request is taken; ask again")]
-    IdTaken,
-}
-
 /// An order to ask for a role, for oneself or for somebody.
 #[derive(Clone, Debug)]
-pub struct GrantOrder {
+pub struct RequestOrder {
     /// Whom it is for.
     pub beneficiary: Subject,
     /// The role.
     pub role: RoleName,
+    /// How long; the role's default if absent.
+    pub duration: Option<Duration>,
+    /// When the window is to start; once it is approved if absent.
+    pub start: Option<Utc>,
+    /// Why.
+    pub reason: Reason,
+    /// Random, from the caller's edge.
+    pub id: RequestId,
+}
+
+/// Files a person's own request. An emergency role opens at once.
+pub fn file(here: Here<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec<Event>, Refusal> {
+    let person = caller.person();
+    if !same(here.policy.people(), &person, &Person::of(&order.beneficiary)) {
+        return Err(Refusal::ForSomebodyElse);
+    }
+    own_quota(here, &person)?;
+    let (role, request) = new_request(here, person, order, None)?;
+    Ok(filed(here, role, request))
+}
+
+/// An order to go on after the end of a window.
+#[derive(Clone, Debug)]
+pub struct ExtendOrder {
+    /// Whose it is.
+    pub beneficiary: Subject,
+    /// The window.
+    pub grant: GrantId,
     /// How long; the role's default if absent.
     pub duration: Option<Duration>,
     /// Why.
@@ -230,188 +133,129 @@ pub struct GrantOrder {
     pub id: RequestId,
 }
 
-/// Files a person's own request.
-pub fn file(
-    policy: &Policy,
-    state: &State,
-    host: &Host,
-    caller: &Caller,
-    order: GrantOrder,
-    now: &Moment,
-) -> Result<Vec<Event>, Refusal> {
+/// Asks for a new grant of the same role, through the same stages, that begins where a live window of the caller's
+/// ends.
+pub fn extend(here: Here<'_>, caller: &Caller, order: ExtendOrder) -> Result<Vec<Event>, Refusal> {
+    let ExtendOrder { beneficiary, grant, duration, reason, id } = order;
     let person = caller.person();
-    if !review::same(policy.people(), &person, &Person::of(&order.beneficiary)) {
+    if !same(here.policy.people(), &person, &Person::of(&beneficiary)) {
         return Err(Refusal::ForSomebodyElse);
     }
-    let (_, request) = new_request(policy, state, host, person, order, now)?;
-    Ok(vec![Event::Requested { request }])
+    let base = here
+        .state
+        .grant(grant)
+        .filter(|base| base.uid == beneficiary.uid && base.user == beneficiary.name)
+        .ok_or_else(|| Refusal::NotFound(grant.to_string()))?;
+    if base.remaining(here.now).is_zero() {
+        return Err(Refusal::NotOpen(grant.to_string()));
+    }
+    if base.emergency {
+        return Err(Refusal::Emergency { role: base.role.clone(), what: "extended" });
+    }
+    let waits = here.state.pending().values().find(|pending| pending.request.extends == Some(grant));
+    if let Some(pending) = waits {
+        return Err(Refusal::AlreadyExtending(pending.request.id));
+    }
+    own_quota(here, &person)?;
+    let order = RequestOrder { beneficiary, role: base.role.clone(), duration, start: None, reason, id };
+    let (role, request) = new_request(here, person, order, Some(grant))?;
+    Ok(filed(here, role, request))
 }
 
 /// Files a request on somebody's behalf, adds the caller's own review where it counts, and opens the window
 /// if that meets every stage.
-pub fn grant(
-    policy: &Policy,
-    state: &State,
-    host: &Host,
-    caller: &Caller,
-    order: GrantOrder,
-    now: &Moment,
-) -> Result<Vec<Event>, Refusal> {
-    admin(policy, caller)?;
-    let (role, request) = new_request(policy, state, host, caller.person(), order, now)?;
-    let mut events = vec![Event::Requested { request: request.clone() }];
-    let reviewer = Reviewer::Online(caller);
+pub fn grant(here: Here<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec<Event>, Refusal> {
+    here.admin(caller)?;
+    let beneficiary = order.beneficiary.clone();
+    let (role, request) = new_request(here, caller.person(), order, None)?;
+    let mut events = filed(here, role, request.clone());
+    let given = Given::new(Reviewer::Online(caller), Decision::Approve);
     // An admin who may not review has still filed a request.
-    if let Ok(more) = review::events(policy, role, &request, &[], reviewer, Decision::Approve, now) {
+    if let Ok(more) = review::events(here, role, &request, &[], &given, &beneficiary) {
         events.extend(more);
     }
     Ok(events)
 }
 
-/// Reviews a pending request; opens its window if that meets every stage, or ends it if that is one denial more
-/// than its stage bears.
-pub fn review(
-    policy: &Policy,
-    state: &State,
-    host: &Host,
-    reviewer: Reviewer<'_>,
-    id: RequestId,
-    decision: Decision,
-    now: &Moment,
-) -> Result<Vec<Event>, Refusal> {
-    let pending = state.pending().get(&id).ok_or_else(|| Refusal::NotFound(id.to_string()))?;
-    let request = &pending.request;
-    let role = role_here(policy, host, &request.role)?;
-    // What is reviewed is what was asked for (law 5); under other terms it would be another request.
-    if role.terms_digest() != request.terms {
-        return Err(Refusal::TermsChanged(role.name.clone()));
-    }
-    review::events(policy, role, request, &pending.reviews, reviewer, decision, now)
-        .map_err(|why| Refusal::NoReview { id, why })
+/// A request as it is filed, and opened where its role waits for nobody.
+fn filed(here: Here<'_>, role: &Role, request: Request) -> Vec<Event> {
+    let opened = role.emergency.then(|| opening::opened(here, role, &request, &[]));
+    [Event::Requested { request }].into_iter().chain(opened).collect()
 }
 
 /// What every request goes through, whoever files it.
-fn new_request<'p>(
-    policy: &'p Policy,
-    state: &State,
-    host: &Host,
+fn new_request(
+    here: Here<'_>,
     filed_by: Person,
-    order: GrantOrder,
-    now: &Moment,
-) -> Result<(&'p Role, Request), Refusal> {
-    let role = role_here(policy, host, &order.role)?;
-    if !role.eligible.contains(&order.beneficiary) {
+    order: RequestOrder,
+    extends: Option<GrantId>,
+) -> Result<(&Role, Request), Refusal> {
+    let Here { policy, state, host, now } = here;
+    let RequestOrder { beneficiary, role, duration, start, reason, id } = order;
+    let role = here.role(&role)?;
+    if !role.eligible.contains(&beneficiary) {
         return Err(Refusal::NotEligible {
             role: role.name.clone(),
-            user: order.beneficiary.name,
+            user: beneficiary.name,
             eligible: role.eligible.to_string(),
         });
     }
-    if let Some(what) = role.not_yet() {
-        return Err(Refusal::NotYet { role: role.name.clone(), what });
+    let locks = state.locked(now);
+    if let Some(lock) = locks.on_subject(&beneficiary, policy.people()).or_else(|| locks.on_role(&role.name))
+    {
+        return Err(Refusal::Locked(Box::new(lock.clone())));
     }
-    if let Some(rule) = role.reason.as_ref().filter(|rule| !rule.accepts(&order.reason)) {
+    if let Some(rule) = role.reason.as_ref().filter(|rule| !rule.accepts(&reason)) {
         return Err(Refusal::Reason { role: role.name.clone(), wanted: rule.to_string() });
     }
-    let duration = order.duration.unwrap_or(role.default_duration);
+    let duration = duration.unwrap_or(role.default_duration);
     if duration > role.max_duration {
         let (max, asked) = (Human(role.max_duration), Human(duration));
         return Err(Refusal::TooLong { role: role.name.clone(), max, asked });
     }
+    if let Some(start) = start {
+        if role.emergency {
+            return Err(Refusal::Emergency { role: role.name.clone(), what: "asked for ahead of time" });
+        }
+        if start < now.wall || start.since(now.wall) > MAX_AHEAD {
+            return Err(Refusal::Start { start, now: now.wall });
+        }
+    }
+    let me = Person::of(&beneficiary);
+    let owes = |pending: &&crate::state::Pending| {
+        pending.request.role == role.name && same(policy.people(), &pending.request.beneficiary, &me)
+    };
+    if let Some(owed) = state.owed().values().find(owes) {
+        let id = owed.request.id;
+        return Err(Refusal::ReviewOwed { user: beneficiary.name, id, role: role.name.clone() });
+    }
     if state.pending().len() >= MAX_PENDING {
         return Err(Refusal::TooManyPending);
     }
-    if state.knows(order.id) {
+    if state.knows(id) {
         return Err(Refusal::IdTaken);
     }
     let request = Request {
-        id: order.id,
+        id,
         host: host.name.clone(),
-        beneficiary: Person::of(&order.beneficiary),
+        beneficiary: me,
         role: role.name.clone(),
-        terms: role.terms_digest(),
+        terms: policy.terms(role),
         services: role.services.clone(),
         uses: role.uses,
         duration,
+        start,
+        extends,
         filed_by,
         filed_at: now.clone(),
-        reason: order.reason,
+        reason,
     };
     Ok((role, request))
 }
 
-fn role_here<'p>(policy: &'p Policy, host: &Host, name: &RoleName) -> Result<&'p Role, Refusal> {
-    policy.role(name).filter(|role| role.on_host(host)).ok_or_else(|| Refusal::NoSuchRole(name.clone()))
-}
-
-/// What a pending request waits for, in words.
-#[must_use]
-pub fn waiting_for(policy: &Policy, request: &Request, reviews: &[Review], now: &Moment) -> String {
-    let Some(role) = policy.role(&request.role) else {
-        return format!("nothing: role '{}' is no longer in policy", request.role);
-    };
-    if role.terms_digest() != request.terms {
-        return format!("nothing: role '{}' has changed since; ask again", request.role);
-    }
-    match review::progress(policy.people(), role, request, reviews, now) {
-        Progress::Met => String::new(),
-        Progress::Denied { stage } => format!("nothing: stage '{}' denied it", stage.name),
-        Progress::Lapsed { stage } => {
-            format!("nothing: stage '{}' was not decided in time; ask again", stage.name)
-        }
-        Progress::Waits { stage, approvers, lacking } => {
-            format!("stage '{}': {lacking} more of {approvers}, not {}", stage.name, request.beneficiary)
-        }
-    }
-}
-
-/// What `revoke` names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// A grant.
-    Grant(GrantId),
-    /// A request; if it opened, its grant.
-    Request(RequestId),
-}
-
-impl Target {
-    /// The request's id, whichever was named.
-    #[must_use]
-    pub fn request(self) -> RequestId {
-        match self {
-            Self::Grant(grant) => grant.into(),
-            Self::Request(request) => request,
-        }
-    }
-}
-
-/// Takes a grant back, or withdraws a request that has not opened.
-pub fn revoke(
-    policy: &Policy,
-    state: &State,
-    caller: &Caller,
-    target: Target,
-    reason: Option<Reason>,
-) -> Result<Event, Refusal> {
-    admin(policy, caller)?;
-    let request = target.request();
-    if state.grant(request.into()).is_some() {
-        return Ok(Event::Ended { grant: request.into(), why: EndWhy::Revoked, reason });
-    }
-    if state.pending().contains_key(&request) {
-        return Ok(Event::Withdrawn { request, reason });
-    }
-    Err(Refusal::NotFound(match target {
-        Target::Grant(id) => id.to_string(),
-        Target::Request(id) => id.to_string(),
-    }))
-}
-
-/// Whether the caller may give admin's orders: the account, as root can do anything here anyway. It does not
-/// make a reviewer of them.
-pub fn admin(policy: &Policy, caller: &Caller) -> Result<(), Refusal> {
-    if policy.is_admin(&caller.account) {
-        return Ok(());
-    }
-    Err(Refusal::NotAdmin(policy.admins().to_string()))
+/// One person's flood leaves room for others.
+fn own_quota(here: Here<'_>, person: &Person) -> Result<(), Refusal> {
+    let people = here.policy.people();
+    let mine = here.state.pending().values().filter(|p| same(people, &p.request.filed_by, person));
+    if mine.count() >= MAX_PENDING_EACH { Err(Refusal::TooManyOfYours) } else { Ok(()) }
 }

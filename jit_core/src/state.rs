@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use jit_proto::words::{GrantId, RequestId, Uid};
+use jit_proto::words::{GrantId, RequestId, Uid, subject_is_caller};
+use serde::{Deserialize, Serialize};
 
-use crate::clock::Utc;
+use crate::clock::{Moment, Utc, Window};
 use crate::digest::Digest;
-use crate::event::{Event, PolicyText, Record, Review};
-use crate::grant::{Claim, ClaimKind, End, EndWhy, Grant};
+use crate::event::{Event, Login, PolicyText, Record, Review};
+use crate::grant::{Claim, ClaimKind, End, EndWhy, Grant, Time};
+use crate::lock::{Lock, Locks, Scope};
+use crate::person::Person;
 use crate::request::Request;
 use crate::trial::{Trial, Tried};
 
@@ -21,15 +24,80 @@ pub struct Pending {
     pub reviews: Vec<Review>,
 }
 
+/// A login that a grant admitted and that has not been seen to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The sequence number of the record of its opening.
+    pub id: u64,
+    /// The grant that admitted it.
+    pub grant: GrantId,
+    /// Who came from where to which service.
+    pub login: Login,
+    /// When.
+    pub at: Moment,
+}
+
+impl Session {
+    /// Whether whoever is in it may be root, or become it: what su and sudo start runs as whom they please.
+    fn may_be_root(&self) -> bool {
+        subject_is_caller(&self.login.service) || self.login.uid.is_some_and(Uid::is_root)
+    }
+}
+
+/// What is read back from the store.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// Grants that live.
+    pub grants: Vec<Grant>,
+    /// Requests that wait.
+    pub pending: Vec<Pending>,
+    /// Emergencies whose reviews are owed.
+    pub owed: Vec<Pending>,
+    /// Claims that no session has taken up.
+    pub claims: Vec<Claim>,
+    /// Locks.
+    pub locks: Vec<Lock>,
+    /// Sessions that have not been seen to end.
+    pub sessions: Vec<Session>,
+    /// The number that the next record must have.
+    pub next_seq: u64,
+}
+
 /// The live state. What is over is in the store and the audit log, not here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     grants: BTreeMap<GrantId, Grant>,
     by_uid: HashMap<Uid, Vec<GrantId>>,
     pending: BTreeMap<RequestId, Pending>,
+    owed: BTreeMap<RequestId, Pending>,
     claims: Vec<Claim>,
+    locks: BTreeMap<Scope, Lock>,
+    sessions: Vec<Session>,
     tried: Option<Tried>,
     next_seq: u64,
+}
+
+/// How a request came to an end without a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Whoever asked, or an admin, took it back.
+    Withdrawn,
+    /// Its reviewers said no.
+    Denied,
+    /// Nobody decided it in time, or it could not open any more.
+    Lapsed,
+}
+
+impl Closed {
+    /// The word in answers and in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Withdrawn => "withdrawn",
+            Self::Denied => "denied",
+            Self::Lapsed => "lapsed",
+        }
+    }
 }
 
 /// A row that an event changed. The tables are a snapshot of the events; these keep them so.
@@ -38,11 +106,27 @@ pub enum Row {
     /// A new request.
     Request(Request),
     /// A request that did not open and never will.
-    Withdrawn {
+    Closed {
         /// Which.
         request: RequestId,
         /// When.
         at: Utc,
+        /// How.
+        how: Closed,
+    },
+    /// A review that counts no more.
+    Discounted {
+        /// Of which request.
+        request: RequestId,
+        /// Whose.
+        by: Person,
+        /// When.
+        at: Utc,
+    },
+    /// An emergency whose reviews are in.
+    Settled {
+        /// Of which request.
+        request: RequestId,
     },
     /// A review of a request.
     Review {
@@ -55,6 +139,8 @@ pub enum Row {
     },
     /// A new grant.
     Grant(Grant),
+    /// A grant whose window has begun.
+    Began(Grant),
     /// How often a grant has been used.
     Used {
         /// Which.
@@ -73,6 +159,14 @@ pub enum Row {
     Claim(Claim),
     /// A claim that was taken up or voided.
     ClaimGone(u64),
+    /// A lock, in the place of any older one of the same scope.
+    Lock(Lock),
+    /// A lock that holds no longer.
+    LockGone(Scope),
+    /// A new session.
+    Session(Session),
+    /// A session that ended.
+    SessionGone(u64),
     /// The policy in force.
     Policy {
         /// Its digest.
@@ -86,16 +180,27 @@ pub enum Row {
     Tried(Option<Tried>),
 }
 
+/// How many sessions are remembered.
+const MAX_SESSIONS: usize = 20_000;
+
 impl State {
     /// A state read back from the store.
     #[must_use]
-    pub fn restore(grants: Vec<Grant>, pending: Vec<Pending>, claims: Vec<Claim>, next_seq: u64) -> Self {
-        let mut state = Self { claims, next_seq, ..Self::default() };
+    pub fn restore(stored: Stored) -> Self {
+        let Stored { grants, pending, owed, claims, locks, sessions, next_seq } = stored;
+        let by_id = |all: Vec<Pending>| all.into_iter().map(|one| (one.request.id, one)).collect();
+        let locks = locks.into_iter().map(|lock| (lock.scope.clone(), lock)).collect();
+        let mut state = Self {
+            pending: by_id(pending),
+            owed: by_id(owed),
+            claims,
+            locks,
+            sessions,
+            next_seq,
+            ..Self::default()
+        };
         for grant in grants {
             state.add_grant(grant);
-        }
-        for waiting in pending {
-            state.pending.insert(waiting.request.id, waiting);
         }
         state
     }
@@ -140,16 +245,52 @@ impl State {
         &self.pending
     }
 
+    /// Emergencies that opened and whose reviews are owed.
+    #[must_use]
+    pub const fn owed(&self) -> &BTreeMap<RequestId, Pending> {
+        &self.owed
+    }
+
+    /// What may be reviewed: what waits, and what is owed.
+    #[must_use]
+    pub fn reviewable(&self, id: RequestId) -> Option<&Pending> {
+        self.pending.get(&id).or_else(|| self.owed.get(&id))
+    }
+
+    /// The locks as they were set; some may have run out.
+    #[must_use]
+    pub const fn locks(&self) -> &BTreeMap<Scope, Lock> {
+        &self.locks
+    }
+
+    /// The locks that hold now.
+    #[must_use]
+    pub const fn locked<'a>(&'a self, now: &'a Moment) -> Locks<'a> {
+        Locks { all: &self.locks, now }
+    }
+
+    /// Sessions that have not been seen to end, oldest first.
+    #[must_use]
+    pub fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
+    /// A session of this boot that a grant admitted and that may be root's.
+    #[must_use]
+    pub fn root_session(&self, now: &Moment) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.at.boot_id == now.boot_id && session.may_be_root())
+    }
+
     /// Claims that no session has taken up yet, oldest first.
     #[must_use]
     pub fn claims(&self) -> &[Claim] {
         &self.claims
     }
 
-    /// Whether a live grant or pending request has this id.
+    /// Whether a live grant, or a request that may be reviewed, has this id.
     #[must_use]
     pub fn knows(&self, id: RequestId) -> bool {
-        self.pending.contains_key(&id) || self.grants.contains_key(&id.into())
+        self.reviewable(id).is_some() || self.grants.contains_key(&id.into())
     }
 
     /// Applies one record and names the rows it changed.
@@ -164,23 +305,40 @@ impl State {
                 self.pending.insert(request.id, Pending { request: request.clone(), reviews: Vec::new() });
                 vec![Row::Request(request.clone())]
             }
-            Event::Withdrawn { request, .. } | Event::Refused { request, .. } => {
-                match self.pending.remove(request) {
-                    Some(_) => vec![Row::Withdrawn { request: *request, at }],
-                    None => Vec::new(),
-                }
-            }
+            Event::Withdrawn { request, .. } => self.close(*request, Closed::Withdrawn, at),
+            Event::Refused { request, .. } => self.close(*request, Closed::Denied, at),
+            Event::Lapsed { request, .. } => self.close(*request, Closed::Lapsed, at),
             Event::Reviewed { request, review, .. } => {
-                let Some(pending) = self.pending.get_mut(request) else { return Vec::new() };
-                pending.reviews.push(review.clone());
+                let Some(reviewed) = self.reviewable_mut(*request) else { return Vec::new() };
+                reviewed.reviews.push(review.clone());
                 vec![Row::Review { request: *request, at, review: review.clone() }]
             }
+            Event::Discounted { request, by } => {
+                let Some(reviewed) = self.reviewable_mut(*request) else { return Vec::new() };
+                reviewed.reviews.retain(|review| review.by != *by);
+                vec![Row::Discounted { request: *request, by: by.clone(), at }]
+            }
             Event::Opened { grant } => {
-                self.pending.remove(&grant.request());
+                let request = grant.request();
+                if let Some(pending) = self.pending.remove(&request).filter(|_| grant.emergency) {
+                    self.owed.insert(request, pending);
+                }
                 self.add_grant(grant.clone());
                 vec![Row::Grant(grant.clone())]
             }
+            Event::Began { grant, window } => self.begin(*grant, window),
+            Event::Settled { request, .. } => {
+                let settled = self.owed.remove(request);
+                settled.map(|_| Row::Settled { request: *request }).into_iter().collect()
+            }
             Event::Ended { grant, why, .. } => self.end(*grant, *why, at),
+            Event::Locked { lock } => {
+                self.locks.insert(lock.scope.clone(), lock.clone());
+                vec![Row::Lock(lock.clone())]
+            }
+            Event::Unlocked { scope, .. } => {
+                self.locks.remove(scope).map(|lock| Row::LockGone(lock.scope)).into_iter().collect()
+            }
             Event::Allowed { grant, claim: Some(kind), login, .. } => {
                 let Some(live) = self.grants.get_mut(grant) else { return Vec::new() };
                 live.used = live.used.saturating_add(1);
@@ -197,7 +355,11 @@ impl State {
                 self.claims.push(claim);
                 rows
             }
-            Event::SessionOpened { claim: Some(claim), .. } => self.drop_claim(*claim).into_iter().collect(),
+            Event::SessionOpened { claim, grant, login, .. } => {
+                let gone = claim.and_then(|claim| self.drop_claim(claim));
+                gone.into_iter().chain(self.open_session(record, *grant, login)).collect()
+            }
+            Event::SessionClosed { login } => self.close_session(login).into_iter().collect(),
             Event::ClaimVoided { grant, claim } => {
                 let Some(gone) = self.drop_claim(*claim) else { return Vec::new() };
                 let Some(live) = self.grants.get_mut(grant) else { return vec![gone] };
@@ -220,8 +382,6 @@ impl State {
                 rows
             }
             Event::Allowed { claim: None, .. }
-            | Event::SessionOpened { claim: None, .. }
-            | Event::SessionClosed { .. }
             | Event::Started { .. }
             | Event::Stopped
             | Event::PolicyRefused { .. }
@@ -235,6 +395,41 @@ impl State {
         let changed = self.tried != tried;
         self.tried.clone_from(&tried);
         changed.then_some(Row::Tried(tried))
+    }
+
+    fn close(&mut self, request: RequestId, how: Closed, at: Utc) -> Vec<Row> {
+        let closed = self.pending.remove(&request);
+        closed.map(|_| Row::Closed { request, at, how }).into_iter().collect()
+    }
+
+    fn reviewable_mut(&mut self, id: RequestId) -> Option<&mut Pending> {
+        self.pending.get_mut(&id).or_else(|| self.owed.get_mut(&id))
+    }
+
+    fn open_session(&mut self, record: &Record, grant: GrantId, login: &Login) -> Vec<Row> {
+        let session = Session { id: record.seq, grant, login: login.clone(), at: record.at.clone() };
+        // Of an earlier boot nothing is left; of this one nobody has so many but by a program that never says when
+        // they end.
+        let excess = (self.sessions.len() + 1).saturating_sub(MAX_SESSIONS);
+        let mut gone: Vec<_> = self.sessions.drain(..excess).collect();
+        gone.extend(self.sessions.extract_if(.., |old| old.at.boot_id != record.at.boot_id));
+        self.sessions.push(session.clone());
+        gone.iter().map(|old| Row::SessionGone(old.id)).chain([Row::Session(session)]).collect()
+    }
+
+    /// The session that closes is the newest that was opened with the same words.
+    fn close_session(&mut self, login: &Login) -> Option<Row> {
+        let place = self.sessions.iter().rposition(|session| session.login == *login)?;
+        Some(Row::SessionGone(self.sessions.remove(place).id))
+    }
+
+    fn begin(&mut self, id: GrantId, window: &Window) -> Vec<Row> {
+        let Some(grant) = self.grants.get_mut(&id) else { return Vec::new() };
+        if grant.window().is_some() {
+            return Vec::new();
+        }
+        grant.time = Time::Open { window: window.clone() };
+        vec![Row::Began(grant.clone())]
     }
 
     fn add_grant(&mut self, grant: Grant) {

@@ -8,12 +8,13 @@ use jit_proto::gate::{MAX_TEXT, Stage};
 use jit_proto::words::{RequestId, Verdict};
 use proptest::prelude::*;
 
+use crate::clock::tests::at;
 use crate::decide::{Answer, Why};
-use crate::event::{Decision, Method};
+use crate::event::{Decision, Event, Method};
 use crate::explain::explain;
+use crate::order::Refusal;
 use crate::policy::{Policy, SourceFile, Subject};
-use crate::request::{Refusal, review, waiting_for};
-use crate::review::{NoReview, Reviewer};
+use crate::review::{Given, NoReview, Reviewer, review};
 use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
 
 const BASE: &str = r#"
@@ -170,7 +171,7 @@ fn whoever_has_no_window_is_told_whom_to_ask_for_what() {
     let waits = line(&world);
     assert!(waits.starts_with("jit: maria waits for role shell on db-1. r-"), "{waits}");
     assert!(waits.contains("stage 'lead': 1 more of") && waits.ends_with(ORDER), "{waits}");
-    world.wait(Duration::from_hours(17));
+    world.now = at(world.now.wall.unix_millis() + 17 * 3_600_000, world.now.boot);
     let lapsed = line(&world);
     assert!(lapsed.contains("was not decided in time") && lapsed.ends_with(ORDER), "{lapsed}");
 }
@@ -239,26 +240,6 @@ fn a_reason_that_does_not_fit_is_refused_with_what_would() {
     world.file(maria(), "shell", "INC-7 disk is full").unwrap();
 }
 
-// What this version cannot keep.
-
-#[test]
-fn a_role_whose_terms_cannot_be_kept_yet_opens_nothing_and_says_so() {
-    for (line, what) in [
-        ("emergency = true\n", "`emergency = true`"),
-        ("starts = \"at-first-use\"\n", "`starts = \"at-first-use\"`"),
-    ] {
-        let mut world = world(line, STAGE);
-        let expected =
-            format!("role 'shell' needs {what}, which this jitd does not do yet; no window of it opens");
-        for refusal in [
-            world.file(maria(), "shell", "INC-1").unwrap_err(),
-            world.grant(&as_self(root()), maria(), "shell", None).unwrap_err(),
-        ] {
-            assert_eq!(refusal.to_string(), expected);
-        }
-    }
-}
-
 // People and stages.
 
 fn refused(result: Result<bool, Refusal>) -> NoReview {
@@ -321,13 +302,17 @@ fn a_stage_passes_to_the_next_people_and_then_lapses_and_never_opens_by_waiting(
     assert_eq!(world.review(&boss, id, Decision::Approve), Ok(false));
     // The second stage has an hour from then on, and nobody behind it.
     world.wait(Duration::from_hours(1));
-    let late = refused(world.review(&olga(), id, Decision::Approve));
-    assert_eq!(late, NoReview::Lapsed("security".into()));
-    let pending = &world.state.pending()[&id];
-    assert_eq!(
-        waiting_for(&world.policy, &pending.request, &pending.reviews, &world.now),
-        "nothing: stage 'security' was not decided in time; ask again"
-    );
+    assert!(matches!(world.review(&olga(), id, Decision::Approve), Err(Refusal::NotFound(_))));
+    let last = world.log.last().map(|record| record.event.clone());
+    assert_eq!(last, Some(Event::Lapsed { request: id, stage: Some("security".into()) }));
+}
+
+#[test]
+fn a_stage_that_has_lapsed_by_the_clock_opens_nothing_before_that_was_written_down() {
+    let (mut world, id) = filed(TWO_STAGES);
+    world.now = at(world.now.wall.unix_millis() + 16 * 3_600_000, world.now.boot);
+    let late = refused(world.review(&subject("boss", 1007), id, Decision::Approve));
+    assert_eq!(late, NoReview::Lapsed("lead".into()));
 }
 
 #[test]
@@ -335,9 +320,10 @@ fn a_review_that_came_in_a_way_the_stage_does_not_accept_does_not_count() {
     let (mut world, id) = filed(&format!("{STAGE}accept = [\"signature\"]"));
     assert!(matches!(refused(world.review(&olga(), id, Decision::Approve)), NoReview::Method { .. }));
     let olga = olga();
+    let standing = world.standing(id);
     let signed = |method| {
-        let reviewer = Reviewer::Remote { account: &olga, method };
-        review(&world.policy, &world.state, &world.host, reviewer, id, Decision::Approve, &world.now)
+        let given = Given::new(Reviewer::Remote { account: &olga, method }, Decision::Approve);
+        review(world.here(), id, None, &given, &standing)
     };
     assert!(signed(Method::Code).is_err());
     assert_eq!(signed(Method::Signature).unwrap().len(), 2, "reviewed and opened");

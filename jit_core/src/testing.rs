@@ -2,20 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jit_proto::gate::Stage;
-use jit_proto::words::{RequestId, Uid};
+use jit_proto::words::{GroupName, RequestId, Uid, UserName};
 
 use crate::clock::{Moment, tests::at};
 use crate::decide::{Answer, Known, Question, decide};
 use crate::due::due;
 use crate::event::{Decision, Event, Login as LoginEvent, Record};
+use crate::order::{Here, Refusal};
+use crate::person::{Caller, Login};
 use crate::policy::{Finding, Host, Policy, SourceFile, Subject};
-use crate::request::{Caller, GrantOrder, Login, Refusal, Target, file, grant, review, revoke};
-use crate::review::Reviewer;
+use crate::request::{RequestOrder, file, grant};
+use crate::review::{Given, Reviewer, Standing, review};
 use crate::state::State;
+use crate::taking_back::{Target, revoke};
 
 pub(crate) const POLICY: &str = r#"
 version = 1
@@ -110,6 +113,8 @@ pub(crate) struct World {
     pub(crate) host: Host,
     pub(crate) now: Moment,
     pub(crate) log: Vec<Record>,
+    /// The groups of those who have some.
+    pub(crate) groups: BTreeMap<UserName, BTreeSet<GroupName>>,
     ids: u64,
 }
 
@@ -121,6 +126,7 @@ impl World {
             host: host("db-1"),
             now: at(1_700_000_000_000, 5_000),
             log: Vec::new(),
+            groups: BTreeMap::new(),
             ids: 0,
         }
     }
@@ -139,8 +145,27 @@ impl World {
             self.now.wall.plus(time).unix_millis(),
             self.now.boot + u64::try_from(time.as_millis()).unwrap(),
         );
-        let due = due(&self.state, &self.now);
-        self.apply(due);
+        self.settle();
+    }
+
+    /// What is due happens.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            let due = due(self.here());
+            if due.is_empty() {
+                break;
+            }
+            self.apply(due);
+        }
+    }
+
+    pub(crate) fn here(&self) -> Here<'_> {
+        Here { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
+    }
+
+    pub(crate) fn next_id(&mut self) -> RequestId {
+        self.ids += 1;
+        RequestId::from_bits(self.ids)
     }
 
     /// As `jitctl grant`; the id of the request.
@@ -151,32 +176,32 @@ impl World {
         role: &str,
         duration: Option<Duration>,
     ) -> Result<RequestId, Refusal> {
-        self.ids += 1;
-        let id = RequestId::from_bits(self.ids);
-        let order = GrantOrder {
+        let id = self.next_id();
+        let order = RequestOrder {
             beneficiary: to,
             role: role.parse().unwrap(),
             duration,
+            start: None,
             reason: "INC-1 look".parse().unwrap(),
             id,
         };
-        let events = grant(&self.policy, &self.state, &self.host, caller, order, &self.now)?;
+        let events = grant(self.here(), caller, order)?;
         self.apply(events);
         Ok(id)
     }
 
     /// As `jitctl request`; the id of the request.
     pub(crate) fn file(&mut self, by: Subject, role: &str, reason: &str) -> Result<RequestId, Refusal> {
-        self.ids += 1;
-        let id = RequestId::from_bits(self.ids);
-        let order = GrantOrder {
+        let id = self.next_id();
+        let order = RequestOrder {
             beneficiary: by.clone(),
             role: role.parse().unwrap(),
             duration: None,
+            start: None,
             reason: reason.parse().unwrap(),
             id,
         };
-        let events = file(&self.policy, &self.state, &self.host, &as_self(by), order, &self.now)?;
+        let events = file(self.here(), &as_self(by), order)?;
         self.apply(events);
         Ok(id)
     }
@@ -189,16 +214,36 @@ impl World {
         decision: Decision,
     ) -> Result<bool, Refusal> {
         let caller = as_self(by.clone());
-        let reviewer = Reviewer::Online(&caller);
-        let events = review(&self.policy, &self.state, &self.host, reviewer, id, decision, &self.now)?;
+        self.give(&Given::new(Reviewer::Online(&caller), decision), id)
+    }
+
+    /// A review as it is given; whether the window opened. Everybody concerned is who they were.
+    pub(crate) fn give(&mut self, given: &Given<'_>, id: RequestId) -> Result<bool, Refusal> {
+        let standing = self.standing(id);
+        let events = review(self.here(), id, None, given, &standing)?;
         self.apply(events);
         Ok(self.state.grant(id.into()).is_some())
     }
 
+    /// The people whom a review of this request is about, with whatever groups `people` gives them.
+    pub(crate) fn standing(&self, id: RequestId) -> Standing {
+        let Some(pending) = self.state.reviewable(id) else { return Standing::new() };
+        let people = [&pending.request.beneficiary].into_iter().chain(pending.reviews.iter().map(|r| &r.by));
+        let known = people.map(|person| {
+            let subject = Subject {
+                name: person.name.clone(),
+                uid: person.uid,
+                groups: self.groups.get(&person.name).cloned().unwrap_or_default(),
+            };
+            (person.name.clone(), Some(subject))
+        });
+        known.collect()
+    }
+
     pub(crate) fn revoke(&mut self, id: RequestId) {
         let target = Target::Request(id);
-        let event = revoke(&self.policy, &self.state, &as_self(root()), target, None).unwrap();
-        self.apply([event]);
+        let events = revoke(self.here(), &as_self(root()), target, None).unwrap();
+        self.apply(events);
     }
 
     pub(crate) fn question(service: &str, subject: &Subject, stage: Stage) -> Question {
@@ -226,8 +271,7 @@ impl World {
     /// Asks and, if allowed, lets the allow happen.
     pub(crate) fn log_in(&mut self, question: &Question) -> Answer {
         let answer = self.ask(question);
-        let event = answer.event(question);
-        self.apply(event);
+        self.apply(answer.events(question));
         answer
     }
 

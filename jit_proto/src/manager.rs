@@ -1,4 +1,4 @@
-//! What `jitctl` and `jitd` say to each other: interfaces `org.jitd.Jit1.{User,Admin}`.
+//! What `jitctl` and `jitd` say to each other: interfaces `org.jitd.Jit1.{User,Review,Admin}`.
 //!
 //! Arguments are plain D-Bus types. Every reply is one JSON document (`s`) of a type below, which is also
 //! what `--json` prints: a field can be added without a new method, and there is one form to document.
@@ -9,15 +9,19 @@ use serde::{Deserialize, Serialize};
 use crate::words::Verdict;
 
 /// `Check(service, user, from)`, `Explain(service, user, at, from, target)`, `Roles(user)`, `List(all)`, `Show(id)`,
-/// `Status()`, `Policy()`. An empty `at` is now, an empty `from` or `target` is not known, an empty `user` of `Roles`
-/// is the caller.
+/// `Status()`, `Policy()`, `Request(role, seconds, start, reason)`, `Withdraw(id, reason)`, `Extend(id, seconds, reason)`,
+/// `Done(id, reason)`; signal `Changed(id)`, which says that something about a request has changed and nothing else. An
+/// empty `at` is now, an empty `from` or `target` is not known, an empty `user` of `Roles` is the caller.
 pub const USER_INTERFACE: &str = "org.jitd.Jit1.User";
+
+/// `Pending()`, `Review(id, digest, decision, seconds, services, uses, note)`.
+pub const REVIEW_INTERFACE: &str = "org.jitd.Jit1.Review";
 
 /// The most entries that one `List` answers: the newest.
 pub const LIST_LIMIT: usize = 1000;
 
-/// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`,
-/// `ConfirmPolicy()`.
+/// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
+/// `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`, `ConfirmPolicy()`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
@@ -66,8 +70,8 @@ pub struct Explanation {
 pub struct Considered {
     /// Which.
     pub role: String,
-    /// The first condition that fails, as a stable word: `host`, `eligible`, `not-yet`, `target`, `address`, `hours`,
-    /// `window`, `approval`, `use`, or `nothing` where the role admits.
+    /// The first condition that fails, as a stable word: `host`, `eligible`, `locked`, `target`, `address`, `hours`,
+    /// `window`, `approval`, `begin`, `use`, or `nothing` where the role admits.
     pub missing: String,
     /// The same in words.
     pub condition: String,
@@ -104,8 +108,6 @@ pub struct Role {
     pub reason: Option<String>,
     /// Whether it opens before anybody approved.
     pub emergency: bool,
-    /// The term that this jitd cannot keep yet, so that it takes no request; absent if there is none.
-    pub not_yet: Option<String>,
 }
 
 /// One level of approval.
@@ -125,17 +127,18 @@ pub struct RoleStage {
     pub accept: Vec<String>,
 }
 
-/// A request and the grant that it became, if it did. Answer to `Admin.Grant` and `User.Show`; element of
-/// `User.List`.
+/// A request and the grant that it became, if it did. Answer to `Admin.Grant`, `User.{Show,Request,Extend}` and
+/// `Review.Review`; element of `User.List` and `Review.Pending`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The request's id.
     pub request: String,
     /// The grant's id; absent while the request is pending.
     pub grant: Option<String>,
-    /// `pending`, `active` or `ended`.
+    /// `pending`, `scheduled` (approved, and its window has not begun), `active` or `ended`.
     pub state: String,
-    /// Why it ended: `expired`, `revoked`, `reboot`; a request that never opened: `withdrawn`.
+    /// Why it ended: `expired`, `revoked`, `done`, `locked`, `reboot`; a request that never opened: `withdrawn`,
+    /// `denied`, `lapsed`.
     pub ended: Option<String>,
     /// Whom it admits.
     pub user: String,
@@ -143,10 +146,20 @@ pub struct Entry {
     pub uid: u32,
     /// The role.
     pub role: String,
-    /// The PAM services it opens.
+    /// The PAM services it opens; before it has opened, those that were asked for.
     pub services: Vec<String>,
     /// What was asked for, in seconds.
     pub duration: u64,
+    /// When the window was asked to start; once it is approved if absent.
+    pub asked_start: Option<String>,
+    /// The grant that it goes on from, if it extends one.
+    pub extends: Option<String>,
+    /// Whether it opened, or opens, before anybody approved it.
+    pub emergency: bool,
+    /// Whether it opened so, and its review is still owed.
+    pub review_owed: bool,
+    /// Of a scheduled grant, when its window begins: `at TIME`, `with the first login`, `after g-4k7m2qx9`.
+    pub begins: Option<String>,
     /// When the window opened.
     pub start: Option<String>,
     /// When it ends, or ended.
@@ -167,8 +180,10 @@ pub struct Entry {
     pub digest: String,
     /// Who reviewed it, in order.
     pub reviews: Vec<Review>,
-    /// What it still waits for, in words; empty unless pending.
+    /// What it still waits for, in words; empty unless it can be reviewed.
     pub waiting_for: String,
+    /// When the stage that waits passes it on or lets it lapse.
+    pub until: Option<String>,
 }
 
 /// One review of a request.
@@ -184,9 +199,32 @@ pub struct Review {
     pub method: String,
     /// When.
     pub at: String,
+    /// What it leaves of the time, in seconds, if it takes some away.
+    pub seconds: Option<u64>,
+    /// What it leaves of the services, if it takes some away.
+    pub services: Option<Vec<String>>,
+    /// What it leaves of the uses, if it takes some away.
+    pub uses: Option<u32>,
+    /// What the reviewer wrote.
+    pub note: Option<String>,
 }
 
-/// Answer to `Admin.Revoke`.
+/// A lock: answer to `Admin.Lock` and `Admin.Unlock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// What it shuts: `host`, or `user:`, `group:`, `service:` or `role:` and a name.
+    pub scope: String,
+    /// What those who are refused are told.
+    pub message: Option<String>,
+    /// Who set it.
+    pub by: String,
+    /// When.
+    pub at: String,
+    /// Until when; until it is lifted if absent.
+    pub until: Option<String>,
+}
+
+/// Answer to `Admin.Revoke`, `User.Withdraw` and `User.Done`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// The grant, or the request if it had not opened.
@@ -214,6 +252,10 @@ pub struct Status {
     pub policy: PolicySummary,
     /// Windows open now (admins: everybody's; others: their own).
     pub active: Vec<Entry>,
+    /// How many requests wait for the caller's review.
+    pub to_review: usize,
+    /// The locks that hold.
+    pub locks: Vec<Lock>,
     /// Records in the audit log; absent unless the caller may read it.
     pub audit_records: Option<u64>,
     /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above.

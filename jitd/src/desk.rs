@@ -5,9 +5,10 @@
 
 mod trial;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jit_core::clock::{Moment, Utc};
@@ -16,13 +17,16 @@ use jit_core::due;
 use jit_core::event::{Actor, Event, PolicyText, Record};
 use jit_core::explain::{Explanation, explain};
 use jit_core::grant::Grant;
+use jit_core::lock::Scope;
+use jit_core::order::{Here, Refusal};
+use jit_core::person::Caller;
 use jit_core::policy::{Difference, Finding, Host, Policy, Role, Severity, SourceFile, Subject};
-use jit_core::request::{self, Caller, GrantOrder, Refusal, Target};
-use jit_core::state::State;
+use jit_core::review;
+use jit_core::state::{Pending, State};
 use jit_core::tally::Tally;
 use jit_core::trial::{BackWhy, NoTrial, may_load, next as trial_next, went_back};
 use jit_proto::gate::Stage;
-use jit_proto::words::{GroupName, Reason, RequestId, ServiceName, Verdict};
+use jit_proto::words::{GroupName, RequestId, ServiceName, UserName, Verdict};
 
 use crate::clock::Clock;
 use crate::files::read_policy_dir;
@@ -164,6 +168,41 @@ pub(crate) struct Desk {
     pub(crate) settled: zruntime::Event,
     /// Rings when records are on disk.
     pub(crate) news: crate::sink::Bell,
+    /// The requests about which something has changed.
+    pub(crate) changes: Changes,
+}
+
+/// Which requests have changed, for whoever follows them. They are named once that is on disk.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    waiting: Mutex<VecDeque<(u64, RequestId)>>,
+    durable: AtomicU64,
+    /// Rings when there are some to name.
+    pub(crate) ready: zruntime::Event,
+}
+
+impl Changes {
+    /// More than this are not kept: whoever follows looks again every few seconds anyway.
+    const MOST: usize = 10_000;
+
+    fn add(&self, next_seq: u64, requests: Vec<RequestId>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = Self::MOST.saturating_sub(waiting.len());
+        waiting.extend(requests.into_iter().map(|request| (next_seq, request)).take(room));
+    }
+
+    fn are_durable(&self, next_seq: u64) {
+        self.durable.store(next_seq, Ordering::SeqCst);
+        self.ready.notify(usize::MAX);
+    }
+
+    /// Those that are on disk; each is given out once.
+    pub(crate) fn take(&self) -> BTreeSet<RequestId> {
+        let durable = self.durable.load(Ordering::SeqCst);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = waiting.iter().take_while(|(seq, _)| *seq <= durable).count();
+        waiting.drain(..ready).map(|(_, request)| request).collect()
+    }
 }
 
 impl Desk {
@@ -178,6 +217,7 @@ impl Desk {
             changed: zruntime::Event::new(),
             settled: zruntime::Event::new(),
             news: crate::sink::Bell::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -185,22 +225,25 @@ impl Desk {
     pub(crate) fn check(&self, question: &Question, actor: Actor) -> Result<Checked, CannotDecide> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
+            // Law 6: a beginning or an end that a check notices is written down, whatever it is answered.
+            if let Some(uid) = question.login.uid {
+                self.commit_until_quiet(open, now, |open| due::of(&open.state, uid, now))?;
+            }
             let answer = decide(&policy, &open.state, &self.host, question, now);
             let advice = match answer.verdict {
                 Verdict::Deny => explain(&policy, &open.state, &self.host, question, now).line().to_owned(),
                 Verdict::Allow | Verdict::Unmanaged => String::new(),
             };
             open.note_login(question, &answer, actor);
-            // Law 6: an end that a check notices is written down with its answer.
-            let mut events =
-                question.login.uid.map_or_else(Vec::new, |uid| due::ends_of(&open.state, uid, now));
-            events.extend(match answer.verdict {
-                _ if question.stage == Stage::Close => self.closing(&policy, open, question, now),
-                Verdict::Allow => answer.event(question),
-                Verdict::Deny | Verdict::Unmanaged => {
-                    open.tally.note(&answer, question.login.clone(), actor, now)
+            let events = match answer.verdict {
+                _ if question.stage == Stage::Close => {
+                    self.closing(&policy, open, question, now).into_iter().collect()
                 }
-            });
+                Verdict::Allow => answer.events(question),
+                Verdict::Deny | Verdict::Unmanaged => {
+                    open.tally.note(&answer, question.login.clone(), actor, now).into_iter().collect()
+                }
+            };
             let ticket =
                 if events.is_empty() { None } else { Some(self.commit(open, Some(actor), now, events)?) };
             // Law 7: a deny or `unmanaged` never waits for its record.
@@ -234,33 +277,37 @@ impl Desk {
         })
     }
 
-    /// Files a request on somebody's behalf with the caller's own review; opens it if that meets every stage.
-    pub(crate) fn grant(&self, caller: &Caller, actor: Actor, order: GrantOrder) -> Result<Ticket, NotDone> {
+    /// Judges an order against what is true now, and lets happen what follows from it. The ticket says when that is
+    /// on disk.
+    pub(crate) fn order(
+        &self,
+        actor: Actor,
+        judge: impl FnOnce(Here<'_>) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<Ticket, NotDone> {
         self.with_policy(|open, now| {
-            let policy = &open.policy_in_force()?.policy;
-            let events = request::grant(policy, &open.state, &self.host, caller, order, now)?;
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            // Nobody reviews or extends what time has ended already.
+            self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, &open.state, now)))?;
+            let events = judge(self.here(&policy, &open.state, now))?;
             Ok(self.commit(open, Some(actor), now, events)?)
         })
     }
 
-    /// Takes a grant back or withdraws a request.
-    pub(crate) fn revoke(
-        &self,
-        caller: &Caller,
-        actor: Actor,
-        target: Target,
-        reason: Option<Reason>,
-    ) -> Result<Ticket, NotDone> {
+    /// Looks at what is true now.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(Here<'_>) -> T) -> Result<T, CannotDecide> {
         self.with_policy(|open, now| {
-            let policy = &open.policy_in_force()?.policy;
-            let event = request::revoke(policy, &open.state, caller, target, reason)?;
-            Ok(self.commit(open, Some(actor), now, vec![event])?)
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            Ok(look(self.here(&policy, &open.state, now)))
         })
+    }
+
+    fn here<'a>(&'a self, policy: &'a Policy, state: &'a State, now: &'a Moment) -> Here<'a> {
+        Here { policy, state, host: &self.host, now }
     }
 
     /// Whether the caller may give admin's orders.
     pub(crate) fn admin(&self, caller: &Caller) -> Result<(), NotDone> {
-        self.with_policy(|open, _| Ok(request::admin(&open.policy_in_force()?.policy, caller)?))
+        Ok(self.look(|here| here.admin(caller))??)
     }
 
     /// Reads the policy files and puts them in force, or keeps what is in force and says what is wrong.
@@ -330,12 +377,19 @@ impl Desk {
         }
     }
 
-    /// The groups that the policy in force names; the only ones worth looking up.
+    /// The groups that the policy in force or a lock names; the only ones worth looking up.
     pub(crate) fn groups(&self) -> Arc<BTreeSet<GroupName>> {
-        match &*self.enter() {
-            Room::Open(Open { policy: Some(known), .. }) => Arc::clone(&known.groups),
-            _ => Arc::default(),
+        let room = self.enter();
+        let Room::Open(Open { policy: Some(known), state, .. }) = &*room else { return Arc::default() };
+        let locked = state.locks().keys().filter_map(|scope| match scope {
+            Scope::Group(group) if !known.groups.contains(group) => Some(group.clone()),
+            _ => None,
+        });
+        let mut more = locked.peekable();
+        if more.peek().is_none() {
+            return Arc::clone(&known.groups);
         }
+        Arc::new(known.groups.iter().cloned().chain(more).collect())
     }
 
     /// Whether somebody is an admin or auditor, and so may read everything.
@@ -368,16 +422,18 @@ impl Desk {
         }
     }
 
-    /// What a pending request waits for.
-    pub(crate) fn waiting_for(&self, id: RequestId) -> String {
-        match &*self.enter() {
-            Room::Open(Open { state, policy: Some(known), .. }) => {
-                state.pending().get(&id).map_or_else(String::new, |pending| {
-                    request::waiting_for(&known.policy, &pending.request, &pending.reviews, &self.clock.now())
-                })
-            }
-            _ => String::new(),
-        }
+    /// What a request waits for, and until when; nothing if there is nothing to review.
+    pub(crate) fn waits(&self, id: RequestId) -> Option<(String, Option<Duration>)> {
+        let waits = |here: Here<'_>| {
+            let pending = here.state.reviewable(id)?;
+            Some(waits_of(here, pending))
+        };
+        self.look(waits).ok().flatten()
+    }
+
+    /// The people whose standing must be known to review a request.
+    pub(crate) fn concerned(&self, id: RequestId) -> Result<Vec<UserName>, CannotDecide> {
+        self.look(|here| review::concerned(here.state, id))
     }
 
     /// The clocks now.
@@ -402,11 +458,16 @@ impl Desk {
         if let Err(err) = self.end_trial(open, &now) {
             log::error(err);
         }
-        let mut batches = vec![(None, due::due(&open.state, &now))];
-        batches.extend(open.tally.due(&now).into_iter().map(|(actor, event)| (Some(actor), vec![event])));
-        self.commit_all(open, &now, batches);
-        let next = due::next(&open.state, &now).into_iter().chain(open.tally.next(&now));
-        next.chain(trial_next(&open.state, &now)).fold(IDLE, Duration::min)
+        let counts = open.tally.due(&now).into_iter().map(|(actor, event)| (Some(actor), vec![event]));
+        self.commit_all(open, &now, counts.collect());
+        let Some(policy) = open.policy.as_ref().map(|known| Arc::clone(&known.policy)) else { return IDLE };
+        let due = |open: &Open| due::due(self.here(&policy, &open.state, &now));
+        if let Err(err) = self.commit_until_quiet(open, &now, due) {
+            log::error(err);
+        }
+        let next = due::next(self.here(&policy, &open.state, &now));
+        let next = next.into_iter().chain(open.tally.next(&now)).chain(trial_next(&open.state, &now));
+        next.fold(IDLE, Duration::min)
     }
 
     /// Records what is held back and that jitd stops. The ticket says when that is on disk.
@@ -471,6 +532,22 @@ impl Desk {
         }
     }
 
+    /// Commits what is due, and what that makes due in turn, until nothing is. Nobody waits for it.
+    fn commit_until_quiet(
+        &self,
+        open: &mut Open,
+        now: &Moment,
+        due: impl Fn(&Open) -> Vec<Event>,
+    ) -> Result<(), CannotDecide> {
+        loop {
+            let events = due(open);
+            if events.is_empty() {
+                return Ok(());
+            }
+            drop(self.commit(open, None, now, events)?);
+        }
+    }
+
     /// Applies events and queues their records and rows as one batch.
     fn commit(
         &self,
@@ -479,11 +556,19 @@ impl Desk {
         now: &Moment,
         events: Vec<Event>,
     ) -> Result<Ticket, CannotDecide> {
+        let changed: Vec<_> = events.iter().filter_map(Event::request).collect();
         let batch = open.apply(actor, now, events)?;
+        self.changes.add(open.state.next_seq(), changed);
         let ticket = self.queue.commit(batch);
         self.changed.notify(usize::MAX);
         Ok(ticket)
     }
+}
+
+/// What a request waits for, in words, and for how long its stage does.
+pub(crate) fn waits_of(here: Here<'_>, pending: &Pending) -> (String, Option<Duration>) {
+    let Pending { request, reviews } = pending;
+    (review::waiting_for(here.policy, request, reviews, here.now), review::lapses_in(here, pending))
 }
 
 /// How long the desk sleeps at most, so that a stepped wall clock is noticed.
@@ -588,9 +673,9 @@ impl Keeper for Desk {
                 stored.map(|(at, policy)| InForce::new(policy, at, Source::Store, Vec::new()))
             }
         };
-        events.extend(due::due(&loaded.state, &now));
         let mut open =
             Open { state: loaded.state, policy, tally: Tally::default(), trial: OnTrial::default() };
+        // What is due is looked for again as soon as the desk is open, and by every check before it is answered.
         let batch = open.apply(None, &now, events).map_err(|err| err.to_string())?;
         *self.enter() = Room::Opening(open);
         Ok(batch)
@@ -618,7 +703,8 @@ impl Keeper for Desk {
         self.settled.notify(usize::MAX);
     }
 
-    fn committed(&self) {
+    fn committed(&self, next_seq: u64) {
+        self.changes.are_durable(next_seq);
         self.news.ring();
     }
 }

@@ -12,9 +12,12 @@ use std::time::{Duration, Instant};
 
 use jit_core::decide::{Known, Question};
 use jit_core::event::{Actor, Event, Login as LoginEvent, Record};
+use jit_core::order::Here;
+use jit_core::person::{Caller, Login};
 use jit_core::policy::{Host, Subject};
-use jit_core::request::{Caller, GrantOrder, Login, Target};
+use jit_core::request::{self, RequestOrder};
 use jit_core::state::State;
+use jit_core::taking_back::{self, Target};
 use jit_proto::gate::Stage;
 use jit_proto::words::{RequestId, Uid, Verdict};
 use rusqlite::Connection;
@@ -22,7 +25,7 @@ use tempfile::TempDir;
 
 use crate::clock::Clock;
 use crate::desk::{CannotDecide, Desk, Load, NotDone, Source};
-use crate::store::writer::{self, Queue};
+use crate::store::writer::{self, Queue, Ticket};
 use crate::store::{StorePath, rows};
 
 const POLICY: &str = r#"
@@ -95,15 +98,21 @@ impl Daemon {
     }
 
     fn grant(&self, id: u64) -> Result<(), String> {
-        let order = GrantOrder {
+        let order = RequestOrder {
             beneficiary: maria(),
             role: "shell".parse().unwrap(),
             duration: None,
+            start: None,
             reason: "INC-1 look".parse().unwrap(),
             id: RequestId::from_bits(id),
         };
-        let ticket = self.desk.grant(&root(), ROOT, order).map_err(|err| err.to_string())?;
+        let judge = |here: Here<'_>| request::grant(here, &root(), order);
+        let ticket = self.desk.order(ROOT, judge).map_err(|err| err.to_string())?;
         zruntime::block_on(ticket.durable()).map_err(|err| err.to_string())
+    }
+
+    fn revoke(&self, target: Target) -> Result<Ticket, NotDone> {
+        self.desk.order(ROOT, |here| taking_back::revoke(here, &root(), target, None))
     }
 
     fn check(&self) -> Result<Verdict, CannotDecide> {
@@ -175,11 +184,11 @@ fn what_was_confirmed_is_there_after_a_restart() {
     daemon.grant(1).unwrap();
     daemon.grant(2).unwrap();
     let target = Target::Request(RequestId::from_bits(1));
-    let ticket = daemon.desk.revoke(&root(), ROOT, target, None).unwrap();
+    let ticket = daemon.revoke(target).unwrap();
     zruntime::block_on(ticket.durable()).unwrap();
     let daemon = Daemon::start_in(daemon.stop());
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
-    let revoked = daemon.desk.revoke(&root(), ROOT, target, None);
+    let revoked = daemon.revoke(target);
     assert!(matches!(revoked, Err(NotDone::Refused(_))), "a confirmed revoke stays revoked");
 }
 
@@ -191,7 +200,7 @@ fn the_tables_are_what_the_audit_log_folds_to() {
         daemon.check().unwrap();
         if id % 3 == 0 {
             let target = Target::Request(RequestId::from_bits(id));
-            drop(daemon.desk.revoke(&root(), ROOT, target, None).unwrap());
+            drop(daemon.revoke(target).unwrap());
         }
     }
     let dir = daemon.stop();

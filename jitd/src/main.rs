@@ -109,7 +109,8 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         runtime: runtime.clone(),
         store: store.clone(),
         in_flight: Arc::new(InFlight::default()),
-        ration: Ration::default(),
+        ration: Ration::of_questions(),
+        filing: Ration::of_requests(),
         sessions: session_of::Sessions::default(),
     });
 

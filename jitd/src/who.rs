@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use jit_core::decide::Known;
 use jit_core::event::Actor;
+use jit_core::person::{Caller, Login};
 use jit_core::policy::Subject;
-use jit_core::request::{Caller, Login};
+use jit_core::review::Standing;
 use jit_proto::words::{GroupName, Uid, UserName};
 use nix::unistd::{Group, User, getgrouplist};
 use zruntime::{SharedRuntime, mpmc};
@@ -62,6 +63,25 @@ impl Names {
     /// The account of this uid, with those of `groups` that it is in.
     pub(crate) async fn of_uid(&self, uid: Uid, groups: Arc<BTreeSet<GroupName>>) -> Known {
         self.ask(Whose::Uid(uid), groups).await
+    }
+
+    /// The accounts of these names as they are now; nothing if the name service does not know of each whether it is
+    /// there and what it is in.
+    pub(crate) async fn standing(
+        &self,
+        names: Vec<UserName>,
+        groups: &Arc<BTreeSet<GroupName>>,
+    ) -> Option<Standing> {
+        let mut standing = Standing::new();
+        for name in names {
+            let subject = match self.named(&name, Arc::clone(groups)).await {
+                Known::Fully(subject) => Some(subject),
+                Known::Not => None,
+                Known::WithoutGroups(_) | Known::Unanswered => return None,
+            };
+            standing.insert(name, subject);
+        }
+        Some(standing)
     }
 
     async fn ask(&self, whose: Whose, groups: Arc<BTreeSet<GroupName>>) -> Known {

@@ -1,9 +1,12 @@
 //! The line that syslog and the journal carry for a record: short, constant in form, every field escaped.
 
+use std::collections::BTreeSet;
+
 use jit_proto::text::Shown;
+use jit_proto::words::ServiceName;
 
 use crate::event::{Event, Login, Record};
-use crate::grant::ClaimKind;
+use crate::grant::{ClaimKind, Time};
 
 /// The longest message in bytes. RFC 3164 receivers cut at 1,024; the header takes some of it.
 pub const MAX_MESSAGE: usize = 900;
@@ -146,7 +149,21 @@ fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("stage", review.stage.clone()));
             fields.push(("decision", review.decision.as_str().to_owned()));
             fields.push(("method", review.method.to_string()));
+            fields.extend(review.narrow.duration.map(|most| ("seconds", most.as_secs().to_string())));
+            fields.extend(review.narrow.services.as_ref().map(|services| ("services", list(services))));
+            fields.extend(review.narrow.uses.map(|uses| ("uses", uses.to_string())));
+            fields.extend(review.note.as_ref().map(|note| ("note", note.to_string())));
             (Severity::Notice, "reviewed")
+        }
+        Event::Discounted { request, by } => {
+            fields.push(("request", request.to_string()));
+            fields.push(("by", by.to_string()));
+            (Severity::Warning, "discounted")
+        }
+        Event::Lapsed { request, stage } => {
+            fields.push(("request", request.to_string()));
+            fields.extend(stage.as_ref().map(|stage| ("stage", stage.clone())));
+            (Severity::Notice, "lapsed")
         }
         Event::Refused { request, stage } => {
             fields.push(("request", request.to_string()));
@@ -162,8 +179,40 @@ fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("grant", grant.id.to_string()));
             fields.push(("user", grant.user.to_string()));
             fields.push(("role", grant.role.to_string()));
-            fields.push(("end", grant.window.end().to_seconds()));
+            fields.push(("services", list(&grant.services)));
+            match &grant.time {
+                Time::Open { window } => fields.push(("end", window.end().to_seconds())),
+                Time::Scheduled { scheduled } => fields.push(("begins", scheduled.begins.to_string())),
+            }
+            if grant.emergency {
+                // Nobody has approved it yet: all who review it are to hear of it at once.
+                fields.push(("emergency", "true".to_owned()));
+                return (Severity::Alert, "opened");
+            }
             (Severity::Notice, "opened")
+        }
+        Event::Began { grant, window } => {
+            fields.push(("grant", grant.to_string()));
+            fields.push(("end", window.end().to_seconds()));
+            (Severity::Notice, "began")
+        }
+        Event::Settled { request, decision } => {
+            fields.push(("request", request.to_string()));
+            fields.push(("decision", decision.as_str().to_owned()));
+            (Severity::Notice, "settled")
+        }
+        Event::Locked { lock } => {
+            fields.push(("scope", lock.scope.to_string()));
+            fields.push(("by", lock.by.to_string()));
+            fields.extend(lock.duration.map(|most| ("seconds", most.as_secs().to_string())));
+            fields.extend(lock.message.as_ref().map(|message| ("message", message.to_string())));
+            (Severity::Warning, "locked")
+        }
+        Event::Unlocked { scope, expired, reason } => {
+            fields.push(("scope", scope.to_string()));
+            fields.push(("expired", expired.to_string()));
+            fields.extend(reason.as_ref().map(|reason| ("reason", reason.to_string())));
+            (Severity::Warning, "unlocked")
         }
         Event::Ended { grant, why, reason } => {
             fields.push(("grant", grant.to_string()));
@@ -218,6 +267,10 @@ fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
             (Severity::Alert, "recovered")
         }
     }
+}
+
+fn list(services: &BTreeSet<ServiceName>) -> String {
+    services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(",")
 }
 
 fn push_login(fields: &mut Fields, login: &Login) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jit_proto::gate;
 use jit_proto::words::{
-    GroupName, HostName, RequestId, RoleName, ServiceName, Uid, UserName, subject_is_caller,
+    GroupName, HostName, Reason, RequestId, RoleName, ServiceName, Uid, UserName, subject_is_caller,
 };
 use serde::Deserialize;
 
@@ -21,9 +21,14 @@ use crate::decide::{Known, Question, Why, decide};
 use crate::due::due;
 use crate::duration::parse_duration;
 use crate::event::{Decision, Event, Login, Method, Record};
-use crate::request::{self, Caller, GrantOrder, Refusal};
-use crate::review::Reviewer;
+use crate::lock::{self, LockOrder, Scope};
+use crate::opening::Narrow;
+use crate::order::{Here, Refusal};
+use crate::person::{self, Caller};
+use crate::request::{self, ExtendOrder, RequestOrder};
+use crate::review::{self, Given, Reviewer};
 use crate::state::State;
+use crate::taking_back::{self, Target};
 
 /// Why a file of cases cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +124,7 @@ struct Case {
     story: Vec<Step>,
 }
 
-/// One step: exactly one of the first six, and what belongs to it.
+/// One step: exactly one of the first eleven, and what belongs to it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Step {
@@ -131,6 +136,16 @@ struct Step {
     approve: Option<UserName>,
     /// Whose latest request `by` denies.
     deny: Option<UserName>,
+    /// Whose latest request `by` takes back.
+    withdraw: Option<UserName>,
+    /// Whose latest window `by` asks to extend.
+    extend: Option<UserName>,
+    /// Whose latest window `by` gives back.
+    done: Option<UserName>,
+    /// What the admin `by` locks.
+    lock: Option<Scope>,
+    /// What the admin `by` unlocks.
+    unlock: Option<Scope>,
     /// A service that `by` logs in to.
     check: Option<ServiceName>,
     /// How long nothing happens.
@@ -140,10 +155,14 @@ struct Step {
     #[serde(rename = "for")]
     duration: Option<String>,
     reason: Option<String>,
+    /// When a window asked for is to start.
+    start: Option<Utc>,
+    /// The services that an approval leaves.
+    services: Option<BTreeSet<ServiceName>>,
     method: Option<Method>,
     from: Option<IpAddr>,
     target: Option<UserName>,
-    /// `waits`, `opens`, `ends` or `refused` for an order; a verdict for a check.
+    /// `waits`, `opens`, `scheduled`, `ends`, `done` or `refused` for an order; a verdict for a check.
     then: Option<String>,
     /// The reason of a check's answer.
     why: Option<Why>,
@@ -253,39 +272,74 @@ impl<'p> World<'p> {
     }
 
     fn step(&mut self, step: &Step) -> Result<Got, String> {
-        let Step { request, grant, approve, deny, check, wait, .. } = step;
-        match (request, grant, approve, deny, check, wait) {
-            (Some(role), None, None, None, None, None) => self.ask(step, role, false),
-            (None, Some(role), None, None, None, None) => self.ask(step, role, true),
-            (None, None, Some(whose), None, None, None) => self.review(step, whose, Decision::Approve),
-            (None, None, None, Some(whose), None, None) => self.review(step, whose, Decision::Deny),
-            (None, None, None, None, Some(service), None) => self.check(step, service),
-            (None, None, None, None, None, Some(time)) => {
-                let time = parse_duration(time).map_err(|err| err.to_string())?;
-                self.wait(time);
-                Ok(Got { tried: "wait".to_owned(), then: "", why: None, text: String::new() })
-            }
-            _ => Err("a step has one of request, grant, approve, deny, check and wait".to_owned()),
+        let Step { request, grant, approve, deny, withdraw, extend, done, lock, unlock, check, wait, .. } =
+            step;
+        let given =
+            [request.is_some(), grant.is_some(), approve.is_some(), deny.is_some()].into_iter().chain([
+                withdraw.is_some(),
+                extend.is_some(),
+                done.is_some(),
+                lock.is_some(),
+                unlock.is_some(),
+                check.is_some(),
+                wait.is_some(),
+            ]);
+        if given.filter(|given| *given).count() != 1 {
+            return Err(
+                "a step has one of request, grant, approve, deny, withdraw, extend, done, lock, unlock, \
+                        check and wait"
+                    .to_owned(),
+            );
         }
+        if let Some(time) = wait {
+            let time = parse_duration(time).map_err(|err| err.to_string())?;
+            self.wait(time);
+            return Ok(Got { tried: "wait".to_owned(), then: "", why: None, text: String::new() });
+        }
+        let by = self.account(step.by.as_ref(), "by")?;
+        if let Some(service) = check {
+            return Ok(self.check(step, by, service));
+        }
+        let duration =
+            step.duration.as_deref().map(parse_duration).transpose().map_err(|err| err.to_string())?;
+        if let Some(role) = request.as_ref().or(grant.as_ref()) {
+            return self.ask(step, by, role, duration);
+        }
+        let decision = if deny.is_some() { Decision::Deny } else { Decision::Approve };
+        if let Some(whose) = approve.as_ref().or(deny.as_ref()) {
+            return self.review(step, &by, whose, decision, duration);
+        }
+        if let Some(whose) = withdraw.as_ref().or(extend.as_ref()).or(done.as_ref()) {
+            return self.hand(step, by, whose, duration);
+        }
+        self.lock(step, by, duration)
     }
 
-    fn ask(&mut self, step: &Step, role: &RoleName, by_admin: bool) -> Result<Got, String> {
-        let by = self.account(step.by.as_ref(), "by")?;
-        let to = if by_admin { self.account(step.to.as_ref(), "to")? } else { by.clone() };
+    fn here(&self) -> Here<'_> {
+        Here { policy: self.policy, state: &self.state, host: &self.host, now: &self.now }
+    }
+
+    fn next_id(&mut self) -> RequestId {
         self.ids += 1;
-        let id = RequestId::from_bits(self.ids);
-        let duration = step.duration.as_deref().map(parse_duration).transpose();
-        let reason = step.reason.as_deref().unwrap_or("a reason that says enough");
-        let order = GrantOrder {
-            beneficiary: to.clone(),
-            role: role.clone(),
-            duration: duration.map_err(|err| err.to_string())?,
-            reason: reason.parse().map_err(|err| format!("{err}"))?,
-            id,
-        };
+        RequestId::from_bits(self.ids)
+    }
+
+    fn ask(
+        &mut self,
+        step: &Step,
+        by: Subject,
+        role: &RoleName,
+        duration: Option<Duration>,
+    ) -> Result<Got, String> {
+        let by_admin = step.grant.is_some();
+        let to = if by_admin { self.account(step.to.as_ref(), "to")? } else { by.clone() };
+        let id = self.next_id();
+        let reason = reason(step)?;
+        let start = step.start;
+        let order = RequestOrder { beneficiary: to.clone(), role: role.clone(), duration, start, reason, id };
         let caller = as_self(by);
         let file = if by_admin { request::grant } else { request::file };
-        let events = file(self.policy, &self.state, &self.host, &caller, order, &self.now);
+        let events = file(self.here(), &caller, order);
         if events.is_ok() {
             self.latest.insert(to.name.clone(), id);
             self.touched.insert(format!("role {role}"));
@@ -293,17 +347,88 @@ impl<'p> World<'p> {
         Ok(self.done(format!("{} asks for {role} for {}", caller.account.name, to.name), id, events))
     }
 
-    fn review(&mut self, step: &Step, whose: &UserName, decision: Decision) -> Result<Got, String> {
-        let by = self.account(step.by.as_ref(), "by")?;
-        let id = *self.latest.get(whose).ok_or_else(|| format!("{whose} has not asked for anything"))?;
+    fn review(
+        &mut self,
+        step: &Step,
+        by: &Subject,
+        whose: &UserName,
+        decision: Decision,
+        duration: Option<Duration>,
+    ) -> Result<Got, String> {
+        let id = self.latest_of(whose)?;
         let caller = as_self(by.clone());
         let reviewer = match step.method.unwrap_or(Method::Online) {
             Method::Online => Reviewer::Online(&caller),
-            method => Reviewer::Remote { account: &by, method },
+            method => Reviewer::Remote { account: by, method },
         };
-        let events = request::review(self.policy, &self.state, &self.host, reviewer, id, decision, &self.now);
+        let narrow = Narrow { duration, services: step.services.clone(), uses: None };
+        let given = Given { narrow, ..Given::new(reviewer, decision) };
+        // In a story everybody stays who they are.
+        let standing =
+            self.accounts.iter().map(|(name, account)| (name.clone(), Some(account.clone()))).collect();
+        let events = review::review(self.here(), id, None, &given, &standing);
         let tried = format!("{} says {} to {whose}", by.name, decision.as_str());
         Ok(self.done(tried, id, events))
+    }
+
+    /// What people do with what is theirs.
+    fn hand(
+        &mut self,
+        step: &Step,
+        by: Subject,
+        whose: &UserName,
+        duration: Option<Duration>,
+    ) -> Result<Got, String> {
+        let id = self.latest_of(whose)?;
+        let caller = as_self(by.clone());
+        let named = |what: &str| format!("{} {what} for {whose}", by.name);
+        if step.withdraw.is_some() {
+            let events = taking_back::withdraw(self.here(), &caller, id, None);
+            return Ok(self.done(named("withdraws"), id, events));
+        }
+        if step.done.is_some() {
+            let events = taking_back::done(self.here(), &caller, Target::Request(id), None);
+            return Ok(self.done(named("gives back"), id, events));
+        }
+        let tried = named("extends");
+        let (grant, reason, id) = (id.into(), reason(step)?, self.next_id());
+        let order = ExtendOrder { beneficiary: by, grant, duration, reason, id };
+        let events = request::extend(self.here(), &caller, order);
+        if events.is_ok() {
+            self.latest.insert(whose.clone(), id);
+        }
+        Ok(self.done(tried, id, events))
+    }
+
+    fn lock(&mut self, step: &Step, by: Subject, duration: Option<Duration>) -> Result<Got, String> {
+        let caller = as_self(by);
+        let (tried, events) = if let Some(scope) = &step.lock {
+            let members = match scope {
+                Scope::Group(group) => {
+                    let members = self.accounts.values().filter(|account| account.groups.contains(group));
+                    members.map(|account| account.name.clone()).collect()
+                }
+                _ => BTreeSet::new(),
+            };
+            let message = step.reason.as_ref().map(|_| reason(step)).transpose()?;
+            let order = LockOrder { scope: scope.clone(), message, duration, members };
+            (format!("lock {scope}"), lock::lock(self.here(), &caller, order))
+        } else {
+            let scope = step.unlock.clone().ok_or("the step needs `unlock`")?;
+            (format!("unlock {scope}"), lock::unlock(self.here(), &caller, scope, None))
+        };
+        let then = match events {
+            Ok(events) => {
+                self.apply(events);
+                ("done", "done".to_owned())
+            }
+            Err(refusal) => ("refused", format!("refused: {refusal}")),
+        };
+        Ok(Got { tried, then: then.0, why: None, text: then.1 })
+    }
+
+    fn latest_of(&self, whose: &UserName) -> Result<RequestId, String> {
+        self.latest.get(whose).copied().ok_or_else(|| format!("{whose} has not asked for anything"))
     }
 
     /// Lets the events of an order happen, and says what has become of the request.
@@ -326,10 +451,14 @@ impl<'p> World<'p> {
             }
         }
         self.apply(events);
-        let (then, text) = if self.state.grant(id.into()).is_some() {
-            ("opens", "opens".to_owned())
+        let (then, text) = if let Some(grant) = self.state.grant(id.into()) {
+            let for_ = crate::duration::Human(grant.length());
+            match grant.window() {
+                Some(_) => ("opens", format!("opens for {for_}")),
+                None => ("scheduled", format!("is scheduled for {for_}")),
+            }
         } else if let Some(pending) = self.state.pending().get(&id) {
-            let waits = request::waiting_for(self.policy, &pending.request, &pending.reviews, &self.now);
+            let waits = review::waiting_for(self.policy, &pending.request, &pending.reviews, &self.now);
             ("waits", format!("waits for {waits}"))
         } else {
             ("ends", "ends".to_owned())
@@ -337,8 +466,7 @@ impl<'p> World<'p> {
         Got { tried, then, why: None, text }
     }
 
-    fn check(&mut self, step: &Step, service: &ServiceName) -> Result<Got, String> {
-        let subject = self.account(step.by.as_ref(), "by")?;
+    fn check(&mut self, step: &Step, subject: Subject, service: &ServiceName) -> Got {
         let question = Question {
             stage: gate::Stage::Account,
             login: Login {
@@ -362,16 +490,21 @@ impl<'p> World<'p> {
         if let Some(admits) = &answer.admits {
             text += &format!(", {} left", crate::duration::Human(admits.remaining));
         }
-        let event = answer.event(&question);
-        self.apply(event);
+        self.apply(answer.events(&question));
         let tried = format!("{} at {service}", subject.name);
-        Ok(Got { tried, then: answer.verdict.as_str(), why: Some(answer.why), text })
+        Got { tried, then: answer.verdict.as_str(), why: Some(answer.why), text }
     }
 
     fn wait(&mut self, time: Duration) {
         self.now.wall = self.now.wall.plus(time);
         self.now.boot = self.now.boot.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        self.apply(due(&self.state, &self.now));
+        loop {
+            let due = due(self.here());
+            if due.is_empty() {
+                break;
+            }
+            self.apply(due);
+        }
     }
 
     fn apply(&mut self, events: impl IntoIterator<Item = Event>) {
@@ -388,6 +521,11 @@ impl<'p> World<'p> {
     }
 }
 
+fn reason(step: &Step) -> Result<Reason, String> {
+    let reason = step.reason.as_deref().unwrap_or("a reason that says enough");
+    reason.parse().map_err(|err| format!("{err}"))
+}
+
 fn as_self(account: Subject) -> Caller {
-    Caller { login: request::Login::Known(account.clone()), account }
+    Caller { login: person::Login::Known(account.clone()), account }
 }

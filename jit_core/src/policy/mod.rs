@@ -76,6 +76,8 @@ pub struct Policy {
     rules: Rules,
     /// The roles that name each service, in name order: a check looks at no others.
     by_service: BTreeMap<ServiceName, Vec<RoleName>>,
+    /// What each role's terms come to: looked at for every request that waits.
+    terms: BTreeMap<RoleName, Digest>,
 }
 
 /// What the files mean, whatever they look like.
@@ -130,7 +132,8 @@ impl Policy {
                 by_service.entry(service.clone()).or_default().push(role.name.clone());
             }
         }
-        Ok(Loaded { policy: Self { files, digest, rules, by_service }, warnings })
+        let terms = rules.roles.values().map(|role| (role.name.clone(), role.terms_digest())).collect();
+        Ok(Loaded { policy: Self { files, digest, rules, by_service, terms }, warnings })
     }
 
     /// SHA-256 over name and bytes of every file in name order, each part behind its length (eight bytes,
@@ -150,6 +153,12 @@ impl Policy {
     #[must_use]
     pub fn role(&self, name: &RoleName) -> Option<&Role> {
         self.rules.roles.get(name)
+    }
+
+    /// The digest of the effective terms of a role.
+    #[must_use]
+    pub fn terms(&self, role: &Role) -> Digest {
+        self.terms.get(&role.name).copied().unwrap_or_else(|| role.terms_digest())
     }
 
     /// All roles, in name order.

@@ -70,17 +70,6 @@ impl Role {
         has(["sudo", "sudo-i"]) || (has(["su", "su-l"]) && su_to_root)
     }
 
-    /// The part of the role's terms that this version cannot keep. No window of such a role opens: what it would
-    /// admit is not what policy says.
-    #[must_use]
-    pub fn not_yet(&self) -> Option<&'static str> {
-        match self.starts {
-            _ if self.emergency => Some("`emergency = true`"),
-            Starts::AtFirstUse { .. } => Some("`starts = \"at-first-use\"`"),
-            Starts::AtApproval => None,
-        }
-    }
-
     /// A digest of what the role means: its name and every term that can change who gets in, where, for how
     /// long or on whose word. How the file is laid out, comments, the order of lists and what is only read by
     /// people (the summary, the names of stages, the hint of a reason, warnings) do not change it.

@@ -182,7 +182,6 @@ pub(crate) fn oncall() -> Role {
         ],
         reason: Some("INC-1234 and what you will do".into()),
         emergency: false,
-        not_yet: None,
     }
 }
 
@@ -197,7 +196,6 @@ fn a_role_says_all_that_whoever_asks_for_it_has_to_know() {
         targets: Vec::new(),
         reason: None,
         emergency: true,
-        not_yet: Some("`emergency = true`".into()),
         ..oncall()
     };
     let out = "\
@@ -214,7 +212,6 @@ db-oncall - On-call shell and sudo
     Reason: INC-1234 and what you will do
 
 firefight
-    Not yet: it has `emergency = true`, which this jitd does not do: it takes no request
    Services: sshd, sudo
         For: 1h, at most 4h
   Emergency: it opens at once, and owes the approval

@@ -20,9 +20,6 @@ fn role(role: &Role) -> String {
         None => role.role.clone(),
     };
     let mut view = Properties::new(&title);
-    if let Some(what) = &role.not_yet {
-        view.add("Not yet", &format!("it has {what}, which this jitd does not do: it takes no request"));
-    }
     view.add("Services", &role.services.join(", "));
     if !role.targets.is_empty() {
         view.add("Becomes", &role.targets.join(", "));

@@ -1,16 +1,21 @@
 //! `org.jitd.Jit1.Admin`: open, take back, load policy. The desk asks policy who may.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::decide::Known;
-use jit_core::request::{Caller, GrantOrder, Target};
-use jit_proto::manager;
-use jit_proto::words::{Reason, RequestId, RoleName, UserName};
+use jit_core::lock::{self, LockOrder, Scope};
+use jit_core::order::{Here, Refusal};
+use jit_core::person::Caller;
+use jit_core::policy::Subject;
+use jit_core::request::{self, RequestOrder};
+use jit_core::taking_back::{self, Target};
+use jit_proto::words::{GroupName, Reason, RequestId, RoleName, UserName};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
-use super::user::{invalid, json, read, request_id};
+use super::user::{invalid, json, optional_reason, random_id, read, request_id};
 use super::{App, Error, Origin, Places, answer};
 use crate::desk::{Load, NotDone};
 use crate::store::rows::{self, Story};
@@ -50,12 +55,12 @@ impl Admin {
                 return Err(Error::CannotDecide(format!("the name service does not answer for {user}")));
             }
         };
-        let id = RequestId::from_bits(random()?);
-        let ticket =
-            desk.grant(&caller, peer.actor(), GrantOrder { beneficiary, role, duration, reason, id })?;
+        let id = random_id()?;
+        let order = RequestOrder { beneficiary, role, duration, start: None, reason, id };
+        let ticket = desk.order(peer.actor(), |here| request::grant(here, &caller, order))?;
         ticket.durable().await.map_err(Error::unconfirmed)?;
         let story = self.story(id).await?.ok_or_else(|| Error::NotFound(id.to_string()))?;
-        json(&answer::entry(&story, desk.waiting_for(id), &desk.now()))
+        json(&answer::entry(&story, desk.waits(id), &desk.now()))
     }
 
     /// Takes a grant back, or withdraws a request. What had ended already stays as it ended.
@@ -70,15 +75,16 @@ impl Admin {
         let request = request_id(id)?;
         let target =
             if id.starts_with("g-") { Target::Grant(request.into()) } else { Target::Request(request) };
-        let reason = (!reason.is_empty()).then(|| reason.parse::<Reason>()).transpose().map_err(invalid)?;
+        let reason = optional_reason(reason)?;
         let (caller, peer, _places) = self.caller(connection, &header).await?;
         let desk = &self.app.desk;
-        let changed = match desk.revoke(&caller, peer.actor(), target, reason) {
+        let judge = |here: Here<'_>| taking_back::revoke(here, &caller, target, reason);
+        let changed = match desk.order(peer.actor(), judge) {
             Ok(ticket) => {
                 ticket.durable().await.map_err(Error::unconfirmed)?;
                 true
             }
-            Err(NotDone::Refused(jit_core::request::Refusal::NotFound(_))) => false,
+            Err(NotDone::Refused(Refusal::NotFound(_))) => false,
             Err(err) => return Err(err.into()),
         };
         let story = self.story(request).await?.ok_or_else(|| {
@@ -86,13 +92,55 @@ impl Admin {
                 "there is no request or grant {id}; 'jitctl list --all' shows those there are"
             ))
         })?;
-        let entry = answer::entry(&story, String::new(), &desk.now());
-        json(&manager::Revoked {
-            id: entry.grant.unwrap_or(entry.request),
-            state: entry.state,
-            ended: entry.ended.unwrap_or_default(),
-            changed,
-        })
+        json(&answer::revoked(answer::entry(&story, None, &desk.now()), changed))
+    }
+
+    /// Shuts out a user, a group, a service, a role or the whole host, whatever windows are open, and ends those that
+    /// are. 0 seconds is until it is lifted.
+    #[zbus(out_args("json"))]
+    async fn lock(
+        &self,
+        scope: &str,
+        message: &str,
+        seconds: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let scope: Scope = scope.parse().map_err(invalid)?;
+        let message = optional_reason(message)?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let desk = &self.app.desk;
+        desk.admin(&caller)?;
+        let members = match &scope {
+            Scope::Group(group) => self.members(peer, group).await?,
+            Scope::User(_) | Scope::Service(_) | Scope::Role(_) | Scope::Host => BTreeSet::new(),
+        };
+        let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
+        let order = LockOrder { scope: scope.clone(), message, duration, members };
+        let ticket = desk.order(peer.actor(), |here| lock::lock(here, &caller, order))?;
+        ticket.durable().await.map_err(Error::unconfirmed)?;
+        let set = desk.look(|here| here.state.locks().get(&scope).map(answer::lock))?;
+        json(&set.ok_or_else(|| Error::NotFound(format!("the lock on {scope} was lifted again")))?)
+    }
+
+    /// Lifts a lock. What it has ended stays ended.
+    #[zbus(out_args("json"))]
+    async fn unlock(
+        &self,
+        scope: &str,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let scope: Scope = scope.parse().map_err(invalid)?;
+        let reason = optional_reason(reason)?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let desk = &self.app.desk;
+        desk.admin(&caller)?;
+        let was = desk.look(|here| here.state.locks().get(&scope).map(answer::lock))?;
+        let ticket = desk.order(peer.actor(), |here| lock::unlock(here, &caller, scope.clone(), reason))?;
+        ticket.durable().await.map_err(Error::unconfirmed)?;
+        json(&was.ok_or_else(|| Error::NotFound(format!("there was no lock on {scope}")))?)
     }
 
     /// Puts the policy files in force, or keeps what is in force and says what is wrong with them.
@@ -158,11 +206,24 @@ impl Admin {
         Ok((caller, peer, places))
     }
 
+    /// Of those who hold a grant, the members of a group.
+    async fn members(&self, peer: Peer, group: &GroupName) -> Result<BTreeSet<UserName>, Error> {
+        let holders: BTreeSet<_> =
+            self.app.desk.look(|here| here.state.grants().map(|grant| grant.user.clone()).collect())?;
+        let wanted = Arc::new(BTreeSet::from([group.clone()]));
+        let standing = self.app.names(peer).standing(holders.into_iter().collect(), &wanted).await;
+        let standing = standing.ok_or_else(|| {
+            Error::CannotDecide(format!(
+                "the name service does not say who is in {group}; nothing was locked"
+            ))
+        })?;
+        let is_member = |(name, now): (UserName, Option<Subject>)| {
+            now.is_some_and(|now| now.groups.contains(group)).then_some(name)
+        };
+        Ok(standing.into_iter().filter_map(is_member).collect())
+    }
+
     async fn story(&self, id: RequestId) -> Result<Option<Story>, Error> {
         read(&self.app.store, move |store| rows::story(store, id)).await
     }
-}
-
-fn random() -> Result<u64, Error> {
-    getrandom::u64().map_err(|err| Error::CannotDecide(format!("no random id: {err}")))
 }

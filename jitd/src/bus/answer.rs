@@ -1,66 +1,133 @@
 //! The store's words turned into those of the contract.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jit_core::clock::{Moment, Utc};
+use jit_core::clock::{Moment, Utc, Window};
 use jit_core::decide::{Admission, Question};
+use jit_core::event::Review;
 use jit_core::explain::{Considered, Explanation, Missing};
-use jit_core::grant::Grant;
+use jit_core::grant::{Grant, Time};
+use jit_core::lock::Lock;
 use jit_core::policy::{Role, Stage, Then, Uses};
 use jit_proto::manager;
+use jit_proto::words::ServiceName;
 
 use crate::desk::InForce;
 use crate::store::rows::Story;
 
-/// A request and what became of it.
-pub(super) fn entry(story: &Story, waiting_for: String, now: &Moment) -> manager::Entry {
-    let Story { request, reviews, grant, end, withdrawn } = story;
+/// A request and what became of it. `waits` is what it waits for, and for how long its stage does.
+pub(super) fn entry(
+    story: &Story,
+    waits: Option<(String, Option<Duration>)>,
+    now: &Moment,
+) -> manager::Entry {
+    let Story { request, reviews, grant, end, closed, owed } = story;
+    let (state, ended) = state(story, now);
     // A window that is over by the clock is over, whether or not its end has been written down yet.
     let remaining = match (grant, end) {
-        (Some(grant), None) => grant.window.remaining(now).as_secs(),
+        (Some(grant), None) => grant.remaining(now).as_secs(),
         _ => 0,
     };
-    let (state, ended) = match (grant, end) {
-        (Some(_), Some(end)) => ("ended", Some(end.why.to_string())),
-        (Some(grant), None) if grant.window.remaining(now).is_zero() => ("ended", Some("expired".to_owned())),
-        (Some(_), None) => ("active", None),
-        (None, _) if withdrawn.is_some() => ("ended", Some("withdrawn".to_owned())),
-        (None, _) => ("pending", None),
-    };
-    let over = end.map(|end| end.at).or(*withdrawn);
+    let window = grant.as_ref().and_then(Grant::window);
+    let over = end.map(|end| end.at).or(closed.map(|(at, _)| at));
+    let (waiting_for, left) = waits.unwrap_or_default();
     manager::Entry {
         request: request.id.to_string(),
         grant: grant.as_ref().map(|grant| grant.id.to_string()),
         state: state.to_owned(),
-        ended,
+        ended: ended.map(ToOwned::to_owned),
         user: request.beneficiary.name.to_string(),
         uid: request.beneficiary.uid.as_u32(),
         role: request.role.to_string(),
-        services: request.services.iter().map(ToString::to_string).collect(),
+        services: words(grant.as_ref().map_or(&request.services, |grant| &grant.services)),
         duration: request.duration.as_secs(),
-        start: grant.as_ref().map(|grant| grant.window.start.wall.to_seconds()),
-        end: over.or(grant.as_ref().map(|grant| grant.window.end())).map(Utc::to_seconds),
-        remaining,
-        uses: match request.uses {
-            Uses::Unlimited => None,
-            Uses::Times(times) => Some(times.get()),
+        asked_start: request.start.map(Utc::to_seconds),
+        extends: request.extends.map(|base| base.to_string()),
+        emergency: grant.as_ref().is_some_and(|grant| grant.emergency),
+        review_owed: *owed,
+        begins: match grant.as_ref().filter(|_| end.is_none()).map(|grant| &grant.time) {
+            Some(Time::Scheduled { scheduled }) => Some(scheduled.begins.to_string()),
+            Some(Time::Open { .. }) | None => None,
         },
-        used: grant.as_ref().map_or(0, |grant: &Grant| grant.used),
+        start: window.map(|window| window.start.wall.to_seconds()),
+        end: over.or(window.map(Window::end)).map(Utc::to_seconds),
+        remaining,
+        uses: times(grant.as_ref().map_or(request.uses, |grant| grant.uses)),
+        used: grant.as_ref().map_or(0, |grant| grant.used),
         reason: request.reason.to_string(),
         requested_by: request.filed_by.to_string(),
         requested_at: request.filed_at.wall.to_seconds(),
         digest: request.digest().to_string(),
-        reviews: reviews
-            .iter()
-            .map(|(at, review)| manager::Review {
-                by: review.by.to_string(),
-                decision: review.decision.as_str().to_owned(),
-                stage: review.stage.clone(),
-                method: review.method.to_string(),
-                at: at.to_seconds(),
-            })
-            .collect(),
+        reviews: reviews.iter().map(|(at, review)| self::review(*at, review)).collect(),
         waiting_for,
+        until: left.map(|left| now.wall.plus(left).to_seconds()),
+    }
+}
+
+/// The state, and why it ended if it did.
+fn state(story: &Story, now: &Moment) -> (&'static str, Option<&'static str>) {
+    let Story { grant, end, closed, .. } = story;
+    match (grant, end) {
+        (Some(_), Some(end)) => ("ended", Some(end.why.as_str())),
+        (Some(grant), None) => match &grant.time {
+            Time::Scheduled { .. } => ("scheduled", None),
+            Time::Open { window } if window.remaining(now).is_zero() => ("ended", Some("expired")),
+            Time::Open { .. } => ("active", None),
+        },
+        (None, _) => match closed {
+            Some((_, how)) => ("ended", Some(how.as_str())),
+            None => ("pending", None),
+        },
+    }
+}
+
+fn review(at: Utc, review: &Review) -> manager::Review {
+    let Review { by, decision, stage, method, narrow, note, .. } = review;
+    manager::Review {
+        by: by.to_string(),
+        decision: decision.as_str().to_owned(),
+        stage: stage.clone(),
+        method: method.to_string(),
+        at: at.to_seconds(),
+        seconds: narrow.duration.map(|most| most.as_secs()),
+        services: narrow.services.as_ref().map(words),
+        uses: narrow.uses.map(NonZeroU32::get),
+        note: note.as_ref().map(ToString::to_string),
+    }
+}
+
+/// What has ended, and whether by this very order.
+pub(super) fn revoked(entry: manager::Entry, changed: bool) -> manager::Revoked {
+    manager::Revoked {
+        id: entry.grant.unwrap_or(entry.request),
+        state: entry.state,
+        ended: entry.ended.unwrap_or_default(),
+        changed,
+    }
+}
+
+/// A lock.
+pub(super) fn lock(lock: &Lock) -> manager::Lock {
+    let Lock { scope, message, by, at, duration } = lock;
+    manager::Lock {
+        scope: scope.to_string(),
+        message: message.as_ref().map(ToString::to_string),
+        by: by.to_string(),
+        at: at.wall.to_seconds(),
+        until: duration.map(|duration| at.wall.plus(duration).to_seconds()),
+    }
+}
+
+fn words(services: &BTreeSet<ServiceName>) -> Vec<String> {
+    services.iter().map(ToString::to_string).collect()
+}
+
+const fn times(uses: Uses) -> Option<u32> {
+    match uses {
+        Uses::Unlimited => None,
+        Uses::Times(times) => Some(times.get()),
     }
 }
 
@@ -179,7 +246,6 @@ pub(super) fn role(role: &Role) -> manager::Role {
             None => format!("fits {}", rule.pattern()),
         }),
         emergency: role.emergency,
-        not_yet: role.not_yet().map(ToOwned::to_owned),
     }
 }
 

@@ -11,6 +11,7 @@ use zbus::object_server::Interface;
 
 use super::admin::Admin;
 use super::gate::Gate;
+use super::review::Review;
 use super::user::User;
 use super::{App, Error, InFlight, Origin, Ration};
 use crate::clock::Clock;
@@ -36,13 +37,15 @@ fn served() -> String {
         runtime: zruntime::SharedRuntime::current().unwrap(),
         store,
         in_flight: Arc::new(InFlight::default()),
-        ration: Ration::default(),
+        ration: Ration::of_questions(),
+        filing: Ration::of_requests(),
         sessions: crate::session_of::Sessions::default(),
     });
     let origin = Origin::Bus;
     let mut xml = String::from("<node>\n");
     Gate { app: Arc::clone(&app), origin, asked: None }.introspect_to_writer(&mut xml, 2);
     User { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
+    Review { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
     Admin { app, origin }.introspect_to_writer(&mut xml, 2);
     xml + "</node>\n"
 }
@@ -67,6 +70,7 @@ fn the_manual_explains_every_word_that_an_answer_can_carry() {
 fn the_interfaces_have_the_names_of_the_contract() {
     assert_eq!(Gate::name(), gate::INTERFACE);
     assert_eq!(User::name(), manager::USER_INTERFACE);
+    assert_eq!(Review::name(), manager::REVIEW_INTERFACE);
     assert_eq!(Admin::name(), manager::ADMIN_INTERFACE);
     assert!(OBJECT_PATH.ends_with("Jit1") && BUS_NAME.ends_with("Jit1"));
 }

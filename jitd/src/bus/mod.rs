@@ -7,6 +7,7 @@ mod contract_tests;
 pub(crate) mod gate;
 mod origin;
 pub(crate) mod private;
+pub(crate) mod review;
 pub(crate) mod system;
 pub(crate) mod user;
 mod wire;
@@ -33,7 +34,10 @@ pub(crate) struct App {
     pub(crate) runtime: SharedRuntime,
     pub(crate) store: StorePath,
     pub(crate) in_flight: Arc<InFlight>,
+    /// Questions of unprivileged programs to the gate.
     pub(crate) ration: Ration,
+    /// Requests that people file.
+    pub(crate) filing: Ration,
     pub(crate) sessions: Sessions,
 }
 
@@ -68,7 +72,7 @@ impl From<CannotDecide> for Error {
 
 impl From<NotDone> for Error {
     fn from(err: NotDone) -> Self {
-        use jit_core::request::Refusal;
+        use jit_core::order::Refusal;
         match err {
             NotDone::Cannot(err) => err.into(),
             NotDone::Trial(why) => why.into(),
@@ -81,12 +85,20 @@ impl From<NotDone> for Error {
                     Refusal::NotFound(_) => Self::NotFound(text),
                     Refusal::NoSuchRole(_)
                     | Refusal::NotEligible { .. }
-                    | Refusal::NotYet { .. }
                     | Refusal::Reason { .. }
+                    | Refusal::Start { .. }
+                    | Refusal::Emergency { .. }
+                    | Refusal::ReviewOwed { .. }
+                    | Refusal::NotOpen(_)
+                    | Refusal::AlreadyExtending(_)
                     | Refusal::TermsChanged(_)
+                    | Refusal::OtherDigest(_)
+                    | Refusal::Locked(_)
+                    | Refusal::NotLocked(_)
                     | Refusal::TooLong { .. }
+                    | Refusal::TooManyOfYours
                     | Refusal::TooManyPending => Self::Refused(text),
-                    Refusal::IdTaken => Self::Busy(text),
+                    Refusal::IdTaken | Refusal::Raced(_) => Self::Busy(text),
                 }
             }
         }

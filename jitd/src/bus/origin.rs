@@ -103,26 +103,40 @@ impl Drop for Place {
     }
 }
 
-/// How often an unprivileged program may ask the gate. Each answer may be a record, and no user's loop may fill
-/// the disk that everybody's logins need.
-#[derive(Debug, Default)]
+/// How often one user may do something that may leave a record: no user's loop may fill the disk that everybody's
+/// logins need.
+#[derive(Debug)]
 pub(crate) struct Ration {
-    asked: Mutex<HashMap<Uid, (u32, u64)>>,
+    /// So often.
+    most: u32,
+    /// In so many milliseconds.
+    span: u64,
+    what: &'static str,
+    taken: Mutex<HashMap<Uid, (u32, u64)>>,
 }
 
-const PER_SPAN: u32 = 20;
-const SPAN: u64 = 60_000;
-
 impl Ration {
-    /// Takes one of the caller's questions of this minute, or says that they are spent. `now` is the boot clock's,
-    /// in milliseconds.
+    /// Questions to the gate by whoever is not root: 20 a minute.
+    pub(crate) fn of_questions() -> Self {
+        Self::new(20, 60_000, "questions a minute are answered; try again in a minute")
+    }
+
+    /// Requests, each of which is a record and somebody's work: 30 an hour.
+    pub(crate) fn of_requests() -> Self {
+        Self::new(30, 3_600_000, "requests an hour are taken from one person; try again later")
+    }
+
+    fn new(most: u32, span: u64, what: &'static str) -> Self {
+        Self { most, span, what, taken: Mutex::default() }
+    }
+
+    /// Takes one of the caller's share, or says that it is spent. `now` is the boot clock's, in milliseconds.
     pub(crate) fn take(&self, uid: Uid, now: u64) -> Result<(), Error> {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, (_, since)| now.saturating_sub(*since) < SPAN);
-        let (count, _) = asked.entry(uid).or_insert((0, now));
-        if *count >= PER_SPAN {
-            let text = format!("{PER_SPAN} questions a minute are answered; try again in a minute");
-            return Err(Error::Busy(text));
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.retain(|_, (_, since)| now.saturating_sub(*since) < self.span);
+        let (count, _) = taken.entry(uid).or_insert((0, now));
+        if *count >= self.most {
+            return Err(Error::Busy(format!("{} {}", self.most, self.what)));
         }
         *count += 1;
         Ok(())
@@ -146,14 +160,14 @@ mod tests {
 
     #[test]
     fn one_users_loop_is_cut_off_and_nobody_elses_question_with_it() {
-        let ration = Ration::default();
+        let ration = Ration::of_questions();
         let (maria, erik) = (Uid::try_from(1001).unwrap(), Uid::try_from(1002).unwrap());
         let start = 5_000;
-        for _ in 0..PER_SPAN {
+        for _ in 0..ration.most {
             ration.take(maria, start).unwrap();
         }
         assert!(ration.take(maria, start).is_err());
         assert!(ration.take(erik, start).is_ok());
-        assert!(ration.take(maria, start + SPAN).is_ok());
+        assert!(ration.take(maria, start + ration.span).is_ok());
     }
 }

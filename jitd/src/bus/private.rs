@@ -110,7 +110,7 @@ async fn answer(
 }
 
 /// Waits for either.
-async fn or(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
+pub(super) async fn or(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
     let (mut first, mut second) = (pin!(first), pin!(second));
     poll_fn(|context| {
         if first.as_mut().poll(context).is_ready() || second.as_mut().poll(context).is_ready() {

@@ -6,11 +6,14 @@ use std::time::Duration;
 use jit_proto::{BUS_NAME, OBJECT_PATH, SYSTEM_BUS_SOCKET};
 use zbus::connection::Builder;
 use zbus::fdo::{RequestNameFlags, RequestNameReply};
+use zbus::object_server::SignalEmitter;
 use zbus::{Address, Connection};
 use zruntime::SharedRuntime;
 
 use super::admin::Admin;
 use super::gate::Gate;
+use super::private::or;
+use super::review::Review;
 use super::user::User;
 use super::{App, Origin};
 use crate::log;
@@ -33,6 +36,7 @@ async fn connect(app: &Arc<App>) -> Result<Connection, NotOnBus> {
     let connection = Builder::address(address)
         .serve_at(OBJECT_PATH, Gate { app: Arc::clone(app), origin, asked: None })
         .serve_at(OBJECT_PATH, User { app: Arc::clone(app), origin })
+        .serve_at(OBJECT_PATH, Review { app: Arc::clone(app), origin })
         .serve_at(OBJECT_PATH, Admin { app: Arc::clone(app), origin })
         .build()
         .await?;
@@ -56,12 +60,25 @@ pub(crate) async fn stay(app: Arc<App>, runtime: SharedRuntime, on_bus: Arc<zrun
             Ok(connection) => {
                 on_bus.notify(usize::MAX);
                 app.sessions.on_bus(Some(connection.clone()));
-                connection.closed().await;
+                or(connection.closed(), announce(&app, &connection)).await;
                 app.sessions.on_bus(None);
                 log::warning("the system bus has gone; jitctl cannot reach jitd until it is back");
             }
             Err(err) => log::warning(format_args!("not on the system bus: {err}; trying again")),
         }
         runtime.sleep(RETRY).await;
+    }
+}
+
+/// Names the requests about which something has changed, and nothing else of them.
+async fn announce(app: &App, connection: &Connection) {
+    let Ok(emitter) = SignalEmitter::new(connection, OBJECT_PATH) else { return connection.closed().await };
+    loop {
+        let ready = app.desk.changes.ready.listen();
+        for request in app.desk.changes.take() {
+            // A bus that takes no signals is about to go; whoever follows looks again every few seconds.
+            drop(User::changed(&emitter, &request.to_string()).await);
+        }
+        ready.await;
     }
 }

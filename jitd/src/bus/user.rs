@@ -4,23 +4,31 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jit_core::decide::{Known, Question};
 use jit_core::duration::Human;
-use jit_core::event::Login;
+use jit_core::event::{Event, Login};
+use jit_core::order::{Here, Refusal};
+use jit_core::person::Caller;
 use jit_core::policy::Subject;
+use jit_core::request::{self, ExtendOrder, RequestOrder};
+use jit_core::review::is_asked;
+use jit_core::taking_back::{self, Target};
 use jit_core::when::parse_when;
 use jit_proto::gate::Stage;
 use jit_proto::manager;
-use jit_proto::words::{GrantId, RequestId, ServiceName, UserName};
+use jit_proto::words::{GrantId, Reason, RequestId, ServiceName, UserName};
 use serde::Serialize;
 use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 
+use super::review::to_review;
 use super::{App, Error, Origin, Places, answer};
-use crate::desk::Source;
+use crate::desk::{NotDone, Source};
 use crate::sink;
-use crate::store::rows::{self, Filter};
+use crate::store::rows::{self, Filter, Story};
 use crate::store::{StoreError, StorePath};
 use crate::who::Peer;
 
@@ -123,18 +131,87 @@ impl User {
     ) -> Result<String, Error> {
         let request = request_id(id)?;
         let (caller, _, _places) = self.account(connection, &header).await?;
-        let see_all = may_read_all(&self.app, &caller);
-        let story = read(&self.app.store, move |store| rows::story(store, request)).await?;
-        match story {
-            Some(story) if see_all || is_about(&story, &caller) => {
-                let desk = &self.app.desk;
-                json(&answer::entry(&story, desk.waiting_for(request), &desk.now()))
-            }
-            _ => Err(Error::NotFound(format!(
-                "there is no request or grant {id}; 'jitctl list --all' shows yours"
-            ))),
-        }
+        let story = story_for(&self.app, request, &caller).await?;
+        let story = story.ok_or_else(|| {
+            Error::NotFound(format!("there is no request or grant {id}; 'jitctl list --all' shows yours"))
+        })?;
+        json(&self.entry(&story))
     }
+
+    /// Asks for a role for the caller. 0 seconds is the role's default, an empty start means once it is approved.
+    #[zbus(out_args("json"))]
+    async fn request(
+        &self,
+        role: &str,
+        seconds: u64,
+        start: &str,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let (role, reason) = (role.parse().map_err(invalid)?, reason.parse().map_err(invalid)?);
+        let start = (!start.is_empty()).then(|| start.parse()).transpose().map_err(invalid)?;
+        let duration = seconds_of(seconds);
+        let (caller, peer, _places) = self.asker(connection, &header).await?;
+        let id = random_id()?;
+        let beneficiary = caller.account.clone();
+        let order = RequestOrder { beneficiary, role, duration, start, reason, id };
+        self.filed(peer, id, |here| request::file(here, &caller, order)).await
+    }
+
+    /// Asks to go on where a window of the caller's ends, through the same stages.
+    #[zbus(out_args("json"))]
+    async fn extend(
+        &self,
+        id: &str,
+        seconds: u64,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let (base, reason) = (request_id(id)?, reason.parse().map_err(invalid)?);
+        let duration = seconds_of(seconds);
+        let (caller, peer, _places) = self.asker(connection, &header).await?;
+        let id = random_id()?;
+        let beneficiary = caller.account.clone();
+        let order = ExtendOrder { beneficiary, grant: base.into(), duration, reason, id };
+        self.filed(peer, id, |here| request::extend(here, &caller, order)).await
+    }
+
+    /// Takes a request of the caller's own back before it has opened.
+    #[zbus(out_args("json"))]
+    async fn withdraw(
+        &self,
+        id: &str,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let request = request_id(id)?;
+        let reason = optional_reason(reason)?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        self.ended(peer, &caller, request, |here| taking_back::withdraw(here, &caller, request, reason)).await
+    }
+
+    /// Gives a window of the caller's own back before its end.
+    #[zbus(out_args("json"))]
+    async fn done(
+        &self,
+        id: &str,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let request = request_id(id)?;
+        let reason = optional_reason(reason)?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let target = Target::Grant(request.into());
+        self.ended(peer, &caller, request, |here| taking_back::done(here, &caller, target, reason)).await
+    }
+
+    /// Something about a request has changed. Whoever may see it looks.
+    #[zbus(signal)]
+    pub(crate) async fn changed(emitter: &SignalEmitter<'_>, id: &str) -> zbus::Result<()>;
 
     /// How jitd is, and the caller's windows.
     #[zbus(out_args("json"))]
@@ -147,7 +224,7 @@ impl User {
         let trouble = desk.trouble();
         // Without a policy `trouble` says why; status must answer all the same.
         let known = desk.policy().ok();
-        let (caller, _, _places) = self.account(connection, &header).await?;
+        let (caller, peer, _places) = self.account(connection, &header).await?;
         let see_all = may_read_all(&self.app, &caller);
         let active = match self.entries(false, &caller).await {
             Ok(entries) => entries.into_iter().filter(|entry| entry.state == "active").collect(),
@@ -179,6 +256,15 @@ impl User {
                 Human(left)
             ));
         }
+        let (to_review, locks) = match peer.caller(self.app.names(peer), desk.groups()).await {
+            Ok(caller) => desk
+                .look(|here| {
+                    let locks = here.state.locks().values().filter(|lock| lock.holds(here.now));
+                    (to_review(here, &caller).count(), locks.map(answer::lock).collect())
+                })
+                .unwrap_or_default(),
+            Err(_) => (0, Vec::new()),
+        };
         let records = desk.next_seq().filter(|_| see_all);
         let unsent = match records {
             Some(next) => Some(unsent(&self.app.store, next).await?),
@@ -191,6 +277,8 @@ impl User {
             notes,
             policy: answer::summary(known.as_ref(), files_current, trial),
             active,
+            to_review,
+            locks,
             audit_records: records,
             unsent,
         })
@@ -295,15 +383,83 @@ impl User {
         }
     }
 
+    async fn caller(
+        &self,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(Caller, Peer, Places), Error> {
+        let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
+        let caller = peer.caller(self.app.names(peer), self.app.desk.groups()).await?;
+        Ok((caller, peer, places))
+    }
+
+    /// A caller who asks for something; each gets so many requests.
+    async fn asker(
+        &self,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(Caller, Peer, Places), Error> {
+        let (caller, peer, places) = self.caller(connection, header).await?;
+        self.app.filing.take(caller.person().uid, self.app.desk.now().boot)?;
+        Ok((caller, peer, places))
+    }
+
+    fn entry(&self, story: &Story) -> manager::Entry {
+        let desk = &self.app.desk;
+        answer::entry(story, desk.waits(story.request.id), &desk.now())
+    }
+
+    /// Files what is asked for, and says what has become of it.
+    async fn filed(
+        &self,
+        peer: Peer,
+        id: RequestId,
+        judge: impl FnOnce(Here<'_>) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<String, Error> {
+        let ticket = self.app.desk.order(peer.actor(), judge)?;
+        ticket.durable().await.map_err(Error::unconfirmed)?;
+        let story = read(&self.app.store, move |store| rows::story(store, id)).await?;
+        json(&self.entry(&story.ok_or_else(|| Error::NotFound(id.to_string()))?))
+    }
+
+    /// Ends what is the caller's own, and says how it ended. What had ended before stays as it ended.
+    async fn ended(
+        &self,
+        peer: Peer,
+        caller: &Caller,
+        id: RequestId,
+        judge: impl FnOnce(Here<'_>) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<String, Error> {
+        let changed = match self.app.desk.order(peer.actor(), judge) {
+            Ok(ticket) => ticket.durable().await.map_err(Error::unconfirmed).map(|()| None)?,
+            Err(NotDone::Refused(refusal @ Refusal::NotFound(_))) => Some(refusal),
+            Err(err) => return Err(err.into()),
+        };
+        let story = read(&self.app.store, move |store| rows::story(store, id)).await?;
+        let story = story.filter(|story| is_about(story, &caller.account));
+        match (changed, story) {
+            (changed, Some(story)) => {
+                let entry = self.entry(&story);
+                // It is there and was not ended: a window is not withdrawn, a request is not given back.
+                if changed.is_some() && entry.ended.is_none() {
+                    let state = entry.state;
+                    let order = if state == "pending" { "withdraw" } else { "done" };
+                    return Err(Error::Refused(format!("{id} is {state}; end it with: jitctl {order} {id}")));
+                }
+                json(&answer::revoked(entry, changed.is_none()))
+            }
+            (Some(refusal), None) => Err(NotDone::Refused(refusal).into()),
+            (None, None) => Err(Error::NotFound(id.to_string())),
+        }
+    }
+
     async fn entries(&self, all: bool, caller: &Subject) -> Result<Vec<manager::Entry>, Error> {
         let uid = (!may_read_all(&self.app, caller)).then_some(caller.uid);
         let stories = read(&self.app.store, move |store| rows::stories(store, Filter { all, uid })).await?;
-        let desk = &self.app.desk;
-        let now = desk.now();
         let entries = stories
             .iter()
             .filter(|story| uid.is_none() || is_about(story, caller))
-            .map(|story| answer::entry(story, desk.waiting_for(story.request.id), &now));
+            .map(|story| self.entry(story));
         Ok(if all { entries.collect() } else { entries.filter(|entry| entry.state != "ended").collect() })
     }
 }
@@ -312,9 +468,34 @@ fn may_read_all(app: &App, caller: &Subject) -> bool {
     caller.uid.is_root() || app.desk.may_read_all(caller)
 }
 
-fn is_about(story: &rows::Story, caller: &Subject) -> bool {
+fn is_about(story: &Story, caller: &Subject) -> bool {
     let beneficiary = &story.request.beneficiary;
     beneficiary.uid == caller.uid && beneficiary.name == caller.name
+}
+
+/// A request, for somebody who may see it: whose it is, who is asked about it, admins and auditors.
+pub(super) async fn story_for(app: &App, id: RequestId, caller: &Subject) -> Result<Option<Story>, Error> {
+    let story = read(&app.store, move |store| rows::story(store, id)).await?;
+    Ok(story.filter(|story| {
+        may_read_all(app, caller)
+            || is_about(story, caller)
+            || app.desk.look(|here| is_asked(here.policy, &story.request, caller)).unwrap_or(false)
+    }))
+}
+
+fn seconds_of(seconds: u64) -> Option<Duration> {
+    (seconds != 0).then(|| Duration::from_secs(seconds))
+}
+
+/// What may be left empty.
+pub(super) fn optional_reason(reason: &str) -> Result<Option<Reason>, Error> {
+    (!reason.is_empty()).then(|| reason.parse()).transpose().map_err(invalid)
+}
+
+/// A fresh id.
+pub(super) fn random_id() -> Result<RequestId, Error> {
+    let bits = getrandom::u64().map_err(|err| Error::CannotDecide(format!("no random id: {err}")))?;
+    Ok(RequestId::from_bits(bits))
 }
 
 async fn unsent(store: &StorePath, next: u64) -> Result<Vec<(String, u64)>, Error> {

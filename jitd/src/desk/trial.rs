@@ -5,7 +5,7 @@ use std::time::Duration;
 use jit_core::clock::{Moment, Utc};
 use jit_core::decide::{Answer, Question};
 use jit_core::event::{Actor, Event};
-use jit_core::request::{self, Caller};
+use jit_core::person::Caller;
 use jit_core::trial::{self, BackWhy, LoginSession, NewLogins, NoTrial};
 
 use super::{CannotDecide, Desk, InForce, NotDone, Open, Source, texts};
@@ -53,7 +53,8 @@ impl Desk {
     /// Keeps the policy on trial, on the word of somebody who came in under it.
     pub(crate) fn confirm_policy(&self, caller: &Caller, actor: Actor) -> Result<Ticket, NotDone> {
         self.with_policy(|open, now| {
-            request::admin(&open.policy_in_force()?.policy, caller)?;
+            let policy = std::sync::Arc::clone(&open.policy_in_force()?.policy);
+            self.here(&policy, &open.state, now).admin(caller)?;
             let session = session_of(actor);
             let digest = trial::confirm(&open.state, &open.trial.logins, session).map_err(NotDone::Trial)?;
             let ticket = self.commit(open, Some(actor), now, vec![Event::PolicyConfirmed { digest }])?;

@@ -67,9 +67,10 @@ impl StorePath {
         // FULL: a commit is on disk before it is answered. One writer, but readers may hold a lock briefly.
         store.pragma_update(None, "journal_mode", "WAL")?;
         store.pragma_update(None, "synchronous", "FULL")?;
-        store.pragma_update(None, "foreign_keys", true)?;
         store.busy_timeout(std::time::Duration::from_secs(2))?;
+        store.pragma_update(None, "foreign_keys", false)?;
         schema::prepare(&mut store)?;
+        store.pragma_update(None, "foreign_keys", true)?;
         store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(store)
     }

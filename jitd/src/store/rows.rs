@@ -7,7 +7,7 @@ use jit_core::digest::Digest;
 use jit_core::event::{PolicyText, Review};
 use jit_core::grant::{Claim, End, EndWhy, Grant};
 use jit_core::request::Request;
-use jit_core::state::{Pending, Row, State};
+use jit_core::state::{Closed, Pending, Row, State, Stored};
 use jit_core::trial::Tried;
 use jit_proto::manager::LIST_LIMIT;
 use jit_proto::words::{RequestId, Uid};
@@ -28,6 +28,7 @@ pub(crate) fn write_record(change: &Transaction<'_>, record: &Encoded) -> Result
 }
 
 /// Writes one changed row.
+#[allow(clippy::too_many_lines, reason = "one arm for each kind of row, and they are many")]
 pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), StoreError> {
     match row {
         Row::Request(request) => {
@@ -45,10 +46,25 @@ pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), Store
                     ":bytes": request.bytes(),
                 })?;
         }
-        Row::Withdrawn { request, at } => {
+        Row::Closed { request, at, how } => {
             change
-                .prepare_cached("UPDATE request SET state = 'withdrawn', closed = ?2 WHERE id = ?1")?
-                .execute(params![request.to_string(), at.to_string()])?;
+                .prepare_cached(
+                    "UPDATE request SET state = 'closed', closed = ?2, how = ?3 WHERE id = ?1 AND state = 'pending'",
+                )?
+                .execute(params![request.to_string(), at.to_string(), how.as_str()])?;
+        }
+        Row::Settled { request } => {
+            change
+                .prepare_cached("UPDATE request SET state = 'opened' WHERE id = ?1 AND state = 'owed'")?
+                .execute([request.to_string()])?;
+        }
+        Row::Discounted { request, by, at } => {
+            change
+                .prepare_cached(
+                    "UPDATE review SET discounted = ?3
+                     WHERE request = ?1 AND discounted IS NULL AND json_extract(body, '$.by.name') = ?2",
+                )?
+                .execute(params![request.to_string(), by.name.as_str(), at.to_string()])?;
         }
         Row::Review { request, at, review } => {
             change
@@ -56,9 +72,10 @@ pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), Store
                 .execute(params![request.to_string(), at.to_string(), json("review", review)?])?;
         }
         Row::Grant(grant) => {
-            change
-                .prepare_cached("UPDATE request SET state = 'opened' WHERE id = ?1")?
-                .execute([grant.request().to_string()])?;
+            change.prepare_cached("UPDATE request SET state = ?2 WHERE id = ?1")?.execute([
+                grant.request().to_string().as_str(),
+                if grant.emergency { "owed" } else { "opened" },
+            ])?;
             change
                 .prepare_cached("INSERT INTO grant_ (id, request, body, used) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![
@@ -67,6 +84,27 @@ pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), Store
                     json("grant_", grant)?,
                     grant.used
                 ])?;
+        }
+        Row::Began(grant) => {
+            change
+                .prepare_cached("UPDATE grant_ SET body = ?2 WHERE id = ?1")?
+                .execute([grant.id.to_string(), json("grant_", grant)?])?;
+        }
+        Row::Lock(lock) => {
+            change
+                .prepare_cached("INSERT OR REPLACE INTO lock (scope, body) VALUES (?1, ?2)")?
+                .execute([lock.scope.to_string(), json("lock", lock)?])?;
+        }
+        Row::LockGone(scope) => {
+            change.prepare_cached("DELETE FROM lock WHERE scope = ?1")?.execute([scope.to_string()])?;
+        }
+        Row::Session(session) => {
+            change
+                .prepare_cached("INSERT INTO session (id, body) VALUES (?1, ?2)")?
+                .execute(params![to_i64(session.id), json("session", session)?])?;
+        }
+        Row::SessionGone(id) => {
+            change.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([to_i64(*id)])?;
         }
         Row::Used { grant, used } => {
             change
@@ -136,13 +174,10 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
     let claims = bodies::<Claim>(store, "claim", "SELECT body FROM claim ORDER BY id")?;
-    let requests =
-        bodies::<Request>(store, "request", "SELECT body FROM request WHERE state = 'pending' ORDER BY id")?;
-    let mut pending = Vec::new();
-    for request in requests {
-        let reviews = reviews_of(store, request.id)?.into_iter().map(|(_, review)| review).collect();
-        pending.push(Pending { request, reviews });
-    }
+    let pending = reviewable(store, "SELECT body FROM request WHERE state = 'pending' ORDER BY id")?;
+    let owed = reviewable(store, "SELECT body FROM request WHERE state = 'owed' ORDER BY id")?;
+    let locks = bodies(store, "lock", "SELECT body FROM lock ORDER BY scope")?;
+    let sessions = bodies(store, "session", "SELECT body FROM session ORDER BY id")?;
     let next_seq = check_end_of_log(store)?;
     let tried = bodies::<Tried>(store, "tried", "SELECT body FROM tried")?.pop();
     let before = match &tried {
@@ -153,7 +188,8 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
         }
         Some(Tried::WentBack { .. }) | None => None,
     };
-    let state = State::restore(grants, pending, claims, next_seq).with_tried(tried);
+    let state = State::restore(Stored { grants, pending, owed, claims, locks, sessions, next_seq });
+    let state = state.with_tried(tried);
     Ok(Loaded { state, policy: policy(store, None)?, before })
 }
 
@@ -167,6 +203,16 @@ fn policy(store: &Connection, digest: Option<Digest>) -> Result<Option<StoredPol
         .optional()?
         .map(|(at, files)| Ok(StoredPolicy { at: utc("policy", &at)?, files: parse("policy", &files)? }))
         .transpose()
+}
+
+/// Requests with the reviews of them that count.
+fn reviewable(store: &Connection, query: &str) -> Result<Vec<Pending>, StoreError> {
+    let requests = bodies::<Request>(store, "request", query)?;
+    let with_reviews = requests.into_iter().map(|request| {
+        let reviews = reviews_of(store, request.id)?.into_iter().map(|(_, review)| review).collect();
+        Ok(Pending { request, reviews })
+    });
+    with_reviews.collect()
 }
 
 /// The next sequence number. The last record has the leaf that was written with it; reading the whole log is for
@@ -195,8 +241,10 @@ pub(crate) struct Story {
     pub(crate) grant: Option<Grant>,
     /// The end of the grant.
     pub(crate) end: Option<End>,
-    /// When the request was withdrawn.
-    pub(crate) withdrawn: Option<Utc>,
+    /// When and how the request ended without having opened.
+    pub(crate) closed: Option<(Utc, Closed)>,
+    /// Whether it opened as an emergency whose review is owed.
+    pub(crate) owed: bool,
 }
 
 /// Which requests `list` wants.
@@ -214,7 +262,7 @@ pub(crate) fn stories(store: &Connection, filter: Filter) -> Result<Vec<Story>, 
     let mut ids = store
         .prepare(
             "SELECT request.id FROM request LEFT JOIN grant_ ON grant_.request = request.id
-             WHERE (:all OR request.state = 'pending' OR (grant_.id IS NOT NULL AND grant_.ended IS NULL))
+             WHERE (:all OR request.state IN ('pending', 'owed') OR (grant_.id IS NOT NULL AND grant_.ended IS NULL))
                AND (:uid IS NULL OR request.uid = :uid)
              ORDER BY filed DESC, request.id LIMIT :limit",
         )?
@@ -235,12 +283,17 @@ pub(crate) fn stories(store: &Connection, filter: Filter) -> Result<Vec<Story>, 
 /// One request and what became of it.
 pub(crate) fn story(store: &Connection, id: RequestId) -> Result<Option<Story>, StoreError> {
     let row = store
-        .prepare_cached("SELECT body, closed FROM request WHERE id = ?1")?
-        .query_row([id.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))
+        .prepare_cached("SELECT body, closed, how, state = 'owed' FROM request WHERE id = ?1")?
+        .query_row([id.to_string()], |row| {
+            let closed: Option<String> = row.get(1)?;
+            let how: Option<String> = row.get(2)?;
+            Ok((row.get::<_, String>(0)?, closed.zip(how), row.get(3)?))
+        })
         .optional()?;
-    let Some((body, closed)) = row else { return Ok(None) };
+    let Some((body, closed, owed)) = row else { return Ok(None) };
     let request: Request = parse("request", &body)?;
-    let withdrawn = closed.map(|at| utc("request", &at)).transpose()?;
+    let closed =
+        closed.map(|(at, how)| Ok::<_, StoreError>((utc("request", &at)?, closing(&how)?))).transpose()?;
     let row = store
         .prepare_cached("SELECT body, used, ended, why FROM grant_ WHERE request = ?1")?
         .query_row([id.to_string()], |row| {
@@ -258,12 +311,20 @@ pub(crate) fn story(store: &Connection, id: RequestId) -> Result<Option<Story>, 
             end = Some(End { at: utc("grant_", &at)?, why });
         }
     }
-    Ok(Some(Story { request, reviews: reviews_of(store, id)?, grant, end, withdrawn }))
+    Ok(Some(Story { request, reviews: reviews_of(store, id)?, grant, end, closed, owed }))
+}
+
+fn closing(how: &str) -> Result<Closed, StoreError> {
+    let known =
+        [Closed::Withdrawn, Closed::Denied, Closed::Lapsed].into_iter().find(|known| known.as_str() == how);
+    known.ok_or_else(|| damaged("request", format!("it ended by {how:?}")))
 }
 
 fn reviews_of(store: &Connection, request: RequestId) -> Result<Vec<(Utc, Review)>, StoreError> {
     store
-        .prepare_cached("SELECT at, body FROM review WHERE request = ?1 ORDER BY rowid")?
+        .prepare_cached(
+            "SELECT at, body FROM review WHERE request = ?1 AND discounted IS NULL ORDER BY rowid",
+        )?
         .query_map([request.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
         .map(|row| {
             let (at, body) = row?;

@@ -86,8 +86,8 @@ pub(crate) trait Keeper {
     fn up(&self);
     /// The store failed: answer nothing but refusals until `up`.
     fn down(&self, why: &StoreError);
-    /// New records are on disk.
-    fn committed(&self);
+    /// New records are on disk: all before this number.
+    fn committed(&self, next_seq: u64);
 }
 
 /// How many seconds to wait before trying a store that failed.
@@ -126,12 +126,13 @@ pub(crate) fn run(path: &StorePath, inbox: &Inbox, keeper: &impl Keeper) {
 fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Connection, StoreError> {
     let mut store = path.open()?;
     let loaded = rows::load(&store)?;
+    let next_seq = loaded.state.next_seq();
     let first = keeper.prepare(loaded).map_err(|what| StoreError::Damaged { table: "state", what })?;
     let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
     write(&change, &first)?;
     change.commit()?;
     keeper.up();
-    keeper.committed();
+    keeper.committed(after(&first).unwrap_or(next_seq));
     Ok(store)
 }
 
@@ -149,7 +150,7 @@ fn work(store: &mut Connection, inbox: &Inbox, keeper: &impl Keeper) -> Result<(
         let mut done = Vec::new();
         let mut stop = false;
         let mut jobs = Some(first);
-        let mut news = false;
+        let mut news = None;
         let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut room = MOST;
         while let Some(job) = jobs.take().or_else(|| inbox.0.try_recv().ok()) {
@@ -157,7 +158,7 @@ fn work(store: &mut Connection, inbox: &Inbox, keeper: &impl Keeper) -> Result<(
             match job {
                 Job::Commit { batch, done: ticket } => {
                     write(&change, &batch)?;
-                    news = true;
+                    news = after(&batch).or(news);
                     done.push(ticket);
                 }
                 Job::Cursor { sink, next } => rows::write_cursor(&change, sink, next)?,
@@ -171,14 +172,19 @@ fn work(store: &mut Connection, inbox: &Inbox, keeper: &impl Keeper) -> Result<(
         for ticket in done {
             let _nobody_waits_for_a_denys_record = ticket.try_send(());
         }
-        if news {
-            keeper.committed();
+        if let Some(next_seq) = news {
+            keeper.committed(next_seq);
         }
         if stop {
             break;
         }
     }
     Ok(())
+}
+
+/// The number behind the last record of a batch.
+fn after(batch: &Batch) -> Option<u64> {
+    batch.records.last().map(|record| record.seq + 1)
 }
 
 fn write(change: &Transaction<'_>, batch: &Batch) -> Result<(), StoreError> {
