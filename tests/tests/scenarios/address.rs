@@ -41,28 +41,28 @@ fn at_the_console(site: &Site, user: &str, command: &str) -> Output {
 }
 
 pub(crate) fn sudo_inherits_it(site: &Site) {
-    with_windows(site, "adele");
-    over_ssh(site, "adele", "sudo -n id -un").admits("root");
-    over_ssh(site, "adele", "sudo -n -i id -un").admits("root");
+    with_windows(site, "aurora");
+    over_ssh(site, "aurora", "sudo -n id -un").admits("root");
+    over_ssh(site, "aurora", "sudo -n -i id -un").admits("root");
 
     // At the console the same person has the same window, and no address.
-    let console = at_the_console(site, "adele", "sudo -n id -un");
-    console.says("I-am-1-adele").does_not_say("root\r\n");
-    let lies = at_the_console(site, "adele", &format!("env {LIES} sudo -n id -un"));
-    lies.says("I-am-1-adele").does_not_say("root\r\n");
-    let said = site.module_said("user=\"adele\"");
+    let console = at_the_console(site, "aurora", "sudo -n id -un");
+    console.says("I-am-1-aurora").does_not_say("root\r\n");
+    let lies = at_the_console(site, "aurora", &format!("env {LIES} sudo -n id -un"));
+    lies.says("I-am-1-aurora").does_not_say("root\r\n");
+    let said = site.module_said("user=\"aurora\"");
     assert!(said.contains("reason=\"other-address\""), "{said}");
     // Nor has a process of theirs that belongs to no login.
-    site.machine.as_user("adele", "sudo -n id -un").is_shut();
-    site.machine.as_user("adele", &format!("env {LIES} sudo -n id -un")).is_shut();
+    site.machine.as_user("aurora", "sudo -n id -un").is_shut();
+    site.machine.as_user("aurora", &format!("env {LIES} sudo -n id -un")).is_shut();
 
     // As check and explain have it, by the address that is named.
     let check =
-        |from: &str| -> Check { read(&site.shell(&format!("jitctl --json check sudo adele {from}"))) };
+        |from: &str| -> Check { read(&site.shell(&format!("jitctl --json check sudo aurora {from}"))) };
     assert_eq!(check("--from 127.0.0.1").verdict.as_str(), "allow");
     assert_eq!(check("--from 10.0.0.1").reason, "other-address");
     assert_eq!(check("").reason, "other-address");
-    site.shell("jitctl explain adele sudo").exits(1).says("for other addresses").says("127.0.0.0/8");
+    site.shell("jitctl explain aurora sudo").exits(1).says("for other addresses").says("127.0.0.0/8");
 }
 
 pub(crate) fn a_restarted_jitd_asks_logind(site: &Site) {
