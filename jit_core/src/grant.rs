@@ -311,3 +311,40 @@ pub enum ClaimKind {
 
 /// How long a held claim waits for its session.
 pub const CLAIM_LIFE: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the first store wrote.
+    const FIRST: &str = r#"{"id":"g-00000001","user":"maria","uid":1001,"role":"shell","services":["sshd"],
+        "terms":"00000000000000000000000000000000000000000000000000000000000000aa",
+        "window":{"start":{"time":"2026-11-23T06:50:33Z","boot_ms":5,
+            "boot_id":"6f8e4c1a-0000-4000-8000-00000000000a"},"duration":3600},
+        "uses":"unlimited","used":1}"#;
+
+    #[test]
+    fn a_grant_that_an_earlier_version_wrote_reads_as_an_open_window() {
+        let grant: Grant = serde_json::from_str(FIRST).unwrap();
+        assert_eq!(grant.window().map(|window| window.duration), Some(Duration::from_hours(1)));
+        assert!(grant.extends.is_none() && !grant.emergency);
+        let read: serde_json::Value = serde_json::from_str(FIRST).unwrap();
+        assert_eq!(serde_json::to_value(&grant).unwrap(), read, "and is written as it was");
+    }
+
+    #[test]
+    fn a_scheduled_grant_reads_back_as_it_was_written() {
+        let mut grant: Grant = serde_json::from_str(FIRST).unwrap();
+        let since = grant.window().unwrap().start.clone();
+        for begins in [
+            Begins::At(since.wall),
+            Begins::AtFirstUse { lapse: Duration::from_hours(24) },
+            Begins::After("g-00000002".parse().unwrap()),
+        ] {
+            let scheduled = Scheduled { since: since.clone(), begins, duration: Duration::from_hours(1) };
+            grant.time = Time::Scheduled { scheduled };
+            let text = serde_json::to_string(&grant).unwrap();
+            assert_eq!(serde_json::from_str::<Grant>(&text).unwrap(), grant, "{text}");
+        }
+    }
+}

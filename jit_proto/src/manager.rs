@@ -258,7 +258,8 @@ pub struct Status {
     pub locks: Vec<Lock>,
     /// Records in the audit log; absent unless the caller may read it.
     pub audit_records: Option<u64>,
-    /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above.
+    /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above. A log
+    /// that is off is not named.
     pub unsent: Option<Vec<(String, u64)>>,
 }
 

@@ -10,12 +10,14 @@ mod desk;
 mod desk_tests;
 mod files;
 mod log;
+mod motd;
 mod notify;
 mod recovery;
 mod session_of;
 mod settings;
 mod sink;
 mod store;
+mod terminals;
 mod who;
 
 use std::fs;
@@ -32,6 +34,7 @@ use zruntime::signal::{Signal, Signals};
 use bus::{App, InFlight, Ration};
 use clock::Clock;
 use desk::{Desk, Load, NotLoaded};
+use motd::Motd;
 use settings::Settings;
 use store::StorePath;
 use store::writer;
@@ -137,6 +140,10 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let system = runtime
         .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
     let due = runtime.spawn("due", keep_time(Arc::clone(&app), runtime.clone()));
+    let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
+    let terminals = settings
+        .tell_terminals
+        .then(|| runtime.spawn("terminals", terminals::keep_telling(Arc::clone(&app), runtime.clone())));
 
     // Ready means: on both roads. A bus that is down does not keep us from serving the private one.
     if runtime.timeout(Duration::from_secs(3), wait).await.is_err() {
@@ -150,7 +157,8 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let ticket = app.desk.close();
-    drop((private, system, due));
+    drop((private, system, due, motd, terminals));
+    Motd::default().remove();
     if let Some(ticket) = ticket
         && let Err(err) = ticket.durable().await
     {

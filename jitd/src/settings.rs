@@ -1,4 +1,4 @@
-//! `/etc/jit/jitd.toml`: what this host is called. Everything else about access is policy.
+//! `/etc/jit/jitd.toml`: what this host is called, and how people are told. All that is about access is policy.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,6 +14,8 @@ use crate::files::{BadFile, read_trusted};
 pub(crate) struct Settings {
     /// The name and groups that roles match their `hosts` against.
     pub(crate) host: Host,
+    /// Whether a line on their terminals tells reviewers of requests.
+    pub(crate) tell_terminals: bool,
 }
 
 /// Why the settings were refused.
@@ -36,11 +38,13 @@ pub(crate) enum BadSettings {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     host: Option<HostName>,
     #[serde(default)]
     groups: BTreeSet<HostGroup>,
+    #[serde(default)]
+    tell_terminals: bool,
 }
 
 impl Settings {
@@ -57,7 +61,7 @@ impl Settings {
             Some(name) => name,
             None => machine_name()?,
         };
-        Ok(Self { host: Host { name, groups: file.groups } })
+        Ok(Self { host: Host { name, groups: file.groups }, tell_terminals: file.tell_terminals })
     }
 }
 
@@ -88,6 +92,13 @@ mod tests {
         let file = parse(Path::new("jitd.toml"), b"groups = [\"databases\"]").unwrap();
         assert_eq!(file.groups, ["databases".parse().unwrap()].into());
         assert!(parse(Path::new("jitd.toml"), b"groups = [\"@databases\"]").is_err());
+    }
+
+    #[test]
+    fn terminals_are_left_alone_unless_the_file_says_otherwise() {
+        assert!(!parse(Path::new("jitd.toml"), b"").unwrap().tell_terminals);
+        assert!(parse(Path::new("jitd.toml"), b"tell-terminals = true").unwrap().tell_terminals);
+        assert!(parse(Path::new("jitd.toml"), b"tell-terminals = \"yes\"").is_err());
     }
 
     #[test]

@@ -34,6 +34,8 @@ mod site;
 mod stage;
 #[path = "scenarios/store.rs"]
 mod store;
+#[path = "scenarios/telling.rs"]
+mod telling;
 #[path = "scenarios/trial.rs"]
 mod trial;
 #[path = "scenarios/uses.rs"]
@@ -111,6 +113,12 @@ const SCENARIOS: &[Scenario] = &[
     shared("every_step_is_in_the_journal_and_in_syslog_with_its_fields", audit::both_logs),
     shared("what_people_type_cannot_forge_a_line_or_reach_a_terminal", audit::what_people_type),
     own("a_dead_rsyslog_delays_nothing_and_misses_nothing", audit::a_dead_rsyslog),
+
+    // being told
+    own("a_sites_programs_get_each_event_as_nobody_in_particular_and_what_others_can_write_is_not_run", telling::programs_are_told),
+    own("a_program_that_hangs_is_killed_and_delays_no_decision_and_no_log", telling::a_program_that_hangs),
+    own("the_message_of_the_day_says_how_many_requests_wait_while_they_do", telling::the_message_of_the_day),
+    own("a_reviewer_is_told_on_a_terminal_unless_it_takes_no_messages_and_who_asks_is_not", telling::reviewers_terminals),
 
     // what breaks
     own("when_jitd_cannot_be_started_root_alone_recovers_loudly", recovery::jitd_cannot_be_started),

@@ -267,7 +267,7 @@ impl User {
         };
         let records = desk.next_seq().filter(|_| see_all);
         let unsent = match records {
-            Some(next) => Some(unsent(&self.app.store, next).await?),
+            Some(next) => Some(read(&self.app.store, move |store| sink::unsent(store, next)).await?),
             None => None,
         };
         json(&manager::Status {
@@ -436,7 +436,8 @@ impl User {
             Err(err) => return Err(err.into()),
         };
         let story = read(&self.app.store, move |store| rows::story(store, id)).await?;
-        let story = story.filter(|story| is_about(story, &caller.account));
+        // What was ended by this order is the caller's own, under whichever of their accounts.
+        let story = story.filter(|story| changed.is_none() || is_about(story, &caller.account));
         match (changed, story) {
             (changed, Some(story)) => {
                 let entry = self.entry(&story);
@@ -496,16 +497,6 @@ pub(super) fn optional_reason(reason: &str) -> Result<Option<Reason>, Error> {
 pub(super) fn random_id() -> Result<RequestId, Error> {
     let bits = getrandom::u64().map_err(|err| Error::CannotDecide(format!("no random id: {err}")))?;
     Ok(RequestId::from_bits(bits))
-}
-
-async fn unsent(store: &StorePath, next: u64) -> Result<Vec<(String, u64)>, Error> {
-    read(store, move |store| {
-        sink::NAMES
-            .into_iter()
-            .map(|name| Ok((name.to_owned(), next.saturating_sub(rows::cursor(store, name)?))))
-            .collect()
-    })
-    .await
 }
 
 /// Reads the store off the main thread: a slow disk must not keep a login waiting.

@@ -27,7 +27,7 @@ impl Sink for Journal {
         NAME
     }
 
-    fn send(&mut self, _: &Record, line: &Line) -> Result<(), NotTaken> {
+    fn send(&mut self, _: &Record, line: &Line, _: &[u8]) -> Result<(), NotTaken> {
         send_to(&mut self.socket, SOCKET, &datagram(line))
     }
 }

@@ -1,9 +1,10 @@
-//! Takes the records to the journal and to syslog.
+//! Takes the records to the journal, to syslog and, where an admin has turned that on, to a site's own programs.
 //!
 //! A thread follows the store with a cursor for each log, so a log that is dead delays nothing and misses
 //! nothing: what it did not take is sent when it is back.
 
 mod journal;
+mod notify;
 mod syslog;
 
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -52,16 +53,41 @@ enum NotTaken {
     Failing(std::io::Error),
 }
 
+/// Which records a log is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    /// Every one, from the first.
+    All,
+    /// Those written since it was turned on.
+    New,
+    /// None: it is off. Nothing is kept waiting for it.
+    Nothing,
+}
+
 /// A log.
 trait Sink {
     /// The name of its cursor.
     fn name(&self) -> &'static str;
-    /// Sends one record; returns when the log has it.
-    fn send(&mut self, record: &Record, line: &Line) -> Result<(), NotTaken>;
+    /// Which records it is to have, as things stand now.
+    fn wants(&self) -> Wants {
+        Wants::All
+    }
+    /// Sends one record, whose exact bytes these are; returns when the log has it.
+    fn send(&mut self, record: &Record, line: &Line, bytes: &[u8]) -> Result<(), NotTaken>;
 }
 
-/// The names of the logs, as `status` shows them.
-pub(crate) const NAMES: [&str; 2] = [journal::NAME, syslog::NAME];
+/// The logs that are always on, as `status` names them.
+const ALWAYS: [&str; 2] = [journal::NAME, syslog::NAME];
+
+/// How many records each log has not taken. One that is off has no cursor and is not named.
+pub(crate) fn unsent(store: &Connection, next: u64) -> Result<Vec<(String, u64)>, StoreError> {
+    let mut unsent = Vec::new();
+    for name in ALWAYS.into_iter().chain([notify::NAME]) {
+        let cursor = rows::cursor(store, name)?.or(ALWAYS.contains(&name).then_some(0));
+        unsent.extend(cursor.map(|taken| (name.to_owned(), next.saturating_sub(taken))));
+    }
+    Ok(unsent)
+}
 
 /// Records read at a time.
 const STRIDE: u32 = 256;
@@ -72,16 +98,19 @@ const QUIET: Duration = Duration::from_mins(2);
 
 /// Follows the store for as long as jitd runs.
 pub(crate) fn follow(path: &StorePath, desk: &Desk, queue: &Queue) {
-    let mut sinks: [Box<dyn Sink>; 2] =
-        [Box::new(journal::Journal::default()), Box::new(syslog::Syslog::new(&desk.host.name))];
-    let mut cursors: [Option<u64>; 2] = [None, None];
+    let sinks: [Box<dyn Sink>; 3] = [
+        Box::new(journal::Journal::default()),
+        Box::new(syslog::Syslog::new(&desk.host.name)),
+        Box::new(notify::Programs::default()),
+    ];
+    let mut followers = sinks.map(Follower::new);
     loop {
         let mut failing = false;
         match path.open_read_only() {
             Ok(store) => {
-                for (sink, cursor) in sinks.iter_mut().zip(&mut cursors) {
-                    failing |= catch_up(&store, sink.as_mut(), cursor, queue).unwrap_or_else(|err| {
-                        log::warning(format_args!("{}: {err}", sink.name()));
+                for follower in &mut followers {
+                    failing |= follower.catch_up(&store, queue).unwrap_or_else(|err| {
+                        log::warning(format_args!("{}: {err}", follower.sink.name()));
                         true
                     });
                 }
@@ -93,45 +122,240 @@ pub(crate) fn follow(path: &StorePath, desk: &Desk, queue: &Queue) {
     }
 }
 
-/// Sends what the log has not taken. True if it is there and failed.
-fn catch_up(
-    store: &Connection,
-    sink: &mut dyn Sink,
-    cursor: &mut Option<u64>,
-    queue: &Queue,
-) -> Result<bool, StoreError> {
-    let mut next = match *cursor {
-        Some(next) => next,
-        None => rows::cursor(store, sink.name())?,
-    };
-    let first = next;
-    let outcome = loop {
-        let records = rows::records(store, next, STRIDE)?;
-        if records.is_empty() {
-            break Ok(());
-        }
-        let sent = records.into_iter().try_for_each(|(seq, bytes)| {
-            match Record::decode(seq, &bytes) {
-                Ok(record) => sink.send(&record, &Line::of(&record))?,
-                // Kept in the store as it is; a newer jitd wrote it.
-                Err(err) => log::error(err),
-            }
-            next = seq + 1;
-            Ok(())
-        });
-        if sent.is_err() {
-            break sent;
-        }
-    };
-    *cursor = Some(next);
-    if next != first {
-        queue.cursor(sink.name(), next);
+/// A log and how far it has come.
+struct Follower {
+    sink: Box<dyn Sink>,
+    /// The first record that it has not taken; `None` before the store was first asked.
+    next: Option<u64>,
+    /// What the store says of that.
+    noted: Option<u64>,
+}
+
+impl Follower {
+    fn new(sink: Box<dyn Sink>) -> Self {
+        Self { sink, next: None, noted: None }
     }
-    match outcome {
-        Ok(()) | Err(NotTaken::Absent) => Ok(false),
-        Err(NotTaken::Failing(err)) => {
-            log::warning(format_args!("{} does not take records, they wait: {err}", sink.name()));
-            Ok(true)
+
+    /// Sends what the log has not taken. True if it is there and failed.
+    fn catch_up(&mut self, store: &Connection, queue: &Queue) -> Result<bool, StoreError> {
+        let name = self.sink.name();
+        let wants = self.sink.wants();
+        if self.next.is_none() {
+            self.noted = rows::cursor(store, name)?;
         }
+        if wants == Wants::Nothing {
+            // It begins here when it is turned on, whatever it had taken when it was last on.
+            self.next = Some(rows::next_seq(store)?);
+            if self.noted.take().is_some() {
+                queue.forget_cursor(name);
+            }
+            return Ok(false);
+        }
+        let mut next = match self.next.or(self.noted) {
+            Some(next) => next,
+            None if wants == Wants::New => rows::next_seq(store)?,
+            None => 0,
+        };
+        let outcome = loop {
+            let records = rows::records(store, next, STRIDE)?;
+            if records.is_empty() {
+                break Ok(());
+            }
+            let sent = records.into_iter().try_for_each(|(seq, bytes)| {
+                match Record::decode(seq, &bytes) {
+                    Ok(record) => self.sink.send(&record, &Line::of(&record), &bytes)?,
+                    // Kept in the store as it is; a newer jitd wrote it.
+                    Err(err) => log::error(err),
+                }
+                next = seq + 1;
+                Ok(())
+            });
+            if sent.is_err() {
+                break sent;
+            }
+        };
+        self.next = Some(next);
+        if self.noted != self.next {
+            queue.cursor(name, next);
+            self.noted = self.next;
+        }
+        match outcome {
+            Ok(()) | Err(NotTaken::Absent) => Ok(false),
+            Err(NotTaken::Failing(err)) => {
+                log::warning(format_args!("{name} does not take records, they wait: {err}"));
+                Ok(true)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    use jit_core::event::Event;
+
+    use crate::clock::Clock;
+    use crate::store::rows::Loaded;
+    use crate::store::writer::{self, Batch, Keeper};
+
+    /// A log that an admin turns on and off, and what it has taken.
+    #[derive(Default)]
+    struct Site {
+        on: bool,
+        failing: bool,
+        taken: Vec<u64>,
+    }
+
+    struct Optional(Arc<Mutex<Site>>);
+
+    impl Sink for Optional {
+        fn name(&self) -> &'static str {
+            notify::NAME
+        }
+
+        fn wants(&self) -> Wants {
+            if self.0.lock().unwrap().on { Wants::New } else { Wants::Nothing }
+        }
+
+        fn send(&mut self, record: &Record, _: &Line, _: &[u8]) -> Result<(), NotTaken> {
+            let mut site = self.0.lock().unwrap();
+            if site.failing {
+                return Err(NotTaken::Failing(std::io::ErrorKind::WouldBlock.into()));
+            }
+            site.taken.push(record.seq);
+            Ok(())
+        }
+    }
+
+    /// A store that keeps what it is given.
+    struct Nobody;
+
+    impl Keeper for Nobody {
+        fn prepare(&self, _: Loaded) -> Result<Batch, String> {
+            Ok(Batch::default())
+        }
+        fn up(&self) {}
+        fn down(&self, why: &StoreError) {
+            panic!("{why}");
+        }
+        fn committed(&self, _next_seq: u64) {}
+    }
+
+    struct Bed {
+        path: StorePath,
+        queue: Queue,
+        writer: std::thread::JoinHandle<()>,
+        written: u64,
+        site: Arc<Mutex<Site>>,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let path = StorePath::in_dir(dir.path());
+            let (queue, inbox) = writer::queue();
+            let writer = {
+                let path = path.clone();
+                std::thread::spawn(move || writer::run(&path, &inbox, &Nobody))
+            };
+            // The tables are there when the first batch is.
+            zruntime::block_on(queue.commit(Batch::default()).durable()).unwrap();
+            Self { path, queue, writer, written: 0, site: Arc::default(), _dir: dir }
+        }
+
+        fn write(&mut self, records: u64) {
+            let at = Clock::of_this_boot().unwrap().now();
+            for _ in 0..records {
+                let record = Record { seq: self.written, at: at.clone(), actor: None, event: Event::Stopped };
+                let batch = Batch { records: vec![record.encode().unwrap()], rows: Vec::new() };
+                zruntime::block_on(self.queue.commit(batch).durable()).unwrap();
+                self.written += 1;
+            }
+        }
+
+        fn follower(&self) -> Follower {
+            Follower::new(Box::new(Optional(Arc::clone(&self.site))))
+        }
+
+        /// One round of the thread that follows; what it notes is on disk when this returns.
+        fn round(&self, follower: &mut Follower) -> bool {
+            let failing = follower.catch_up(&self.path.open_read_only().unwrap(), &self.queue).unwrap();
+            zruntime::block_on(self.queue.commit(Batch::default()).durable()).unwrap();
+            failing
+        }
+
+        fn turn(&self, on: bool) {
+            self.site.lock().unwrap().on = on;
+        }
+
+        fn taken(&self) -> Vec<u64> {
+            self.site.lock().unwrap().taken.clone()
+        }
+
+        fn unsent(&self) -> Option<u64> {
+            let all = unsent(&self.path.open_read_only().unwrap(), self.written).unwrap();
+            all.into_iter().find_map(|(name, count)| (name == notify::NAME).then_some(count))
+        }
+
+        fn stop(self) {
+            self.queue.stop();
+            self.writer.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_turned_on_gets_what_happens_from_then_on() {
+        let mut bed = Bed::new();
+        let mut follower = bed.follower();
+        bed.write(3);
+        bed.round(&mut follower);
+        assert_eq!((bed.taken(), bed.unsent()), (vec![], None));
+        bed.turn(true);
+        bed.write(2);
+        bed.round(&mut follower);
+        assert_eq!((bed.taken(), bed.unsent()), (vec![3, 4], Some(0)));
+        bed.stop();
+    }
+
+    #[test]
+    fn a_log_that_is_turned_off_is_owed_nothing_not_even_after_a_restart() {
+        let mut bed = Bed::new();
+        bed.turn(true);
+        let mut follower = bed.follower();
+        bed.round(&mut follower);
+        bed.write(1);
+        bed.round(&mut follower);
+        bed.turn(false);
+        bed.write(1);
+        bed.round(&mut follower);
+        assert_eq!(bed.unsent(), None);
+        bed.write(1);
+        bed.turn(true);
+        let mut follower = bed.follower();
+        bed.round(&mut follower);
+        bed.write(1);
+        bed.round(&mut follower);
+        assert_eq!(bed.taken(), [0, 3]);
+        bed.stop();
+    }
+
+    #[test]
+    fn what_a_log_did_not_take_waits_for_it_over_a_restart() {
+        let mut bed = Bed::new();
+        bed.turn(true);
+        let mut follower = bed.follower();
+        bed.round(&mut follower);
+        bed.site.lock().unwrap().failing = true;
+        bed.write(2);
+        assert!(bed.round(&mut follower), "it fails");
+        assert_eq!((bed.taken(), bed.unsent()), (vec![], Some(2)));
+        bed.site.lock().unwrap().failing = false;
+        let mut follower = bed.follower();
+        assert!(!bed.round(&mut follower));
+        assert_eq!((bed.taken(), bed.unsent()), (vec![0, 1], Some(0)));
+        bed.stop();
     }
 }

@@ -64,7 +64,7 @@ impl Sink for Syslog {
         NAME
     }
 
-    fn send(&mut self, record: &Record, line: &Line) -> Result<(), NotTaken> {
+    fn send(&mut self, record: &Record, line: &Line, _: &[u8]) -> Result<(), NotTaken> {
         let bytes = self.format(record, line).map_err(NotTaken::Failing)?;
         send_to(&mut self.socket, destination(), &bytes)
     }

@@ -342,13 +342,17 @@ pub(crate) fn records(store: &Connection, first: u64, limit: u32) -> Result<Vec<
         .map_err(Into::into)
 }
 
-/// How far a log has taken the records.
-pub(crate) fn cursor(store: &Connection, sink: &str) -> Result<u64, StoreError> {
-    let next = store
-        .query_row("SELECT next FROM sink WHERE name = ?1", [sink], |row| row.get(0))
-        .optional()?
-        .unwrap_or(0);
-    Ok(to_u64(next))
+/// The number that the next record will have.
+pub(crate) fn next_seq(store: &Connection) -> Result<u64, StoreError> {
+    let last: Option<i64> = store.query_row("SELECT max(seq) FROM audit", [], |row| row.get(0))?;
+    Ok(last.map_or(0, |last| to_u64(last) + 1))
+}
+
+/// How far a log has taken the records, if that was ever noted.
+pub(crate) fn cursor(store: &Connection, sink: &str) -> Result<Option<u64>, StoreError> {
+    let next =
+        store.query_row("SELECT next FROM sink WHERE name = ?1", [sink], |row| row.get(0)).optional()?;
+    Ok(next.map(to_u64))
 }
 
 /// Notes how far a log has taken the records.
@@ -356,6 +360,12 @@ pub(crate) fn write_cursor(change: &Transaction<'_>, sink: &str, next: u64) -> R
     change
         .prepare_cached("INSERT OR REPLACE INTO sink (name, next) VALUES (?1, ?2)")?
         .execute(params![sink, to_i64(next)])?;
+    Ok(())
+}
+
+/// Forgets how far a log has taken the records: it is off.
+pub(crate) fn forget_cursor(change: &Transaction<'_>, sink: &str) -> Result<(), StoreError> {
+    change.prepare_cached("DELETE FROM sink WHERE name = ?1")?.execute([sink])?;
     Ok(())
 }
 

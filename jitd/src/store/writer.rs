@@ -41,6 +41,7 @@ impl Ticket {
 enum Job {
     Commit { batch: Batch, done: mpmc::Sender<()> },
     Cursor { sink: &'static str, next: u64 },
+    ForgetCursor { sink: &'static str },
     Stop,
 }
 
@@ -60,6 +61,11 @@ impl Queue {
     /// Notes how far a log has taken the records; best effort.
     pub(crate) fn cursor(&self, sink: &'static str, next: u64) {
         drop(self.0.send(Job::Cursor { sink, next }));
+    }
+
+    /// Notes that a log is off and is owed nothing; best effort.
+    pub(crate) fn forget_cursor(&self, sink: &'static str) {
+        drop(self.0.send(Job::ForgetCursor { sink }));
     }
 
     /// Stops the writer after what is queued.
@@ -162,6 +168,7 @@ fn work(store: &mut Connection, inbox: &Inbox, keeper: &impl Keeper) -> Result<(
                     done.push(ticket);
                 }
                 Job::Cursor { sink, next } => rows::write_cursor(&change, sink, next)?,
+                Job::ForgetCursor { sink } => rows::forget_cursor(&change, sink)?,
                 Job::Stop => stop = true,
             }
             if stop || room == 0 {

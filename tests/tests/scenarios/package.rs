@@ -36,7 +36,10 @@ pub(crate) fn installed_and_unused(site: &Site) {
     site.shell("systemctl is-active jitd").done();
     let leftovers = site.shell("systemctl --failed --no-legend --plain").stdout;
     assert!(leftovers.is_empty(), "{leftovers}");
-    site.shell("systemd-analyze verify --man=no jitd.service").done();
+    let units = "jitd.service jit-notify.socket jit-notify.service";
+    site.shell(&format!("systemd-analyze verify --man=no {units}")).done();
+    site.shell("systemctl is-enabled jit-notify.socket").says("disabled");
+    site.shell("test -e /run/jitd/notify").is_shut();
     site.shell("stat -c '%a %U' /var/lib/jitd /run/jitd /run/jitd/private")
         .says("700 root\n700 root\n600 root");
 }
