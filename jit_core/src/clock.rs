@@ -162,6 +162,13 @@ impl Moment {
             wall
         }
     }
+
+    /// What both clocks will say when so much time has passed.
+    #[must_use]
+    pub fn later(&self, by: Duration) -> Self {
+        let boot = self.boot.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+        Self { wall: self.wall.plus(by), boot, boot_id: self.boot_id.clone() }
+    }
 }
 
 /// The half-open time `[start, start + duration)` in which a grant admits.

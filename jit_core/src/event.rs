@@ -13,7 +13,9 @@ use crate::grant::{ClaimKind, EndWhy, Grant};
 use crate::lock::{Lock, Scope};
 use crate::opening::Narrow;
 use crate::person::Person;
+use crate::policy::Difference;
 use crate::request::Request;
+use crate::trial::BackWhy;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,31 @@ pub enum Event {
     /// A policy came into force, with its exact text.
     PolicyLoaded {
         /// Its digest.
+        digest: Digest,
+        /// Its files.
+        files: Vec<PolicyText>,
+        /// The policy that was in force before; absent where there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Digest>,
+        /// What it changes of that one; absent as above.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diff: Option<Difference>,
+        /// For how many seconds it is on trial; absent where it is in force for good.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trial: Option<u64>,
+    },
+    /// The policy on trial stays.
+    PolicyConfirmed {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// Nobody confirmed the policy on trial: the one before it is in force again.
+    PolicyReverted {
+        /// Why.
+        why: BackWhy,
+        /// The policy that was tried.
+        tried: Digest,
+        /// The digest of the policy that is in force again.
         digest: Digest,
         /// Its files.
         files: Vec<PolicyText>,
@@ -226,6 +253,8 @@ impl Event {
             | Self::Stopped
             | Self::PolicyLoaded { .. }
             | Self::PolicyRefused { .. }
+            | Self::PolicyConfirmed { .. }
+            | Self::PolicyReverted { .. }
             | Self::Locked { .. }
             | Self::Unlocked { .. }
             | Self::Allowed { .. }

@@ -74,6 +74,24 @@ pub enum Missing {
 }
 
 impl Missing {
+    /// The stable word in answers.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Eligible => "eligible",
+            Self::Locked => "locked",
+            Self::Target => "target",
+            Self::Address => "address",
+            Self::Hours => "hours",
+            Self::Window => "window",
+            Self::Approval(_) => "approval",
+            Self::Begin => "begin",
+            Self::Use => "use",
+            Self::Nothing => "nothing",
+        }
+    }
+
     /// The condition in words.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -25,6 +25,7 @@ pub mod review;
 pub mod state;
 pub mod taking_back;
 pub mod tally;
+pub mod trial;
 pub mod when;
 
 #[cfg(test)]
@@ -35,3 +36,5 @@ mod orders_tests;
 mod terms_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod trial_tests;

@@ -1,6 +1,7 @@
 //! What is true now: live grants, pending requests, claims. Only [`State::apply`] changes it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use jit_proto::words::{GrantId, RequestId, Uid, subject_is_caller};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::grant::{Claim, ClaimKind, End, EndWhy, Grant, Time};
 use crate::lock::{Lock, Locks, Scope};
 use crate::person::Person;
 use crate::request::Request;
+use crate::trial::{Trial, Tried};
 
 /// A request that waits, with the reviews that count so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub struct State {
     claims: Vec<Claim>,
     locks: BTreeMap<Scope, Lock>,
     sessions: Vec<Session>,
+    tried: Option<Tried>,
     next_seq: u64,
 }
 
@@ -173,6 +176,8 @@ pub enum Row {
         /// Its files.
         files: Vec<PolicyText>,
     },
+    /// The trial of a policy that runs or went back; nothing once it is settled.
+    Tried(Option<Tried>),
 }
 
 /// How many sessions are remembered.
@@ -198,6 +203,18 @@ impl State {
             state.add_grant(grant);
         }
         state
+    }
+
+    /// The same with the trial of a policy that the store holds.
+    #[must_use]
+    pub fn with_tried(self, tried: Option<Tried>) -> Self {
+        Self { tried, ..self }
+    }
+
+    /// The trial of a policy that runs, or that went back.
+    #[must_use]
+    pub const fn tried(&self) -> Option<&Tried> {
+        self.tried.as_ref()
     }
 
     /// The sequence number that the next record must have.
@@ -349,8 +366,20 @@ impl State {
                 live.used = live.used.saturating_sub(1);
                 vec![gone, Row::Used { grant: *grant, used: live.used }]
             }
-            Event::PolicyLoaded { digest, files } => {
-                vec![Row::Policy { digest: *digest, at, files: files.clone() }]
+            Event::PolicyLoaded { digest, files, before, trial, .. } => {
+                let running = trial.zip(*before).map(|(seconds, before)| {
+                    let limit = Duration::from_secs(seconds);
+                    Tried::Running(Trial { digest: *digest, before, since: record.at.clone(), limit })
+                });
+                let mut rows = vec![Row::Policy { digest: *digest, at, files: files.clone() }];
+                rows.extend(self.settle(running));
+                rows
+            }
+            Event::PolicyConfirmed { .. } => self.settle(None).into_iter().collect(),
+            Event::PolicyReverted { tried, digest, files, .. } => {
+                let mut rows = vec![Row::Policy { digest: *digest, at, files: files.clone() }];
+                rows.extend(self.settle(Some(Tried::WentBack { digest: *tried, at })));
+                rows
             }
             Event::Allowed { claim: None, .. }
             | Event::Started { .. }
@@ -360,6 +389,12 @@ impl State {
             | Event::Unmanaged { .. }
             | Event::Recovered { .. } => Vec::new(),
         }
+    }
+
+    fn settle(&mut self, tried: Option<Tried>) -> Option<Row> {
+        let changed = self.tried != tried;
+        self.tried.clone_from(&tried);
+        changed.then_some(Row::Tried(tried))
     }
 
     fn close(&mut self, request: RequestId, how: Closed, at: Utc) -> Vec<Row> {

@@ -41,6 +41,8 @@ pub mod error_name {
     pub const INVALID: &str = "org.jitd.Jit1.Error.Invalid";
     /// The request is well-formed and refused: policy or state says no.
     pub const REFUSED: &str = "org.jitd.Jit1.Error.Refused";
+    /// A policy is on trial, or none is, or this login cannot confirm it; the message says what to do.
+    pub const ON_TRIAL: &str = "org.jitd.Jit1.Error.OnTrial";
     /// A quota or the limit on calls in flight; try again.
     pub const BUSY: &str = "org.jitd.Jit1.Error.Busy";
 }

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::Verdict;
 
-/// `Check(service, user)`, `List(all)`, `Show(id)`, `Status()`, `Policy()`, `Roles(user)`, `Request(role, seconds, start, reason)`,
-/// `Withdraw(id, reason)`, `Extend(id, seconds, reason)`, `Done(id, reason)`; signal `Changed(id)`, which says that
-/// something about a request has changed and nothing else.
+/// `Check(service, user, from)`, `Explain(service, user, at, from, target)`, `Roles(user)`, `List(all)`, `Show(id)`,
+/// `Status()`, `Policy()`, `Request(role, seconds, start, reason)`, `Withdraw(id, reason)`, `Extend(id, seconds, reason)`,
+/// `Done(id, reason)`; signal `Changed(id)`, which says that something about a request has changed and nothing else. An
+/// empty `at` is now, an empty `from` or `target` is not known, an empty `user` of `Roles` is the caller.
 pub const USER_INTERFACE: &str = "org.jitd.Jit1.User";
 
 /// `Pending()`, `Review(id, digest, decision, seconds, services, uses, note)`.
@@ -20,7 +21,7 @@ pub const REVIEW_INTERFACE: &str = "org.jitd.Jit1.Review";
 pub const LIST_LIMIT: usize = 1000;
 
 /// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
-/// `Unlock(scope, reason)`, `LoadPolicy()`.
+/// `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`, `ConfirmPolicy()`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
@@ -42,6 +43,42 @@ pub struct Check {
     pub grant: Option<String>,
     /// When its window ends.
     pub until: Option<String>,
+}
+
+/// Answer to `User.Explain`: the same, and why, role by role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What a login would be told; `text` is the line that a refused login prints.
+    #[serde(flatten)]
+    pub check: Check,
+    /// This host.
+    pub host: String,
+    /// The time that the answer is for.
+    pub at: String,
+    /// The address that the login was said to come from; absent where none was said.
+    pub from: Option<String>,
+    /// The account that su was said to become; absent where none was said.
+    pub target: Option<String>,
+    /// At a service that is only observed: the word for why it would have been allowed or denied.
+    pub would: Option<String>,
+    /// Every role that names the service, in name order.
+    pub roles: Vec<Considered>,
+}
+
+/// One role, and how far it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Considered {
+    /// Which.
+    pub role: String,
+    /// The first condition that fails, as a stable word: `host`, `eligible`, `locked`, `target`, `address`, `hours`,
+    /// `window`, `approval`, `begin`, `use`, or `nothing` where the role admits.
+    pub missing: String,
+    /// The same in words.
+    pub condition: String,
+    /// What would have to change; empty if nothing.
+    pub change: String,
+    /// Who could approve it now; empty where approval is not what is missing.
+    pub approvers: String,
 }
 
 /// A role that somebody may ask for on this host; element of `User.Roles`.
@@ -71,8 +108,6 @@ pub struct Role {
     pub reason: Option<String>,
     /// Whether it opens before anybody approved.
     pub emergency: bool,
-    /// The term that this jitd cannot keep yet, so that it takes no request; absent if there is none.
-    pub not_yet: Option<String>,
 }
 
 /// One level of approval.
@@ -235,15 +270,27 @@ pub struct PolicySummary {
     pub digest: Option<String>,
     /// When it was loaded.
     pub loaded_at: Option<String>,
-    /// `files`, or `store` when the files did not load and the last accepted policy carries on.
+    /// `files`; `store` when the files did not load and the last accepted policy carries on; `before` when it came
+    /// back after a trial that nobody confirmed.
     pub source: Option<String>,
     /// Number of roles.
     pub roles: usize,
     /// False when the files differ from what is in force.
     pub files_current: bool,
+    /// Present while it is on trial.
+    pub trial: Option<PolicyTrial>,
 }
 
-/// Answer to `User.Policy` and `Admin.LoadPolicy`.
+/// A policy on trial: the one before it comes back unless somebody who logged in under this one confirms it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyTrial {
+    /// When that is.
+    pub until: String,
+    /// Seconds left.
+    pub remaining: u64,
+}
+
+/// Answer to `User.Policy`, `Admin.LoadPolicy`, `Admin.TryPolicy` and `Admin.ConfirmPolicy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// As in `Status`.

@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use clap::error::{ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
+use jit_core::clock::Utc;
 use jit_core::duration::{BadDuration, parse_duration};
+use jit_core::when::parse_when;
 use jit_proto::text::Shown;
 use jit_proto::words::{BadWord, GrantId, Reason, RequestId, RoleName, ServiceName, UserName};
 
@@ -113,7 +116,41 @@ pub(crate) enum Verb {
         service: ServiceName,
         /// The account; for sudo and su, the one who calls them
         user: UserName,
+        /// The address that the login would come from [default: not known]
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<IpAddr>,
     },
+
+    /// Say why somebody would be let in or not, role by role
+    ///
+    /// Every role that names the service is named, with the first condition that fails, what would have to change
+    /// and who could approve it now. Asking changes nothing. The exit code is 1 when the verdict is deny.
+    Explain {
+        /// The account; for sudo and su, the one who calls them
+        user: UserName,
+        /// The PAM service, such as sshd or sudo
+        service: ServiceName,
+        /// Answer for a time to come, in UTC, such as '2026-12-01 07:00' or 'today 18:00' [default: now]
+        #[arg(long, value_name = "TIME", value_parser = when)]
+        at: Option<String>,
+        /// The address that the login would come from [default: not known]
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<IpAddr>,
+        /// The account that su would become
+        #[arg(long, value_name = "ACCOUNT")]
+        target: Option<UserName>,
+    },
+
+    /// List the roles of this host that you may ask for
+    Roles {
+        /// Somebody else's; for admins and auditors
+        user: Option<UserName>,
+    },
+
+    /// Keep the policy that is on trial
+    ///
+    /// This counts only from a login that passed a check since the trial began: log in anew, and type it there.
+    Confirm,
 
     /// Show jitd's state, the policy in force and the windows that are open
     ///
@@ -132,7 +169,12 @@ pub(crate) enum PolicyVerb {
     /// Put the files in /etc/jit/policy.d in force
     ///
     /// If they have an error, it is printed, and the policy in force is kept.
-    Load,
+    Load {
+        /// On trial for so long, such as 5m: then the policy before them is back, unless somebody who has logged in
+        /// meanwhile typed 'jitctl confirm'
+        #[arg(long = "try", value_name = "DURATION", value_parser = seconds)]
+        trial: Option<u64>,
+    },
     /// Print the policy in force, file by file
     Show,
     #[command(flatten)]
@@ -221,10 +263,22 @@ impl Cli {
             Some(Verb::Revoke { id, reason }) => Call::Revoke { id: *id, reason: reason.clone() },
             Some(Verb::List { all }) => Call::List { all: *all },
             Some(Verb::Show { id }) => Call::Show { id: *id },
-            Some(Verb::Check { service, user }) => {
-                Call::Check { service: service.clone(), user: user.clone() }
+            Some(Verb::Check { service, user, from }) => {
+                Call::Check { service: service.clone(), user: user.clone(), from: *from }
             }
-            Some(Verb::Policy(PolicyVerb::Load)) => Call::LoadPolicy,
+            Some(Verb::Explain { user, service, at, from, target }) => Call::Explain {
+                service: service.clone(),
+                user: user.clone(),
+                at: at.clone(),
+                from: *from,
+                target: target.clone(),
+            },
+            Some(Verb::Roles { user }) => Call::Roles { user: user.clone() },
+            Some(Verb::Confirm) => Call::ConfirmPolicy,
+            Some(Verb::Policy(PolicyVerb::Load { trial: None })) => Call::LoadPolicy,
+            Some(Verb::Policy(PolicyVerb::Load { trial: Some(seconds) })) => {
+                Call::TryPolicy { seconds: *seconds }
+            }
             Some(Verb::Policy(PolicyVerb::Show)) => Call::Policy,
             Some(Verb::Policy(PolicyVerb::Files(verb))) => return Task::Local(Local::Policy(verb)),
         })
@@ -234,6 +288,11 @@ impl Cli {
 /// `--for` in whole seconds; never 0, which on the wire means the role's default.
 pub(crate) fn seconds(text: &str) -> Result<u64, BadDuration> {
     parse_duration(text).map(|duration| duration.as_secs())
+}
+
+/// `--at` as it was typed, if it is a time on whichever day.
+fn when(text: &str) -> Result<String, BadWord> {
+    parse_when(text, Utc::from_unix_millis(0)).map(|_| text.to_owned())
 }
 
 /// clap's text in the form of every other message of ours, and with what was typed made safe to show: a

@@ -131,17 +131,15 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
     let flags = MethodFlags::NO_AUTO_START;
     let method = call.method();
     match call {
-        Call::Status | Call::Policy | Call::Pending | Call::LoadPolicy => {
+        Call::Status | Call::Policy | Call::Pending | Call::LoadPolicy | Call::ConfirmPolicy => {
             jitd.call_with_flags(method, flags, &()).await
         }
+        Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
         Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
-        Call::Check { service, user } => {
-            jitd.call_with_flags(method, flags, &(service.as_str(), user.as_str())).await
-        }
-        Call::Roles { user } => {
-            let user = user.as_ref().map_or("", |user| user.as_str());
-            jitd.call_with_flags(method, flags, &(user,)).await
+        Call::Check { service, user, from } => {
+            let body = (service.as_str(), user.as_str(), text(from.as_ref()));
+            jitd.call_with_flags(method, flags, &body).await
         }
         Call::Request { role, seconds, start, reason } => {
             let start = start.map_or_else(String::new, Utc::to_seconds);
@@ -167,6 +165,12 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         Call::Unlock { scope, reason } => {
             jitd.call_with_flags(method, flags, &(scope.to_string(), or_empty(reason.as_ref()))).await
         }
+        Call::Explain { service, user, at, from, target } => {
+            let (at, from, target) = (text(at.as_ref()), text(from.as_ref()), text(target.as_ref()));
+            let body = (service.as_str(), user.as_str(), at, from, target);
+            jitd.call_with_flags(method, flags, &body).await
+        }
+        Call::Roles { user } => jitd.call_with_flags(method, flags, &(text(user.as_ref()),)).await,
         Call::Grant { user, role, seconds, reason } => {
             let body = (user.as_str(), role.as_str(), seconds, reason.as_str());
             jitd.call_with_flags(method, flags, &body).await
@@ -179,6 +183,11 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
 
 fn or_empty(text: Option<&Reason>) -> &str {
     text.map_or("", Reason::as_str)
+}
+
+/// What is absent is an empty text on the wire.
+fn text(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
 }
 
 /// What an error of zbus, the bus or jitd means.
@@ -214,6 +223,7 @@ fn named(name: &str, text: String) -> Error {
         error_name::NOT_FOUND => Error::NotFound(text),
         error_name::INVALID => Error::Invalid(text),
         error_name::REFUSED => Error::Refused(text),
+        error_name::ON_TRIAL => Error::OnTrial(text),
         error_name::BUSY => Error::Busy(text),
         _ => Error::Unexpected { name: name.to_owned(), text },
     }

@@ -46,6 +46,9 @@ pub(crate) enum Error {
     Invalid(String),
     #[error("refused: {0}")]
     Refused(String),
+    /// A trial of a policy says no; its text says what to do.
+    #[error("refused: {0}")]
+    OnTrial(String),
     #[error("jitd is busy: {0}")]
     Busy(String),
     /// A D-Bus error that the contract does not name.
@@ -75,7 +78,7 @@ impl Error {
     /// Exit codes as in jitctl(1).
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::NotFound(_) | Self::Refused(_) => 1,
+            Self::NotFound(_) | Self::Refused(_) | Self::OnTrial(_) => 1,
             Self::Usage(_) | Self::Invalid(_) => 2,
             Self::NoBus { .. }
             | Self::NotRunning
@@ -96,7 +99,7 @@ impl Error {
     /// where there was nothing to ask jitd.
     pub(crate) fn message(&self, call: Option<&Call>) -> String {
         let what = match (self, call) {
-            (Self::Refused(findings), Some(Call::LoadPolicy)) => {
+            (Self::Refused(findings), Some(Call::LoadPolicy | Call::TryPolicy { .. })) => {
                 format!("the policy in {POLICY_DIR} was refused:\n{findings}")
             }
             _ => self.to_string(),
@@ -124,6 +127,7 @@ impl Error {
             | Self::NotFound(_)
             | Self::Invalid(_)
             | Self::Refused(_)
+            | Self::OnTrial(_)
             | Self::Busy(_)
             | Self::Unexpected { .. } => true,
             Self::NoBus { .. }
@@ -149,6 +153,7 @@ impl Error {
             | Self::NotFound(_)
             | Self::Invalid(_)
             | Self::Refused(_)
+            | Self::OnTrial(_)
             | Self::Busy(_) => Effect::None,
             Self::Late { sent: Sent::Perhaps, .. }
             | Self::Broken { sent: Sent::Perhaps, .. }
@@ -163,11 +168,14 @@ impl Error {
     const fn consequence(&self, call: &Call) -> Option<&'static str> {
         match (self.effect(), call) {
             _ if call.only_reads() => None,
-            (Effect::None, Call::LoadPolicy) if matches!(self, Self::Refused(_)) => {
+            (Effect::None, Call::LoadPolicy | Call::TryPolicy { .. }) if matches!(self, Self::Refused(_)) => {
                 Some("The policy in force was kept")
             }
             (Effect::None, _) => Some("Nothing was changed"),
-            (Effect::Unknown, Call::LoadPolicy) => Some("Whether the policy was loaded is unknown"),
+            (Effect::Unknown, Call::ConfirmPolicy) => Some("Whether the policy stays is unknown"),
+            (Effect::Unknown, Call::LoadPolicy | Call::TryPolicy { .. }) => {
+                Some("Whether the policy was loaded is unknown")
+            }
             (Effect::Unknown, Call::Grant { .. }) => Some("Whether the window was opened is unknown"),
             (Effect::Unknown, Call::Revoke { .. }) => Some("Whether it was revoked is unknown"),
             (Effect::Unknown, Call::Request { .. } | Call::Extend { .. }) => {
@@ -200,7 +208,7 @@ impl Error {
                 look(call).map_or(see, |how| format!("look with: {how}"))
             }
             Self::Output(_) => return look(call).map(|how| format!("look with: {how}")),
-            Self::Refused(_) if *call == Call::LoadPolicy => {
+            Self::Refused(_) if matches!(call, Call::LoadPolicy | Call::TryPolicy { .. }) => {
                 "correct the files, then type: jitctl policy load".to_owned()
             }
             Self::Usage(_)
@@ -209,6 +217,7 @@ impl Error {
             | Self::NotFound(_)
             | Self::Invalid(_)
             | Self::Refused(_)
+            | Self::OnTrial(_)
             | Self::Busy(_) => return None,
         };
         Some(hint)
@@ -265,8 +274,10 @@ fn look(call: &Call) -> Option<String> {
         Call::Revoke { id, .. } | Call::Done { id, .. } => Some(format!("jitctl show {id}")),
         Call::Withdraw { id, .. } | Call::Review { id, .. } => Some(format!("jitctl show {id}")),
         Call::Lock { .. } | Call::Unlock { .. } => Some("jitctl status".to_owned()),
-        Call::LoadPolicy => Some("jitctl policy show".to_owned()),
+        Call::LoadPolicy | Call::TryPolicy { .. } => Some("jitctl policy show".to_owned()),
+        Call::ConfirmPolicy => Some("jitctl status".to_owned()),
         Call::Check { .. }
+        | Call::Explain { .. }
         | Call::Roles { .. }
         | Call::List { .. }
         | Call::Show { .. }

@@ -1,5 +1,6 @@
 //! The questions that jitctl puts to jitd.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jit_core::clock::Utc;
@@ -20,6 +21,15 @@ pub(crate) enum Call {
     Check {
         service: ServiceName,
         user: UserName,
+        from: Option<IpAddr>,
+    },
+    Explain {
+        service: ServiceName,
+        user: UserName,
+        /// As it was typed: which day is today is jitd's to say.
+        at: Option<String>,
+        from: Option<IpAddr>,
+        target: Option<UserName>,
     },
     /// The caller's own, or somebody's.
     Roles {
@@ -83,6 +93,10 @@ pub(crate) enum Call {
         reason: Option<Reason>,
     },
     LoadPolicy,
+    TryPolicy {
+        seconds: u64,
+    },
+    ConfirmPolicy,
 }
 
 /// What a review takes away.
@@ -98,7 +112,7 @@ impl Call {
     /// files and asks name services about every group in them.
     pub(crate) const fn limit(&self) -> Duration {
         match self {
-            Self::LoadPolicy => Duration::from_secs(30),
+            Self::LoadPolicy | Self::TryPolicy { .. } => Duration::from_secs(30),
             _ => Duration::from_secs(10),
         }
     }
@@ -106,6 +120,7 @@ impl Call {
     pub(crate) const fn interface(&self) -> &'static str {
         match self {
             Self::Check { .. }
+            | Self::Explain { .. }
             | Self::Roles { .. }
             | Self::List { .. }
             | Self::Show { .. }
@@ -120,13 +135,16 @@ impl Call {
             | Self::Revoke { .. }
             | Self::Lock { .. }
             | Self::Unlock { .. }
-            | Self::LoadPolicy => ADMIN_INTERFACE,
+            | Self::LoadPolicy
+            | Self::TryPolicy { .. }
+            | Self::ConfirmPolicy => ADMIN_INTERFACE,
         }
     }
 
     pub(crate) const fn method(&self) -> &'static str {
         match self {
             Self::Check { .. } => "Check",
+            Self::Explain { .. } => "Explain",
             Self::Roles { .. } => "Roles",
             Self::List { .. } => "List",
             Self::Show { .. } => "Show",
@@ -143,6 +161,8 @@ impl Call {
             Self::Lock { .. } => "Lock",
             Self::Unlock { .. } => "Unlock",
             Self::LoadPolicy => "LoadPolicy",
+            Self::TryPolicy { .. } => "TryPolicy",
+            Self::ConfirmPolicy => "ConfirmPolicy",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use jit_proto::manager::{Check, Entry, Policy, Revoked, Status};
+use jit_proto::manager::{Check, Entry, Policy, Revoked, Role, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -79,7 +79,11 @@ fn ask(call: &Call, cli: &Cli, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Resu
         }
         Call::Show { .. } => show(&reply, cli.json, screen, views::entry),
         Call::Check { .. } => show(&reply, cli.json, screen, |check: &Check| views::check(check)),
-        Call::LoadPolicy => show(&reply, cli.json, screen, views::policy_loaded),
+        Call::Explain { .. } => show(&reply, cli.json, screen, views::explanation),
+        Call::Roles { .. } => show(&reply, cli.json, screen, |roles: &Vec<Role>| views::roles(roles)),
+        Call::LoadPolicy | Call::TryPolicy { .. } | Call::ConfirmPolicy => {
+            show(&reply, cli.json, screen, views::policy_loaded)
+        }
         Call::Policy => show(&reply, cli.json, screen, |policy: &Policy| views::policy(policy)),
         // The families ask the rest and know its views; without one an answer is shown as it is.
         _ => show(&reply, true, screen, |_: &serde_json::Value| View::yes(String::new())),
@@ -114,5 +118,7 @@ pub(crate) fn give<T: Serialize>(
     Ok(view.outcome)
 }
 
+#[cfg(test)]
+pub(crate) mod explain_tests;
 #[cfg(test)]
 mod tests;

@@ -278,7 +278,6 @@ pub(crate) fn role() -> Role {
         }],
         reason: Some("a ticket, like INC-1234".into()),
         emergency: false,
-        not_yet: None,
     }
 }
 
@@ -343,11 +342,12 @@ pub(crate) fn summary() -> PolicySummary {
         source: Some("files".into()),
         roles: 4,
         files_current: true,
+        trial: None,
     }
 }
 
 pub(crate) fn no_policy() -> PolicySummary {
-    PolicySummary { digest: None, loaded_at: None, source: None, roles: 0, files_current: true }
+    PolicySummary { digest: None, loaded_at: None, source: None, roles: 0, files_current: true, trial: None }
 }
 
 pub(crate) fn policy() -> Policy {

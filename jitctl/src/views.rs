@@ -21,6 +21,11 @@ mod waiting;
 pub(crate) use lock::{lock_line, locked, unlocked};
 pub(crate) use standing::{follow, news, opened, review_line, standing};
 pub(crate) use waiting::{pending, request};
+mod explain;
+mod roles;
+
+pub(crate) use explain::explanation;
+pub(crate) use roles::roles;
 
 /// The most characters of a reason in a table on a terminal.
 const REASON_SHOWN: usize = 40;
@@ -237,6 +242,9 @@ pub(crate) fn status(status: &Status, terminal: bool) -> View {
             text.add("Loaded", &loaded(&status.policy));
         }
     }
+    if let Some(trial) = &status.policy.trial {
+        text.add("On trial", &format!("until {}, {} left", time(&trial.until), left(trial.remaining)));
+    }
     if let Some(records) = status.audit_records {
         text.add("Audit", &format!("{records} records"));
     }
@@ -288,11 +296,25 @@ fn judged(status: &Status) -> View {
 }
 
 pub(crate) fn policy_loaded(policy: &Policy) -> View {
-    let mut view = View::yes(match &policy.summary.digest {
-        Some(digest) => format!("Policy {} is in force: {}.\n", Shown(digest), size(policy)),
-        None => String::new(),
+    let mut view = View::yes(match (&policy.summary.digest, &policy.summary.trial) {
+        (Some(digest), None) => format!("Policy {} is in force: {}.\n", Shown(digest), size(policy)),
+        (Some(digest), Some(trial)) => format!(
+            "Policy {} is on trial until {}, {} left: {}.\n",
+            Shown(digest),
+            time(&trial.until),
+            left(trial.remaining),
+            size(policy)
+        ),
+        (None, _) => String::new(),
     });
     view.said = warnings(policy);
+    if policy.summary.trial.is_some() {
+        view.said.push(
+            "The policy before it comes back then, and when jitd or the machine restarts.\n\
+             hint: keep this login open, log in anew, and type there: jitctl confirm"
+                .to_owned(),
+        );
+    }
     without_policy(policy, view)
 }
 
@@ -350,6 +372,7 @@ fn size(policy: &Policy) -> String {
 fn loaded(policy: &PolicySummary) -> String {
     let at = policy.loaded_at.as_deref().map_or_else(|| "at an unknown time".to_owned(), time);
     match policy.source.as_deref() {
+        Some("before") => format!("{at} again, since nobody confirmed the one on trial"),
         Some("store") => format!("{at} from the store, since the files do not load"),
         Some(source) => format!("{at} from the {source}"),
         None => at,

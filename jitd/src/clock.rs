@@ -12,6 +12,9 @@ use crate::who::start_time;
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     boot_id: BootId,
+    /// How far tests have moved it.
+    #[cfg(test)]
+    ahead: std::sync::Arc<std::sync::Mutex<Duration>>,
 }
 
 /// The machine does not tell its time or boot.
@@ -44,15 +47,28 @@ impl Clock {
             .map_err(|_| NoClock { what: "/proc/1/stat", why: "it has no start time".into() })?;
         let boot_id =
             format!("{}+{init}", kernel.trim()).parse().map_err(|err| unreadable(format!("{err}")))?;
-        Ok(Self { boot_id })
+        Ok(Self {
+            boot_id,
+            #[cfg(test)]
+            ahead: std::sync::Arc::default(),
+        })
     }
 
     /// Samples both clocks.
     pub(crate) fn now(&self) -> Moment {
-        Moment {
+        let now = Moment {
             wall: Utc::from_unix_millis(millis(ClockId::CLOCK_REALTIME)),
             boot: u64::try_from(millis(ClockId::CLOCK_BOOTTIME)).unwrap_or(0),
             boot_id: self.boot_id.clone(),
-        }
+        };
+        #[cfg(test)]
+        let now = now.later(*self.ahead.lock().unwrap());
+        now
+    }
+
+    /// Moves this clock and its clones on.
+    #[cfg(test)]
+    pub(crate) fn go_on(&self, by: Duration) {
+        *self.ahead.lock().unwrap() += by;
     }
 }

@@ -3,6 +3,8 @@
 //! So single-use claims serialise by construction, and the order of records is the order of decisions. What
 //! must be durable before it is answered comes back with a ticket.
 
+mod trial;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,28 +13,31 @@ use std::time::Duration;
 
 use jit_core::clock::{Moment, Utc};
 use jit_core::decide::{Answer, Question, decide};
-use jit_core::digest::Digest;
 use jit_core::due;
 use jit_core::event::{Actor, Event, PolicyText, Record};
-use jit_core::explain::explain;
+use jit_core::explain::{Explanation, explain};
+use jit_core::grant::Grant;
 use jit_core::lock::Scope;
 use jit_core::order::{Here, Refusal};
 use jit_core::person::Caller;
-use jit_core::policy::{Finding, Host, Policy, Severity, SourceFile, Subject};
+use jit_core::policy::{Difference, Finding, Host, Policy, Role, Severity, SourceFile, Subject};
 use jit_core::review;
 use jit_core::state::{Pending, State};
 use jit_core::tally::Tally;
+use jit_core::trial::{BackWhy, NoTrial, may_load, next as trial_next, went_back};
 use jit_host::files::{BadFile, Owner, read_policy_dir};
 use jit_proto::gate::Stage;
-use jit_proto::words::{GroupName, RequestId, UserName, Verdict};
+use jit_proto::words::{GroupName, RequestId, ServiceName, UserName, Verdict};
 
 use crate::clock::Clock;
 use crate::log;
 use crate::recovery;
 use crate::store::StoreError;
-use crate::store::rows::Loaded;
+use crate::store::rows::{Loaded, StoredPolicy};
 use crate::store::writer::{Batch, Keeper, Queue, Ticket};
 use crate::who::kernel_tells_loginuid;
+pub(crate) use trial::Load;
+use trial::OnTrial;
 
 /// jitd runs but cannot decide or record. Every managed login is refused; `recovery=` accounts get through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +53,47 @@ pub(crate) enum NotDone {
     /// Policy or state says no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It is about a policy on trial, and that says no.
+    #[error(transparent)]
+    Trial(NoTrial),
+}
+
+/// Why policy files did not come into force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotLoaded {
+    /// Something is wrong with them.
+    #[error(transparent)]
+    Files(#[from] BadFiles),
+    /// A trial forbids it, or is none.
+    #[error(transparent)]
+    Trial(#[from] NoTrial),
+    /// They were tried and went back, and nobody has ordered them since.
+    #[error(
+        "the policy files were tried and nobody confirmed them; to load them all the same, type: jitctl policy load"
+    )]
+    WentBack,
+}
+
+/// Where the policy in force was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The policy files.
+    Files,
+    /// The store, which has the last accepted one, because the files do not load.
+    Store,
+    /// It came back after a trial that nobody confirmed; the files are what was tried.
+    Before,
+}
+
+impl Source {
+    /// The word in answers.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Store => "store",
+            Self::Before => "before",
+        }
+    }
 }
 
 /// The policy in force. Cheap to clone: a check holds it for as long as it looks names up.
@@ -59,16 +105,16 @@ pub(crate) struct InForce {
     pub(crate) groups: Arc<BTreeSet<GroupName>>,
     /// When it was loaded.
     pub(crate) at: Utc,
-    /// False while it is the last accepted one, carried on because the files do not load.
-    pub(crate) from_files: bool,
+    /// Where it was read.
+    pub(crate) source: Source,
     /// Warnings of the files, one line each.
     pub(crate) warnings: Arc<[String]>,
 }
 
 impl InForce {
-    fn new(policy: Policy, at: Utc, from_files: bool, warnings: Vec<String>) -> Self {
+    fn new(policy: Policy, at: Utc, source: Source, warnings: Vec<String>) -> Self {
         let groups = Arc::new(policy.groups().cloned().collect());
-        Self { policy: Arc::new(policy), groups, at, from_files, warnings: warnings.into() }
+        Self { policy: Arc::new(policy), groups, at, source, warnings: warnings.into() }
     }
 }
 
@@ -90,8 +136,6 @@ pub(crate) struct Checked {
     pub(crate) answer: Answer,
     /// One line for the person; empty if there is nothing to say.
     pub(crate) advice: String,
-    /// When the answer was decided.
-    pub(crate) at: Moment,
     /// Present where the answer must wait for its record.
     pub(crate) ticket: Option<Ticket>,
 }
@@ -100,6 +144,7 @@ struct Open {
     state: State,
     policy: Option<InForce>,
     tally: Tally,
+    trial: OnTrial,
 }
 
 enum Room {
@@ -191,6 +236,7 @@ impl Desk {
                 Verdict::Deny => explain(&policy, &open.state, &self.host, question, now).line().to_owned(),
                 Verdict::Allow | Verdict::Unmanaged => String::new(),
             };
+            open.note_login(question, &answer, actor);
             let events = match answer.verdict {
                 _ if question.stage == Stage::Close => {
                     self.closing(&policy, open, question, now).into_iter().collect()
@@ -204,17 +250,32 @@ impl Desk {
                 if events.is_empty() { None } else { Some(self.commit(open, Some(actor), now, events)?) };
             // Law 7: a deny or `unmanaged` never waits for its record.
             let ticket = ticket.filter(|_| answer.verdict == Verdict::Allow);
-            Ok(Checked { answer, advice, at: now.clone(), ticket })
+            Ok(Checked { answer, advice, ticket })
         })
     }
 
-    /// What a check would answer now. Changes nothing, uses nothing, records nothing.
-    pub(crate) fn preview(&self, question: &Question) -> Result<Checked, CannotDecide> {
+    /// What a check would answer now, or at a time to come, with the windows as they stand, and why. Changes
+    /// nothing, uses nothing, records nothing. Windows are consumed until then (law 6).
+    pub(crate) fn preview(
+        &self,
+        question: &Question,
+        at: Option<Utc>,
+    ) -> Result<(Explanation, Moment), CannotDecide> {
         self.with_policy(|open, now| {
             let policy = &open.policy_in_force()?.policy;
-            let explained = explain(policy, &open.state, &self.host, question, now);
-            let (advice, answer) = (explained.line().to_owned(), explained.answer);
-            Ok(Checked { answer, advice, at: now.clone(), ticket: None })
+            let at = at.map_or_else(|| now.clone(), |at| now.later(at.since(now.wall)));
+            Ok((explain(policy, &open.state, &self.host, question, &at), at))
+        })
+    }
+
+    /// The roles that somebody may ask for on this host.
+    pub(crate) fn roles_of(&self, subject: &Subject) -> Result<Vec<Role>, CannotDecide> {
+        self.with_policy(|open, _| {
+            let roles = open.policy_in_force()?.policy.roles();
+            Ok(roles
+                .filter(|role| role.on_host(&self.host) && role.eligible.contains(subject))
+                .cloned()
+                .collect())
         })
     }
 
@@ -261,30 +322,46 @@ impl Desk {
     pub(crate) fn load_policy(
         &self,
         read: ReadPolicy,
+        load: Load,
         actor: Option<Actor>,
-    ) -> Result<Result<Option<Ticket>, BadFiles>, CannotDecide> {
+    ) -> Result<Result<Option<Ticket>, NotLoaded>, CannotDecide> {
+        if let Err(why) = trial::can_be_confirmed(load) {
+            return Ok(Err(why.into()));
+        }
         self.with_policy(|open, now| match read {
             Ok((policy, warnings)) => {
-                let same = open.policy.as_ref().is_some_and(|known| known.policy.digest() == policy.digest());
+                let in_force = open.policy.as_ref().map(|known| &*known.policy);
+                if let Err(why) = may_load(&open.state, in_force, &policy, load.limit(), now) {
+                    return Ok(Err(why.into()));
+                }
+                let same = in_force.is_some_and(|known| known.digest() == policy.digest());
+                if load == Load::Signal && !same && went_back(&open.state, policy.digest()) {
+                    return Ok(Err(NotLoaded::WentBack));
+                }
                 let ticket = if same {
                     None
                 } else {
-                    Some(self.commit(open, actor, now, vec![loaded_event(&policy)])?)
+                    let event = loaded_event(&policy, in_force, load.limit());
+                    Some(self.commit(open, actor, now, vec![event])?)
                 };
                 let at = match &open.policy {
                     Some(known) if same => known.at,
                     _ => now.wall,
                 };
-                open.policy = Some(InForce::new(policy, at, true, warnings));
+                let new = Some(InForce::new(policy, at, Source::Files, warnings));
+                let before = std::mem::replace(&mut open.policy, new);
+                if load.limit().is_some() {
+                    open.trial = OnTrial::of_what_replaces(before);
+                }
                 Ok(Ok(ticket))
             }
             Err(bad) => {
                 if let Some(known) = open.policy.as_mut().filter(|_| !bad.sound) {
-                    known.from_files = false;
+                    known.source = Source::Store;
                 }
                 // Recorded; nobody waits for it.
                 drop(self.commit(open, actor, now, vec![bad.event()])?);
-                Ok(Err(bad))
+                Ok(Err(bad.into()))
             }
         })
     }
@@ -292,6 +369,19 @@ impl Desk {
     /// The policy in force, for whoever shows it.
     pub(crate) fn policy(&self) -> Result<InForce, CannotDecide> {
         self.with_policy(|open, _| open.policy_in_force().cloned())
+    }
+
+    /// Whether an answer at this service can depend on the address that the login session came from.
+    pub(crate) fn asks_where(&self, service: &ServiceName) -> bool {
+        match &*self.enter() {
+            Room::Open(Open { policy: Some(known), state, .. }) => {
+                // What was approved holds beside today's policy (law 5).
+                let of_grants =
+                    |grant: &Grant| grant.services.contains(service) && !grant.limits.from.is_empty();
+                known.policy.asks_where(service) || state.grants().any(of_grants)
+            }
+            _ => false,
+        }
     }
 
     /// The groups that the policy in force or a lock names; the only ones worth looking up.
@@ -372,6 +462,9 @@ impl Desk {
         let mut room = self.enter();
         let Room::Open(open) = &mut *room else { return IDLE };
         let now = self.clock.now();
+        if let Err(err) = self.end_trial(open, &now) {
+            log::error(err);
+        }
         let counts = open.tally.due(&now).into_iter().map(|(actor, event)| (Some(actor), vec![event]));
         self.commit_all(open, &now, counts.collect());
         let Some(policy) = open.policy.as_ref().map(|known| Arc::clone(&known.policy)) else { return IDLE };
@@ -380,7 +473,8 @@ impl Desk {
             log::error(err);
         }
         let next = due::next(self.here(&policy, &open.state, &now));
-        next.into_iter().chain(open.tally.next(&now)).fold(IDLE, Duration::min)
+        let next = next.into_iter().chain(open.tally.next(&now)).chain(trial_next(&open.state, &now));
+        next.fold(IDLE, Duration::min)
     }
 
     /// Records what is held back and that jitd stops. The ticket says when that is on disk.
@@ -424,7 +518,11 @@ impl Desk {
     ) -> Result<T, E> {
         let mut room = self.enter();
         match &mut *room {
-            Room::Open(open) => act(open, &self.clock.now()),
+            Room::Open(open) => {
+                let now = self.clock.now();
+                self.end_trial(open, &now)?;
+                act(open, &now)
+            }
             Room::Opening(_) => Err(CannotDecide(STARTING.into()).into()),
             Room::Down(why) => Err(CannotDecide(why.clone()).into()),
         }
@@ -518,7 +616,24 @@ impl Keeper for Desk {
             version: env!("CARGO_PKG_VERSION").into(),
             loginuid: kernel_tells_loginuid(),
         }];
-        let stored = loaded.policy.map(|stored| {
+        // Whatever ended jitd during a trial ended the trial.
+        let ran = jit_core::trial::running(&loaded.state);
+        let before = ran.zip(loaded.before).map(|(trial, before)| {
+            log::warning("jitd ended while a policy was on trial: the one before it is in force again");
+            events.push(Event::PolicyReverted {
+                why: if trial.since.boot_id == now.boot_id { BackWhy::Restart } else { BackWhy::Reboot },
+                tried: trial.digest,
+                digest: trial.before,
+                files: before.files.clone(),
+            });
+            (trial.digest, StoredPolicy { at: now.wall, ..before })
+        });
+        let (tried, stored) = match before {
+            Some((tried, before)) => (Some(tried), Some(before)),
+            None => (None, loaded.policy),
+        };
+        let not_confirmed = |digest| tried == Some(digest) || went_back(&loaded.state, digest);
+        let stored = stored.map(|stored| {
             let files: Vec<_> = stored
                 .files
                 .into_iter()
@@ -537,11 +652,23 @@ impl Keeper for Desk {
         };
         let policy = match (read, stored) {
             (Ok((policy, warnings)), Some((at, known))) if known.digest() == policy.digest() => {
-                Some(InForce::new(policy, at, true, warnings))
+                Some(InForce::new(policy, at, Source::Files, warnings))
             }
-            (Ok((policy, warnings)), _) => {
-                events.push(loaded_event(&policy));
-                Some(InForce::new(policy, now.wall, true, warnings))
+            (Ok((policy, _)), Some((at, known))) if not_confirmed(policy.digest()) => {
+                log::warning(
+                    "the policy files were tried and nobody confirmed them; the one before carries on",
+                );
+                Some(InForce::new(known, at, Source::Before, Vec::new()))
+            }
+            (Ok((policy, _)), None) if not_confirmed(policy.digest()) => {
+                log::error(
+                    "there is no policy but one that nobody confirmed: every managed login is refused",
+                );
+                None
+            }
+            (Ok((policy, warnings)), stored) => {
+                events.push(loaded_event(&policy, stored.as_ref().map(|(_, known)| known), None));
+                Some(InForce::new(policy, now.wall, Source::Files, warnings))
             }
             (Err(bad), stored) => {
                 log::error(format_args!("the policy files do not load:\n{bad}"));
@@ -550,10 +677,11 @@ impl Keeper for Desk {
                     None => log::error("there is no policy: every managed login is refused"),
                 }
                 events.push(bad.event());
-                stored.map(|(at, policy)| InForce::new(policy, at, false, Vec::new()))
+                stored.map(|(at, policy)| InForce::new(policy, at, Source::Store, Vec::new()))
             }
         };
-        let mut open = Open { state: loaded.state, policy, tally: Tally::default() };
+        let mut open =
+            Open { state: loaded.state, policy, tally: Tally::default(), trial: OnTrial::default() };
         // What is due is looked for again as soon as the desk is open, and by every check before it is answered.
         let batch = open.apply(None, &now, events).map_err(|err| err.to_string())?;
         *self.enter() = Room::Opening(open);
@@ -588,14 +716,24 @@ impl Keeper for Desk {
     }
 }
 
-fn loaded_event(policy: &Policy) -> Event {
+fn loaded_event(policy: &Policy, before: Option<&Policy>, trial: Option<Duration>) -> Event {
+    Event::PolicyLoaded {
+        digest: policy.digest(),
+        files: texts(policy),
+        before: before.map(Policy::digest),
+        diff: before.map(|before| Difference::between(before, policy)),
+        trial: trial.map(|limit| limit.as_secs()),
+    }
+}
+
+/// The files of a policy, for its record.
+fn texts(policy: &Policy) -> Vec<PolicyText> {
     let text = |file: &SourceFile| PolicyText {
         name: file.name.clone(),
         // Policy that parsed is UTF-8.
         text: String::from_utf8_lossy(&file.bytes).into_owned(),
     };
-    let digest: Digest = policy.digest();
-    Event::PolicyLoaded { digest, files: policy.files().iter().map(text).collect() }
+    policy.files().iter().map(text).collect()
 }
 
 /// A policy with the warnings about it, or what is wrong with its files.

@@ -1,6 +1,8 @@
 //! The desk over a real store: what is answered is on disk, what failed never happened, what is on disk is
 //! what the audit log says.
 
+mod trial_tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -22,7 +24,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::clock::Clock;
-use crate::desk::{BadFiles, CannotDecide, Desk, NotDone};
+use crate::desk::{BadFiles, CannotDecide, Desk, Load, NotDone, NotLoaded, Source};
 use crate::store::writer::{self, Queue, Ticket};
 use crate::store::{StorePath, rows};
 
@@ -47,6 +49,7 @@ approvers = { users = ["root", "olga"] }
 struct Daemon {
     dir: TempDir,
     desk: Arc<Desk>,
+    clock: Clock,
     queue: Queue,
     writer: Option<JoinHandle<()>>,
 }
@@ -63,13 +66,13 @@ impl Daemon {
         let (queue, inbox) = writer::queue();
         let policy_dir = dir.path().join("policy.d");
         let clock = Clock::of_this_boot().unwrap();
-        let desk = Arc::new(Desk::new(queue.clone(), clock, host(), policy_dir));
+        let desk = Arc::new(Desk::new(queue.clone(), clock.clone(), host(), policy_dir));
         let store = StorePath::in_dir(dir.path());
         let writer = {
             let desk = Arc::clone(&desk);
             std::thread::spawn(move || writer::run(&store, &inbox, &*desk))
         };
-        let daemon = Self { dir, desk, queue, writer: Some(writer) };
+        let daemon = Self { dir, desk, clock, queue, writer: Some(writer) };
         daemon.until(|trouble| trouble != Some("it is starting"));
         daemon
     }
@@ -112,8 +115,12 @@ impl Daemon {
         self.desk.order(ROOT, |here| taking_back::revoke(here, &root(), target, None))
     }
 
-    fn load(&self, actor: Option<Actor>) -> Result<Result<Option<Ticket>, BadFiles>, CannotDecide> {
-        self.desk.load_policy(self.desk.read_policy(), actor)
+    fn load(
+        &self,
+        load: Load,
+        actor: Option<Actor>,
+    ) -> Result<Result<Option<Ticket>, NotLoaded>, CannotDecide> {
+        self.desk.load_policy(self.desk.read_policy(), load, actor)
     }
 
     fn check(&self) -> Result<Verdict, CannotDecide> {
@@ -313,7 +320,7 @@ fn a_broken_policy_is_refused_and_the_one_in_force_stays() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
     write_policy(daemon.dir.path(), "version = 1\n[admins]\nusers = [\"root\"\n");
-    let bad = daemon.load(None).unwrap().unwrap_err();
+    let bad = daemon.load(Load::Signal, None).unwrap().unwrap_err();
     assert!(bad.to_string().contains("10.toml"), "{bad}");
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
     assert!(!daemon.desk.files_are_in_force());
@@ -335,13 +342,13 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
     let bad = BadFiles::for_this_host(policy.on_host(&facts));
     let text = bad.to_string();
     assert!(text.contains("JIT070") && text.ends_with("type: systemctl reload jitd"), "{text}");
-    daemon.desk.load_policy(Err(bad), Some(ROOT)).unwrap().unwrap_err();
-    assert!(daemon.desk.policy().unwrap().from_files);
+    daemon.desk.load_policy(Err(bad), Load::Order, Some(ROOT)).unwrap().unwrap_err();
+    assert_eq!(daemon.desk.policy().unwrap().source, Source::Files);
     let refused = |r: &Record| matches!(&r.event, Event::PolicyRefused { error, errors: 1 } if error.contains("JIT070"));
     daemon.grant(1).unwrap();
     assert!(records(&daemon.store()).iter().any(refused));
     // A reload takes them: the host is not asked.
-    assert!(daemon.load(None).unwrap().is_ok());
+    assert!(daemon.load(Load::Signal, None).unwrap().is_ok());
 }
 
 #[test]
@@ -351,7 +358,7 @@ fn the_last_accepted_policy_carries_over_a_restart_with_broken_files() {
     write_policy(daemon.dir.path(), "this is not a policy");
     let daemon = Daemon::start_in(daemon.stop());
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
-    assert!(!daemon.desk.policy().unwrap().from_files);
+    assert_eq!(daemon.desk.policy().unwrap().source, Source::Store);
     let said = records(&daemon.store()).into_iter().any(|r| matches!(r.event, Event::PolicyRefused { .. }));
     assert!(said);
 }
@@ -364,7 +371,7 @@ fn without_any_policy_nothing_is_decided_and_the_first_good_one_opens() {
     let daemon = Daemon::start_in(dir);
     assert!(daemon.check().unwrap_err().0.contains("no policy"));
     write_policy(daemon.dir.path(), POLICY);
-    assert!(daemon.load(None).unwrap().is_ok());
+    assert!(daemon.load(Load::Signal, None).unwrap().is_ok());
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
 }
 
@@ -373,7 +380,7 @@ fn a_loaded_policy_is_in_the_record_with_its_exact_text() {
     let daemon = Daemon::start();
     let new = format!("# reviewed\n{POLICY}");
     write_policy(daemon.dir.path(), &new);
-    let ticket = daemon.load(Some(ROOT)).unwrap().unwrap().unwrap();
+    let ticket = daemon.load(Load::Order, Some(ROOT)).unwrap().unwrap().unwrap();
     zruntime::block_on(ticket.durable()).unwrap();
     let loaded = records(&daemon.store()).pop().unwrap();
     assert_eq!(loaded.actor, Some(ROOT));
@@ -384,7 +391,7 @@ fn a_loaded_policy_is_in_the_record_with_its_exact_text() {
 fn loading_the_policy_in_force_again_records_nothing() {
     let daemon = Daemon::start();
     let before = daemon.desk.next_seq();
-    assert!(daemon.load(Some(ROOT)).unwrap().unwrap().is_none());
+    assert!(daemon.load(Load::Order, Some(ROOT)).unwrap().unwrap().is_none());
     assert_eq!(daemon.desk.next_seq(), before);
 }
 

@@ -13,6 +13,7 @@ mod motd;
 mod notify;
 mod on_host;
 mod recovery;
+mod session_of;
 mod sink;
 mod store;
 mod terminals;
@@ -33,7 +34,7 @@ use zruntime::signal::{Signal, Signals};
 
 use bus::{App, InFlight, Ration};
 use clock::Clock;
-use desk::Desk;
+use desk::{Desk, Load, NotLoaded};
 use motd::Motd;
 use on_host::OnHost;
 use store::StorePath;
@@ -113,6 +114,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         in_flight: Arc::new(InFlight::default()),
         ration: Ration::of_questions(),
         filing: Ration::of_requests(),
+        sessions: session_of::Sessions::default(),
     });
 
     let settled = app.desk.settled.listen();
@@ -172,11 +174,14 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
 }
 
 fn reload(desk: &Desk) {
-    match desk.load_policy(desk.read_policy(), None) {
+    match desk.load_policy(desk.read_policy(), Load::Signal, None) {
         Ok(Ok(Some(_))) => log::notice("the policy was loaded"),
         Ok(Ok(None)) => log::notice("the policy files are in force already"),
-        Ok(Err(bad)) => {
+        Ok(Err(NotLoaded::Files(bad))) => {
             log::error(format_args!("the policy in force was kept, the files do not load:\n{bad}"));
+        }
+        Ok(Err(why @ (NotLoaded::Trial(_) | NotLoaded::WentBack))) => {
+            log::error(format_args!("the policy in force was kept: {why}"));
         }
         Err(err) => log::error(err),
     }

@@ -2,7 +2,7 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='grant revoke list show check status policy help'
+    ['jitctl']='grant revoke list show check explain roles confirm status policy help'
     ['jitctl policy']='load show check test diff edit help'
 )
 declare -gA _jitctl_options=(
@@ -11,10 +11,13 @@ declare -gA _jitctl_options=(
     ['jitctl revoke']='--reason --json --help'
     ['jitctl list']='--all --json --help'
     ['jitctl show']='--json --help'
-    ['jitctl check']='--json --help'
+    ['jitctl check']='--from --json --help'
+    ['jitctl explain']='--at --from --target --json --help'
+    ['jitctl roles']='--json --help'
+    ['jitctl confirm']='--json --help'
     ['jitctl status']='--json --help'
     ['jitctl policy']='--json --help'
-    ['jitctl policy load']='--json --help'
+    ['jitctl policy load']='--try --json --help'
     ['jitctl policy show']='--json --help'
     ['jitctl policy check']='--in --as --no-host --json --help'
     ['jitctl policy test']='--json --help'
@@ -46,7 +49,7 @@ _jitctl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --role | --for | --reason | --in | --as | --from) i=$((i + 1)) ;;
+            --role | --for | --reason | --in | --as | --at | --from | --target | --try) i=$((i + 1)) ;;
             -*) ;;
             *)
                 if [[ " ${_jitctl_commands[$command]-} " == *" $word "* ]]; then
@@ -60,7 +63,11 @@ _jitctl() {
 
     case $prev in
         # What follows is a name, a length or a sentence that only the person knows.
-        --role | --for | --reason | --as) return ;;
+        --role | --for | --reason | --as | --at | --try) return ;;
+        --target)
+            mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+            return
+            ;;
         --in | --from)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
@@ -73,8 +80,8 @@ _jitctl() {
     else
         case $command:$place in
             'jitctl help:'*) words=${_jitctl_commands[jitctl]} ;;
-            'jitctl grant:0' | 'jitctl check:1') words=$(compgen -u) ;;
-            'jitctl check:0') words=$(_jitctl_services) ;;
+            'jitctl grant:0' | 'jitctl check:1' | 'jitctl explain:0' | 'jitctl roles:0') words=$(compgen -u) ;;
+            'jitctl check:0' | 'jitctl explain:1') words=$(_jitctl_services) ;;
             'jitctl revoke:0') words=$(_jitctl_ids) ;;
             'jitctl show:0') words=$(_jitctl_ids --all) ;;
             'jitctl policy test:0')

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic here is a failed test")]
 
+#[path = "scenarios/address.rs"]
+mod address;
 #[path = "scenarios/attacks.rs"]
 mod attacks;
 #[path = "scenarios/audit.rs"]
@@ -36,8 +38,12 @@ mod stage;
 mod store;
 #[path = "scenarios/telling.rs"]
 mod telling;
+#[path = "scenarios/trial.rs"]
+mod trial;
 #[path = "scenarios/uses.rs"]
 mod uses;
+#[path = "scenarios/why.rs"]
+mod why;
 
 use std::process::ExitCode;
 
@@ -109,6 +115,13 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_reason_with_controls_is_refused_on_every_road", requests::what_people_type),
     own("killed_between_any_two_steps_jitd_keeps_requests_and_reviews_whole", requests::kills_between_any_two_steps),
 
+    shared("what_explain_says_is_what_a_refused_login_prints", why::explained_as_it_is_refused),
+    shared("people_see_the_roles_that_they_may_ask_for", why::what_one_may_ask_for),
+
+    // where a login comes from
+    shared("sudo_inherits_the_address_of_the_ssh_login_around_it_and_of_nothing_else", address::sudo_inherits_it),
+    own("a_restarted_jitd_learns_from_logind_where_an_open_login_came_from", address::a_restarted_jitd_asks_logind),
+
     // attacks
     shared("nobody_but_root_can_own_the_bus_name", attacks::owning_the_name),
     shared("nobody_but_root_can_ask_about_others_or_give_orders", attacks::asking_about_others),
@@ -143,6 +156,10 @@ const SCENARIOS: &[Scenario] = &[
     own("jitd_is_ready_when_systemctl_returns_and_asking_does_not_start_a_stopped_one", daemon::start_and_stop),
     own("a_login_while_jitd_starts_is_answered_as_soon_as_it_can_decide", daemon::a_login_while_it_starts),
     own("a_reload_takes_a_good_policy_and_refuses_a_broken_one_loudly", daemon::reload),
+    own("a_policy_on_trial_that_nobody_confirms_goes_back", trial::nobody_confirms),
+    own("a_policy_on_trial_is_kept_from_a_new_login_and_from_no_other", trial::somebody_confirms),
+    own("a_restart_or_reboot_ends_a_trial", trial::a_restart_ends_it),
+    own("after_a_reboot_with_broken_policy_files_people_get_in_under_the_last_accepted_policy", trial::files_that_broke),
     own("a_role_that_leaves_policy_closes_its_windows", daemon::a_role_that_leaves_policy),
     own("a_reboot_ends_windows", daemon::a_reboot),
     own_of(BROKER, "on_dbus_broker_all_is_the_same", daemon::on_dbus_broker),

@@ -110,10 +110,23 @@ fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
             (Severity::Notice, "started")
         }
         Event::Stopped => (Severity::Notice, "stopped"),
-        Event::PolicyLoaded { digest, files } => {
+        Event::PolicyLoaded { digest, files, diff, trial, .. } => {
             fields.push(("digest", digest.to_string()));
             fields.push(("files", files.len().to_string()));
+            fields.extend(diff.as_ref().map(|diff| ("changes", diff.count().to_string())));
+            fields.extend(trial.map(|seconds| ("trial", seconds.to_string())));
             (Severity::Notice, "policy-loaded")
+        }
+        Event::PolicyConfirmed { digest } => {
+            fields.push(("digest", digest.to_string()));
+            (Severity::Notice, "policy-confirmed")
+        }
+        Event::PolicyReverted { why, tried, digest, files } => {
+            fields.push(("why", why.to_string()));
+            fields.push(("tried", tried.to_string()));
+            fields.push(("digest", digest.to_string()));
+            fields.push(("files", files.len().to_string()));
+            (Severity::Warning, "policy-reverted")
         }
         Event::PolicyRefused { error, errors } => {
             fields.push(("errors", errors.to_string()));

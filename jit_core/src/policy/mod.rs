@@ -13,6 +13,7 @@
 pub mod cases;
 mod code;
 mod diff;
+mod difference;
 mod finding;
 mod host;
 mod hours;
@@ -41,6 +42,7 @@ use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 use crate::digest::{Canonical, Digest};
 
 pub use diff::{Change, Direction, diff};
+pub use difference::Difference;
 pub use finding::{FileFault, Finding, Severity};
 pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
@@ -222,6 +224,14 @@ impl Policy {
     #[must_use]
     pub fn names_service(&self, service: &ServiceName) -> bool {
         self.by_service.contains_key(service)
+    }
+
+    /// Whether an answer at this service can depend on the address that the login session came from.
+    #[must_use]
+    pub fn asks_where(&self, service: &ServiceName) -> bool {
+        let exempt = self.rules.exempt.iter().filter(|rule| rule.services.contains(service));
+        self.roles_for(service).any(|role| !role.limits.from.is_empty())
+            || exempt.into_iter().any(|rule| !rule.from.is_empty())
     }
 
     /// Every group that the policy names, once, in name order.

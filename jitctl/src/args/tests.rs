@@ -5,6 +5,7 @@ use clap::CommandFactory;
 use jit_proto::words::RequestId;
 
 use super::{Cli, Id};
+use crate::run::explain_tests;
 use crate::testing::{self, Nobody, jitctl};
 
 const MAN: &str = include_str!("../../../packaging/man/jitctl.1");
@@ -158,6 +159,9 @@ fn the_man_page_names_every_field_of_the_json() {
         serde_json::to_value(testing::allowed()),
         serde_json::to_value(testing::status()),
         serde_json::to_value(testing::policy()),
+        serde_json::to_value(explain_tests::no_window()),
+        serde_json::to_value(explain_tests::oncall()),
+        serde_json::to_value(explain_tests::on_trial()),
     ] {
         keys(&value.unwrap(), &mut found);
     }

@@ -45,6 +45,7 @@ enum Refusal {
     NotFound(String),
     Invalid(String),
     Refused(String),
+    OnTrial(String),
     Busy(String),
     Strange(String),
 }
@@ -76,6 +77,7 @@ impl Fake {
             Mood::Refuses("NotFound") => Refusal::NotFound(text),
             Mood::Refuses("Invalid") => Refusal::Invalid(text),
             Mood::Refuses("Refused") => Refusal::Refused(text),
+            Mood::Refuses("OnTrial") => Refusal::OnTrial(text),
             Mood::Refuses("Busy") => Refusal::Busy(text),
             Mood::Refuses(_) => Refusal::Strange(text),
         })
@@ -88,10 +90,34 @@ impl Fake {
         &self,
         service: &str,
         user: &str,
+        from: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<String, Refusal> {
-        self.answer(&header, connection, format!("{service}|{user}")).await
+        self.answer(&header, connection, format!("{service}|{user}|{from}")).await
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "as the contract says")]
+    async fn explain(
+        &self,
+        service: &str,
+        user: &str,
+        at: &str,
+        from: &str,
+        target: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.answer(&header, connection, format!("{service}|{user}|{at}|{from}|{target}")).await
+    }
+
+    async fn roles(
+        &self,
+        user: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.answer(&header, connection, user.to_owned()).await
     }
 
     async fn list(
@@ -151,6 +177,23 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<String, Refusal> {
         self.0.answer(&header, connection, format!("{id}|{reason}")).await
+    }
+
+    async fn try_policy(
+        &self,
+        seconds: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.0.answer(&header, connection, seconds.to_string()).await
+    }
+
+    async fn confirm_policy(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.0.answer(&header, connection, "confirmed".to_owned()).await
     }
 
     async fn load_policy(
@@ -245,7 +288,25 @@ fn my_uid() -> u32 {
 }
 
 fn check() -> Call {
-    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap() }
+    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap(), from: None }
+}
+
+fn check_from() -> Call {
+    Call::Check {
+        service: "sshd".parse().unwrap(),
+        user: "maria".parse().unwrap(),
+        from: Some("fd00::1".parse().unwrap()),
+    }
+}
+
+fn explain() -> Call {
+    Call::Explain {
+        service: "su".parse().unwrap(),
+        user: "maria".parse().unwrap(),
+        at: Some("today 18:00".into()),
+        from: Some("10.1.2.3".parse().unwrap()),
+        target: Some("oracle".parse().unwrap()),
+    }
 }
 
 fn grant() -> Call {
@@ -276,7 +337,10 @@ fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing
     let id: crate::args::Id = "g-4k7m2qx9".parse().unwrap();
     let revoke = |reason: Option<&str>| Call::Revoke { id, reason: reason.map(|text| text.parse().unwrap()) };
     for (call, interface, method, answer) in [
-        (check(), USER_INTERFACE, "Check", "sshd|maria"),
+        (check(), USER_INTERFACE, "Check", "sshd|maria|"),
+        (check_from(), USER_INTERFACE, "Check", "sshd|maria|fd00::1"),
+        (explain(), USER_INTERFACE, "Explain", "su|maria|today 18:00|10.1.2.3|oracle"),
+        (Call::Roles { user: None }, USER_INTERFACE, "Roles", ""),
         (Call::List { all: true }, USER_INTERFACE, "List", "true"),
         (Call::List { all: false }, USER_INTERFACE, "List", "false"),
         (Call::Show { id }, USER_INTERFACE, "Show", "g-4k7m2qx9"),
@@ -286,6 +350,8 @@ fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing
         (revoke(Some("done")), ADMIN_INTERFACE, "Revoke", "g-4k7m2qx9|done"),
         (revoke(None), ADMIN_INTERFACE, "Revoke", "g-4k7m2qx9|"),
         (Call::LoadPolicy, ADMIN_INTERFACE, "LoadPolicy", "loaded"),
+        (Call::TryPolicy { seconds: 300 }, ADMIN_INTERFACE, "TryPolicy", "300"),
+        (Call::ConfirmPolicy, ADMIN_INTERFACE, "ConfirmPolicy", "confirmed"),
     ] {
         assert_eq!(bus.road().ask(&call).unwrap(), answer);
         let (called, member, destination, flags) = seen.lock().unwrap().pop().unwrap();
@@ -420,6 +486,7 @@ fn every_error_name_of_the_contract_has_its_meaning_and_keeps_its_text() {
         ("NotFound", 1),
         ("Invalid", 2),
         ("Refused", 1),
+        ("OnTrial", 1),
         ("Busy", 3),
         ("Strange", 3),
     ] {

@@ -35,6 +35,7 @@ fn every_error() -> Vec<(Error, u8)> {
         (Error::NotFound("nothing".into()), 1),
         (Error::Invalid("role".into()), 2),
         (Error::Refused("no".into()), 1),
+        (Error::OnTrial("log in anew".into()), 1),
         (Error::Busy("too many".into()), 3),
         (Error::Unexpected { name: "a.B".into(), text: "c".into() }, 3),
         (Error::Output(io::ErrorKind::StorageFull.into()), 3),

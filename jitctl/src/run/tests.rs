@@ -6,7 +6,7 @@ use crate::jitd::Call;
 use crate::testing::*;
 
 fn check_call() -> Call {
-    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap() }
+    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap(), from: None }
 }
 
 fn grant_call(seconds: u64) -> Call {

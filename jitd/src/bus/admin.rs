@@ -17,7 +17,7 @@ use zbus::{Connection, interface};
 
 use super::user::{invalid, json, optional_reason, random_id, read, request_id};
 use super::{App, Error, Origin, Places, answer};
-use crate::desk::NotDone;
+use crate::desk::{Load, NotDone};
 use crate::store::rows::{self, Story};
 use crate::who::Peer;
 
@@ -150,7 +150,38 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
+        self.load(Load::Order, connection, &header).await
+    }
+
+    /// Puts the policy files in force on trial: after so many seconds the policy before them is back, unless somebody
+    /// who logged in meanwhile confirms them.
+    #[zbus(out_args("json"))]
+    async fn try_policy(
+        &self,
+        seconds: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        self.load(Load::Trial(Duration::from_secs(seconds)), connection, &header).await
+    }
+
+    /// Keeps the policy on trial. The caller's login must have passed a check since the trial began.
+    #[zbus(out_args("json"))]
+    async fn confirm_policy(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
         let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let desk = &self.app.desk;
+        desk.confirm_policy(&caller, peer.actor())?.durable().await.map_err(Error::unconfirmed)?;
+        json(&answer::policy(&desk.policy()?, true, desk.trial()))
+    }
+}
+
+impl Admin {
+    async fn load(&self, load: Load, connection: &Connection, header: &Header<'_>) -> Result<String, Error> {
+        let (caller, peer, _places) = self.caller(connection, header).await?;
         let desk = &self.app.desk;
         // With no policy at all nobody is an admin: then root may load the first one.
         match desk.admin(&caller) {
@@ -158,16 +189,14 @@ impl Admin {
             other => other?,
         }
         let read = self.app.on_host.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
-        match desk.load_policy(read, Some(peer.actor()))? {
+        match desk.load_policy(read, load, Some(peer.actor()))? {
             Ok(Some(ticket)) => ticket.durable().await.map_err(Error::unconfirmed)?,
             Ok(None) => {}
-            Err(bad) => return Err(Error::Refused(bad.to_string())),
+            Err(why) => return Err(why.into()),
         }
-        json(&answer::policy(&desk.policy()?, true))
+        json(&answer::policy(&desk.policy()?, true, desk.trial()))
     }
-}
 
-impl Admin {
     async fn caller(
         &self,
         connection: &Connection,

@@ -5,10 +5,12 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jit_core::clock::{Moment, Utc, Window};
+use jit_core::decide::{Admission, Question};
 use jit_core::event::Review;
+use jit_core::explain::{Considered, Explanation, Missing};
 use jit_core::grant::{Grant, Time};
 use jit_core::lock::Lock;
-use jit_core::policy::Uses;
+use jit_core::policy::{Role, Stage, Then, Uses};
 use jit_proto::manager;
 use jit_proto::words::ServiceName;
 
@@ -130,20 +132,32 @@ const fn times(uses: Uses) -> Option<u32> {
 }
 
 /// The policy in force, in short.
-pub(super) fn summary(known: Option<&InForce>, files_current: bool) -> manager::PolicySummary {
+pub(super) fn summary(
+    known: Option<&InForce>,
+    files_current: bool,
+    trial: Option<(Utc, Duration)>,
+) -> manager::PolicySummary {
     manager::PolicySummary {
         digest: known.map(|known| known.policy.digest().to_string()),
         loaded_at: known.map(|known| known.at.to_seconds()),
-        source: known.map(|known| if known.from_files { "files" } else { "store" }.to_owned()),
+        source: known.map(|known| known.source.as_str().to_owned()),
         roles: known.map_or(0, |known| known.policy.roles().count()),
         files_current,
+        trial: trial.map(|(until, left)| manager::PolicyTrial {
+            until: until.to_seconds(),
+            remaining: left.as_secs(),
+        }),
     }
 }
 
 /// The policy in force, whole.
-pub(super) fn policy(known: &InForce, files_current: bool) -> manager::Policy {
+pub(super) fn policy(
+    known: &InForce,
+    files_current: bool,
+    trial: Option<(Utc, Duration)>,
+) -> manager::Policy {
     manager::Policy {
-        summary: summary(Some(known), files_current),
+        summary: summary(Some(known), files_current, trial),
         files: known
             .policy
             .files()
@@ -155,5 +169,96 @@ pub(super) fn policy(known: &InForce, files_current: bool) -> manager::Policy {
             })
             .collect(),
         warnings: known.warnings.to_vec(),
+    }
+}
+
+/// What a check would answer, in short.
+pub(super) fn check(question: &Question, explained: &Explanation, at: &Moment) -> manager::Check {
+    let admits = explained.answer.admits.as_ref();
+    manager::Check {
+        service: question.login.service.to_string(),
+        user: question.login.user.to_string(),
+        verdict: explained.answer.verdict,
+        reason: explained.answer.why.to_string(),
+        text: explained.line().to_owned(),
+        until: admits.map(|admits| until(admits, at)),
+        role: admits.map(|admits| admits.role.to_string()),
+        grant: admits.map(|admits| admits.grant.to_string()),
+    }
+}
+
+/// What a check would answer, with every role that was considered. For whom and for which hosts the roles of others are
+/// is told to those alone who may see all.
+pub(super) fn explanation(
+    question: &Question,
+    explained: &Explanation,
+    at: &Moment,
+    host: &str,
+    see_all: bool,
+) -> manager::Explanation {
+    let considered = |considered: &Considered| {
+        let of_others = matches!(considered.missing, Missing::Host | Missing::Eligible);
+        manager::Considered {
+            role: considered.role.to_string(),
+            missing: considered.missing.word().to_owned(),
+            condition: considered.missing.as_str().to_owned(),
+            change: if of_others && !see_all { String::new() } else { considered.change.clone() },
+            approvers: considered.approvers.clone(),
+        }
+    };
+    manager::Explanation {
+        check: check(question, explained, at),
+        host: host.to_owned(),
+        at: at.wall.to_seconds(),
+        from: question.from.map(|from| from.to_string()),
+        target: question.login.target.as_ref().map(ToString::to_string),
+        would: explained.answer.would.map(|would| would.to_string()),
+        roles: explained.roles.iter().map(considered).collect(),
+    }
+}
+
+fn until(admits: &Admission, at: &Moment) -> String {
+    at.wall.plus(admits.remaining).to_seconds()
+}
+
+/// A role as whoever may ask for it needs to know it.
+pub(super) fn role(role: &Role) -> manager::Role {
+    fn texts<T: ToString>(of: impl IntoIterator<Item = T>) -> Vec<String> {
+        of.into_iter().map(|one| one.to_string()).collect()
+    }
+    manager::Role {
+        role: role.name.to_string(),
+        summary: role.summary.clone(),
+        services: texts(&role.services),
+        default_duration: role.default_duration.as_secs(),
+        max_duration: role.max_duration.as_secs(),
+        uses: match role.uses {
+            Uses::Unlimited => None,
+            Uses::Times(times) => Some(times.get()),
+        },
+        hours: texts(&role.limits.hours),
+        from: texts(&role.limits.from),
+        targets: texts(&role.limits.run_as),
+        stages: role.stages.iter().map(stage).collect(),
+        // The pattern is of little help to most, and better than nothing.
+        reason: role.reason.as_ref().map(|rule| match &rule.hint {
+            Some(hint) => hint.clone(),
+            None => format!("fits {}", rule.pattern()),
+        }),
+        emergency: role.emergency,
+    }
+}
+
+fn stage(stage: &Stage) -> manager::RoleStage {
+    manager::RoleStage {
+        name: stage.name.clone(),
+        approvers: stage.approvers.to_string(),
+        approvals: stage.approvals.get(),
+        expires: stage.expires.map(|expires| expires.as_secs()),
+        then: match &stage.then {
+            Then::Deny => None,
+            Then::Ask(next) => Some(next.to_string()),
+        },
+        accept: stage.accept.iter().map(ToString::to_string).collect(),
     }
 }

@@ -40,6 +40,7 @@ fn served() -> String {
         in_flight: Arc::new(InFlight::default()),
         ration: Ration::of_questions(),
         filing: Ration::of_requests(),
+        sessions: crate::session_of::Sessions::default(),
     });
     let origin = Origin::Bus;
     let mut xml = String::from("<node>\n");
@@ -85,6 +86,7 @@ fn every_error_leaves_under_the_name_of_the_contract() {
         (Error::NotFound(text()), error_name::NOT_FOUND),
         (Error::Invalid(text()), error_name::INVALID),
         (Error::Refused(text()), error_name::REFUSED),
+        (Error::OnTrial(text()), error_name::ON_TRIAL),
         (Error::Busy(text()), error_name::BUSY),
     ] {
         assert_eq!(error.name(), name);

@@ -12,6 +12,7 @@ use zbus::{Connection, interface};
 use zruntime::Event;
 
 use super::{App, Error, Origin};
+use crate::who::Peer;
 
 /// The interface, on the bus or on one private connection.
 pub(crate) struct Gate {
@@ -43,8 +44,20 @@ impl Gate {
             asked.must_be_about(peer.uid, &own)?;
         }
         let subject = self.app.names(peer).named(&asked.subject, desk.groups()).await;
-        let question = asked.question(&subject);
-        let checked = desk.check(&question, peer.actor())?;
+        let from = self.address(&asked, peer).await;
+        let question = asked.question(&subject, from);
+        let actor = peer.actor();
+        let checked = desk.check(&question, actor)?;
+        // The account stage is not yet in the session, and su and sudo open none.
+        if let (Some(id), true) = (actor.session, asked.is_login()) {
+            match (asked.stage, checked.answer.verdict) {
+                (Stage::Session, Verdict::Allow | Verdict::Unmanaged) => {
+                    self.app.sessions.opened(id, &asked.service, from);
+                }
+                (Stage::Close, _) => self.app.sessions.closed(id, &asked.service),
+                (Stage::Account, _) | (Stage::Session, Verdict::Deny) => {}
+            }
+        }
         if let Some(ticket) = checked.ticket {
             ticket.durable().await?;
         }
@@ -62,6 +75,18 @@ impl Gate {
             remaining: admits.as_ref().map_or(0, |admits| admits.remaining.as_secs()),
             grant: admits.map_or_else(String::new, |admits| admits.grant.to_string()),
         },))
+    }
+}
+
+impl Gate {
+    /// The address that the login came from: its own for a login, that of the login around it for su and sudo. These
+    /// are asked about only where policy wants to know.
+    async fn address(&self, asked: &Asked, peer: Peer) -> Option<IpAddr> {
+        if !subject_is_caller(&asked.service) {
+            return asked.address();
+        }
+        let wanted = peer.uid.is_root() && self.app.desk.asks_where(&asked.service);
+        if wanted { self.app.sessions.address(&self.app.runtime, peer).await } else { None }
     }
 }
 
@@ -127,13 +152,18 @@ impl Asked {
         Ok(())
     }
 
-    /// The address that the login came from. PAM_RHOST is only ever read as an address, never looked up as a name;
-    /// for su and sudo it says nothing, and the session that they inherit it from is not known here.
-    fn address(&self) -> Option<IpAddr> {
-        if subject_is_caller(&self.service) { None } else { self.rhost.parse().ok() }
+    /// Whether a login asks: a program that root runs for somebody who comes in, and neither su nor sudo.
+    fn is_login(&self) -> bool {
+        self.caller_uid.is_root() && !subject_is_caller(&self.service)
     }
 
-    fn question(&self, subject: &Known) -> Question {
+    /// The address that a login says to come from. PAM_RHOST is only ever read as an address, never looked up as a
+    /// name, and only root's word for it counts.
+    fn address(&self) -> Option<IpAddr> {
+        if self.is_login() { self.rhost.parse().ok() } else { None }
+    }
+
+    fn question(&self, subject: &Known, from: Option<IpAddr>) -> Question {
         let uid = match subject {
             Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
             Known::Not | Known::Unanswered => None,
@@ -151,7 +181,7 @@ impl Asked {
             subject: subject.clone(),
             caller_uid: self.caller_uid,
             holds_claim: self.holds_claim,
-            from: self.address(),
+            from,
         }
     }
 }
@@ -172,7 +202,7 @@ mod tests {
             rhost: rhost.into(),
             tty: String::new(),
             flags: 0,
-            caller_uid: 1001,
+            caller_uid: 0,
         };
         Asked::parse(question).unwrap()
     }
@@ -193,7 +223,9 @@ mod tests {
         let uid = Uid::try_from(1001).unwrap();
         let own = Known::Fully(Subject { name: "maria".parse().unwrap(), uid, groups: BTreeSet::new() });
         let mut asked = asked("sshd", "10.1.2.3");
+        asked.caller_uid = uid;
+        assert_eq!(asked.address(), None, "a program of the caller's says it");
         asked.must_be_about(uid, &own).unwrap();
-        assert_eq!(asked.question(&own).from, None);
+        assert_eq!((asked.address(), asked.rhost.as_str()), (None, ""));
     }
 }

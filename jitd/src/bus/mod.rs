@@ -14,11 +14,13 @@ mod wire;
 
 use std::sync::Arc;
 
+use jit_core::trial::NoTrial;
 use zbus::DBusError;
 use zruntime::SharedRuntime;
 
-use crate::desk::{CannotDecide, Desk, NotDone};
+use crate::desk::{CannotDecide, Desk, NotDone, NotLoaded};
 use crate::on_host::OnHost;
+use crate::session_of::Sessions;
 use crate::store::{StoreError, StorePath};
 use crate::who::{Gone, Names, Peer};
 pub(crate) use origin::{InFlight, Origin, Places, Ration};
@@ -39,6 +41,7 @@ pub(crate) struct App {
     pub(crate) ration: Ration,
     /// Requests that people file.
     pub(crate) filing: Ration,
+    pub(crate) sessions: Sessions,
 }
 
 impl App {
@@ -60,6 +63,7 @@ pub(crate) enum Error {
     NotFound(String),
     Invalid(String),
     Refused(String),
+    OnTrial(String),
     Busy(String),
 }
 
@@ -74,6 +78,7 @@ impl From<NotDone> for Error {
         use jit_core::order::Refusal;
         match err {
             NotDone::Cannot(err) => err.into(),
+            NotDone::Trial(why) => why.into(),
             NotDone::Refused(refusal) => {
                 let text = refusal.to_string();
                 match refusal {
@@ -99,6 +104,30 @@ impl From<NotDone> for Error {
                     Refusal::IdTaken | Refusal::Raced(_) => Self::Busy(text),
                 }
             }
+        }
+    }
+}
+
+impl From<NoTrial> for Error {
+    fn from(why: NoTrial) -> Self {
+        match why {
+            NoTrial::Length(_) => Self::Invalid(why.to_string()),
+            NoTrial::Running(_)
+            | NoTrial::NothingBefore
+            | NoTrial::InForce
+            | NoTrial::Untold
+            | NoTrial::NoneRuns
+            | NoTrial::NoLogin
+            | NoTrial::OldLogin => Self::OnTrial(why.to_string()),
+        }
+    }
+}
+
+impl From<NotLoaded> for Error {
+    fn from(why: NotLoaded) -> Self {
+        match why {
+            NotLoaded::Trial(why) => why.into(),
+            NotLoaded::Files(_) | NotLoaded::WentBack => Self::Refused(why.to_string()),
         }
     }
 }

@@ -59,7 +59,9 @@ pub(crate) async fn stay(app: Arc<App>, runtime: SharedRuntime, on_bus: Arc<zrun
         match connect(&app).await {
             Ok(connection) => {
                 on_bus.notify(usize::MAX);
+                app.sessions.on_bus(Some(connection.clone()));
                 or(connection.closed(), announce(&app, &connection)).await;
+                app.sessions.on_bus(None);
                 log::warning("the system bus has gone; jitctl cannot reach jitd until it is back");
             }
             Err(err) => log::warning(format_args!("not on the system bus: {err}; trying again")),

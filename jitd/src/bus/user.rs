@@ -2,10 +2,12 @@
 //! may not see looks like one that does not exist.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::decide::{Known, Question};
+use jit_core::duration::Human;
 use jit_core::event::{Event, Login};
 use jit_core::order::{Here, Refusal};
 use jit_core::person::Caller;
@@ -13,6 +15,7 @@ use jit_core::policy::Subject;
 use jit_core::request::{self, ExtendOrder, RequestOrder};
 use jit_core::review::is_asked;
 use jit_core::taking_back::{self, Target};
+use jit_core::when::parse_when;
 use jit_proto::gate::Stage;
 use jit_proto::manager;
 use jit_proto::words::{GrantId, Reason, RequestId, ServiceName, UserName};
@@ -23,7 +26,7 @@ use zbus::{Connection, interface};
 
 use super::review::to_review;
 use super::{App, Error, Origin, Places, answer};
-use crate::desk::NotDone;
+use crate::desk::{NotDone, Source};
 use crate::sink;
 use crate::store::rows::{self, Filter, Story};
 use crate::store::{StoreError, StorePath};
@@ -43,53 +46,67 @@ impl User {
         &self,
         service: &str,
         user: &str,
+        from: &str,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let service: ServiceName = service.parse().map_err(invalid)?;
-        let user: UserName = user.parse().map_err(invalid)?;
-        let (caller, peer, _places) = self.account(connection, &header).await?;
+        let (question, _, _places) = self.question(service, user, from, "", connection, &header).await?;
+        let (explained, at) = self.app.desk.preview(&question, None)?;
+        json(&answer::check(&question, &explained, &at))
+    }
+
+    /// What a login would be told now or at a time to come, and why, role by role. Changes nothing.
+    #[zbus(out_args("json"))]
+    #[allow(clippy::too_many_arguments, reason = "five of them are the question, and none has two meanings")]
+    async fn explain(
+        &self,
+        service: &str,
+        user: &str,
+        at: &str,
+        from: &str,
+        target: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
         let desk = &self.app.desk;
-        if user != caller.name && !may_read_all(&self.app, &caller) {
-            return Err(Error::NotPermitted("only admins and auditors may check somebody else".into()));
+        let now = desk.now().wall;
+        let at = (!at.is_empty()).then(|| parse_when(at, now)).transpose().map_err(invalid)?;
+        if let Some(at) = at.filter(|at| *at < now) {
+            return Err(Error::Invalid(format!(
+                "{} is over: windows are known as they stand now, {}, and what was is in the audit log",
+                at.to_seconds(),
+                now.to_seconds()
+            )));
         }
-        let subject = self.app.names(peer).named(&user, desk.groups()).await;
-        let Some(uid) = (match &subject {
-            Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
-            Known::Not => None,
-            Known::Unanswered => {
-                return Err(Error::CannotDecide(format!("the name service does not answer for {user}")));
+        let (question, caller, _places) =
+            self.question(service, user, from, target, connection, &header).await?;
+        let (explained, at) = desk.preview(&question, at)?;
+        let see_all = may_read_all(&self.app, &caller);
+        json(&answer::explanation(&question, &explained, &at, &desk.host.to_string(), see_all))
+    }
+
+    /// The roles that the caller may ask for on this host, or for admins and auditors, somebody else.
+    #[zbus(out_args("json"))]
+    async fn roles(
+        &self,
+        user: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let user: Option<UserName> = (!user.is_empty()).then(|| user.parse()).transpose().map_err(invalid)?;
+        let (caller, peer, _places) = self.account(connection, &header).await?;
+        let about = user.unwrap_or_else(|| caller.name.clone());
+        let subject = self.somebody(&about, &caller, peer, "ask about the roles of").await?;
+        let roles = match &subject {
+            Known::Fully(subject) => self.app.desk.roles_of(subject)?,
+            // A list without the roles of somebody's groups would look whole.
+            _ => {
+                return Err(Error::CannotDecide(format!(
+                    "the name service does not tell the groups of {about}"
+                )));
             }
-        }) else {
-            return Err(Error::NotFound(format!("there is no account {user} on {}", desk.host)));
         };
-        let question = Question {
-            stage: Stage::Account,
-            login: Login {
-                service: service.clone(),
-                user: user.clone(),
-                uid: Some(uid),
-                target: None,
-                rhost: String::new(),
-                tty: String::new(),
-            },
-            subject,
-            caller_uid: uid,
-            holds_claim: false,
-            from: None,
-        };
-        let checked = desk.preview(&question)?;
-        let admits = checked.answer.admits;
-        json(&manager::Check {
-            service: service.into(),
-            user: user.into(),
-            verdict: checked.answer.verdict,
-            reason: checked.answer.why.to_string(),
-            text: checked.advice,
-            until: admits.as_ref().map(|admits| checked.at.wall.plus(admits.remaining).to_seconds()),
-            role: admits.as_ref().map(|admits| admits.role.to_string()),
-            grant: admits.map(|admits| admits.grant.to_string()),
-        })
+        json(&roles.iter().map(answer::role).collect::<Vec<_>>())
     }
 
     /// Requests and grants: those that live, or all.
@@ -220,13 +237,24 @@ impl User {
         let files_current = if see_all && known.is_some() {
             self.files_are_in_force().await
         } else {
-            known.as_ref().is_some_and(|known| known.from_files)
+            known.as_ref().is_some_and(|known| known.source == Source::Files)
         };
         if known.is_some() && !files_current {
-            notes.push("the policy files differ from the policy in force; run: jitctl policy load".into());
+            let back = known.as_ref().is_some_and(|known| known.source == Source::Before);
+            let why = if back { ", which came back after a trial that nobody confirmed" } else { "" };
+            notes.push(format!(
+                "the policy files differ from the policy in force{why}; run: jitctl policy load"
+            ));
         }
         if !crate::who::kernel_tells_loginuid() {
             notes.push("this kernel does not tell login uids; reviews go by bus uid".into());
+        }
+        let trial = desk.trial();
+        if let Some((_, left)) = trial {
+            notes.push(format!(
+                "the policy in force is on trial for another {}; to keep it, log in anew and run: jitctl confirm",
+                Human(left)
+            ));
         }
         let (to_review, locks) = match peer.caller(self.app.names(peer), desk.groups()).await {
             Ok(caller) => desk
@@ -247,7 +275,7 @@ impl User {
             host: desk.host.to_string(),
             ready: trouble.is_none(),
             notes,
-            policy: answer::summary(known.as_ref(), files_current),
+            policy: answer::summary(known.as_ref(), files_current, trial),
             active,
             to_review,
             locks,
@@ -273,11 +301,66 @@ impl User {
             )));
         }
         let files_current = self.files_are_in_force().await;
-        json(&answer::policy(&known, files_current))
+        json(&answer::policy(&known, files_current, desk.trial()))
     }
 }
 
 impl User {
+    /// The question that a login of this account would ask.
+    async fn question(
+        &self,
+        service: &str,
+        user: &str,
+        from: &str,
+        target: &str,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(Question, Subject, Places), Error> {
+        let service: ServiceName = service.parse().map_err(invalid)?;
+        let user: UserName = user.parse().map_err(invalid)?;
+        let target: Option<UserName> =
+            (!target.is_empty()).then(|| target.parse()).transpose().map_err(invalid)?;
+        if target.is_some() && !matches!(service.as_str(), "su" | "su-l") {
+            return Err(Error::Invalid(format!(
+                "{service} is not asked whom it becomes; only su and su-l are"
+            )));
+        }
+        let from = (!from.is_empty()).then(|| from.parse::<IpAddr>()).transpose().map_err(|_| {
+            Error::Invalid("where a login comes from is an IP address, as 10.1.2.3 or fd00::1".into())
+        })?;
+        let (caller, peer, places) = self.account(connection, header).await?;
+        let subject = self.somebody(&user, &caller, peer, "check").await?;
+        let uid = match &subject {
+            Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
+            Known::Not | Known::Unanswered => None,
+        };
+        let login = Login { service, user, uid, target, rhost: String::new(), tty: String::new() };
+        let caller_uid = uid.unwrap_or(peer.uid);
+        let stage = Stage::Account;
+        Ok((Question { stage, login, subject, caller_uid, holds_claim: false, from }, caller, places))
+    }
+
+    /// An account that the caller may ask about: their own, and for admins and auditors anybody's.
+    async fn somebody(
+        &self,
+        user: &UserName,
+        caller: &Subject,
+        peer: Peer,
+        what: &str,
+    ) -> Result<Known, Error> {
+        let desk = &self.app.desk;
+        if *user != caller.name && !may_read_all(&self.app, caller) {
+            return Err(Error::NotPermitted(format!("only admins and auditors may {what} somebody else")));
+        }
+        match self.app.names(peer).named(user, desk.groups()).await {
+            Known::Not => Err(Error::NotFound(format!("there is no account {user} on {}", desk.host))),
+            Known::Unanswered => {
+                Err(Error::CannotDecide(format!("the name service does not answer for {user}")))
+            }
+            known @ (Known::Fully(_) | Known::WithoutGroups(_)) => Ok(known),
+        }
+    }
+
     async fn files_are_in_force(&self) -> bool {
         let app = Arc::clone(&self.app);
         zruntime::unblock(move || app.desk.files_are_in_force()).await

@@ -3,10 +3,12 @@
 use jit_core::audit::merkle;
 use jit_core::audit::record::Encoded;
 use jit_core::clock::Utc;
+use jit_core::digest::Digest;
 use jit_core::event::{PolicyText, Review};
 use jit_core::grant::{Claim, End, EndWhy, Grant};
 use jit_core::request::Request;
 use jit_core::state::{Closed, Pending, Row, State, Stored};
+use jit_core::trial::Tried;
 use jit_proto::manager::LIST_LIMIT;
 use jit_proto::words::{RequestId, Uid};
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
@@ -128,6 +130,14 @@ pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), Store
                 .prepare_cached("INSERT INTO policy (digest, at, files) VALUES (?1, ?2, ?3)")?
                 .execute(params![digest.to_string(), at.to_string(), json("policy", files)?])?;
         }
+        Row::Tried(Some(tried)) => {
+            change
+                .prepare_cached("INSERT OR REPLACE INTO tried (one, body) VALUES (1, ?1)")?
+                .execute([json("tried", tried)?])?;
+        }
+        Row::Tried(None) => {
+            change.prepare_cached("DELETE FROM tried")?.execute([])?;
+        }
     }
     Ok(())
 }
@@ -148,6 +158,8 @@ pub(crate) struct Loaded {
     pub(crate) state: State,
     /// The policy that was last in force.
     pub(crate) policy: Option<StoredPolicy>,
+    /// The policy before that one, where it was on trial.
+    pub(crate) before: Option<StoredPolicy>,
 }
 
 /// Reads the live state. Refuses rather than guesses: a row that does not read back is damage.
@@ -167,17 +179,30 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     let locks = bodies(store, "lock", "SELECT body FROM lock ORDER BY scope")?;
     let sessions = bodies(store, "session", "SELECT body FROM session ORDER BY id")?;
     let next_seq = check_end_of_log(store)?;
-    let policy = store
-        .query_row("SELECT at, files FROM policy ORDER BY nr DESC LIMIT 1", [], |row| {
+    let tried = bodies::<Tried>(store, "tried", "SELECT body FROM tried")?.pop();
+    let before = match &tried {
+        Some(Tried::Running(trial)) => {
+            let before = policy(store, Some(trial.before))?;
+            // Without it there is nothing to go back to, and what was only on trial must not stay.
+            Some(before.ok_or_else(|| damaged("tried", "the policy before the trial is not there".into()))?)
+        }
+        Some(Tried::WentBack { .. }) | None => None,
+    };
+    let state = State::restore(Stored { grants, pending, owed, claims, locks, sessions, next_seq });
+    let state = state.with_tried(tried);
+    Ok(Loaded { state, policy: policy(store, None)?, before })
+}
+
+/// The policy that last came into force: of all, or of those with this digest.
+fn policy(store: &Connection, digest: Option<Digest>) -> Result<Option<StoredPolicy>, StoreError> {
+    store
+        .prepare("SELECT at, files FROM policy WHERE ?1 IS NULL OR digest = ?1 ORDER BY nr DESC LIMIT 1")?
+        .query_row([digest.map(|digest| digest.to_string())], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
         })
         .optional()?
-        .map(|(at, files)| {
-            Ok::<_, StoreError>(StoredPolicy { at: utc("policy", &at)?, files: parse("policy", &files)? })
-        })
-        .transpose()?;
-    let stored = Stored { grants, pending, owed, claims, locks, sessions, next_seq };
-    Ok(Loaded { state: State::restore(stored), policy })
+        .map(|(at, files)| Ok(StoredPolicy { at: utc("policy", &at)?, files: parse("policy", &files)? }))
+        .transpose()
 }
 
 /// Requests with the reviews of them that count.

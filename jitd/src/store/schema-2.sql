@@ -33,3 +33,9 @@ CREATE TABLE session (
     id   INTEGER PRIMARY KEY,            -- seq of the record that opened it
     body TEXT NOT NULL
 ) STRICT;
+
+-- The trial of a policy that runs, or the last one that went back. At most one row: it is gone once it is settled.
+CREATE TABLE tried (
+    one  INTEGER PRIMARY KEY CHECK (one = 1),
+    body TEXT NOT NULL                   -- as JSON
+) STRICT;

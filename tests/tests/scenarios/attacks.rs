@@ -43,7 +43,11 @@ pub(crate) fn asking_about_others(site: &Site) {
         format!("Admin Revoke ss {} x", window.id),
         "Admin Grant ssts victim victim 60 reason-to-be".to_owned(),
         "Admin LoadPolicy".to_owned(),
+        "Admin TryPolicy t 60".to_owned(),
+        "Admin ConfirmPolicy".to_owned(),
         "User Policy".to_owned(),
+        "User Roles s victim".to_owned(),
+        "User Explain sssss sshd victim '' '' ''".to_owned(),
         format!("User Show s {}", window.id),
     ] {
         let (interface, rest) = call.split_once(' ').unwrap();
@@ -61,10 +65,12 @@ pub(crate) fn words_that_are_too_long_or_not_words(site: &Site) {
         let user = "busctl --system call org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1";
         site.machine.as_user("lou", &format!("{user}.{words}"))
     };
-    call("User Check ss sshd $(head -c 120000 /dev/zero | tr '\\0' a)").says("the limit is 255").is_shut();
-    call("User Check ss sshd $'a\\nb'").is_shut();
-    call("User Check ss sshd -rf").is_shut();
-    call("User Check ss ../../etc lou").is_shut();
+    call("User Check sss sshd $(head -c 120000 /dev/zero | tr '\\0' a) ''")
+        .says("the limit is 255")
+        .is_shut();
+    call("User Check sss sshd $'a\\nb' ''").is_shut();
+    call("User Check sss sshd -rf ''").is_shut();
+    call("User Check sss ../../etc lou ''").is_shut();
     call("User Check u 7").is_shut();
     call("User NoSuchMethod").is_shut();
     call("Gate Check '(ayssssssuu)' 2 1 2 account sshd lou '' '' '' 0 4294967295").is_shut();

@@ -320,7 +320,7 @@ pub(crate) fn a_flood_of_requests(site: &Site) {
         format!("for n in $(seq 25); do jitctl request --yes --role fips --reason '{REASON}' & done; wait");
     let flood = site.start_logged_in("fips", &flood);
     let entry = ask(site, "fred", "");
-    flood.output();
+    assert!(!flood.output().stdout.is_empty());
     assert_eq!(entry.state, "pending");
     let waiting = pending(site, "fay");
     assert_eq!(waiting.len(), 11, "ten of fips and fred's: {waiting:?}");
@@ -387,7 +387,7 @@ pub(crate) fn kills_between_any_two_steps(site: &Site) {
         let approved = filed
             .as_ref()
             .map(|entry| ["karl", "kurt"].map(|who| approve(site, who, &entry.request).is_ok()));
-        killed.output();
+        killed.output().done();
         site.is_ready();
         audited(site);
         let (Some(entry), Some([lead, security])) = (filed, approved) else { continue };

@@ -283,7 +283,12 @@ impl<'a> Role<'a> {
         Self { approvers, approvals, ..self }
     }
 
-    fn text(&self) -> String {
+    /// Further terms, a line each.
+    pub(crate) const fn with(self, rest: &'a str) -> Self {
+        Self { rest, ..self }
+    }
+
+    pub(crate) fn text(&self) -> String {
         let Self { name, services, user, rest, approvers, approvals } = self;
         format!(
             "[role.{name}]\nhosts = [\"*\"]\nservices = {services:?}\neligible = {{ users = [\"{user}\"] }}\n\

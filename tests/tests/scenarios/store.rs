@@ -107,7 +107,9 @@ fn folded(records: &[Record]) -> Tables {
                 assert_eq!(row.1, None, "a grant ends once");
                 row.1 = Some(why.to_string());
             }
-            Event::PolicyLoaded { digest, .. } => tables.policies.push(digest.to_string()),
+            Event::PolicyLoaded { digest, .. } | Event::PolicyReverted { digest, .. } => {
+                tables.policies.push(digest.to_string());
+            }
             _ => {}
         }
         // The uses of what lives; what has ended keeps its last count.

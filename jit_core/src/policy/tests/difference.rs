@@ -163,3 +163,30 @@ fn no_change_of_terms_goes_unsaid() {
         assert!(!said(RICH, &RICH.replace(old, new)).is_empty(), "{old} → {new}");
     }
 }
+
+#[test]
+fn a_records_difference_is_bounded_and_says_how_much_it_left_out() {
+    let parse = |text: &str| Policy::parse(&[file("a.toml", text)]).unwrap().policy;
+    let roles = |count: usize| -> String {
+        let role = |n| BASE_ROLE.replace("NAME", &format!("r{n}"));
+        BASE.to_owned() + &(0..count).map(role).collect::<String>()
+    };
+    let small = Difference::between(&parse(&roles(1)), &parse(&roles(3)));
+    assert_eq!((small.lines.len(), small.more, small.count()), (2, 0, 2));
+    let large = Difference::between(&parse(&roles(1)), &parse(&roles(151)));
+    assert_eq!((large.lines.len(), large.more, large.count()), (100, 50, 150));
+    assert!(large.lines.iter().all(|line| line.len() <= 1000));
+    let written = serde_json::to_string(&large).unwrap();
+    assert_eq!(serde_json::from_str::<Difference>(&written).unwrap(), large);
+}
+
+const BASE_ROLE: &str = r#"
+[role.NAME]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["maria"] }
+max-duration = "1h"
+[[role.NAME.stage]]
+name = "lead"
+approvers = { users = ["ana"] }
+"#;

@@ -357,3 +357,17 @@ fn the_digest_of_a_policy_is_over_names_and_bytes_in_name_order() {
     assert_eq!(policy.digest(), Digest::of(&bytes));
     assert_eq!(policy.files(), [a, b]);
 }
+
+#[test]
+fn where_a_login_comes_from_is_asked_only_at_services_whose_rules_want_to_know() {
+    let asks = |text: &str, service: &str| load(text).asks_where(&service.parse().unwrap());
+    let role = format!(
+        "{BASE}\n[role.r]\n{ROLE_LINES}\n[[role.r.stage]]\nname = \"s\"\napprovers = {{ users = [\"ana\"] }}\n"
+    );
+    assert!(!asks(&role, "sshd"));
+    let from = role.replace("max-duration", "from = [\"10.1.0.0/16\"]\nmax-duration");
+    assert!(asks(&from, "sshd") && !asks(&from, "login") && !asks(&from, "sudo"));
+    let exempt = "{ users = [\"bak\"], services = [\"sudo\"], from = [\"::1\"] }";
+    let exempt = role.replace("services = [\"login\"] }", &format!("services = [\"login\"] }}, {exempt}"));
+    assert!(asks(&exempt, "sudo") && asks(&exempt, "sudo-i") && !asks(&exempt, "sshd"));
+}

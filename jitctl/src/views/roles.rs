@@ -1,0 +1,62 @@
+//! What one may ask for.
+
+use jit_proto::manager::{Role, RoleStage};
+
+use super::View;
+use crate::table::Properties;
+use crate::times::length;
+
+pub(crate) fn roles(roles: &[Role]) -> View {
+    if roles.is_empty() {
+        let said = "No role of this host may be asked for.".to_owned();
+        return View { said: vec![said], ..View::yes(String::new()) };
+    }
+    View::yes(roles.iter().map(role).collect::<Vec<_>>().join("\n"))
+}
+
+fn role(role: &Role) -> String {
+    let title = match &role.summary {
+        Some(summary) => format!("{} - {summary}", role.role),
+        None => role.role.clone(),
+    };
+    let mut view = Properties::new(&title);
+    view.add("Services", &role.services.join(", "));
+    if !role.targets.is_empty() {
+        view.add("Becomes", &role.targets.join(", "));
+    }
+    let (default, most) = (length(role.default_duration), length(role.max_duration));
+    view.add("For", &format!("{default}, at most {most}"));
+    match role.uses {
+        None => {}
+        Some(1) => view.add("Uses", "1 login"),
+        Some(uses) => view.add("Uses", &format!("{uses} logins")),
+    }
+    for hours in &role.hours {
+        view.add("When", hours);
+    }
+    if !role.from.is_empty() {
+        view.add("From", &role.from.join(", "));
+    }
+    if role.emergency {
+        view.add("Emergency", "it opens at once, and owes the approval");
+    }
+    for approval in role.stages.iter().map(stage) {
+        view.add("Approval", &approval);
+    }
+    if let Some(reason) = &role.reason {
+        view.add("Reason", reason);
+    }
+    view.text()
+}
+
+/// `security: 2 of tom, @secops within 8h, then @bosses (online, code)`.
+fn stage(stage: &RoleStage) -> String {
+    let mut text = format!("{}: {} of {}", stage.name, stage.approvals, stage.approvers);
+    if let Some(expires) = stage.expires {
+        text += &format!(" within {}", length(expires));
+    }
+    if let Some(next) = &stage.then {
+        text += &format!(", then {next}");
+    }
+    text + &format!(" ({})", stage.accept.join(", "))
+}

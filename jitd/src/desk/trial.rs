@@ -1,0 +1,116 @@
+//! Policies on trial at the desk: what comes back, and who has come in since (see [`jit_core::trial`]).
+
+use std::time::Duration;
+
+use jit_core::clock::{Moment, Utc};
+use jit_core::decide::{Answer, Question};
+use jit_core::event::{Actor, Event};
+use jit_core::person::Caller;
+use jit_core::trial::{self, BackWhy, LoginSession, NewLogins, NoTrial};
+
+use super::{CannotDecide, Desk, InForce, NotDone, Open, Source, texts};
+use crate::log;
+use crate::store::writer::Ticket;
+use crate::who::kernel_tells_loginuid;
+
+/// On whose word policy files come into force, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// SIGHUP: for good, but not what was tried and went back.
+    Signal,
+    /// An order: for good.
+    Order,
+    /// An order: on trial for so long.
+    Trial(Duration),
+}
+
+impl Load {
+    /// How long the trial is, if it is one.
+    pub(super) const fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Trial(limit) => Some(limit),
+            Self::Signal | Self::Order => None,
+        }
+    }
+}
+
+/// What the desk keeps while a policy is on trial.
+#[derive(Debug, Default)]
+pub(super) struct OnTrial {
+    /// The policy that comes back.
+    before: Option<InForce>,
+    logins: NewLogins,
+}
+
+impl OnTrial {
+    /// Begins a trial of what replaces this policy.
+    pub(super) fn of_what_replaces(before: Option<InForce>) -> Self {
+        Self { before, logins: NewLogins::default() }
+    }
+}
+
+impl Desk {
+    /// Keeps the policy on trial, on the word of somebody who came in under it.
+    pub(crate) fn confirm_policy(&self, caller: &Caller, actor: Actor) -> Result<Ticket, NotDone> {
+        self.with_policy(|open, now| {
+            let policy = std::sync::Arc::clone(&open.policy_in_force()?.policy);
+            self.here(&policy, &open.state, now).admin(caller)?;
+            let session = session_of(actor);
+            let digest = trial::confirm(&open.state, &open.trial.logins, session).map_err(NotDone::Trial)?;
+            let ticket = self.commit(open, Some(actor), now, vec![Event::PolicyConfirmed { digest }])?;
+            open.trial = OnTrial::default();
+            Ok(ticket)
+        })
+    }
+
+    /// When the trial that runs is over by the wall clock, and how much of it is left.
+    pub(crate) fn trial(&self) -> Option<(Utc, Duration)> {
+        let left = self.with_policy(|open, now| {
+            Ok::<_, CannotDecide>(trial::next(&open.state, now).map(|left| (now.wall.plus(left), left)))
+        });
+        left.ok().flatten()
+    }
+
+    /// Puts the policy before the trial in force again where the trial is over. Everything that asks passes here
+    /// first, so that a policy on trial decides nothing beyond its time.
+    pub(super) fn end_trial(&self, open: &mut Open, now: &Moment) -> Result<(), CannotDecide> {
+        let Some(trial) = trial::over(&open.state, now) else { return Ok(()) };
+        let tried = trial.digest;
+        let before = open.trial.before.as_ref().ok_or_else(|| {
+            CannotDecide("the policy before the trial is not known; run: systemctl restart jitd".into())
+        })?;
+        let policy = std::sync::Arc::clone(&before.policy);
+        let event = Event::PolicyReverted {
+            why: BackWhy::Expired,
+            tried,
+            digest: policy.digest(),
+            files: texts(&policy),
+        };
+        self.commit(open, None, now, vec![event]).map(drop)?;
+        log::warning("nobody confirmed the policy on trial: the one before it is in force again");
+        if let Some(before) = std::mem::take(&mut open.trial).before {
+            open.policy = Some(InForce { at: now.wall, source: Source::Before, ..before });
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Keeps in mind who comes in while a policy is on trial.
+    pub(super) fn note_login(&mut self, question: &Question, answer: &Answer, actor: Actor) {
+        if let (Some(_), Some(session)) = (trial::running(&self.state), session_of(actor)) {
+            self.trial.logins.note(question, answer, session);
+        }
+    }
+}
+
+/// Whether a trial could be confirmed at all on this kernel.
+pub(super) fn can_be_confirmed(load: Load) -> Result<(), NoTrial> {
+    if load.limit().is_some() && !kernel_tells_loginuid() { Err(NoTrial::Untold) } else { Ok(()) }
+}
+
+/// The login of a process, where it has one.
+fn session_of(actor: Actor) -> Option<LoginSession> {
+    let (uid, id) = actor.loginuid.zip(actor.session)?;
+    Some(LoginSession { uid, id })
+}

@@ -1,0 +1,152 @@
+//! Where the login came from that a process belongs to. su and sudo are told no address, and what their caller could
+//! tell them (PAM_RHOST, SSH_CONNECTION) is the caller's to choose; but the kernel says which login they run in.
+//!
+//! The walk: the pid at the other end of the module's connection, which the kernel told → its audit session id
+//! (proc(5)), which every process of a login inherits and none without CAP_AUDIT_CONTROL changes → the address. That is
+//! what sshd itself told jitd when it opened that session, or, where this jitd was not there yet, what logind keeps of
+//! it. What cannot be found out is not known, and no address matches no `from`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jit_proto::words::ServiceName;
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, fdo};
+use zruntime::SharedRuntime;
+
+use crate::who::Peer;
+
+/// How long logind may take. The module waits 3 s for all of the answer.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// More sessions than this at once are not kept: logind knows them too.
+const MOST: usize = 8192;
+
+const LOGIND: &str = "org.freedesktop.login1";
+
+/// The sessions that are open, by audit session id.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    open: Mutex<BTreeMap<u32, Opened>>,
+    bus: Mutex<Option<Connection>>,
+}
+
+/// A session that opened, as its service said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Opened {
+    service: ServiceName,
+    from: Option<IpAddr>,
+}
+
+impl Sessions {
+    /// A login's session has opened. The first to say so is the login itself: what opens later under the same id runs
+    /// inside it.
+    pub(crate) fn opened(&self, id: u32, service: &ServiceName, from: Option<IpAddr>) {
+        let mut open = lock(&self.open);
+        if open.len() < MOST {
+            open.entry(id).or_insert_with(|| Opened { service: service.clone(), from });
+        }
+    }
+
+    /// It has closed.
+    pub(crate) fn closed(&self, id: u32, service: &ServiceName) {
+        let mut open = lock(&self.open);
+        if open.get(&id).is_some_and(|opened| opened.service == *service) {
+            open.remove(&id);
+        }
+    }
+
+    /// The system bus, for as long as there is one.
+    pub(crate) fn on_bus(&self, bus: Option<Connection>) {
+        *lock(&self.bus) = bus;
+    }
+
+    /// The address of the login that this process belongs to, if that is certain.
+    pub(crate) async fn address(&self, runtime: &SharedRuntime, peer: Peer) -> Option<IpAddr> {
+        let (_, session) = peer.login().ok()?;
+        let session = session?;
+        if let Some(opened) = lock(&self.open).get(&session) {
+            return opened.from;
+        }
+        let bus = lock(&self.bus).clone()?;
+        runtime.timeout(LIMIT, by_logind(&bus, peer, session)).await.ok().flatten()
+    }
+}
+
+/// What logind keeps of the session that the process is in. Believed if the session's leader is in the same audit
+/// session as the process, so that both mean the same login.
+async fn by_logind(bus: &Connection, peer: Peer, session: u32) -> Option<IpAddr> {
+    let logind = fdo::DBusProxy::new(bus).await.ok()?.get_name_owner(LOGIND.try_into().ok()?).await.ok()?;
+    let owner =
+        fdo::DBusProxy::new(bus).await.ok()?.get_connection_unix_user(logind.clone().into()).await.ok()?;
+    if owner != 0 {
+        return None;
+    }
+    let manager = Some("org.freedesktop.login1.Manager");
+    let found = bus
+        .call_method(Some(&logind), "/org/freedesktop/login1", manager, "GetSessionByPID", &(peer.pid?,))
+        .await
+        .ok()?;
+    let path: OwnedObjectPath = found.body().deserialize().ok()?;
+    let properties = Some("org.freedesktop.DBus.Properties");
+    let all = bus
+        .call_method(Some(&logind), &path, properties, "GetAll", &("org.freedesktop.login1.Session",))
+        .await
+        .ok()?;
+    let all = all.body();
+    let facts: BTreeMap<String, OwnedVariant> = all.deserialize().ok()?;
+    let leader: u32 = facts.get("Leader")?.downcast_ref().ok()?;
+    let (_, of_leader) = Peer { uid: peer.uid, pid: Some(leader) }.login().ok()?;
+    // The process too, once more: by now its pid could be another's.
+    let (_, still) = peer.login().ok()?;
+    if of_leader != Some(session) || still != Some(session) {
+        return None;
+    }
+    let remote: bool = facts.get("Remote")?.downcast_ref().ok()?;
+    let host: &str = facts.get("RemoteHost")?.downcast_ref().ok()?;
+    if remote { host.parse().ok() } else { None }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(sessions: &Sessions, id: u32) -> Option<Opened> {
+        lock(&sessions.open).get(&id).cloned()
+    }
+
+    #[test]
+    fn what_opens_inside_a_login_neither_changes_its_address_nor_closes_it() {
+        let sessions = Sessions::default();
+        let (sshd, cron): (ServiceName, ServiceName) = ("sshd".parse().unwrap(), "cron".parse().unwrap());
+        let from = Some("10.1.2.3".parse().unwrap());
+        sessions.opened(7, &sshd, from);
+        sessions.opened(7, &cron, Some("10.9.9.9".parse().unwrap()));
+        sessions.closed(7, &cron);
+        assert_eq!(known(&sessions, 7), Some(Opened { service: sshd.clone(), from }));
+        sessions.closed(7, &sshd);
+        assert_eq!(known(&sessions, 7), None);
+    }
+
+    #[test]
+    fn a_login_at_the_console_is_known_to_come_from_nowhere() {
+        let sessions = Sessions::default();
+        let login: ServiceName = "login".parse().unwrap();
+        sessions.opened(8, &login, None);
+        assert_eq!(known(&sessions, 8), Some(Opened { service: login, from: None }));
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_asked_comes_from_nowhere() {
+        zbus::block_on(async {
+            let runtime = SharedRuntime::current().unwrap();
+            let gone = Peer { uid: jit_proto::words::Uid::ROOT, pid: None };
+            assert_eq!(Sessions::default().address(&runtime, gone).await, None);
+        });
+    }
+}

@@ -1,0 +1,70 @@
+//! What people can find out beforehand: why they would be refused, and what they may ask for.
+
+use jit_proto::manager::{self, Explanation};
+use jit_proto::words::Verdict;
+use jit_tests::machine::Output;
+
+use crate::site::{Entrance, Role, Site, read};
+
+fn explain(site: &Site, words: &str) -> Explanation {
+    read(&site.shell(&format!("jitctl --json explain {words}")))
+}
+
+fn missing(explained: &Explanation, role: &str) -> String {
+    let role = explained.roles.iter().find(|considered| considered.role == role);
+    role.unwrap_or_else(|| panic!("no such role in {explained:?}")).missing.clone()
+}
+
+pub(crate) fn explained_as_it_is_refused(site: &Site) {
+    site.person_with_role("xenia", &["sshd"]);
+    site.roles(&[Role::new("xenia-two", &["sshd"], "xenia").approved_by("\"root\", \"ana\"", 2)]);
+    let same = || {
+        let explained = explain(site, "xenia sshd --from 127.0.0.1");
+        assert_eq!(explained.check.verdict, Verdict::Deny);
+        assert!(explained.check.text.starts_with("jit: "), "{explained:?}");
+        site.ssh("xenia").says(&explained.check.text).is_shut();
+        explained
+    };
+    assert_eq!(missing(&same(), "xenia"), "window");
+    let entry = site.grant("xenia", "xenia-two", "30m");
+    assert_eq!(entry.state, "pending");
+    let waits = same();
+    assert_eq!(missing(&waits, "xenia-two"), "approval");
+    site.shell("jitctl explain xenia sshd").exits(1).says(&entry.request).says("Approvers: ana");
+
+    let window = site.open("xenia", "xenia", "30m");
+    let now = explain(site, "xenia sshd");
+    assert_eq!((now.check.verdict, missing(&now, "xenia").as_str()), (Verdict::Allow, "nothing"));
+    assert_eq!(now.check.grant.as_ref(), Some(&window.id));
+    // Windows are used up until then.
+    let tomorrow = explain(site, "xenia sshd --at 'tomorrow 00:00:01'");
+    let then = tomorrow.check.until.as_deref().is_none_or(|until| until > tomorrow.at.as_str());
+    assert!(then, "{tomorrow:?}");
+    let later = explain(site, "xenia sshd --at 2099-01-01T00:00:00Z");
+    assert_eq!((later.check.verdict, later.check.reason.as_str()), (Verdict::Deny, "no-window"));
+    site.shell("jitctl explain xenia sshd --at '2001-01-01 00:00'").exits(2).says("is over");
+    site.shell("jitctl explain xenia sshd --target olga").exits(2).says("only su and su-l");
+    site.ssh("xenia").admits("xenia");
+
+    // As of oneself, and of nobody else.
+    let xenia = |command: &str| site.machine.as_user("xenia", command);
+    site.roles(&[Role::new("xenia-not", &["sshd"], "olga")]);
+    let own = xenia("jitctl explain xenia sshd");
+    own.says("xenia: admits").says("xenia-not: for other people").does_not_say("it is for").done();
+    site.shell("jitctl explain xenia sshd").says("it is for olga").done();
+    xenia("jitctl explain root sshd").exits(4);
+}
+
+pub(crate) fn what_one_may_ask_for(site: &Site) {
+    site.person("yann");
+    site.roles(&[Role::new("yann", &["sshd", "sudo"], "yann").approved_by("\"root\", \"ana\"", 2)]);
+    let roles = |output: &Output| read::<Vec<manager::Role>>(output);
+    let own = roles(&site.machine.as_user("yann", "jitctl --json roles"));
+    let [role] = &own[..] else { panic!("{own:?}") };
+    assert_eq!((role.role.as_str(), role.max_duration, role.stages[0].approvals), ("yann", 4 * 3600, 2));
+    assert!(role.services.iter().any(|service| service == "sudo-i"), "{role:?}");
+    site.machine.as_user("yann", "jitctl roles").says("For: 1h, at most 4h").says("2 of ana, root").done();
+    assert_eq!(roles(&site.shell("jitctl --json roles yann")), own);
+    site.machine.as_user("yann", "jitctl roles root").exits(4);
+    site.shell("jitctl roles nobody-of-this-name").exits(1);
+}
