@@ -32,7 +32,7 @@ pub(crate) fn run(
         Ok(Typed::Command(cli)) => {
             let call = match cli.task() {
                 Task::Ask(call) => Some(call),
-                Task::Local(_) => None,
+                Task::Local(Local::Policy(verb)) => verb.call(),
             };
             (call, answer(&cli, jitd, me, screen))
         }

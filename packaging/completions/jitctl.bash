@@ -3,7 +3,7 @@
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
     ['jitctl']='grant revoke list show check status policy help'
-    ['jitctl policy']='load show check help'
+    ['jitctl policy']='load show check test diff edit help'
 )
 declare -gA _jitctl_options=(
     ['jitctl']='--json --help --version'
@@ -17,6 +17,9 @@ declare -gA _jitctl_options=(
     ['jitctl policy load']='--json --help'
     ['jitctl policy show']='--json --help'
     ['jitctl policy check']='--in --as --no-host --json --help'
+    ['jitctl policy test']='--json --help'
+    ['jitctl policy diff']='--in --as --from --json --help'
+    ['jitctl policy edit']='--json --help'
 )
 
 # The ids that jitd shows the caller.
@@ -43,7 +46,7 @@ _jitctl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --role | --for | --reason | --in | --as) i=$((i + 1)) ;;
+            --role | --for | --reason | --in | --as | --from) i=$((i + 1)) ;;
             -*) ;;
             *)
                 if [[ " ${_jitctl_commands[$command]-} " == *" $word "* ]]; then
@@ -58,7 +61,7 @@ _jitctl() {
     case $prev in
         # What follows is a name, a length or a sentence that only the person knows.
         --role | --for | --reason | --as) return ;;
-        --in)
+        --in | --from)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
@@ -74,7 +77,11 @@ _jitctl() {
             'jitctl check:0') words=$(_jitctl_services) ;;
             'jitctl revoke:0') words=$(_jitctl_ids) ;;
             'jitctl show:0') words=$(_jitctl_ids --all) ;;
-            'jitctl policy check:0')
+            'jitctl policy test:0')
+                mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+                return
+                ;;
+            'jitctl policy check:0' | 'jitctl policy diff:0' | 'jitctl policy edit:0')
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;

@@ -99,7 +99,8 @@ impl fmt::Display for Report {
         for what in &self.untouched {
             writeln!(f, "not touched by any case: {what}")?;
         }
-        write!(f, "{} cases, {} failed", self.cases.len(), self.failed())?;
+        let cases = if self.cases.len() == 1 { "case" } else { "cases" };
+        write!(f, "{} {cases}, {} failed", self.cases.len(), self.failed())?;
         match self.untouched.len() {
             0 => f.write_str(", every rule touched"),
             1 => f.write_str(", 1 rule not touched"),

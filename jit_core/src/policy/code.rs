@@ -91,6 +91,20 @@ pub(super) const NO_SUCH_ACCOUNT: Code = warning("JIT077");
 pub(super) const NO_MODULE: Code = warning("JIT078");
 pub(super) const CANNOT_TELL: Code = warning("JIT079");
 
+/// Those of the last kind.
+pub(super) const OF_HOST: [Code; 10] = [
+    NO_SUCH_GROUP,
+    NOBODY_HERE,
+    TOO_FEW_HERE,
+    NO_ADMIN_HERE,
+    NO_WAY_IN,
+    ADMIN_OUTSIDE,
+    GROUP_EMPTY,
+    NO_SUCH_ACCOUNT,
+    NO_MODULE,
+    CANNOT_TELL,
+];
+
 // Test cases.
 pub(super) const BAD_CASES: Code = error("JIT080");
 

@@ -104,6 +104,12 @@ impl Finding {
         }
     }
 
+    /// Whether it is about one host rather than about the files: it never keeps a policy from a start or a reload.
+    #[must_use]
+    pub fn is_of_host(&self) -> bool {
+        code::OF_HOST.iter().any(|code| code.id == self.code)
+    }
+
     /// Several lines, without a newline after the last: the message, the place, the line with the place
     /// underlined, and the hint.
     #[must_use]

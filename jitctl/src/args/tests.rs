@@ -207,7 +207,7 @@ fn complete(words: &[&str]) -> Vec<String> {
 fn completion_works_in_a_shell() {
     for (words, expected) in [
         (&["jitctl", "g"][..], &["grant"][..]),
-        (&["jitctl", "policy", ""], &["load", "show", "check", "help"]),
+        (&["jitctl", "policy", ""], &["load", "show", "check", "test", "diff", "edit", "help"]),
         (&["jitctl", "--json", "policy", "l"], &["load"]),
         (&["jitctl", "grant", "--r"], &["--role", "--reason"]),
         (&["jitctl", "grant", "roo"], &["root"]),
@@ -219,6 +219,10 @@ fn completion_works_in_a_shell() {
         (&["jitctl", "show", "g-"], &["g-4k7m2qx9"]),
         (&["jitctl", "help", "gr"], &["grant"]),
         (&["jitctl", "list", "--a"], &["--all"]),
+        (&["jitctl", "policy", "diff", "--fr"], &["--from"]),
+        (&["jitctl", "policy", "diff", "--from", "/etc", "--i"], &["--in"]),
+        (&["jitctl", "policy", "check", "--as", "x"], &[]),
+        (&["jitctl", "policy", "test", "/et"], &["/etc"]),
         (&["jitctl", "nothing", ""], &[]),
     ] {
         assert_eq!(complete(words), expected, "{words:?}");

@@ -90,7 +90,7 @@ fn own_name(file: &Path) -> Result<String, Error> {
 }
 
 /// A name under which policy is read.
-fn file_name(text: &str) -> Result<String, String> {
+pub(super) fn file_name(text: &str) -> Result<String, String> {
     if is_policy_name(text.as_ref()) {
         return Ok(text.to_owned());
     }

@@ -43,7 +43,7 @@ fn a_story_that_goes_as_it_says_passes_and_touches_what_it_uses() {
         report.to_string(),
         "ok   a.toml: a story
 not touched by any case: denial at stage 'team lead' of role db-oncall
-1 cases, 0 failed, 1 rule not touched"
+1 case, 0 failed, 1 rule not touched"
     );
 }
 
@@ -66,7 +66,7 @@ fn a_story_that_goes_otherwise_shows_the_step_and_both_answers() {
 not touched by any case: approval at stage 'team lead' of role db-oncall
 not touched by any case: denial at stage 'team lead' of role db-oncall
 not touched by any case: exemption of root at login
-1 cases, 1 failed, 3 rules not touched"
+1 case, 1 failed, 3 rules not touched"
     );
 }
 
