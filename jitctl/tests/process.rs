@@ -53,3 +53,33 @@ fn the_callers_environment_does_not_choose_the_bus() {
         assert_eq!(trap.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "{variable} was believed");
     }
 }
+
+#[test]
+fn an_edit_runs_the_callers_editor_and_keeps_a_broken_text_where_nobody_can_be_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("10-site.toml");
+    let sound = "version = 1\nadmins = { users = [\"root\"] }\n\
+                 exempt = [{ users = [\"root\"], services = [\"login\"] }]\n";
+    std::fs::write(&file, sound).unwrap();
+    let edit = |variable: &str, editor: &str| {
+        let mut command = jitctl(&["policy", "edit", file.to_str().unwrap()]);
+        command.env_remove("VISUAL").env("EDITOR", "false").env(variable, editor).stdin(Stdio::null());
+        let ran = command.output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let (code, said) = edit("EDITOR", "sed -i 1i#reviewed");
+    assert_eq!((code, said), (Some(0), format!("Installed {}.\n", file.display())));
+    let reviewed = format!("#reviewed\n{sound}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), reviewed);
+
+    let (code, said) = edit("VISUAL", "sed -i 1inonsense");
+    assert_eq!(code, Some(1));
+    let copy = folder.path().join(".edit-10-site.toml");
+    assert!(said.contains("error JIT007") && said.contains(copy.to_str().unwrap()), "{said}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), reviewed);
+    assert!(std::fs::read_to_string(&copy).unwrap().starts_with("nonsense\n"));
+
+    let (code, said) = edit("EDITOR", "/nonexistent/editor");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("the editor '/nonexistent/editor' cannot be run"), "{said}");
+}

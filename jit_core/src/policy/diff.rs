@@ -1,12 +1,15 @@
 //! What a new policy gives and takes, in words: which people, at which services, on which hosts, when.
 //!
-//! Rules are compared, not outcomes: who is in a group is not known here, and what one role takes another may
-//! still give.
+//! Rules are compared, not outcomes: who is in a group is not known here. What one role takes another may still
+//! give, and what one gives another may have given before; where the names alone show that, it is said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Exempt, HostPattern, Observed, Policy, Role, Stage, Then, Who};
+use jit_proto::text::Shown;
+use jit_proto::words::ServiceName;
+
+use super::{AtEnd, Exempt, HostPattern, Observed, PersonName, Policy, Role, Stage, Starts, Then, Who};
 use crate::duration::Human;
 
 /// Whether access grows or shrinks.
@@ -52,11 +55,15 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     for name in names {
         let mut about = changes.about(format!("role {name}"));
         match (old.role(name), new.role(name)) {
-            (None, Some(role)) => about.gains(format!("{} may ask for {}", role.eligible, what(role))),
-            (Some(role), None) => {
-                about.loses(format!("{} may no longer ask for {}", role.eligible, what(role)));
+            (None, Some(role)) => {
+                let before = otherwise(old, role, &role.eligible, &role.services, &role.hosts, "already");
+                about.gains(format!("{} may ask for {}{before}", role.eligible, what(role)));
             }
-            (Some(old), Some(new)) => role(old, new, &mut about),
+            (Some(role), None) => {
+                let after = otherwise(new, role, &role.eligible, &role.services, &role.hosts, "still");
+                about.loses(format!("{} may no longer ask for {}{after}", role.eligible, what(role)));
+            }
+            (Some(was), Some(is)) => role(&Pair { old, new, was, is }, &mut about),
             (None, None) => {}
         }
     }
@@ -64,7 +71,14 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         ("admins", &old.rules.admins, &new.rules.admins),
         ("auditors", &old.rules.auditors, &new.rules.auditors),
     ] {
-        people(old, new, name, &mut changes.about(name.to_owned()));
+        let mut about = changes.about(name.to_owned());
+        let (added, gone) = (new.without(old), old.without(new));
+        if !added.is_empty() {
+            about.gains(format!("also {added}"));
+        }
+        if !gone.is_empty() {
+            about.loses(format!("no longer {gone}"));
+        }
     }
     let mut about = changes.about("exempt".to_owned());
     for rule in new.rules.exempt.difference(&old.rules.exempt) {
@@ -81,9 +95,10 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         (_, Observed::Everything) => about.gains("nobody is kept out at any other service either".to_owned()),
         (_, Observed::At(services)) => about.changes(format!("only observed now: {}", list(services))),
     }
-    if old.rules.people != new.rules.people {
-        changes.about("people".to_owned()).changes("other accounts or keys are one human".to_owned());
-    }
+    let mut about = changes.about("people".to_owned());
+    let (was, is) = (&old.rules.people, &new.rules.people);
+    owners("account", &was.accounts, &is.accounts, "a person of its own", &mut about);
+    owners("key", &was.keys, &is.keys, "nobody's", &mut about);
     changes.0.sort();
     changes.0
 }
@@ -93,12 +108,14 @@ struct Changes(Vec<Change>);
 
 impl Changes {
     fn about(&mut self, about: String) -> About<'_> {
-        About { about, changes: &mut self.0 }
+        About { topic: about, whose: String::new(), changes: &mut self.0 }
     }
 }
 
 struct About<'c> {
-    about: String,
+    topic: String,
+    /// Whom it concerns, before what is said.
+    whose: String,
     changes: &'c mut Vec<Change>,
 }
 
@@ -116,7 +133,15 @@ impl About<'_> {
     }
 
     fn push(&mut self, direction: Direction, text: String) {
-        self.changes.push(Change { direction, about: self.about.clone(), text });
+        let text = format!("{}{text}", self.whose);
+        self.changes.push(Change { direction, about: self.topic.clone(), text });
+    }
+
+    /// Something that is neither more nor less.
+    fn otherwise(&mut self, what: &str, was: &str, is: &str) {
+        if was != is {
+            self.changes(format!("{what} {is}; was {was}"));
+        }
     }
 
     /// Something of which more is more access.
@@ -124,17 +149,6 @@ impl About<'_> {
         if old != new {
             let text = format!("{what} {new}, was {old}");
             self.push(if new > old { Direction::Gains } else { Direction::Loses }, text);
-        }
-    }
-
-    /// A list of which each entry is more access.
-    fn each_is_more<T: Ord + fmt::Display>(&mut self, what: &str, old: &BTreeSet<T>, new: &BTreeSet<T>) {
-        let (added, gone): (Vec<_>, Vec<_>) = (new.difference(old).collect(), old.difference(new).collect());
-        if !added.is_empty() {
-            self.gains(format!("also {what} {}", list(added)));
-        }
-        if !gone.is_empty() {
-            self.loses(format!("no longer {what} {}", list(gone)));
         }
     }
 
@@ -155,43 +169,159 @@ impl About<'_> {
     }
 }
 
-fn role(old: &Role, new: &Role, about: &mut About<'_>) {
-    people(&old.eligible, &new.eligible, "may ask", about);
-    let hosts = |role: &Role| role.hosts.iter().cloned().collect::<BTreeSet<HostPattern>>();
-    about.each_is_more("on", &hosts(old), &hosts(new));
-    about.each_is_more("for", &old.services, &new.services);
-    about.more_is_more("for up to", &Period(old.max_duration), &Period(new.max_duration));
-    about.more_is_more("uses:", &old.uses, &new.uses);
+/// A role before and after, each in its policy.
+struct Pair<'p> {
+    old: &'p Policy,
+    new: &'p Policy,
+    was: &'p Role,
+    is: &'p Role,
+}
+
+fn role(pair: &Pair<'_>, about: &mut About<'_>) {
+    let Pair { was, is, .. } = pair;
+    reach(pair, about);
+    // Whoever was there all along, for whom the rest changes.
+    let who = is.eligible.without(&is.eligible.without(&was.eligible));
+    about.whose = if who.is_empty() { String::new() } else { format!("{who}: ") };
+    about.more_is_more("for up to", &Period(was.max_duration), &Period(is.max_duration));
+    about.more_is_more("uses:", &was.uses, &is.uses);
     let vec = |set: &BTreeSet<_>| set.iter().copied().collect::<Vec<_>>();
-    about.limit("from", &vec(&old.limits.from), &vec(&new.limits.from));
-    about.limit("at", &old.limits.hours, &new.limits.hours);
+    about.limit("from", &vec(&was.limits.from), &vec(&is.limits.from));
+    about.limit("at", &was.limits.hours, &is.limits.hours);
     let vec = |set: &BTreeSet<_>| set.iter().cloned().collect::<Vec<_>>();
-    about.limit("su to", &vec(&old.limits.run_as), &vec(&new.limits.run_as));
-    if old.emergency != new.emergency {
-        let text = if new.emergency { "opens before anybody approved" } else { "opens only once approved" };
-        about.push(if new.emergency { Direction::Gains } else { Direction::Loses }, text.to_owned());
+    about.limit("su to", &vec(&was.limits.run_as), &vec(&is.limits.run_as));
+    if was.emergency != is.emergency {
+        let text = if is.emergency { "opens before anybody approved" } else { "opens only once approved" };
+        about.push(if is.emergency { Direction::Gains } else { Direction::Loses }, text.to_owned());
     }
-    if old.stages_digest() != new.stages_digest() {
-        about.changes(format!("approved by {}; was {}", stages(new), stages(old)));
+    if was.survives_reboot != is.survives_reboot {
+        let text = if is.survives_reboot { "goes on after a restart" } else { "ends with a restart" };
+        about.push(if is.survives_reboot { Direction::Gains } else { Direction::Loses }, text.to_owned());
     }
-    // Whatever else counts, so that no change of terms goes unsaid.
-    let rest = |role: &Role| {
-        let Role { starts, survives_reboot, at_end, grace, default_duration, .. } = role;
-        let pattern = role.reason.as_ref().map(|rule| rule.pattern().to_owned());
-        (*starts, *survives_reboot, *at_end, *grace, *default_duration, pattern)
+    if was.stages_digest() != is.stages_digest() {
+        about.changes(format!("approved by {}; was {}", stages(is), stages(was)));
+    }
+    about.otherwise("begins", &begin(was), &begin(is));
+    about.otherwise("at the end", &end(was), &end(is));
+    let usual = |role: &Role| Human(role.default_duration).to_string();
+    about.otherwise("unless asked otherwise, lasts", &usual(was), &usual(is));
+    let reason = |role: &Role| {
+        let pattern = role.reason.as_ref().map(|rule| format!("like `{}`", Shown(rule.pattern())));
+        pattern.unwrap_or_else(|| "of any kind".to_owned())
     };
-    if rest(old) != rest(new) {
-        about.changes("other terms: start, end, default duration, restart or reason".to_owned());
+    about.otherwise("takes a reason", &reason(was), &reason(is));
+}
+
+/// Who may ask for what where: each loss and gain of people, services and hosts, with what other roles say to it.
+fn reach(pair: &Pair<'_>, about: &mut About<'_>) {
+    let Pair { old, new, was, is } = pair;
+    let (added, gone) = (is.eligible.without(&was.eligible), was.eligible.without(&is.eligible));
+    let (joined, left) = (services(is, was), services(was, is));
+    let (onto, off) = (hosts(is, was), hosts(was, is));
+    if !added.is_empty() {
+        let before = otherwise(old, is, &added, &is.services, &is.hosts, "already");
+        about.gains(format!("{added} may ask for {}{before}", what(is)));
+    }
+    if !gone.is_empty() {
+        let after = otherwise(new, was, &gone, &was.services, &was.hosts, "still");
+        about.loses(format!("{gone} may no longer ask for {}{after}", what(was)));
+    }
+    let (who, those) = (&is.eligible, &was.eligible);
+    if !joined.is_empty() {
+        let before = otherwise(old, is, who, &joined, &is.hosts, "already");
+        about.gains(format!("{who}: also for {}{before}", list(&joined)));
+    }
+    if !left.is_empty() {
+        let after = otherwise(new, was, those, &left, &was.hosts, "still");
+        about.loses(format!("{those}: no longer for {}{after}", list(&left)));
+    }
+    if !onto.is_empty() {
+        let before = otherwise(old, is, who, &is.services, &onto, "already");
+        about.gains(format!("{who}: also on {}{before}", list(&onto)));
+    }
+    if !off.is_empty() {
+        let after = otherwise(new, was, those, &was.services, &off, "still");
+        about.loses(format!("{those}: no longer on {}{after}", list(&off)));
     }
 }
 
-fn people(old: &Who, new: &Who, what: &str, about: &mut About<'_>) {
-    let (added, gone) = (new.without(old), old.without(new));
-    if !added.is_empty() {
-        about.gains(format!("{added} ({what})"));
+/// The services of one role that the other does not have.
+fn services(of: &Role, other: &Role) -> BTreeSet<ServiceName> {
+    &of.services - &other.services
+}
+
+/// The hosts of one role that the other does not have.
+fn hosts(of: &Role, other: &Role) -> Vec<HostPattern> {
+    of.hosts.iter().filter(|host| !other.hosts.contains(host)).cloned().collect()
+}
+
+/// What of this a policy gives the same people by other roles, or without asking anybody. Their terms are their own.
+/// Nothing where the names do not show it.
+fn otherwise(
+    policy: &Policy,
+    but: &Role,
+    who: &Who,
+    services: &BTreeSet<ServiceName>,
+    hosts: &[HostPattern],
+    word: &str,
+) -> String {
+    let mut ways = Vec::new();
+    let mut way = |of: &BTreeSet<ServiceName>, name: String| {
+        let by: BTreeSet<_> = of.intersection(services).cloned().collect();
+        if !by.is_empty() {
+            ways.push((by, name));
+        }
+    };
+    for rule in policy.rules.exempt.iter().filter(|rule| rule.from.is_empty() && rule.who.includes(who)) {
+        way(&rule.services, "without asking".to_owned());
     }
-    if !gone.is_empty() {
-        about.loses(format!("{gone} ({what})"));
+    let everywhere = |host: &HostPattern| matches!(host, HostPattern::Name(glob) if glob.as_str() == "*");
+    for role in policy.roles().filter(|role| role.name != but.name && role.eligible.includes(who)) {
+        if role.hosts.iter().any(everywhere) || hosts.iter().all(|host| role.hosts.contains(host)) {
+            way(&role.services, format!("by role {}", role.name));
+        }
+    }
+    if ways.is_empty() {
+        return String::new();
+    }
+    let all = |by: &BTreeSet<ServiceName>| by == services;
+    let ways =
+        ways.iter().map(|(by, name)| if all(by) { name.clone() } else { format!("{} {name}", list(by)) });
+    format!(" ({word} {})", ways.collect::<Vec<_>>().join("; "))
+}
+
+/// Whose an account or a key is, where that is no longer as it was.
+fn owners<T: Ord + fmt::Display>(
+    what: &str,
+    was: &BTreeMap<T, PersonName>,
+    is: &BTreeMap<T, PersonName>,
+    nobody: &str,
+    about: &mut About<'_>,
+) {
+    let shown = |owner: Option<&PersonName>| owner.map_or_else(|| nobody.to_owned(), ToString::to_string);
+    for thing in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
+        let (before, after) = (was.get(thing), is.get(thing));
+        if before != after {
+            about.changes(format!("{what} {thing} is {}, was {}", shown(after), shown(before)));
+        }
+    }
+}
+
+fn begin(role: &Role) -> String {
+    match role.starts {
+        Starts::AtApproval => "when it is approved".to_owned(),
+        Starts::AtFirstUse { lapse } => format!("with the first login, within {}", Human(lapse)),
+    }
+}
+
+fn end(role: &Role) -> String {
+    let grace = Human(role.grace);
+    match role.at_end {
+        AtEnd::Terminate => format!("sessions are ended, after {grace} of grace"),
+        AtEnd::Drain => format!("what runs may finish within {grace}"),
+        AtEnd::Keep { most } => {
+            format!("sessions go on for up to {}, and then have {grace} of grace", Human(most))
+        }
     }
 }
 

@@ -161,6 +161,13 @@ fn the_man_page_names_every_field_of_the_json() {
     ] {
         keys(&value.unwrap(), &mut found);
     }
+    for golden in [
+        include_str!("../../tests/golden/check-broken.json"),
+        include_str!("../../tests/golden/test-untrue.json"),
+        include_str!("../../tests/golden/diff.json"),
+    ] {
+        keys(&serde_json::from_str(golden).unwrap(), &mut found);
+    }
     let json = MAN.split("\n.SH ").find(|section| section.starts_with("JSON\n")).unwrap();
     let words: BTreeSet<_> = json.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     for field in found {

@@ -36,12 +36,8 @@ pub(crate) fn run(
     let new = new.read()?.and_then(|files| parse(&files));
     let (old, new) = match (old, new) {
         (Ok(old), Ok(new)) => (old, new),
-        // Of two broken policies the new one is the one to be mended.
-        (_, Err(findings)) | (Err(findings), _) => {
-            let report = Report::new(0, &findings);
-            screen.data(&if json { views::json(&report)? } else { report.text() })?;
-            return Ok(Outcome::No);
-        }
+        (_, Err(findings)) => return broken("the new policy", &findings, json, screen),
+        (Err(findings), _) => return broken("the policy to compare with", &findings, json, screen),
     };
     let changes = diff(&old, &new);
     screen.data(&if json {
@@ -50,6 +46,13 @@ pub(crate) fn run(
         text(&changes)
     })?;
     Ok(Outcome::Yes)
+}
+
+fn broken(which: &str, findings: &[Finding], json: bool, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
+    let report = Report::new(0, findings);
+    screen.data(&if json { views::json(&report)? } else { report.text() })?;
+    screen.say(&format!("jitctl: {which} has errors, so it is compared with nothing"));
+    Ok(Outcome::No)
 }
 
 fn parse(files: &[SourceFile]) -> Result<Policy, Vec<Finding>> {

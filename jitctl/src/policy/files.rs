@@ -1,5 +1,6 @@
 //! Which policy files are meant: those of a folder, or one file among those that it would stand beside.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -35,6 +36,10 @@ impl Which {
                     Shown(&self.place.to_string_lossy())
                 ))),
             };
+        }
+        // Of what is not there, nobody asks what it is called.
+        if let Err(source) = fs::symlink_metadata(&self.place) {
+            return Ok(Err(findings(&[BadFile::Io { path: self.place.clone(), source }])));
         }
         let name = match &self.name {
             Some(name) => name.clone(),

@@ -1,7 +1,11 @@
 use std::fs;
 use std::path::Path;
 
-use crate::testing::{Nobody, jitctl};
+use jit_proto::manager::{Policy, PolicyFile};
+
+use crate::error::Error;
+use crate::jitd::Call;
+use crate::testing::{self, Nobody, Script, jitctl};
 
 const GOOD: &str = "version = 1\nadmins = { users = [\"root\"] }\n\
                     exempt = [{ users = [\"root\"], services = [\"login\"] }]\n";
@@ -87,4 +91,70 @@ fn the_groups_of_this_host_count_unless_they_are_left_out() {
     let said = |code: u8, text: &str| ran.code == code && ran.out.contains(text);
     assert!(said(1, "error JIT070: there is no group") || said(0, "warning JIT079: cannot tell"), "{ran:?}");
     assert_eq!(jitctl(&["policy", "check", "--no-host", text(dir.path())], &Nobody).code, 0);
+}
+
+/// jitd with a policy of this one file in force.
+fn in_force(text: &str) -> Script {
+    let files = vec![PolicyFile { name: "10-site.toml".into(), text: text.into() }];
+    Script::answers(Call::Policy, &Policy { files, ..testing::policy() })
+}
+
+#[test]
+fn new_files_are_compared_with_what_jitd_has_in_force() {
+    let dir = folder(&[("10-site.toml", GOOD), ("20-db.toml", MORE)]);
+    let ran = jitctl(&["policy", "diff", text(dir.path())], &in_force(GOOD));
+    let given = "+ role r: @dba may ask for sshd on * for up to 1h, approved by 1 of @leads (online, signature, code)\n";
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(ran.out, format!("{given}1 given, 0 taken, 0 otherwise changed\n"));
+    let ran = jitctl(&["policy", "diff", "--json", text(&dir.path().join("10-site.toml"))], &in_force(GOOD));
+    let changes: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, changes[0]["direction"].as_str()), (0, Some("gains")));
+}
+
+#[test]
+fn a_difference_of_layout_alone_is_none_and_exits_0_as_well() {
+    let dir = folder(&[("10-site.toml", &format!("# checked\n{GOOD}"))]);
+    let ran = jitctl(&["policy", "diff", text(dir.path())], &in_force(GOOD));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "Both mean the same.\n"));
+}
+
+#[test]
+fn without_a_jitd_a_difference_says_how_to_start_it() {
+    let dir = folder(&[("10-site.toml", GOOD)]);
+    let ran = jitctl(&["policy", "diff", text(dir.path())], &Script::fails(Call::Policy, Error::NotRunning));
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("hint: start it with: systemctl start jitd"), "{}", ran.err);
+}
+
+#[test]
+fn a_file_that_is_no_file_is_refused_at_once_whoever_names_it() {
+    let dir = folder(&[("10-site.toml", GOOD)]);
+    for (name, code) in [("20-pipe.toml", "JIT061"), ("30-link.toml", "JIT061")] {
+        let path = dir.path().join(name);
+        if name.contains("pipe") {
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        } else {
+            std::os::unix::fs::symlink(dir.path().join("10-site.toml"), &path).unwrap();
+        }
+        for place in [text(&path), text(dir.path())] {
+            let ran = jitctl(&["policy", "check", "--no-host", place], &Nobody);
+            assert_eq!(ran.code, 1);
+            let place =
+                format!("error {code}: not a regular file; symbolic links, pipes and devices are not read\n");
+            assert!(ran.out.contains(&place) && ran.out.contains(text(&path)), "{}", ran.out);
+        }
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn what_is_typed_or_read_never_reaches_the_terminal_with_its_controls() {
+    let dir =
+        folder(&[("10-\u{1b}[2Jsite.toml", "version = 1\nx\u{1b} = 1\n"), ("20.toml", "x = \"\u{1b}[2J\"")]);
+    for args in [&["policy", "check", text(dir.path())][..], &["policy", "check", text(dir.path()), "--json"]]
+    {
+        let ran = jitctl(args, &Nobody);
+        assert_eq!(ran.code, 1);
+        assert!(!ran.out.contains('\u{1b}'), "{}", ran.out);
+    }
 }

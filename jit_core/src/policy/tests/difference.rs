@@ -30,36 +30,115 @@ fn a_new_role_and_one_that_is_gone_are_told_by_what_they_give() {
 
 #[test]
 fn every_change_of_a_role_is_said_with_its_direction() {
+    let all =
+        "sshd, sudo, sudo-i on backup, db-* for up to 4h, approved by 2 of ana, tom, @dba-leads (signature)";
     for (old, new, expected) in [
-        ("[\"maria\"]", "[\"maria\", \"tim\"]", "+ role db-oncall: tim (may ask)"),
-        ("[\"maria\"], groups", "[], groups", "- role db-oncall: maria (may ask)"),
-        ("\"db-*\", ", "\"db-*\", \"web\", ", "+ role db-oncall: also on web"),
-        ("\"sshd\", \"sudo\"", "\"sshd\"", "- role db-oncall: no longer for sudo, sudo-i"),
-        ("\"4h\"", "\"5h\"", "+ role db-oncall: for up to 5h, was 4h"),
-        ("\"4h\"", "\"3h\"", "- role db-oncall: for up to 3h, was 4h"),
-        ("uses = 3", "uses = \"unlimited\"", "+ role db-oncall: uses: unlimited, was 3"),
-        ("uses = 3", "uses = 3\nfrom = [\"::1\"]", "- role db-oncall: from ::1, was any"),
-        ("uses = 3", "uses = 3\nemergency = true", "+ role db-oncall: opens before anybody approved"),
+        ("[\"maria\"]", "[\"maria\", \"tim\"]", format!("+ role db-oncall: tim may ask for {all}").as_str()),
+        (
+            "[\"maria\"], groups",
+            "[], groups",
+            &format!("- role db-oncall: maria may no longer ask for {all}"),
+        ),
+        ("\"db-*\", ", "\"db-*\", \"web\", ", "+ role db-oncall: maria, @dba: also on web"),
+        ("\"db-*\", ", "", "- role db-oncall: maria, @dba: no longer on db-*"),
+        ("\"sshd\", \"sudo\"", "\"sshd\"", "- role db-oncall: maria, @dba: no longer for sudo, sudo-i"),
+        (
+            "\"sshd\", \"sudo\"",
+            "\"sshd\", \"sudo\", \"cron\"",
+            "+ role db-oncall: maria, @dba: also for cron",
+        ),
+        ("\"4h\"", "\"5h\"", "+ role db-oncall: maria, @dba: for up to 5h, was 4h"),
+        ("\"4h\"", "\"3h\"", "- role db-oncall: maria, @dba: for up to 3h, was 4h"),
+        ("uses = 3", "uses = \"unlimited\"", "+ role db-oncall: maria, @dba: uses: unlimited, was 3"),
+        ("uses = 3", "uses = 3\nfrom = [\"::1\"]", "- role db-oncall: maria, @dba: from ::1, was any"),
+        (
+            "uses = 3",
+            "uses = 3\nemergency = true",
+            "+ role db-oncall: maria, @dba: opens before anybody approved",
+        ),
         (
             "uses = 3",
             "uses = 3\nhours = [{ days = \"sat\", tz = \"UTC\" }]",
-            "- role db-oncall: at sat 00:00-24:00 UTC, was any",
+            "- role db-oncall: maria, @dba: at sat 00:00-24:00 UTC, was any",
         ),
-        ("[\"eve\"]", "[\"eve\", \"sam\"]", "+ auditors: sam (auditors)"),
+        (
+            "uses = 3",
+            "uses = 3\nsurvives-reboot = true",
+            "+ role db-oncall: maria, @dba: goes on after a restart",
+        ),
+        (
+            "uses = 3",
+            "uses = 3\nstarts = \"at-first-use\"\nlapse = \"2h\"",
+            "~ role db-oncall: maria, @dba: begins with the first login, within 2h; was when it is approved",
+        ),
+        (
+            "uses = 3",
+            "uses = 3\nreason = { pattern = \"^INC-[0-9]+\", hint = \"INC-1\" }",
+            "~ role db-oncall: maria, @dba: takes a reason like `^INC-[0-9]+`; was of any kind",
+        ),
+        ("[\"eve\"]", "[\"eve\", \"sam\"]", "+ auditors: also sam"),
+        ("\nusers = [\"root\"]\ngroups", "\ngroups", "- admins: no longer root"),
         (
             "services = [\"login\"]",
             "services = [\"login\"]\n[[exempt]]\ngroups = [\"bak\"]\nservices = [\"sshd\"]",
             "+ exempt: @bak at sshd without asking anybody",
         ),
+        ("\"30m\"", "\"31m\"", "~ role db-oncall: maria, @dba: unless asked otherwise, lasts 31m; was 30m"),
         (
-            "\"30m\"",
-            "\"31m\"",
-            "~ role db-oncall: other terms: start, end, default duration, restart or reason",
+            "version = 1",
+            "version = 1\n[people]\nmaria = { accounts = [\"maria\"] }",
+            "~ people: account maria is maria, was a person of its own",
         ),
     ] {
         assert!(WHOLE.contains(old), "{old}");
         assert_eq!(said(WHOLE, &WHOLE.replace(old, new)), [expected], "{old} → {new}");
     }
+}
+
+/// A second role beside `WHOLE`'s, for maria and @dba.
+fn beside(hosts: &str, services: &str) -> String {
+    format!(
+        "{WHOLE}\n[role.second]\nhosts = {hosts}\nservices = {services}\nmax-duration = \"1h\"\n\
+         eligible = {{ users = [\"maria\"], groups = [\"dba\"] }}\nstage = [{{ approvers = {{ users = [\"eve\"] }} }}]\n"
+    )
+}
+
+#[test]
+fn a_loss_that_another_role_makes_good_is_said_to_be_one() {
+    let less = |text: &str| text.replace("\"sshd\", \"sudo\"]\neligible", "\"sshd\"]\neligible");
+    for (hosts, services, still) in [
+        ("[\"*\"]", "[\"sudo\"]", " (still by role second)"),
+        ("[\"backup\", \"db-*\"]", "[\"sshd\", \"sudo\"]", " (still by role second)"),
+        ("[\"*\"]", "[\"sudo-i\"]", " (still sudo-i by role second)"),
+        ("[\"db-*\"]", "[\"sudo\"]", ""),
+        ("[\"*\"]", "[\"cron\"]", ""),
+    ] {
+        let text = beside(hosts, services);
+        let expected = format!("- role db-oncall: maria, @dba: no longer for sudo, sudo-i{still}");
+        assert_eq!(said(&text, &less(&text)), [expected], "{hosts} {services}");
+    }
+    // Whoever is not eligible for it keeps nothing.
+    let text = beside("[\"*\"]", "[\"sshd\", \"sudo\"]");
+    let with_tim = text.replacen("users = [\"maria\"]", "users = [\"maria\", \"tim\"]", 1);
+    let changes = said(&with_tim, &text);
+    assert!(changes.len() == 1 && changes[0].starts_with("- role db-oncall: tim "), "{changes:?}");
+    assert!(!changes[0].contains("still"), "{changes:?}");
+}
+
+#[test]
+fn a_gain_that_another_role_gave_before_is_said_to_be_one() {
+    let text = beside("[\"*\"]", "[\"sshd\", \"cron\"]");
+    let more =
+        text.replacen("services = [\"sshd\", \"sudo\"]", "services = [\"sshd\", \"sudo\", \"cron\"]", 1);
+    assert_eq!(said(&text, &more), ["+ role db-oncall: maria, @dba: also for cron (already by role second)"]);
+    let exempt =
+        format!("{WHOLE}\n[[exempt]]\nusers = [\"maria\"]\ngroups = [\"dba\"]\nservices = [\"cron\"]\n");
+    let more =
+        exempt.replacen("services = [\"sshd\", \"sudo\"]", "services = [\"sshd\", \"sudo\", \"cron\"]", 1);
+    assert_eq!(
+        said(&exempt, &more),
+        ["+ role db-oncall: maria, @dba: also for cron (already without asking)"]
+    );
 }
 
 #[test]

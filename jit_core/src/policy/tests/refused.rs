@@ -254,6 +254,16 @@ fn a_file_that_is_not_text_is_refused_with_the_place() {
 }
 
 #[test]
+fn a_file_that_nests_without_end_is_refused_and_not_followed_to_the_bottom() {
+    for (open, shut) in [("[", "]"), ("{ a = ", " }")] {
+        let text = format!("version = {}1{}\n", open.repeat(100_000), shut.repeat(100_000));
+        assert_eq!(codes(&text).first(), Some(&"JIT007"), "{open}");
+    }
+    let dotted = format!("version = 1\n{}x = 1\n", "a.".repeat(100_000));
+    assert!(!codes(&dotted).is_empty());
+}
+
+#[test]
 fn lines_may_end_as_they_do_on_windows() {
     assert_eq!(load(&WHOLE.replace('\n', "\r\n")).rules, load(WHOLE).rules);
 }
