@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jit_core::policy::{Facts, Host, Policy};
+use jit_core::policy::{Host, Severity};
 use jit_host::facts::gather;
 use zruntime::{SharedRuntime, mpmc};
+
+use crate::desk::{BadFiles, ReadPolicy};
 
 /// Less than jitctl waits for a policy to load.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -31,15 +33,22 @@ pub(crate) struct OnHost {
 pub(crate) struct Hangs;
 
 impl OnHost {
-    /// What the host knows of the names in the policy.
-    pub(crate) async fn facts(
-        &self,
-        runtime: &SharedRuntime,
-        policy: &Policy,
-        host: &Host,
-    ) -> Result<Facts, Hangs> {
-        let (policy, host) = (policy.clone(), host.clone());
-        self.ask(runtime, LIMIT, move || gather(&policy, &host)).await
+    /// A policy that was read, if it fits this host. Only an admin's order asks: a start or a reload takes what the
+    /// files say, whatever a name service answers just then (DESIGN §5).
+    pub(crate) async fn fit(&self, runtime: &SharedRuntime, read: ReadPolicy, host: &Host) -> ReadPolicy {
+        let (policy, mut warnings) = read?;
+        let (asked, here) = (policy.clone(), host.clone());
+        match self.ask(runtime, LIMIT, move || gather(&asked, &here)).await {
+            Ok(facts) => {
+                let findings = policy.on_host(&facts);
+                if findings.iter().any(|finding| finding.severity == Severity::Error) {
+                    return Err(BadFiles::for_this_host(findings));
+                }
+                warnings.extend(findings.iter().map(ToString::to_string));
+            }
+            Err(hangs) => warnings.push(hangs.to_string()),
+        }
+        Ok((policy, warnings))
     }
 
     async fn ask<T: Send + 'static>(
@@ -77,7 +86,39 @@ impl Drop for Free {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jit_core::policy::{Policy, SourceFile};
     use std::sync::mpsc::channel;
+
+    fn fit(text: &str, busy: bool) -> ReadPolicy {
+        let file = SourceFile { name: "a.toml".to_owned(), bytes: text.into() };
+        let policy = Policy::parse(&[file]).unwrap().policy;
+        let host = Host { name: "db-1".parse().unwrap(), groups: [].into() };
+        zruntime::block_on(async {
+            let on_host = OnHost::default();
+            on_host.busy.store(busy, Ordering::Release);
+            on_host.fit(&SharedRuntime::current().unwrap(), Ok((policy, Vec::new())), &host).await
+        })
+    }
+
+    const SOUND: &str = "version = 1\n[admins]\nusers = [\"root\"]\n[[exempt]]\nusers = [\"root\"]\n\
+                         services = [\"login\"]\n";
+
+    #[test]
+    fn a_policy_that_fits_this_host_is_loaded_and_one_that_does_not_is_not() {
+        assert_eq!(fit(SOUND, false).unwrap().1, Vec::<String>::new());
+        let text = format!("{SOUND}[auditors]\ngroups = [\"no-such-group-here\"]\n");
+        // An error; where this host cannot list its groups, a warning.
+        match fit(&text, false) {
+            Err(bad) => assert!(bad.to_string().contains("error JIT070: there is no group"), "{bad}"),
+            Ok((_, warnings)) => assert!(warnings[0].contains("JIT079: cannot tell"), "{warnings:?}"),
+        }
+    }
+
+    #[test]
+    fn a_name_service_that_does_not_answer_keeps_no_policy_from_being_loaded() {
+        let (_, warnings) = fit(SOUND, true).unwrap();
+        assert!(warnings[0].starts_with("cannot tell whether this host has the groups"), "{warnings:?}");
+    }
 
     #[test]
     fn a_name_service_that_hangs_is_given_up_and_not_asked_again_until_it_answers() {

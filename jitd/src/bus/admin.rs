@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::decide::Known;
-use jit_core::policy::Severity;
 use jit_core::request::{Caller, GrantOrder, Target};
 use jit_proto::manager;
 use jit_proto::words::{Reason, RequestId, RoleName, UserName};
@@ -13,7 +12,7 @@ use zbus::{Connection, interface};
 
 use super::user::{invalid, json, read, request_id};
 use super::{App, Error, Origin, Places, answer};
-use crate::desk::{BadFiles, NotDone, ReadPolicy};
+use crate::desk::NotDone;
 use crate::store::rows::{self, Story};
 use crate::who::Peer;
 
@@ -110,7 +109,7 @@ impl Admin {
             Err(NotDone::Cannot(_)) if caller.account.uid.is_root() => {}
             other => other?,
         }
-        let read = self.fitting(desk.read_policy()).await;
+        let read = self.app.on_host.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
         match desk.load_policy(read, Some(peer.actor()))? {
             Ok(Some(ticket)) => ticket.durable().await.map_err(Error::unconfirmed)?,
             Ok(None) => {}
@@ -129,24 +128,6 @@ impl Admin {
         let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
         let caller = peer.caller(self.app.names(peer), self.app.desk.groups()).await?;
         Ok((caller, peer, places))
-    }
-
-    /// A policy that was read, if it fits this host. Only an admin's order asks: a start or a reload takes what the
-    /// files say, whatever a name service answers just then (DESIGN §5).
-    async fn fitting(&self, read: ReadPolicy) -> ReadPolicy {
-        let (policy, mut warnings) = read?;
-        let (app, host) = (&self.app, &self.app.desk.host);
-        match app.on_host.facts(&app.runtime, &policy, host).await {
-            Ok(facts) => {
-                let findings = policy.on_host(&facts);
-                if findings.iter().any(|finding| finding.severity == Severity::Error) {
-                    return Err(BadFiles::for_this_host(findings));
-                }
-                warnings.extend(findings.iter().map(ToString::to_string));
-            }
-            Err(hangs) => warnings.push(hangs.to_string()),
-        }
-        Ok((policy, warnings))
     }
 
     async fn story(&self, id: RequestId) -> Result<Option<Story>, Error> {

@@ -79,6 +79,19 @@ pub(crate) fn reload(site: &Site) {
     site.ssh("renate").admits("renate");
     site.shell(&format!("rm {BROKEN_FILE}; jitctl policy load")).done();
     assert_eq!(site.status().policy.source.as_deref(), Some("files"));
+
+    // One that is sound and does not fit this host is loaded by a reload, and not by an admin's order.
+    let other = "version = 1\n[auditors]\ngroups = [\"nobody-made-this-group\"]\n";
+    site.machine.write(BROKEN_FILE, other, 0o644);
+    site.shell("jitctl policy check").exits(1).says("JIT070").says("groupadd nobody-made-this-group");
+    site.shell("jitctl policy check --no-host").done();
+    site.shell("jitctl policy diff").done();
+    site.shell("jitctl policy load").exits(1).says("JIT070").says("systemctl reload jitd");
+    let status = site.status();
+    assert_eq!((status.policy.source.as_deref(), status.policy.files_current), (Some("files"), false));
+    site.shell("systemctl reload jitd").done();
+    until(SOON, "the policy is in force", || site.status().policy.files_current);
+    site.shell(&format!("rm {BROKEN_FILE}; jitctl policy load")).done();
 }
 
 pub(crate) fn a_role_that_leaves_policy(site: &Site) {
