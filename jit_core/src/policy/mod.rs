@@ -18,6 +18,7 @@ mod host;
 mod hours;
 mod lint;
 mod lint_whole;
+mod mentions;
 mod net;
 mod on_host;
 mod parse;

@@ -13,6 +13,7 @@ use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 use super::finding::{Finding, Log, Spot};
 use super::lint::names;
 use super::lint_whole::{Places, stuck};
+use super::mentions::Mentions;
 use super::people::Human;
 use super::{Exempt, Host, Policy, Role, Rules, Stage, Then, Who, code, parse};
 use crate::event::Method;
@@ -71,13 +72,14 @@ impl Policy {
     /// What would not work on a host of which these are the facts. By file and place.
     #[must_use]
     pub fn on_host(&self, facts: &Facts) -> Vec<Finding> {
-        parse::judged(&self.files, |rules, seen, log| {
-            let judge = Judge { rules, facts, places: &seen.roles };
+        parse::judged(&self.files, |rules, seen, mentions, log| {
+            let judge = Judge { rules, facts, places: &seen.roles, mentions };
             for (role, spot) in judge.roles() {
                 judge.role(role, spot, log);
             }
             for (spot, who) in &seen.others {
-                judge.known(who, false, spot, log);
+                judge.groups(&who.groups, None, spot, log);
+                judge.users(&who.users, None, spot, log);
             }
             if let Some(spot) = &seen.admins {
                 judge.admins(spot, log);
@@ -100,6 +102,7 @@ struct Judge<'a> {
     rules: &'a Rules,
     facts: &'a Facts,
     places: &'a BTreeMap<RoleName, Spot>,
+    mentions: &'a Mentions,
 }
 
 impl<'a> Judge<'a> {
@@ -111,14 +114,19 @@ impl<'a> Judge<'a> {
     }
 
     fn role(&self, role: &Role, spot: &Spot, log: &mut Log<'_>) {
-        let mut all = self.known(&role.eligible, false, spot, log);
-        for stage in &role.stages {
-            all &= self.known(&stage.approvers, from_afar(stage), spot, log);
-            if let Then::Ask(next) = &stage.then {
-                all &= self.known(next, from_afar(stage), spot, log);
-            }
-        }
-        if !all {
+        let whos: Vec<&Who> = role.people().collect();
+        let groups = whos.iter().flat_map(|who| &who.groups).cloned().collect();
+        let stages = role.stages.iter().filter(|stage| !from_afar(stage));
+        let asked = stages.flat_map(|stage| {
+            let next = match &stage.then {
+                Then::Deny => None,
+                Then::Ask(next) => Some(next),
+            };
+            [&stage.approvers].into_iter().chain(next)
+        });
+        let users = asked.chain([&role.eligible]).flat_map(|who| &who.users).cloned().collect();
+        self.users(&users, Some(role), spot, log);
+        if !self.groups(&groups, Some(role), spot, log) {
             return; // a group that is missing is why whatever follows would be said
         }
         let eligible = self.crowd(&role.eligible, false);
@@ -191,29 +199,28 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Says which groups and accounts are not there; false if a group is missing for certain. With `from_afar`
-    /// nobody needs an account.
-    fn known(&self, who: &Who, from_afar: bool, spot: &Spot, log: &mut Log<'_>) -> bool {
+    /// Says which groups are not there; false if one is missing for certain.
+    fn groups(
+        &self,
+        groups: &BTreeSet<GroupName>,
+        role: Option<&Role>,
+        spot: &Spot,
+        log: &mut Log<'_>,
+    ) -> bool {
         let mut all = true;
-        for group in &who.groups {
+        for group in groups {
+            let named = role.and_then(|role| self.mentions.group(role.name.as_str(), group.as_str()));
+            let spot = named.unwrap_or(spot);
             match (self.facts.groups.get(group), &self.facts.unlisted) {
                 (Some(Group::Absent), None) => {
+                    let message = format!("there is no group `{group}` on this host");
                     let hint = format!("correct the name, or make the group with: groupadd {group}");
-                    log.add_with_hint(
-                        code::NO_SUCH_GROUP,
-                        spot,
-                        format!("there is no group `{group}` on this host"),
-                        hint,
-                    );
+                    log.add_with_hint(code::NO_SUCH_GROUP, spot, message, hint);
                     all = false;
                 }
                 (Some(Group::Absent), Some(why)) => {
-                    cannot_tell(
-                        &format!("whether there is a group `{group}`: it is not known now"),
-                        why,
-                        spot,
-                        log,
-                    );
+                    let what = format!("whether there is a group `{group}`: it is not known now");
+                    cannot_tell(&what, why, spot, log);
                 }
                 (Some(Group::Members(members)), None) if members.is_empty() => {
                     log.add(code::GROUP_EMPTY, spot, format!("group `{group}` has no members on this host"));
@@ -224,13 +231,16 @@ impl<'a> Judge<'a> {
                 (Some(Group::Members(_)), _) => {}
             }
         }
-        let absent = who.users.iter().filter(|user| !from_afar && self.absent(user));
-        let absent: BTreeSet<_> = absent.cloned().collect();
-        if !absent.is_empty() {
-            let message = format!("not an account of this host: {}", names(&absent));
-            log.add(code::NO_SUCH_ACCOUNT, spot, message);
-        }
         all
+    }
+
+    /// Says which accounts are not there.
+    fn users(&self, users: &BTreeSet<UserName>, role: Option<&Role>, spot: &Spot, log: &mut Log<'_>) {
+        for user in users.iter().filter(|user| self.absent(user)) {
+            let named = role.and_then(|role| self.mentions.user(role.name.as_str(), user.as_str()));
+            let message = format!("there is no account `{user}` on this host");
+            log.add(code::NO_SUCH_ACCOUNT, named.unwrap_or(spot), message);
+        }
     }
 
     /// Whether it is proven that there is no such account.

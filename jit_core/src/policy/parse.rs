@@ -7,6 +7,7 @@ use jit_proto::words::{RoleName, ServiceName};
 use toml::de::DeTable;
 
 use super::finding::{Finding, Log, Spot};
+use super::mentions::Mentions;
 use super::parse_role::role;
 use super::shape::{EXEMPT, FILE, MODE, PERSON, WHO, quoted};
 use super::source::Source;
@@ -41,13 +42,16 @@ pub(super) fn rules(files: &[SourceFile]) -> Result<(Rules, Vec<Finding>), Vec<F
 
 /// Reads files that were accepted once more, for somebody who has to say something about their places. What is
 /// found is all that `judge` adds.
-pub(super) fn judged(files: &[SourceFile], judge: impl FnOnce(&Rules, &Seen, &mut Log<'_>)) -> Vec<Finding> {
+pub(super) fn judged(
+    files: &[SourceFile],
+    judge: impl FnOnce(&Rules, &Seen, &Mentions, &mut Log<'_>),
+) -> Vec<Finding> {
     let sources: Vec<_> = files.iter().take(MAX_FILES).map(Source::new).collect();
     let mut reader = Reader { log: Log::new(&sources), rules: Rules::default(), seen: Seen::default() };
     reader.files(&sources);
     let Reader { rules, seen, .. } = reader;
     let mut log = Log::new(&sources);
-    judge(&rules, &seen, &mut log);
+    judge(&rules, &seen, &Mentions::of(&sources), &mut log);
     match log.finish() {
         Ok(findings) | Err(findings) => findings,
     }

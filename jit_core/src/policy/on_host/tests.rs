@@ -70,9 +70,34 @@ fn groups_with_enough_members_give_no_finding() {
 #[test]
 fn a_group_that_is_not_there_is_one_error_at_the_role_that_names_it() {
     let facts = host(&[("dba", members(&["maria"])), ("leads", Group::Absent)]);
-    assert_eq!(said(&role(""), &facts), ["a.toml:8:7: error JIT070: there is no group `leads` on this host"]);
+    assert_eq!(
+        said(&role(""), &facts),
+        ["a.toml:14:36: error JIT070: there is no group `leads` on this host"]
+    );
     let facts = host(&[("dba", Group::Absent), ("leads", members(&["ana"]))]);
     assert_eq!(codes(&role(""), &facts), ["JIT070"]);
+}
+
+#[test]
+fn a_name_that_is_not_there_is_shown_where_the_role_says_it() {
+    let text = role(
+        "eligible = { groups = [\"dba\"], users = [\"leads\"] }\n\
+         stage = [{ approvers = { groups = [\"dba\"], users = [\"ana\", \"tom\"] }, expires = \"1h\", \
+         then = { groups = [\"leads\"] }, accept = [\"online\"] }]",
+    );
+    let mut facts = host(&[("dba", members(&["maria", "eve"])), ("leads", Group::Absent)]);
+    facts.accounts.insert("tom".parse().unwrap(), Account::Absent);
+    let shown: Vec<_> = policy(&text)
+        .on_host(&facts)
+        .iter()
+        .map(|finding| {
+            let meant: String =
+                finding.excerpt.chars().collect::<Vec<_>>()[finding.underline.clone()].iter().collect();
+            (finding.code, finding.line, meant)
+        })
+        .collect();
+    // The group, not the account of that name; once, however often the role says it.
+    assert_eq!(shown, [("JIT077", 10, "\"tom\"".to_owned()), ("JIT070", 10, "\"leads\"".to_owned())]);
 }
 
 #[test]
@@ -82,7 +107,7 @@ fn a_role_for_which_nobody_here_is_eligible_is_an_error() {
         said(&role(""), &facts),
         [
             "a.toml:8:7: error JIT071: nobody on this host may ask for role `r`: @dba comes to no account",
-            "a.toml:8:7: warning JIT076: group `dba` has no members on this host",
+            "a.toml:12:24: warning JIT076: group `dba` has no members on this host",
         ]
     );
     // Somebody else may ask: the empty group is all there is to say.
