@@ -34,10 +34,16 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// The rule for a place that was named: what is in /etc/jit is root's, whoever looks at it.
+    /// The rule for a place that was named: what is in /etc/jit is root's, whoever looks at it, and from wherever.
     #[must_use]
     pub fn of(path: &Path) -> Self {
-        if path.starts_with("/etc/jit") { Self::Root } else { Self::Anyone }
+        let is_ours = |path: &Path| path.starts_with("/etc/jit");
+        // A link does not lead out of the rule either.
+        if is_ours(path) || fs::canonicalize(path).is_ok_and(|path| is_ours(&path)) {
+            Self::Root
+        } else {
+            Self::Anyone
+        }
     }
 }
 

@@ -124,7 +124,8 @@ impl Target {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = file_name(&name).map_err(Error::Usage)?;
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-        let owner = Owner::of(&path);
+        // By the folder: a new file is nowhere yet.
+        let owner = Owner::of(&folder);
         Ok(Self { path, folder, name, owner })
     }
 
@@ -304,7 +305,9 @@ pub(super) fn after(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Error> {
     let installed = format!("Installed {}.", target.shown());
-    if target.folder != Path::new(POLICY_DIR) {
+    let in_force = target.folder == Path::new(POLICY_DIR)
+        || fs::canonicalize(&target.folder).is_ok_and(|folder| folder == Path::new(POLICY_DIR));
+    if !in_force {
         screen.say(&installed);
         return Ok(Outcome::Yes);
     }
