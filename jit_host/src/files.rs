@@ -34,10 +34,16 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// The rule for a place that was named: what is in /etc/jit is root's, whoever looks at it.
+    /// The rule for a place that was named: what is in /etc/jit is root's, whoever looks at it, and from wherever.
     #[must_use]
     pub fn of(path: &Path) -> Self {
-        if path.starts_with("/etc/jit") { Self::Root } else { Self::Anyone }
+        let is_ours = |path: &Path| path.starts_with("/etc/jit");
+        // A link does not lead out of the rule either.
+        if is_ours(path) || fs::canonicalize(path).is_ok_and(|path| is_ours(&path)) {
+            Self::Root
+        } else {
+            Self::Anyone
+        }
     }
 }
 
@@ -170,7 +176,8 @@ pub fn name_of(path: &Path) -> Result<String, BadFile> {
 pub fn policy_files(dir: &Path, owner: Owner) -> Result<Vec<PathBuf>, BadFile> {
     let io = |source: io::Error| BadFile::Io { path: dir.to_owned(), source };
     // The folder above as well: whoever can write there can put another folder in this one's place.
-    let above = dir.parent().filter(|_| owner == Owner::Root);
+    let whole = std::path::absolute(dir).map_err(io)?;
+    let above = whole.parent().filter(|_| owner == Owner::Root);
     for folder in above.into_iter().chain([dir]) {
         let facts =
             fs::symlink_metadata(folder).map_err(|source| BadFile::Io { path: folder.to_owned(), source })?;
@@ -251,6 +258,14 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o775)).unwrap();
         assert!(matches!(read_policy_dir(&dir, Owner::Root).unwrap_err()[..], [BadFile::Writable(_)]));
+    }
+
+    #[test]
+    fn a_folder_may_be_named_from_where_one_stands() {
+        // Both are root's: /etc, and what is above it.
+        assert!(policy_files(Path::new("/etc/."), Owner::Root).is_ok());
+        assert!(policy_files(Path::new("."), Owner::Anyone).is_ok());
+        assert!(!matches!(policy_files(Path::new("."), Owner::Root), Err(BadFile::Io { .. })));
     }
 
     #[test]

@@ -157,7 +157,7 @@ pub(crate) enum Verb {
     /// The exit code is 1 when jitd cannot decide or record; every managed login is refused then.
     Status,
 
-    /// Load the policy, or show the one in force
+    /// Check, test, compare, edit, load and show policy
     #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
     #[command(arg_required_else_help = false)]
     Policy(PolicyVerb),

@@ -16,7 +16,7 @@ use jit_proto::manager;
 use jit_proto::text::Shown;
 
 use super::check::{Report, check};
-use super::files::{among, file_name};
+use super::files::{among, file_name, folder};
 use crate::error::Error;
 use crate::jitd::{Call, Jitd};
 use crate::run::Outcome;
@@ -124,7 +124,8 @@ impl Target {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = file_name(&name).map_err(Error::Usage)?;
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-        let owner = Owner::of(&path);
+        // By the folder: a new file is nowhere yet.
+        let owner = Owner::of(&folder);
         Ok(Self { path, folder, name, owner })
     }
 
@@ -184,11 +185,19 @@ pub(super) fn edit(
             fs::remove_file(&copy).map_err(|why| told(&copy, &why))?;
             return Ok(Done::Unchanged);
         }
-        let findings = judge(target, &copy);
+        let (findings, sound) = match among(&copy, &target.name, &target.folder) {
+            Ok(files) => {
+                let findings = check(&files, target.owner == Owner::Root);
+                let sound = may_stand(target, &findings);
+                (findings, sound)
+            }
+            // What cannot be read cannot be checked with it.
+            Err(findings) => (findings, false),
+        };
         if !findings.is_empty() {
             screen.say(&Report::new(0, &findings).text());
         }
-        if may_stand(target, &findings) {
+        if sound {
             if target.read().map_err(|bad| bad.to_string())? != before {
                 return Err(format!(
                     "{} was changed by somebody else meanwhile, and was left as it is now.{}",
@@ -248,24 +257,12 @@ fn begin(copy: &Path, text: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// All that is to be said of the folder with the copy in the file's place.
-fn judge(target: &Target, copy: &Path) -> Vec<Finding> {
-    match among(copy, &target.name, &target.folder) {
-        Ok(files) => check(&files, target.owner == Owner::Root),
-        Err(findings) => findings,
-    }
-}
-
 /// Whether the text may take the file's place: nothing is wrong with the folder then that the files themselves could
 /// mend, or nothing that was not wrong before and is wrong elsewhere. So two broken files can be mended one by one.
 fn may_stand(target: &Target, findings: &[Finding]) -> bool {
-    let mut errors =
-        findings.iter().filter(|finding| finding.severity == Severity::Error && !finding.is_of_host());
-    let was_broken = || match super::files::folder(&target.folder) {
-        Ok(files) => has_errors(&check(&files, false)),
-        Err(_) => true,
-    };
-    let errors: Vec<_> = errors.by_ref().collect();
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error && !finding.is_of_host();
+    let errors: Vec<_> = findings.iter().filter(is_error).collect();
+    let was_broken = || folder(&target.folder).is_ok_and(|files| has_errors(&check(&files, false)));
     errors.is_empty() || (errors.iter().all(|finding| finding.file != target.name) && was_broken())
 }
 
@@ -304,7 +301,9 @@ pub(super) fn after(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Error> {
     let installed = format!("Installed {}.", target.shown());
-    if target.folder != Path::new(POLICY_DIR) {
+    let in_force = target.folder == Path::new(POLICY_DIR)
+        || fs::canonicalize(&target.folder).is_ok_and(|folder| folder == Path::new(POLICY_DIR));
+    if !in_force {
         screen.say(&installed);
         return Ok(Outcome::Yes);
     }

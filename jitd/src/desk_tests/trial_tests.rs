@@ -201,5 +201,5 @@ fn a_load_is_on_record_with_what_it_changes_of_what() {
         panic!("{loads:?}")
     };
     assert_eq!(first, before);
-    assert_eq!(diff.lines, ["+ role shell: also for cups", "- role shell: no longer for sshd"]);
+    assert_eq!(diff.lines, ["+ role shell: maria: also for cups", "- role shell: maria: no longer for sshd"]);
 }

@@ -179,6 +179,17 @@ fn two_broken_files_can_be_mended_one_after_the_other() {
 }
 
 #[test]
+fn beside_a_file_that_cannot_be_read_nothing_is_installed() {
+    let bench = Bench::new(&[("a.toml", BASE), ("b.toml", BASE)], "a.toml");
+    fs::remove_file(bench.dir.path().join("b.toml")).unwrap();
+    symlink("/dev/null", bench.dir.path().join("b.toml")).unwrap();
+    let (done, said) = bench.edit(&mut Script::new(&[BROKEN], &[]));
+    assert!(done.unwrap_err().contains("kept in"));
+    assert!(said.contains("JIT061"), "{said}");
+    assert_eq!(bench.text(), BASE);
+}
+
+#[test]
 fn a_second_editor_is_locked_out() {
     let bench = Bench::new(&[("a.toml", BASE)], "a.toml");
     let first = lock(&bench.target).unwrap();
