@@ -63,7 +63,9 @@ fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) 
 /// The caller's own windows and requests. As JSON it is jitd's status, which holds the windows.
 fn mine(json: bool, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
     let status: Status = jitd::ask(jitd, &Call::Status)?;
-    let listed: Vec<Entry> = if json { Vec::new() } else { jitd::ask(jitd, &Call::List { all: false })? };
+    // A jitd that cannot decide has no list to give, and the person has to hear that it cannot.
+    let listed: Vec<Entry> =
+        if json || !status.ready { Vec::new() } else { jitd::ask(jitd, &Call::List { all: false })? };
     Ok(give(&status, json, screen, |status: &Status| views::mine(status, &listed, me))?)
 }
 

@@ -154,7 +154,7 @@ fn the_man_page_names_every_field_of_the_json() {
             _ => {}
         }
     }
-    let mut found = BTreeSet::from(["changed".to_owned(), "id".to_owned()]);
+    let mut found = BTreeSet::from(["changed", "id", "taken", "why", "entry"].map(str::to_owned));
     for value in [
         serde_json::to_value(testing::allowed()),
         serde_json::to_value(testing::status()),
@@ -162,6 +162,8 @@ fn the_man_page_names_every_field_of_the_json() {
         serde_json::to_value(explain_tests::no_window()),
         serde_json::to_value(explain_tests::oncall()),
         serde_json::to_value(explain_tests::on_trial()),
+        serde_json::to_value(testing::waiting()),
+        serde_json::to_value(testing::lock()),
     ] {
         keys(&value.unwrap(), &mut found);
     }
@@ -206,7 +208,8 @@ fn the_completion_offers_what_jitctl_takes_and_nothing_else() {
 fn complete(words: &[&str]) -> Vec<String> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/completions/jitctl.bash");
     let script = "source \"$1\"; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
-                  jitctl() { printf 'ID  USER\\ng-4k7m2qx9  maria\\n'; }; \
+                  jitctl() { case $1 in pending) printf 'ID  USER\\nr-7hq2m9xk  tom\\n\\nr-7hq2m9xk - x\\n';; \
+                  *) printf 'ID  USER\\ng-4k7m2qx9  maria\\n';; esac; }; \
                   _jitctl; printf '%s\\n' \"${COMPREPLY[@]}\"";
     let ran = Command::new("bash").args(["-euc", script, "bash", file]).args(words).output().unwrap();
     assert!(ran.status.success() && ran.stderr.is_empty(), "{words:?}: {ran:?}");
@@ -219,6 +222,11 @@ fn completion_works_in_a_shell() {
     for (words, expected) in [
         (&["jitctl", "g"][..], &["grant"][..]),
         (&["jitctl", "policy", ""], &["load", "show", "check", "test", "diff", "edit", "help"]),
+        (&["jitctl", "request", "--r"], &["--role", "--reason"]),
+        (&["jitctl", "approve", ""], &["r-7hq2m9xk"]),
+        (&["jitctl", "approve", "r-4k7m2qx9", "r-7"], &["r-7hq2m9xk"]),
+        (&["jitctl", "withdraw", ""], &["g-4k7m2qx9"]),
+        (&["jitctl", "unlock", "ho"], &["host"]),
         (&["jitctl", "--json", "policy", "l"], &["load"]),
         (&["jitctl", "grant", "--r"], &["--role", "--reason"]),
         (&["jitctl", "grant", "roo"], &["root"]),

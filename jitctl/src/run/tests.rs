@@ -230,16 +230,90 @@ fn show_of_an_unknown_id_exits_1_with_nothing_on_stdout() {
 fn bare_jitctl_shows_my_windows_with_the_time_left_and_counts_the_others() {
     let theirs = Entry { uid: 1001, user: "max".into(), ..active() };
     let answer = Status { active: vec![active(), theirs.clone()], ..status() };
-    let ran = jitctl(&[], &Script::answers(Call::Status, &answer));
+    let ran = jitctl(&[], &bare(&answer, &[]));
     let out = "\
 ID          ROLE       SERVICES   UNTIL                 LEFT
 g-4k7m2qx9  db-oncall  sshd,sudo  2026-11-23 08:51:00Z  29m 50s
 ";
     assert_eq!(ran, Ran::new(0, out, "1 window of somebody else is open; see: jitctl list\n"));
     let answer = Status { active: vec![theirs.clone(), theirs], ..status() };
-    let ran = jitctl(&[], &Script::answers(Call::Status, &answer));
+    let ran = jitctl(&[], &bare(&answer, &[]));
     let err = "No window is open for you.\n2 windows of others are open; see: jitctl list\n";
     assert_eq!(ran, Ran::new(0, "", err));
+}
+
+/// What a bare `jitctl` asks for.
+fn bare(status: &Status, listed: &[Entry]) -> Script {
+    Script::answers(Call::Status, status).then(Script::answers(Call::List { all: false }, &listed))
+}
+
+#[test]
+fn bare_jitctl_shows_what_i_have_asked_for_what_waits_for_me_and_the_locks() {
+    let theirs = Entry { uid: 1001, ..pending() };
+    let answer = Status { to_review: 2, locks: vec![lock()], ..status() };
+    let later = Entry { grant: Some("g-7hq2m9xk".into()), ..scheduled() };
+    let ran = jitctl(&[], &bare(&answer, &[active(), pending(), theirs, later, ended()]));
+    let out = "\
+ID          ROLE       SERVICES   UNTIL                 LEFT
+g-4k7m2qx9  db-oncall  sshd,sudo  2026-11-23 08:51:00Z  29m 50s
+
+ID          ROLE       STATE      WAITS FOR
+r-4k7m2qx9  db-oncall  pending    security: 2 more approvals
+g-7hq2m9xk  db-oncall  scheduled  its beginning at 2026-11-23 22:00:00Z
+";
+    let err = "role:db-oncall is locked by otto until 2026-11-23 09:00:00Z: migration\n\
+               2 requests wait for your review; see: jitctl pending\n";
+    assert_eq!(ran, Ran::new(0, out, err));
+}
+
+#[test]
+fn status_shows_the_locks_and_what_waits_for_me() {
+    let answer = Status { to_review: 1, locks: vec![lock()], active: Vec::new(), ..status() };
+    let ran = jitctl(&["status"], &Script::answers(Call::Status, &answer));
+    assert!(
+        ran.out
+            .contains("    Locks: role:db-oncall is locked by otto until 2026-11-23 09:00:00Z: migration\n"),
+        "{}",
+        ran.out
+    );
+    assert_eq!((ran.code, ran.err.as_str()), (0, "1 request waits for your review; see: jitctl pending\n"));
+}
+
+#[test]
+fn a_grant_for_later_is_done_and_says_when_it_begins() {
+    let ran = jitctl(&GRANT, &Script::answers(grant_call(1800), &scheduled()));
+    let out = "Scheduled g-4k7m2qx9: db-oncall for maria begins at 2026-11-23 22:00:00Z.\n";
+    assert_eq!(ran, Ran::new(0, out, ""));
+}
+
+#[test]
+fn show_has_the_beginning_the_extension_and_what_a_review_takes_away() {
+    let show = |entry: &Entry| {
+        let call = Call::Show { id: "g-4k7m2qx9".parse().unwrap() };
+        jitctl(&["show", "g-4k7m2qx9"], &Script::answers(call, entry)).out
+    };
+    let out = show(&Entry { extends: Some("g-7hq2m9xk".into()), reviews: waiting().reviews, ..scheduled() });
+    for line in [
+        "      State: scheduled\n",
+        "     Begins: at 2026-11-23 22:00:00Z\n",
+        "  Asked for: 30m from 2026-11-23 22:00:00Z by otto\n",
+        "    Extends: g-7hq2m9xk\n",
+        "23 08:20:58Z; leaves 15m, sshd, 1 use; \"ring me first\"\n",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    let out = show(&emergency());
+    for line in [
+        "      State: active, owes a review, 29m 50s left\n",
+        "  Emergency: opened before anybody approved it; owes a review\n",
+        "  Waits for: stage 'after the fact': 1 more of @security, not maria\n",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    for why in ["denied", "lapsed", "withdrawn", "done", "locked"] {
+        let out = show(&Entry { ended: Some(why.into()), ..ended() });
+        assert!(out.contains(&format!("State: ended ({why})\n")), "{out}");
+    }
 }
 
 #[test]
@@ -419,7 +493,7 @@ fn a_hostile_reason_reaches_no_terminal_in_any_view() {
     let check = Check { text: hostile.into(), user: hostile.into(), ..denied() };
     let status = Status { host: hostile.into(), notes: vec![hostile.into()], ..status() };
     let show = Call::Show { id: "g-4k7m2qx9".parse().unwrap() };
-    let scripts: [(&[&str], _); 7] = [
+    let scripts: [(&[&str], _); 8] = [
         (&["show", "g-4k7m2qx9"], Script::answers(show.clone(), &entry)),
         (&["show", "g-4k7m2qx9", "--json"], Script::answers(show, &entry)),
         (&["list"], Script::answers(Call::List { all: false }, &vec![entry.clone()])),
@@ -427,6 +501,7 @@ fn a_hostile_reason_reaches_no_terminal_in_any_view() {
         (&["check", "sshd", "maria"], Script::answers(check_call(), &check)),
         (&["status"], Script::answers(Call::Status, &status)),
         (&[], Script::answers(Call::Status, &Status { ready: false, ..status.clone() })),
+        (&[], bare(&status, &[Entry { waiting_for: hostile.into(), ..entry.clone() }])),
     ];
     for (args, script) in scripts {
         let ran = jitctl(args, &script);
