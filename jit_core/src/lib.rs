@@ -11,7 +11,6 @@ pub mod clock;
 pub mod decide;
 pub mod digest;
 pub mod due;
-pub mod duration;
 pub mod event;
 pub mod explain;
 pub mod grant;
@@ -20,6 +19,8 @@ pub mod request;
 pub mod review;
 pub mod state;
 pub mod tally;
+
+pub use jit_proto::duration;
 
 #[cfg(test)]
 mod laws;
