@@ -97,8 +97,7 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 6] =
-        [Self::Open, Self::Waiting, Self::Ask, Self::Nothing, Self::Refused, Self::Over];
+    const ALL: [Self; 6] = [Self::Open, Self::Waiting, Self::Ask, Self::Nothing, Self::Refused, Self::Over];
 
     /// The word on the wire.
     #[must_use]
