@@ -4,13 +4,13 @@
 use std::fmt;
 
 use jit_proto::gate::MAX_TEXT;
-use jit_proto::words::{RequestId, RoleName, UserName, Verdict};
+use jit_proto::words::{RequestId, RoleName, ServiceName, UserName, Verdict};
 
 use crate::audit::line::cut;
 use crate::clock::Moment;
 use crate::decide::{Answer, Known, Miss, Question, Why, admits, decide};
 use crate::event::Login;
-use crate::policy::{Host, Outside, Policy, Role, Subject, Who, next_opening};
+use crate::policy::{Host, Outside, Policy, Role, Subject, Ways, Who, next_opening};
 use crate::request::{Person, waiting_for};
 use crate::review::{self, Progress};
 use crate::state::{Pending, State};
@@ -300,6 +300,19 @@ fn line(policy: &Policy, host: &Host, question: &Question, answer: &Answer, role
     }
 }
 
+/// How to ask for a role, where this host has ways beside jitctl.
+fn ways(host: &Host, service: &ServiceName) -> Option<String> {
+    let Ways { at_login, kiosk } = &host.ways;
+    let login = at_login.contains(service).then(|| match service.as_str() {
+        // Public keys skip the questions, and plain passwords cannot show them.
+        "sshd" => "log in by ssh -o PreferredAuthentications=keyboard-interactive".to_owned(),
+        _ => format!("use {service} again and answer its questions"),
+    });
+    let kiosk = kiosk.as_ref().map(|kiosk| format!("go to the kiosk: {kiosk}"));
+    let ways: Vec<String> = login.into_iter().chain(kiosk).collect();
+    (!ways.is_empty()).then(|| ways.join(", or "))
+}
+
 /// The line for somebody who may have a role and has no window: about the role that is nearest to admitting.
 fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Considered]) -> String {
     let Login { service, user, .. } = &question.login;
@@ -319,7 +332,9 @@ fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Conside
     };
     match missing {
         Missing::Window | Missing::Use | Missing::Nothing => {
-            format!("jit: {user} has no open window for {service} on {host}. {}", order(&everybody()))
+            let ways =
+                ways(host, service).map_or_else(String::new, |ways| format!("To ask for one, {ways}. "));
+            format!("jit: {user} has no open window for {service} on {host}. {ways}{}", order(&everybody()))
         }
         Missing::Approval(_) => {
             let order = if approvers.is_empty() { order(&everybody()) } else { order(approvers) };

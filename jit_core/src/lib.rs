@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ask;
 pub mod audit;
 pub mod clock;
 pub mod decide;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jit_proto::gate::{MAX_TEXT, Stage};
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 use crate::decide::{Answer, Why};
 use crate::event::{Decision, Method};
 use crate::explain::explain;
-use crate::policy::{Policy, SourceFile, Subject};
+use crate::policy::{Policy, SourceFile, Subject, Ways};
 use crate::request::{Refusal, review, waiting_for};
 use crate::review::{NoReview, Reviewer};
 use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
@@ -173,6 +174,37 @@ fn whoever_has_no_window_is_told_whom_to_ask_for_what() {
     world.wait(Duration::from_hours(17));
     let lapsed = line(&world);
     assert!(lapsed.contains("was not decided in time") && lapsed.ends_with(ORDER), "{lapsed}");
+}
+
+#[test]
+fn a_refusal_names_the_ways_to_ask_that_are_set_up_here_and_no_other() {
+    let mut world = world("", STAGE);
+    let kiosk = || Some("ssh -p 2222 kiosk@db-07".to_owned().try_into().unwrap());
+    let sshd = || ["sshd".parse().unwrap()].into();
+    let by_login = "log in by ssh -o PreferredAuthentications=keyboard-interactive";
+    for (ways, told) in [
+        (Ways::default(), String::new()),
+        (Ways { at_login: ["login".parse().unwrap()].into(), kiosk: None }, String::new()),
+        (Ways { at_login: sshd(), kiosk: None }, format!("To ask for one, {by_login}. ")),
+        (
+            Ways { at_login: BTreeSet::new(), kiosk: kiosk() },
+            "To ask for one, go to the kiosk: ssh -p 2222 kiosk@db-07. ".to_owned(),
+        ),
+        (
+            Ways { at_login: sshd(), kiosk: kiosk() },
+            format!("To ask for one, {by_login}, or go to the kiosk: ssh -p 2222 kiosk@db-07. "),
+        ),
+    ] {
+        world.host.ways = ways;
+        assert_eq!(
+            line(&world),
+            format!(
+                "jit: maria has no open window for sshd on db-1. {told}Ask adm-maria, maria, olga, root {ORDER}"
+            )
+        );
+    }
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    assert_eq!(line(&world), "", "a way in needs no way to ask");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::clock::{Moment, tests::at};
 use crate::decide::{Answer, Known, Question, decide};
 use crate::due::due;
 use crate::event::{Decision, Event, Login as LoginEvent, Record};
-use crate::policy::{Finding, Host, Policy, SourceFile, Subject};
+use crate::policy::{Finding, Host, Policy, SourceFile, Subject, Ways};
 use crate::request::{Caller, GrantOrder, Login, Refusal, Target, file, grant, review, revoke};
 use crate::review::Reviewer;
 use crate::state::State;
@@ -82,7 +82,7 @@ pub(crate) fn subject(name: &str, uid: u32) -> Subject {
 }
 
 pub(crate) fn host(name: &str) -> Host {
-    Host { name: name.parse().unwrap(), groups: BTreeSet::new() }
+    Host { name: name.parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() }
 }
 
 pub(crate) fn maria() -> Subject {

@@ -1,10 +1,10 @@
-//! `/etc/jit/jitd.toml`: what this host is called. Everything else about access is policy.
+//! `/etc/jit/jitd.toml`: what this host is called, and how people ask on it. Everything else about access is policy.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jit_core::policy::{Host, HostGroup};
-use jit_proto::words::HostName;
+use jit_core::policy::{Host, HostGroup, ShownCommand, Ways};
+use jit_proto::words::{HostName, ServiceName};
 use serde::Deserialize;
 
 use crate::files::{BadFile, read_trusted};
@@ -12,7 +12,7 @@ use crate::files::{BadFile, read_trusted};
 /// jitd's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// The name and groups that roles match their `hosts` against.
+    /// The name and groups that roles match their `hosts` against, and the ways to ask that refusals name.
     pub(crate) host: Host,
 }
 
@@ -41,6 +41,16 @@ struct File {
     host: Option<HostName>,
     #[serde(default)]
     groups: BTreeSet<HostGroup>,
+    #[serde(default)]
+    ask: Ask,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Ask {
+    #[serde(default)]
+    at_login: BTreeSet<ServiceName>,
+    kiosk: Option<ShownCommand>,
 }
 
 impl Settings {
@@ -57,7 +67,8 @@ impl Settings {
             Some(name) => name,
             None => machine_name()?,
         };
-        Ok(Self { host: Host { name, groups: file.groups } })
+        let Ask { at_login, kiosk } = file.ask;
+        Ok(Self { host: Host { name, groups: file.groups, ways: Ways { at_login, kiosk } } })
     }
 }
 
@@ -88,6 +99,24 @@ mod tests {
         let file = parse(Path::new("jitd.toml"), b"groups = [\"databases\"]").unwrap();
         assert_eq!(file.groups, ["databases".parse().unwrap()].into());
         assert!(parse(Path::new("jitd.toml"), b"groups = [\"@databases\"]").is_err());
+    }
+
+    #[test]
+    fn the_ways_to_ask_are_services_and_one_command() {
+        let text = b"[ask]\nat-login = [\"sshd\", \"login\"]\nkiosk = \"ssh -p 2222 kiosk@db-07\"\n";
+        let file = parse(Path::new("jitd.toml"), text).unwrap();
+        assert_eq!(file.ask.at_login, ["login", "sshd"].map(|name| name.parse().unwrap()).into());
+        assert_eq!(file.ask.kiosk.unwrap().to_string(), "ssh -p 2222 kiosk@db-07");
+        let long = format!("[ask]\nkiosk = \"{}\"", "x".repeat(129));
+        for bad in [
+            "[ask]\nat-login = [\"../sshd\"]",
+            "[ask]\nat_login = []",
+            "[ask]\nkiosk = \"\"",
+            "[ask]\nkiosk = \"a\\u001b[2Jb\"",
+            long.as_str(),
+        ] {
+            assert!(parse(Path::new("jitd.toml"), bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 
     #[test]

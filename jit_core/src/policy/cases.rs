@@ -15,7 +15,7 @@ use jit_proto::words::{
 };
 use serde::Deserialize;
 
-use super::{Host, HostGroup, Policy, Subject};
+use super::{Host, HostGroup, Policy, Subject, Ways};
 use crate::clock::{BootId, Moment, Utc};
 use crate::decide::{Known, Question, Why, decide};
 use crate::due::due;
@@ -243,7 +243,7 @@ impl<'p> World<'p> {
         Self {
             policy,
             accounts: named.collect(),
-            host: Host { name: case.host.clone(), groups: case.host_groups.clone() },
+            host: Host { name: case.host.clone(), groups: case.host_groups.clone(), ways: Ways::default() },
             now: Moment { wall: case.at, boot: 1_000, boot_id: BootId::default() },
             state: State::default(),
             latest: BTreeMap::new(),

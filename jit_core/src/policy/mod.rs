@@ -40,7 +40,7 @@ use crate::digest::{Canonical, Digest};
 
 pub use diff::{Change, Direction, diff};
 pub use finding::{Finding, Severity};
-pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern};
+pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern, ShownCommand, Ways};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
 pub use net::{BadNetwork, Network};
 pub use people::{BadPrincipal, People, PersonName, Principal, Subject, Who};

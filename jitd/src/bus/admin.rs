@@ -134,6 +134,7 @@ impl Admin {
     }
 }
 
-fn random() -> Result<u64, Error> {
+/// Bits for a new id.
+pub(super) fn random() -> Result<u64, Error> {
     getrandom::u64().map_err(|err| Error::CannotDecide(format!("no random id: {err}")))
 }

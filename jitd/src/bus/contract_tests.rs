@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jit_core::policy::Host;
-use jit_proto::{BUS_NAME, OBJECT_PATH, error_name, gate, manager};
+use jit_core::policy::{Host, Ways};
+use jit_proto::{BUS_NAME, OBJECT_PATH, ask, error_name, gate, manager};
 use zbus::DBusError;
 use zbus::object_server::Interface;
 
 use super::admin::Admin;
+use super::ask::Ask;
 use super::gate::Gate;
 use super::user::User;
 use super::{App, Error, InFlight, Origin, Ration};
@@ -24,7 +25,7 @@ fn served() -> String {
     let desk = Desk::new(
         queue,
         Clock::of_this_boot().unwrap(),
-        Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() },
+        Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() },
         PathBuf::from("/nonexistent"),
     );
     let names = || Names::start(zruntime::SharedRuntime::current().unwrap()).unwrap();
@@ -41,6 +42,7 @@ fn served() -> String {
     let origin = Origin::Bus;
     let mut xml = String::from("<node>\n");
     Gate { app: Arc::clone(&app), origin, asked: None }.introspect_to_writer(&mut xml, 2);
+    Ask { app: Arc::clone(&app), origin, asked: None }.introspect_to_writer(&mut xml, 2);
     User { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
     Admin { app, origin }.introspect_to_writer(&mut xml, 2);
     xml + "</node>\n"
@@ -65,6 +67,7 @@ fn the_manual_explains_every_word_that_an_answer_can_carry() {
 #[test]
 fn the_interfaces_have_the_names_of_the_contract() {
     assert_eq!(Gate::name(), gate::INTERFACE);
+    assert_eq!(Ask::name(), ask::INTERFACE);
     assert_eq!(User::name(), manager::USER_INTERFACE);
     assert_eq!(Admin::name(), manager::ADMIN_INTERFACE);
     assert!(OBJECT_PATH.ends_with("Jit1") && BUS_NAME.ends_with("Jit1"));

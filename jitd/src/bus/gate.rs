@@ -66,12 +66,12 @@ impl Gate {
 }
 
 /// A question whose words have been parsed.
-struct Asked {
-    nonce: Vec<u8>,
+pub(super) struct Asked {
+    pub(super) nonce: Vec<u8>,
     stage: Stage,
-    service: ServiceName,
-    user: UserName,
-    subject: UserName,
+    pub(super) service: ServiceName,
+    pub(super) user: UserName,
+    pub(super) subject: UserName,
     rhost: String,
     tty: String,
     caller_uid: Uid,
@@ -79,7 +79,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn parse(raw: gate::Question) -> Result<Self, Error> {
+    pub(super) fn parse(raw: gate::Question) -> Result<Self, Error> {
         let bad = |what: &str| Error::Invalid(format!("the question's {what}"));
         if raw.nonce.len() != NONCE_LEN {
             return Err(bad("nonce does not have 16 bytes"));
@@ -133,7 +133,7 @@ impl Asked {
         if subject_is_caller(&self.service) { None } else { self.rhost.parse().ok() }
     }
 
-    fn question(&self, subject: &Known) -> Question {
+    pub(super) fn question(&self, subject: &Known) -> Question {
         let uid = match subject {
             Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
             Known::Not | Known::Unanswered => None,
