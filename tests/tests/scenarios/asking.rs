@@ -35,7 +35,8 @@ fn ssh(site: &Site, user: &str, script: &str) -> Output {
 
 /// Asks for half an hour, by the prompts.
 const ASK: &str = r#"on {How long.*at most 4h; q leaves\) $} { send "30m\r" }
-                     on {Why\? INC-1234 and what you will do \(q leaves\) $} { send "INC-1 disk full\r" }"#;
+                     on {Why\? INC-1234 and what you will do \(q leaves\) $} { send "INC-1 disk full\r" }
+                     "#;
 
 /// Waits for the prompt at which one waits.
 const WAIT: &str = r"on {type q to leave: $}";
@@ -70,7 +71,7 @@ pub(crate) fn over_ssh(site: &Site) {
 
     // What cannot be used is explained, and three times of it are enough.
     let hostile = r#"on {q leaves\) $} { send "\033\[2J\r" }"#;
-    let enough = ssh(site, "kira", &hostile.repeat(3));
+    let enough = ssh(site, "kira", &[hostile; 3].join("\n"));
     enough.says("That had the character U+001B in it.").is_refused("kira", "kira");
     let long = format!(
         r#"on {{q leaves\) $}} {{ send "5h\r" }}
@@ -103,7 +104,9 @@ pub(crate) fn until_time_runs_out(site: &Site) {
     person(site, "grace", "sshd");
     site.machine.write("/etc/ssh/sshd_config.d/grace.conf", "LoginGraceTime 12\n", 0o600);
     site.shell("systemctl reload ssh").done();
-    let cut = ssh(site, "grace", &format!("{ASK}\n{WAIT} {{ }}"));
+    // sshd ends what asks; ssh itself, which reads the terminal, notices when a key is pressed.
+    let gone = r#"exec timeout 35 sh -c {while pgrep -f "[s]shd: grace" >/dev/null; do sleep 0.2; done}"#;
+    let cut = ssh(site, "grace", &format!(r#"{ASK} {WAIT} {{ {gone}; send "\r" }}"#));
     cut.says("Your request stays").is_shut();
     let [id] = &waiting(site, "grace")[..] else { panic!("it is still there: {cut}") };
     // It is still this one that the next login waits for.
