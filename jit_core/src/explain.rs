@@ -4,7 +4,7 @@
 use std::fmt;
 
 use jit_proto::gate::MAX_TEXT;
-use jit_proto::words::{RequestId, RoleName, UserName, Verdict};
+use jit_proto::words::{RequestId, RoleName, ServiceName, UserName, Verdict};
 
 use crate::audit::line::cut;
 use crate::clock::Moment;
@@ -14,7 +14,7 @@ use crate::grant::{Grant, Time};
 use crate::lock::Lock;
 use crate::order::Here;
 use crate::person::Person;
-use crate::policy::{Host, Outside, Policy, Role, Subject, Who, next_opening};
+use crate::policy::{Host, Outside, Policy, Role, Subject, Ways, Who, next_opening};
 use crate::review::{self, Progress, waiting_for};
 use crate::state::{Pending, State};
 
@@ -354,6 +354,19 @@ fn line(here: Here<'_>, question: &Question, answer: &Answer, roles: &[Considere
     }
 }
 
+/// How to ask for a role, where this host has ways beside jitctl.
+fn ways(host: &Host, service: &ServiceName) -> Option<String> {
+    let Ways { at_login, kiosk } = &host.ways;
+    let login = at_login.contains(service).then(|| match service.as_str() {
+        // Public keys skip the questions, and plain passwords cannot show them.
+        "sshd" => "log in by ssh -o PreferredAuthentications=keyboard-interactive".to_owned(),
+        _ => format!("use {service} again and answer its questions"),
+    });
+    let kiosk = kiosk.as_ref().map(|kiosk| format!("go to the kiosk: {kiosk}"));
+    let ways: Vec<String> = login.into_iter().chain(kiosk).collect();
+    (!ways.is_empty()).then(|| ways.join(", or "))
+}
+
 /// The line for somebody who may have a role and has no window: about the role that is nearest to admitting.
 fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Considered]) -> String {
     let Login { service, user, .. } = &question.login;
@@ -364,7 +377,6 @@ fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Conside
         return String::new();
     }
     let change = part(change);
-    // Whoever reviews what waits does so by giving the same order.
     let order =
         |who: &str| format!("Ask {} to run: jitctl grant {user} --role {role} --reason WHY", part(who));
     let everybody = || {
@@ -373,10 +385,16 @@ fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Conside
     };
     match missing {
         Missing::Window | Missing::Use | Missing::Begin | Missing::Nothing => {
-            format!("jit: {user} has no open window for {service} on {host}. {}", order(&everybody()))
+            let ways =
+                ways(host, service).map_or_else(String::new, |ways| format!("To ask for one, {ways}. "));
+            format!("jit: {user} has no open window for {service} on {host}. {ways}{}", order(&everybody()))
         }
-        Missing::Approval(_) => {
-            let order = if approvers.is_empty() { order(&everybody()) } else { order(approvers) };
+        Missing::Approval(id) => {
+            let order = if approvers.is_empty() {
+                order(&everybody())
+            } else {
+                format!("Ask {} to run: jitctl approve {id}", part(approvers))
+            };
             format!("jit: {user} waits for role {role} on {host}. {change}. {order}")
         }
         Missing::Locked

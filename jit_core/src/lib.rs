@@ -6,12 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ask;
 pub mod audit;
 pub mod clock;
 pub mod decide;
 pub mod digest;
 pub mod due;
-pub mod duration;
 pub mod event;
 pub mod explain;
 pub mod grant;
@@ -27,6 +27,8 @@ pub mod taking_back;
 pub mod tally;
 pub mod trial;
 pub mod when;
+
+pub use jit_proto::duration;
 
 #[cfg(test)]
 mod laws;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jit_proto::gate::{MAX_TEXT, Stage};
@@ -13,7 +14,7 @@ use crate::decide::{Answer, Why};
 use crate::event::{Decision, Event, Method};
 use crate::explain::explain;
 use crate::order::Refusal;
-use crate::policy::{Policy, SourceFile, Subject};
+use crate::policy::{Policy, SourceFile, Subject, Ways};
 use crate::review::{Given, NoReview, Reviewer, review};
 use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
 
@@ -170,10 +171,42 @@ fn whoever_has_no_window_is_told_whom_to_ask_for_what() {
     world.grant(&as_self(root()), maria(), "shell", None).unwrap();
     let waits = line(&world);
     assert!(waits.starts_with("jit: maria waits for role shell on db-1. r-"), "{waits}");
-    assert!(waits.contains("stage 'lead': 1 more of") && waits.ends_with(ORDER), "{waits}");
+    assert!(waits.contains("stage 'lead': 1 more of"), "{waits}");
+    assert!(waits.ends_with("Ask adam, olga to run: jitctl approve r-00000001"), "{waits}");
     world.now = at(world.now.wall.unix_millis() + 17 * 3_600_000, world.now.boot);
     let lapsed = line(&world);
     assert!(lapsed.contains("was not decided in time") && lapsed.ends_with(ORDER), "{lapsed}");
+}
+
+#[test]
+fn a_refusal_names_the_ways_to_ask_that_are_set_up_here_and_no_other() {
+    let mut world = world("", STAGE);
+    let kiosk = || Some("ssh -p 2222 kiosk@db-07".to_owned().try_into().unwrap());
+    let sshd = || ["sshd".parse().unwrap()].into();
+    let by_login = "log in by ssh -o PreferredAuthentications=keyboard-interactive";
+    for (ways, told) in [
+        (Ways::default(), String::new()),
+        (Ways { at_login: ["login".parse().unwrap()].into(), kiosk: None }, String::new()),
+        (Ways { at_login: sshd(), kiosk: None }, format!("To ask for one, {by_login}. ")),
+        (
+            Ways { at_login: BTreeSet::new(), kiosk: kiosk() },
+            "To ask for one, go to the kiosk: ssh -p 2222 kiosk@db-07. ".to_owned(),
+        ),
+        (
+            Ways { at_login: sshd(), kiosk: kiosk() },
+            format!("To ask for one, {by_login}, or go to the kiosk: ssh -p 2222 kiosk@db-07. "),
+        ),
+    ] {
+        world.host.ways = ways;
+        assert_eq!(
+            line(&world),
+            format!(
+                "jit: maria has no open window for sshd on db-1. {told}Ask adm-maria, maria, olga, root {ORDER}"
+            )
+        );
+    }
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    assert_eq!(line(&world), "", "a way in needs no way to ask");
 }
 
 #[test]
@@ -183,9 +216,9 @@ fn a_long_list_of_people_pushes_nothing_off_the_line_and_past_its_limit() {
     let stages = STAGE.replace("\"root\"", &many).replace("\"lead\"", "\"one\"")
         + &STAGE.replace("\"root\"", &many).replace("\"lead\"", "\"two\"");
     let mut world = world("", &stages);
-    for _ in 0..2 {
+    for order in [ORDER, "to run: jitctl approve r-00000001"] {
         let line = line(&world);
-        assert!(line.len() <= MAX_TEXT && line.ends_with(ORDER), "{line}");
+        assert!(line.len() <= MAX_TEXT && line.ends_with(order), "{line}");
         world.grant(&as_self(root()), maria(), "shell", None).unwrap();
     }
     let admins = format!("users = [{many}, \"root\"]\n[[");

@@ -14,7 +14,7 @@ use crate::due::due;
 use crate::event::{Decision, Event, Login as LoginEvent, Record};
 use crate::order::{Here, Refusal};
 use crate::person::{Caller, Login};
-use crate::policy::{Finding, Host, Policy, SourceFile, Subject};
+use crate::policy::{Finding, Host, Policy, SourceFile, Subject, Ways};
 use crate::request::{RequestOrder, file, grant};
 use crate::review::{Given, Reviewer, Standing, review};
 use crate::state::State;
@@ -85,7 +85,7 @@ pub(crate) fn subject(name: &str, uid: u32) -> Subject {
 }
 
 pub(crate) fn host(name: &str) -> Host {
-    Host { name: name.parse().unwrap(), groups: BTreeSet::new() }
+    Host { name: name.parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() }
 }
 
 pub(crate) fn maria() -> Subject {

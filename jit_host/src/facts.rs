@@ -231,7 +231,11 @@ mod tests {
                     \"root\"]\n[[exempt]]\nusers = [\"root\"]\nservices = [\"login\"]\n";
         let file = SourceFile { name: "a.toml".to_owned(), bytes: text.into() };
         let policy = Policy::parse(&[file]).unwrap().policy;
-        let host = Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() };
+        let host = Host {
+            name: "db-1".parse().unwrap(),
+            groups: BTreeSet::new(),
+            ways: jit_core::policy::Ways::default(),
+        };
         let facts = gather(&policy, &host);
         let root: UserName = "root".parse().unwrap();
         assert_eq!(facts.accounts[&root], Account::There);

@@ -1,10 +1,11 @@
-//! `/etc/jit/jitd.toml`: what this host is called, and how people are told. All that is about access is policy.
+//! `/etc/jit/jitd.toml`: what this host is called, how people are told, and how they ask. All that is about access is
+//! policy.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jit_core::policy::{FileFault, Finding, Host, HostGroup};
-use jit_proto::words::HostName;
+use jit_core::policy::{FileFault, Finding, Host, HostGroup, ShownCommand, Ways};
+use jit_proto::words::{HostName, ServiceName};
 use serde::Deserialize;
 
 use crate::files::{BadFile, Owner, read_file};
@@ -15,7 +16,7 @@ pub const SETTINGS: &str = "/etc/jit/jitd.toml";
 /// jitd's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The name and groups that roles match their `hosts` against.
+    /// The name and groups that roles match their `hosts` against, and the ways to ask that refusals name.
     pub host: Host,
     /// Whether a line on their terminals tells reviewers of requests.
     pub tell_terminals: bool,
@@ -62,6 +63,16 @@ struct File {
     groups: BTreeSet<HostGroup>,
     #[serde(default)]
     tell_terminals: bool,
+    #[serde(default)]
+    ask: Ask,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Ask {
+    #[serde(default)]
+    at_login: BTreeSet<ServiceName>,
+    kiosk: Option<ShownCommand>,
 }
 
 impl Settings {
@@ -78,7 +89,9 @@ impl Settings {
             Some(name) => name,
             None => machine_name()?,
         };
-        Ok(Self { host: Host { name, groups: file.groups }, tell_terminals: file.tell_terminals })
+        let Ask { at_login, kiosk } = file.ask;
+        let host = Host { name, groups: file.groups, ways: Ways { at_login, kiosk } };
+        Ok(Self { host, tell_terminals: file.tell_terminals })
     }
 }
 
@@ -116,6 +129,24 @@ mod tests {
         assert!(!parse(Path::new("jitd.toml"), b"").unwrap().tell_terminals);
         assert!(parse(Path::new("jitd.toml"), b"tell-terminals = true").unwrap().tell_terminals);
         assert!(parse(Path::new("jitd.toml"), b"tell-terminals = \"yes\"").is_err());
+    }
+
+    #[test]
+    fn the_ways_to_ask_are_services_and_one_command() {
+        let text = b"[ask]\nat-login = [\"sshd\", \"login\"]\nkiosk = \"ssh -p 2222 kiosk@db-07\"\n";
+        let file = parse(Path::new("jitd.toml"), text).unwrap();
+        assert_eq!(file.ask.at_login, ["login", "sshd"].map(|name| name.parse().unwrap()).into());
+        assert_eq!(file.ask.kiosk.unwrap().to_string(), "ssh -p 2222 kiosk@db-07");
+        let long = format!("[ask]\nkiosk = \"{}\"", "x".repeat(129));
+        for bad in [
+            "[ask]\nat-login = [\"../sshd\"]",
+            "[ask]\nat_login = []",
+            "[ask]\nkiosk = \"\"",
+            "[ask]\nkiosk = \"a\\u001b[2Jb\"",
+            long.as_str(),
+        ] {
+            assert!(parse(Path::new("jitd.toml"), bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ask;
+pub mod duration;
 pub mod gate;
 #[cfg(feature = "manager")]
 pub mod manager;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jit_core::ask::{self, Stands};
 use jit_core::clock::{Moment, Utc};
 use jit_core::decide::{Answer, Question, decide};
 use jit_core::due;
@@ -21,11 +22,13 @@ use jit_core::lock::Scope;
 use jit_core::order::{Here, Refusal};
 use jit_core::person::Caller;
 use jit_core::policy::{Difference, Finding, Host, Policy, Role, Severity, SourceFile, Subject};
+use jit_core::request::{self, RequestOrder};
 use jit_core::review;
 use jit_core::state::{Pending, State};
 use jit_core::tally::Tally;
 use jit_core::trial::{BackWhy, NoTrial, may_load, next as trial_next, went_back};
 use jit_host::files::{BadFile, Owner, read_policy_dir};
+use jit_proto::ask::State as Standing;
 use jit_proto::gate::Stage;
 use jit_proto::words::{GroupName, RequestId, ServiceName, UserName, Verdict};
 
@@ -265,6 +268,58 @@ impl Desk {
             let policy = &open.policy_in_force()?.policy;
             let at = at.map_or_else(|| now.clone(), |at| now.later(at.since(now.wall)));
             Ok((explain(policy, &open.state, &self.host, question, &at), at))
+        })
+    }
+
+    /// What a person who logs in may ask for, the roles as `show` shows them. Changes nothing.
+    pub(crate) fn options<T>(
+        &self,
+        question: &Question,
+        show: impl FnOnce(&[&Role]) -> T,
+    ) -> Result<(Stands, T), CannotDecide> {
+        self.with_policy(|open, now| {
+            let policy = &open.policy_in_force()?.policy;
+            let (stands, roles) = ask::options(policy, &open.state, &self.host, question, now);
+            Ok((stands, show(&roles)))
+        })
+    }
+
+    /// Asks for a role, for a person who logs in. Where something of theirs is open or waits already, says that and
+    /// files nothing: of two logins at once, both wait for the same request.
+    pub(crate) fn ask_for(
+        &self,
+        question: &Question,
+        caller: &Caller,
+        actor: Actor,
+        order: RequestOrder,
+    ) -> Result<(Stands, Option<Ticket>), CannotDecide> {
+        self.with_policy(|open, now| {
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            let (stands, roles) = ask::options(&policy, &open.state, &self.host, question, now);
+            let refused = |why: String| Ok((Stands::without_request(Standing::Refused, why), None));
+            if matches!(stands.state, Standing::Open | Standing::Waiting) {
+                return Ok((stands, None));
+            }
+            if !roles.iter().any(|role| role.name == order.role) {
+                return refused(format!("role '{}' is not one that can be asked for here", order.role));
+            }
+            let id = order.id;
+            match request::file(self.here(&policy, &open.state, now), caller, order) {
+                Ok(events) => {
+                    let ticket = self.commit(open, Some(actor), now, events)?;
+                    let stands = ask::progress(&policy, &open.state, &self.host, question, id, now);
+                    Ok((stands, Some(ticket)))
+                }
+                Err(refusal) => refused(refusal.to_string()),
+            }
+        })
+    }
+
+    /// What became of a request of the subject's own. Changes nothing.
+    pub(crate) fn progress(&self, question: &Question, id: RequestId) -> Result<Stands, CannotDecide> {
+        self.with_policy(|open, now| {
+            let policy = &open.policy_in_force()?.policy;
+            Ok(ask::progress(policy, &open.state, &self.host, question, id, now))
         })
     }
 

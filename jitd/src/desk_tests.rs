@@ -14,10 +14,11 @@ use jit_core::decide::{Known, Question};
 use jit_core::event::{Actor, Event, Login as LoginEvent, Record};
 use jit_core::order::Here;
 use jit_core::person::{Caller, Login};
-use jit_core::policy::{Facts, Group, Host, Subject};
+use jit_core::policy::{Facts, Group, Host, Subject, Ways};
 use jit_core::request::{self, RequestOrder};
 use jit_core::state::State;
 use jit_core::taking_back::{self, Target};
+use jit_proto::ask::State as Standing;
 use jit_proto::gate::Stage;
 use jit_proto::words::{RequestId, Uid, Verdict};
 use rusqlite::Connection;
@@ -98,14 +99,7 @@ impl Daemon {
     }
 
     fn grant(&self, id: u64) -> Result<(), String> {
-        let order = RequestOrder {
-            beneficiary: maria(),
-            role: "shell".parse().unwrap(),
-            duration: None,
-            start: None,
-            reason: "INC-1 look".parse().unwrap(),
-            id: RequestId::from_bits(id),
-        };
+        let order = order(id, "shell");
         let judge = |here: Here<'_>| request::grant(here, &root(), order);
         let ticket = self.desk.order(ROOT, judge).map_err(|err| err.to_string())?;
         zruntime::block_on(ticket.durable()).map_err(|err| err.to_string())
@@ -141,7 +135,7 @@ fn subject(name: &str, uid: u32) -> Subject {
 }
 
 fn host() -> Host {
-    Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() }
+    Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() }
 }
 
 fn maria() -> Subject {
@@ -184,6 +178,57 @@ fn an_allow_is_on_disk_before_it_is_answered() {
     // Another connection sees it, so it was committed.
     let last = records(&daemon.store()).pop().unwrap();
     assert!(matches!(last.event, Event::Allowed { .. }), "{last:?}");
+}
+
+fn order(id: u64, role: &str) -> RequestOrder {
+    RequestOrder {
+        beneficiary: maria(),
+        role: role.parse().unwrap(),
+        duration: None,
+        start: None,
+        reason: "INC-1 look".parse().unwrap(),
+        id: RequestId::from_bits(id),
+    }
+}
+
+#[test]
+fn a_request_filed_at_a_login_is_on_disk_and_is_filed_once() {
+    let daemon = Daemon::start();
+    let as_maria = Caller { account: maria(), login: Login::Known(maria()) };
+    let file = |id| daemon.desk.ask_for(&question(), &as_maria, ROOT, order(id, "shell")).unwrap();
+    let (stands, ticket) = file(1);
+    zruntime::block_on(ticket.unwrap().durable()).unwrap();
+    assert_eq!((stands.state, stands.request), (Standing::Waiting, Some(RequestId::from_bits(1))));
+    let last = records(&daemon.store()).pop().unwrap();
+    assert!(matches!(&last.event, Event::Requested { request } if request.filed_by.name == maria().name));
+    assert_eq!(last.actor, Some(ROOT), "what the kernel says of the module's process");
+    // A second login at the same time waits for the same request.
+    let (again, ticket) = file(2);
+    assert!(ticket.is_none());
+    assert_eq!(again, stands);
+    assert_eq!(daemon.desk.progress(&question(), RequestId::from_bits(1)).unwrap(), stands);
+    assert_eq!(daemon.desk.options(&question(), |roles| roles.len()).unwrap(), (stands, 0));
+    // Asking admits nobody.
+    assert_eq!(daemon.check(), Ok(Verdict::Deny));
+}
+
+#[test]
+fn what_policy_refuses_at_a_login_is_said_and_not_filed() {
+    let daemon = Daemon::start();
+    let refused = |caller: &Caller, order| {
+        let (stands, ticket) = daemon.desk.ask_for(&question(), caller, ROOT, order).unwrap();
+        assert!(ticket.is_none());
+        assert_eq!(stands.state, Standing::Refused);
+        stands.text
+    };
+    let as_maria = Caller { account: maria(), login: Login::Known(maria()) };
+    let long = RequestOrder { duration: Some(Duration::from_hours(5)), ..order(1, "shell") };
+    assert!(refused(&as_maria, long).contains("at most 4h"));
+    assert!(refused(&as_maria, order(1, "nosuch")).contains("'nosuch' is not one"));
+    // Who became maria by su does not ask in her name.
+    let eve = Caller { account: maria(), login: Login::Known(subject("eve", 1066)) };
+    assert!(refused(&eve, order(1, "shell")).contains("whoever files it"));
+    assert_eq!(daemon.desk.options(&question(), |roles| roles.len()).unwrap().1, 1);
 }
 
 #[test]

@@ -92,7 +92,11 @@ mod tests {
     fn fit(text: &str, busy: bool) -> ReadPolicy {
         let file = SourceFile { name: "a.toml".to_owned(), bytes: text.into() };
         let policy = Policy::parse(&[file]).unwrap().policy;
-        let host = Host { name: "db-1".parse().unwrap(), groups: [].into() };
+        let host = Host {
+            name: "db-1".parse().unwrap(),
+            groups: [].into(),
+            ways: jit_core::policy::Ways::default(),
+        };
         zruntime::block_on(async {
             let on_host = OnHost::default();
             on_host.busy.store(busy, Ordering::Release);

@@ -242,7 +242,7 @@ mod tests {
     use jit_core::clock::Utc;
     use jit_core::event::{Decision, Event, Record, Review};
     use jit_core::opening::Narrow;
-    use jit_core::policy::{Host, SourceFile};
+    use jit_core::policy::{Host, SourceFile, Ways};
     use jit_core::request::{RequestOrder, grant};
     use jit_core::state::State;
 
@@ -318,7 +318,7 @@ approvers = { users = ["owen"] }
             reason: "INC-1 disk full".parse().unwrap(),
             id: RequestId::from_bits(7),
         };
-        let host = Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() };
+        let host = Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() };
         let mut bed = Bed { policy, state: State::default(), host, now: now() };
         for event in grant(bed.here(), &caller, order).unwrap() {
             bed.apply(event);

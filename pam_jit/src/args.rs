@@ -13,6 +13,15 @@ use jit_proto::{PRIVATE_SOCKET, SYSTEM_BUS_SOCKET};
 
 use crate::error::Error;
 
+/// The kind of PAM line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It asks for a role.
+    Auth,
+    /// Account and session: it asks for a decision.
+    Gate,
+}
+
 /// What the PAM line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Args {
@@ -22,6 +31,8 @@ pub(crate) struct Args {
     pub(crate) recovery: Vec<UserName>,
     /// A use is claimed at the check and used when the session opens.
     pub(crate) claim: bool,
+    /// An auth line: a person without a window is asked whether they want to ask for one.
+    pub(crate) request: bool,
     /// Log at debug level, too.
     pub(crate) debug: bool,
     /// Where jitd's own socket is.
@@ -36,6 +47,7 @@ impl Default for Args {
             timeout: Duration::from_secs(3),
             recovery: Vec::new(),
             claim: false,
+            request: false,
             debug: false,
             private: SocketPath(PRIVATE_SOCKET.into()),
             bus: SocketPath(SYSTEM_BUS_SOCKET.into()),
@@ -45,7 +57,7 @@ impl Default for Args {
 
 impl Args {
     /// Reads the words that libpam split the line into.
-    pub(crate) fn parse(words: &[&CStr]) -> Result<Self, Error> {
+    pub(crate) fn parse(kind: Kind, words: &[&CStr]) -> Result<Self, Error> {
         let mut args = Self::default();
         let mut seen: Vec<&str> = Vec::new();
         for word in words {
@@ -58,13 +70,20 @@ impl Args {
             }
             seen.push(name);
             match (name, value) {
+                ("request", _) if kind != Kind::Auth => {
+                    return Err(wrong("it is for auth lines, after common-auth; see pam_jit(8)".into()));
+                }
+                ("recovery" | "session", _) if kind == Kind::Auth => {
+                    return Err(wrong("it is for account and session lines".into()));
+                }
                 ("timeout", Some(value)) => args.timeout = timeout(value).map_err(wrong)?,
                 ("recovery", Some(value)) => args.recovery = accounts(value).map_err(wrong)?,
                 ("session", None) => args.claim = true,
+                ("request", None) => args.request = true,
                 ("debug", None) => args.debug = true,
                 ("private", Some(value)) => args.private = value.parse().map_err(wrong)?,
                 ("bus", Some(value)) => args.bus = value.parse().map_err(wrong)?,
-                ("session" | "debug", Some(_)) => return Err(wrong("it takes no value".into())),
+                ("session" | "request" | "debug", Some(_)) => return Err(wrong("it takes no value".into())),
                 ("timeout" | "recovery" | "private" | "bus", None) => {
                     return Err(wrong("it needs a value".into()));
                 }
@@ -121,7 +140,7 @@ mod tests {
     use super::*;
 
     fn parse(words: &[&CStr]) -> Result<Args, String> {
-        Args::parse(words).map_err(|err| err.to_string())
+        Args::parse(Kind::Gate, words).map_err(|err| err.to_string())
     }
 
     #[test]
@@ -148,11 +167,30 @@ mod tests {
             timeout: Duration::from_millis(500),
             recovery: names,
             claim: true,
+            request: false,
             debug: true,
             private: "/a".parse().unwrap(),
             bus: "/b".parse().unwrap(),
         };
         assert_eq!(args, Ok(expected));
+    }
+
+    #[test]
+    fn request_is_for_auth_lines_alone_and_those_know_no_recovery() {
+        let auth = |words: &[&CStr]| Args::parse(Kind::Auth, words).map_err(|err| err.to_string());
+        let args = auth(&[c"request", c"timeout=5", c"debug", c"private=/a", c"bus=/b"]).unwrap();
+        assert!(args.request && args.debug && args.timeout == Duration::from_secs(5));
+        assert!(!auth(&[]).unwrap().request);
+        for (kind, word, why) in [
+            (Kind::Gate, c"request", "it is for auth lines"),
+            (Kind::Gate, c"request=1", "it is for auth lines"),
+            (Kind::Auth, c"request=1", "it takes no value"),
+            (Kind::Auth, c"recovery=root", "it is for account and session lines"),
+            (Kind::Auth, c"session", "it is for account and session lines"),
+        ] {
+            let said = Args::parse(kind, &[word]).unwrap_err().to_string();
+            assert!(said.contains(why), "{word:?}: {said}");
+        }
     }
 
     #[test]

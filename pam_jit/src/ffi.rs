@@ -36,8 +36,8 @@ impl PamHooks for Module {
         contained(&mut PamHost(handle), |host| hooks::close_session(host, &args))
     }
 
-    fn sm_authenticate(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
-        hooks::authenticate()
+    fn sm_authenticate(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        contained(&mut PamHost(handle), |host| hooks::authenticate(host, &args, flags))
     }
 
     fn sm_setcred(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {

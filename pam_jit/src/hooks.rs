@@ -3,11 +3,13 @@
 use std::ffi::CStr;
 use std::time::Duration;
 
+use jit_proto::ask::{self, Asker};
 use jit_proto::gate::{Answer, NONCE_LEN, Question, Stage};
-use jit_proto::words::UserName;
+use jit_proto::words::{RequestId, UserName};
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 
-use crate::args::Args;
+use crate::args::{Args, Kind};
+use crate::asking::{self, Ended, Order};
 use crate::error::{Error, Unusable};
 use crate::log::{Level, Line};
 use crate::outcome::{self, Outcome};
@@ -28,6 +30,32 @@ pub(crate) trait Host {
     fn nonce(&self) -> Result<[u8; NONCE_LEN], Error>;
     /// Asks jitd; back within `limit`.
     fn ask(&mut self, roads: &Roads<'_>, question: &Question, limit: Duration) -> Result<Answer, Error>;
+    /// Asks jitd what the person may ask for; back within `limit`.
+    fn options(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        limit: Duration,
+    ) -> Result<(ask::Answer, Vec<ask::Role>), Error>;
+    /// Asks for a role; back within `limit`.
+    fn file(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        order: &Order<'_>,
+        limit: Duration,
+    ) -> Result<ask::Answer, Error>;
+    /// Asks jitd what became of a request; back within `limit`.
+    fn progress(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        id: RequestId,
+        limit: Duration,
+    ) -> Result<ask::Answer, Error>;
+    /// Shows a prompt (PAM_PROMPT_ECHO_ON) and waits for what is typed; none if there is nobody to ask. Ends when the
+    /// program likes: LoginGraceTime is sshd's affair.
+    fn prompt(&mut self, text: &str) -> Option<Vec<u8>>;
     /// Leaves a note for jitd that `account` was let in without it. Best effort.
     fn note_recovery(&mut self, service: &str, account: &UserName);
     /// Has the session's scope end after this many seconds, where pam_systemd(8) opens one.
@@ -48,9 +76,19 @@ pub(crate) enum Item {
     Tty,
 }
 
-/// Asking at login time is not built yet. Whatever it will do, it admits nobody (DESIGN law 2).
-pub(crate) const fn authenticate() -> PamResultCode {
-    PamResultCode::PAM_IGNORE
+/// Lets a person ask for a role, where the line says `request`. Whatever comes of it, it admits nobody and refuses
+/// nobody: that is for `account` (DESIGN law 2).
+pub(crate) fn authenticate(host: &mut impl Host, args: &[&CStr], flags: PamFlag) -> PamResultCode {
+    let (ended, debug) = match Args::parse(Kind::Auth, args) {
+        Ok(args) => (asking::run(host, &args, flags & PAM_SILENT != 0), args.debug),
+        Err(error) => (Ended::Failed(error), false),
+    };
+    if let Some((level, line)) = ended.log()
+        && (level != Level::Debug || debug)
+    {
+        host.log(level, &line.to_string());
+    }
+    ended.code()
 }
 
 /// There are no credentials to set. Not `PAM_IGNORE`: libpam would call a stack of nothing else a failure.
@@ -77,7 +115,7 @@ pub(crate) fn open_session(host: &mut impl Host, args: &[&CStr], flags: PamFlag)
 /// socket, and cannot fail.
 pub(crate) fn close_session(host: &mut impl Host, args: &[&CStr]) -> PamResultCode {
     const LIMIT: Duration = Duration::from_millis(500);
-    if let Ok(args) = Args::parse(args)
+    if let Ok(args) = Args::parse(Kind::Gate, args)
         && let Ok(Some(Asked { question, .. })) = question::about(host, Stage::Close, &args)
     {
         let roads = Roads { private: &args.private, bus: None };
@@ -92,7 +130,7 @@ pub(crate) fn close_session(host: &mut impl Host, args: &[&CStr]) -> PamResultCo
 }
 
 fn gate(host: &mut impl Host, stage: Stage, args: &[&CStr], flags: PamFlag) -> PamResultCode {
-    let (outcome, question, debug) = match Args::parse(args) {
+    let (outcome, question, debug) = match Args::parse(Kind::Gate, args) {
         Ok(args) => {
             let (outcome, question) = decide(host, stage, &args);
             (outcome, question, args.debug)
@@ -152,4 +190,4 @@ fn ask(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use jit_proto::RECOVERY_NOTES;
+use jit_proto::ask::{self, Asker};
 use jit_proto::gate::{Answer, NONCE_LEN, Question};
-use jit_proto::words::UserName;
+use jit_proto::words::{RequestId, UserName};
 use nix::time::ClockId;
 use nix::unistd::{User, getuid};
-use pam::constants::PAM_ERROR_MSG;
+use pam::constants::{PAM_ERROR_MSG, PAM_PROMPT_ECHO_ON};
 use pam::conv::Conv;
 use pam::items;
 use pam::module::PamHandle;
 
+use crate::asking::Order;
 use crate::error::{Error, Unusable};
 use crate::ffi;
 use crate::hooks::{Host, Item};
@@ -59,7 +61,38 @@ impl Host for PamHost<'_> {
     }
 
     fn ask(&mut self, roads: &Roads<'_>, question: &Question, limit: Duration) -> Result<Answer, Error> {
-        road::ask(roads, question, limit)
+        road::ask(roads, road::CHECK, question, limit)
+    }
+
+    fn options(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        limit: Duration,
+    ) -> Result<(ask::Answer, Vec<ask::Role>), Error> {
+        road::ask(roads, road::OPTIONS, asker, limit)
+    }
+
+    fn file(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        order: &Order<'_>,
+        limit: Duration,
+    ) -> Result<ask::Answer, Error> {
+        let Order { role, time, reason } = order;
+        let order = (asker, role.as_str(), time.as_secs(), reason.as_str());
+        road::ask(roads, road::FILE, &order, limit)
+    }
+
+    fn progress(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        id: RequestId,
+        limit: Duration,
+    ) -> Result<ask::Answer, Error> {
+        road::ask(roads, road::PROGRESS, &(asker, id.to_string()), limit)
     }
 
     fn note_recovery(&mut self, service: &str, account: &UserName) {
@@ -82,6 +115,12 @@ impl Host for PamHost<'_> {
             // Programs that show messages without answering them make this an error.
             drop(conversation.send(PAM_ERROR_MSG, line));
         }
+    }
+
+    fn prompt(&mut self, text: &str) -> Option<Vec<u8>> {
+        let conversation = self.0.get_item::<Conv<'_>>().ok()??;
+        let typed = conversation.send(PAM_PROMPT_ECHO_ON, text).ok()??;
+        Some(typed.as_bytes().to_vec())
     }
 
     fn log(&mut self, level: Level, line: &str) {

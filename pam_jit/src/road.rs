@@ -10,9 +10,11 @@
 
 use std::time::Duration;
 
-use jit_proto::gate::{self, Answer, Question};
 use jit_proto::{BUS_NAME, OBJECT_PATH};
-use zbus::wire::to_bytes;
+use jit_proto::{ask, gate};
+use serde::Serialize;
+use zbus::Type;
+use zbus::wire::{DynamicDeserialize, to_bytes};
 
 use crate::args::SocketPath;
 use crate::error::Error;
@@ -28,24 +30,56 @@ pub(crate) struct Roads<'a> {
     pub(crate) bus: Option<&'a SocketPath>,
 }
 
+/// A method of jitd's, as [`jit_proto`] has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Method {
+    interface: &'static str,
+    name: &'static str,
+    /// The types of its arguments.
+    takes: &'static str,
+}
+
+/// The gate's one question.
+pub(crate) const CHECK: Method =
+    Method { interface: gate::INTERFACE, name: gate::CHECK, takes: "(ayssssssuu)" };
+
+/// What may be asked for.
+pub(crate) const OPTIONS: Method =
+    Method { interface: ask::INTERFACE, name: ask::OPTIONS, takes: "(aysssuss)" };
+
+/// Asks for a role.
+pub(crate) const FILE: Method = Method { interface: ask::INTERFACE, name: ask::FILE, takes: "(aysssuss)sts" };
+
+/// What became of a request.
+pub(crate) const PROGRESS: Method =
+    Method { interface: ask::INTERFACE, name: ask::PROGRESS, takes: "(aysssuss)s" };
+
 /// Asks over the first road that is there. Back within `limit`, give or take the scheduler.
-pub(crate) fn ask(roads: &Roads<'_>, question: &Question, limit: Duration) -> Result<Answer, Error> {
+pub(crate) fn ask<Q, A>(roads: &Roads<'_>, method: Method, question: &Q, limit: Duration) -> Result<A, Error>
+where
+    Q: Serialize + Type,
+    A: for<'m> DynamicDeserialize<'m>,
+{
     let deadline = Deadline::after(limit);
     let private = match Link::connect(roads.private.as_path(), deadline)? {
         Ok(jitd) => {
             jitd.must_be_roots()?;
-            return check(jitd, question, None);
+            return call(jitd, method, question, None);
         }
         Err(errno) => errno,
     };
     let Some(bus) = roads.bus else { return Err(Error::Absent { private, bus: None }) };
     match Link::connect(bus.as_path(), deadline)? {
-        Ok(bus) => ask_over_bus(bus, question),
+        Ok(bus) => ask_over_bus(bus, method, question),
         Err(errno) => Err(Error::Absent { private, bus: Some(errno) }),
     }
 }
 
-fn ask_over_bus(mut bus: Link, question: &Question) -> Result<Answer, Error> {
+fn ask_over_bus<Q, A>(mut bus: Link, method: Method, question: &Q) -> Result<A, Error>
+where
+    Q: Serialize + Type,
+    A: for<'m> DynamicDeserialize<'m>,
+{
     let not_ours = |bad: zbus::Error| Error::Unbelievable(format!("the bus said something else: {bad}"));
     call_bus(&mut bus, "Hello", "", &[])?;
     let name = to_bytes(wire::ours(), BUS_NAME).map_err(not_ours)?;
@@ -64,7 +98,7 @@ fn ask_over_bus(mut bus: Link, question: &Question) -> Result<Answer, Error> {
     if uid != 0 {
         return Err(Error::Unbelievable(format!("{BUS_NAME} is owned by uid {uid}, not by root")));
     }
-    check(bus, question, Some(&owner))
+    call(bus, method, question, Some(&owner))
 }
 
 /// Tells apart the answers by which a bus says that nobody owns the name or that it cannot be started.
@@ -88,14 +122,18 @@ fn says_not_running(error: &str) -> bool {
 }
 
 /// Asks jitd, whom `owner` names on a bus.
-fn check(mut link: Link, question: &Question, owner: Option<&str>) -> Result<Answer, Error> {
+fn call<Q, A>(mut link: Link, method: Method, question: &Q, owner: Option<&str>) -> Result<A, Error>
+where
+    Q: Serialize + Type,
+    A: for<'m> DynamicDeserialize<'m>,
+{
     let not_ours = |bad: zbus::Error| Error::Unbelievable(format!("not an answer: {bad}"));
     let call = Call {
         destination: owner,
         path: OBJECT_PATH,
-        interface: gate::INTERFACE,
-        method: gate::CHECK,
-        signature: "(ayssssssuu)",
+        interface: method.interface,
+        method: method.name,
+        signature: method.takes,
         body: &to_bytes(wire::ours(), question).map_err(not_ours)?,
     };
     link.call(&call)?.read().map_err(not_ours)

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic here is a failed test")]
 
+#[path = "module/asking.rs"]
+mod asking;
 #[path = "module/bus.rs"]
 mod bus;
 #[path = "module/faults.rs"]
@@ -33,7 +35,8 @@ fn main() -> ExitCode {
         peer::main(rest);
         return ExitCode::SUCCESS;
     }
-    let tests: Vec<Test> = [table::TESTS, faults::TESTS, traces::TESTS, shipped::TESTS].concat();
+    let tests: Vec<Test> =
+        [table::TESTS, asking::TESTS, faults::TESTS, traces::TESTS, shipped::TESTS].concat();
     // Naming the tests takes neither root nor a module.
     if !arguments.iter().any(|argument| argument == "--list")
         && let Err(why) = module().and_then(|module| room::enter(&module))

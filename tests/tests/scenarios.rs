@@ -8,6 +8,8 @@
 
 #[path = "scenarios/address.rs"]
 mod address;
+#[path = "scenarios/asking.rs"]
+mod asking;
 #[path = "scenarios/attacks.rs"]
 mod attacks;
 #[path = "scenarios/audit.rs"]
@@ -83,6 +85,15 @@ const SCENARIOS: &[Scenario] = &[
     shared("su_follows_the_callers_window", elevation::su),
     shared("su_dash_follows_the_callers_window", elevation::su_dash),
     shared("the_window_of_whom_one_becomes_does_not_admit_the_caller", elevation::the_targets_window_is_not_the_callers),
+
+    // asking while logging in
+    own("who_has_no_window_asks_for_one_at_sshs_prompts_and_goes_on_when_it_opens", asking::over_ssh),
+    own("a_request_stays_when_the_time_for_logging_in_is_over", asking::until_time_runs_out),
+    own("who_has_no_window_asks_for_one_at_the_console", asking::at_the_console),
+    own("who_has_no_window_asks_for_one_at_sudos_prompts", asking::with_sudo),
+    own("without_jitd_nothing_is_asked_and_nobody_gets_in_by_it", asking::without_jitd),
+    own("a_refusal_names_the_ways_to_ask_that_are_set_up", asking::refusals_name_the_ways),
+    shared("nobody_but_roots_modules_asks_for_others", asking::by_whoever_is_not_a_module),
 
     // uses
     shared("a_single_use_admits_one_login", uses::one_login),

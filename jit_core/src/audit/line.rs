@@ -90,7 +90,8 @@ fn quoted(value: &str) -> String {
 }
 
 /// The text, or as much of it as fits, with a mark that there was more.
-pub(crate) fn cut(mut text: String, most: usize) -> String {
+#[must_use]
+pub fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
         let mark = '…';
         text.truncate(text.floor_char_boundary(most - mark.len_utf8()));

@@ -20,7 +20,7 @@ use toml::Spanned;
 
 use super::finding::{Log, Spot};
 use super::source::Source;
-use super::{Exempt, Finding, Host, HostGroup, Limits, Policy, SourceFile, Subject, code};
+use super::{Exempt, Finding, Host, HostGroup, Limits, Policy, SourceFile, Subject, Ways, code};
 use crate::clock::{BootId, Moment, Utc};
 use crate::decide::{Known, Question, Why, decide};
 use crate::due::due;
@@ -337,7 +337,7 @@ impl<'p> World<'p> {
         Self {
             policy,
             accounts: named.collect(),
-            host: Host { name: case.host.clone(), groups: case.host_groups.clone() },
+            host: Host { name: case.host.clone(), groups: case.host_groups.clone(), ways: Ways::default() },
             now: Moment { wall: case.at, boot: 1_000, boot_id: BootId::default() },
             state: State::default(),
             latest: BTreeMap::new(),

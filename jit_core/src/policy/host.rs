@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use jit_proto::text::Shown;
-use jit_proto::words::{BadWord, HostName, RoleName};
+use jit_proto::text::{Shown, is_unprintable};
+use jit_proto::words::{BadWord, HostName, RoleName, ServiceName};
 use serde::Deserialize;
 
 /// This host as jitd.toml describes it.
@@ -15,6 +15,52 @@ pub struct Host {
     pub name: HostName,
     /// The groups it is in.
     pub groups: BTreeSet<HostGroup>,
+    /// How people ask for roles here, besides jitctl.
+    pub ways: Ways,
+}
+
+/// The ways to ask for a role that are set up on a host: a refusal names these and no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// The services whose auth line says `request`.
+    pub at_login: BTreeSet<ServiceName>,
+    /// What to type to reach the kiosk.
+    pub kiosk: Option<ShownCommand>,
+}
+
+/// A command that people are shown: one printable line of at most 128 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ShownCommand(String);
+
+impl TryFrom<String> for ShownCommand {
+    type Error = BadWord;
+
+    fn try_from(text: String) -> Result<Self, BadWord> {
+        const WHAT: &str = "command";
+        const LIMIT: usize = 128;
+        if text.trim().is_empty() {
+            return Err(BadWord::Empty { what: WHAT });
+        }
+        if text.len() > LIMIT {
+            return Err(BadWord::TooLong { what: WHAT, got: text.len(), limit: LIMIT });
+        }
+        if let Some((at, got)) = text.char_indices().find(|(_, c)| is_unprintable(*c)) {
+            return Err(BadWord::BadChar {
+                what: WHAT,
+                got,
+                at,
+                allowed: "printable characters on one line",
+            });
+        }
+        Ok(Self(text))
+    }
+}
+
+impl fmt::Display for ShownCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl fmt::Display for Host {

@@ -44,7 +44,7 @@ use crate::digest::{Canonical, Digest};
 pub use diff::{Change, Direction, diff};
 pub use difference::Difference;
 pub use finding::{FileFault, Finding, Severity};
-pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern};
+pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern, ShownCommand, Ways};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
 pub use net::{BadNetwork, Network};
 pub use on_host::{Account, Facts, Group, PamFile};

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jit_core::policy::Host;
-use jit_proto::{BUS_NAME, OBJECT_PATH, error_name, gate, manager};
+use jit_core::policy::{Host, Ways};
+use jit_proto::{BUS_NAME, OBJECT_PATH, ask, error_name, gate, manager};
 use zbus::DBusError;
 use zbus::object_server::Interface;
 
 use super::admin::Admin;
+use super::ask::Ask;
 use super::gate::Gate;
 use super::review::Review;
 use super::user::User;
@@ -25,7 +26,7 @@ fn served() -> String {
     let desk = Desk::new(
         queue,
         Clock::of_this_boot().unwrap(),
-        Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() },
+        Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() },
         PathBuf::from("/nonexistent"),
     );
     let names = || Names::start(zruntime::SharedRuntime::current().unwrap()).unwrap();
@@ -45,6 +46,7 @@ fn served() -> String {
     let origin = Origin::Bus;
     let mut xml = String::from("<node>\n");
     Gate { app: Arc::clone(&app), origin, asked: None }.introspect_to_writer(&mut xml, 2);
+    Ask { app: Arc::clone(&app), origin, asked: None }.introspect_to_writer(&mut xml, 2);
     User { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
     Review { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
     Admin { app, origin }.introspect_to_writer(&mut xml, 2);
@@ -70,6 +72,7 @@ fn the_manual_explains_every_word_that_an_answer_can_carry() {
 #[test]
 fn the_interfaces_have_the_names_of_the_contract() {
     assert_eq!(Gate::name(), gate::INTERFACE);
+    assert_eq!(Ask::name(), ask::INTERFACE);
     assert_eq!(User::name(), manager::USER_INTERFACE);
     assert_eq!(Review::name(), manager::REVIEW_INTERFACE);
     assert_eq!(Admin::name(), manager::ADMIN_INTERFACE);

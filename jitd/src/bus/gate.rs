@@ -91,12 +91,12 @@ impl Gate {
 }
 
 /// A question whose words have been parsed.
-struct Asked {
-    nonce: Vec<u8>,
+pub(super) struct Asked {
+    pub(super) nonce: Vec<u8>,
     stage: Stage,
-    service: ServiceName,
-    user: UserName,
-    subject: UserName,
+    pub(super) service: ServiceName,
+    pub(super) user: UserName,
+    pub(super) subject: UserName,
     rhost: String,
     tty: String,
     caller_uid: Uid,
@@ -104,7 +104,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn parse(raw: gate::Question) -> Result<Self, Error> {
+    pub(super) fn parse(raw: gate::Question) -> Result<Self, Error> {
         let bad = |what: &str| Error::Invalid(format!("the question's {what}"));
         if raw.nonce.len() != NONCE_LEN {
             return Err(bad("nonce does not have 16 bytes"));
@@ -159,11 +159,11 @@ impl Asked {
 
     /// The address that a login says to come from. PAM_RHOST is only ever read as an address, never looked up as a
     /// name, and only root's word for it counts.
-    fn address(&self) -> Option<IpAddr> {
+    pub(super) fn address(&self) -> Option<IpAddr> {
         if self.is_login() { self.rhost.parse().ok() } else { None }
     }
 
-    fn question(&self, subject: &Known, from: Option<IpAddr>) -> Question {
+    pub(super) fn question(&self, subject: &Known, from: Option<IpAddr>) -> Question {
         let uid = match subject {
             Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
             Known::Not | Known::Unanswered => None,

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod answer;
+pub(crate) mod ask;
 #[cfg(test)]
 mod contract_tests;
 pub(crate) mod gate;

@@ -19,6 +19,7 @@ use zbus::connection::Builder;
 use zruntime::net::unix::{UnixListener, UnixStream};
 use zruntime::{Event, SharedRuntime};
 
+use super::ask::Ask;
 use super::gate::Gate;
 use super::wire::Wire;
 use super::{App, Origin};
@@ -91,10 +92,12 @@ async fn answer(
     }
     let asked = Arc::new(Event::new());
     let was_asked = asked.listen();
-    let gate = Gate { app, origin: Origin::Private(Peer { uid, pid: Some(pid) }), asked: Some(asked) };
+    let (origin, asked) = (Origin::Private(Peer { uid, pid: Some(pid) }), Some(asked));
+    let ask = Ask { app: Arc::clone(&app), origin, asked: asked.clone() };
+    let gate = Gate { app, origin, asked };
     let begin = async {
         let server = Builder::socket(Wire::new(stream, uid)).server(Guid::generate()).p2p();
-        let connection = server.serve_at(OBJECT_PATH, gate).build().await?;
+        let connection = server.serve_at(OBJECT_PATH, gate).serve_at(OBJECT_PATH, ask).build().await?;
         let gone = connection.closed();
         // A module that gave up is gone before it asked.
         or(was_asked, gone).await;

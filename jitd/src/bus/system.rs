@@ -11,6 +11,7 @@ use zbus::{Address, Connection};
 use zruntime::SharedRuntime;
 
 use super::admin::Admin;
+use super::ask::Ask;
 use super::gate::Gate;
 use super::private::or;
 use super::review::Review;
@@ -35,6 +36,7 @@ async fn connect(app: &Arc<App>) -> Result<Connection, NotOnBus> {
     let origin = Origin::Bus;
     let connection = Builder::address(address)
         .serve_at(OBJECT_PATH, Gate { app: Arc::clone(app), origin, asked: None })
+        .serve_at(OBJECT_PATH, Ask { app: Arc::clone(app), origin, asked: None })
         .serve_at(OBJECT_PATH, User { app: Arc::clone(app), origin })
         .serve_at(OBJECT_PATH, Review { app: Arc::clone(app), origin })
         .serve_at(OBJECT_PATH, Admin { app: Arc::clone(app), origin })

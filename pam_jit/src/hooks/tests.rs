@@ -1,6 +1,6 @@
 #![allow(clippy::unnecessary_wraps, reason = "the doubles of jitd are of one type")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use jit_proto::gate::{FLAG_CLAIM, MAX_TEXT};
 use nix::errno::Errno;
@@ -9,28 +9,40 @@ use pam::constants::PamResultCode::{self, *};
 use super::*;
 
 /// What jitd does when it is asked.
-type Jitd = fn(&Question) -> Result<Answer, Error>;
+pub(crate) type Jitd = fn(&Question) -> Result<Answer, Error>;
+
+/// What jitd says to somebody who asks for a role.
+pub(crate) type Said = Box<dyn Fn(&Asker) -> Result<ask::Answer, Error>>;
 
 /// A host that follows a script and writes down, in order, everything a hook does.
-struct Script {
+pub(crate) struct Script {
     items: HashMap<Item, Vec<u8>>,
-    real_uid: u32,
+    pub(crate) real_uid: u32,
     accounts: Vec<(&'static str, u32)>,
-    nonce: Result<[u8; NONCE_LEN], Error>,
+    pub(crate) nonce: Result<[u8; NONCE_LEN], Error>,
     jitd: Jitd,
-    did: Vec<String>,
+    /// What jitd says to each question of an auth line, in order,
+    pub(crate) says: VecDeque<Said>,
+    /// the roles that it offers,
+    pub(crate) roles: Vec<ask::Role>,
+    /// and what the person types; nothing more is a conversation that fails.
+    pub(crate) typed: VecDeque<Vec<u8>>,
+    pub(crate) did: Vec<String>,
     looked_up: std::cell::RefCell<Vec<String>>,
 }
 
 impl Script {
     /// maria logs in over ssh.
-    fn sshd(jitd: Jitd) -> Self {
+    pub(crate) fn sshd(jitd: Jitd) -> Self {
         let mut script = Self {
             items: HashMap::new(),
             real_uid: 0,
             accounts: vec![("root", 0), ("toor", 0), ("maria", 1000), ("erik", 1001)],
             nonce: Ok([7; NONCE_LEN]),
             jitd,
+            says: VecDeque::new(),
+            roles: Vec::new(),
+            typed: VecDeque::new(),
             did: Vec::new(),
             looked_up: std::cell::RefCell::default(),
         };
@@ -42,7 +54,7 @@ impl Script {
     }
 
     /// maria, at her shell, runs su or sudo to become root.
-    fn caller(service: &str, jitd: Jitd) -> Self {
+    pub(crate) fn caller(service: &str, jitd: Jitd) -> Self {
         let mut script = Self::sshd(jitd);
         script.items.clear();
         script.real_uid = 1000;
@@ -52,7 +64,7 @@ impl Script {
         script
     }
 
-    fn set(&mut self, item: Item, text: impl AsRef<[u8]>) {
+    pub(crate) fn set(&mut self, item: Item, text: impl AsRef<[u8]>) {
         self.items.insert(item, text.as_ref().to_vec());
     }
 
@@ -64,7 +76,24 @@ impl Script {
         open_session(self, args, 0)
     }
 
-    fn did(&self, what: &str) -> bool {
+    /// One answer to a question of an auth line.
+    fn asks(
+        &mut self,
+        what: String,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        limit: Duration,
+    ) -> Result<ask::Answer, Error> {
+        let Asker { nonce, service, user, ruser, caller_uid, rhost, tty } = asker;
+        assert_eq!(nonce, &[7; NONCE_LEN]);
+        assert!(roads.bus.is_some() && limit == Duration::from_secs(3));
+        self.did.push(format!(
+            "{what} by {service} user={user} ruser={ruser} rhost={rhost} tty={tty} uid={caller_uid}"
+        ));
+        self.says.pop_front().unwrap()(asker)
+    }
+
+    pub(crate) fn did(&self, what: &str) -> bool {
         self.did.iter().any(|did| did.starts_with(what))
     }
 }
@@ -96,6 +125,41 @@ impl Host for Script {
              flags={flags} {bus} {limit:?}"
         ));
         (self.jitd)(question)
+    }
+
+    fn options(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        limit: Duration,
+    ) -> Result<(ask::Answer, Vec<ask::Role>), Error> {
+        Ok((self.asks("options".into(), roads, asker, limit)?, self.roles.clone()))
+    }
+
+    fn file(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        order: &Order<'_>,
+        limit: Duration,
+    ) -> Result<ask::Answer, Error> {
+        let Order { role, time, reason } = order;
+        self.asks(format!("file {role} {time:?} {reason}"), roads, asker, limit)
+    }
+
+    fn progress(
+        &mut self,
+        roads: &Roads<'_>,
+        asker: &Asker,
+        id: RequestId,
+        limit: Duration,
+    ) -> Result<ask::Answer, Error> {
+        self.asks(format!("progress {id}"), roads, asker, limit)
+    }
+
+    fn prompt(&mut self, text: &str) -> Option<Vec<u8>> {
+        self.did.push(format!("prompt {text}"));
+        self.typed.pop_front()
     }
 
     fn note_recovery(&mut self, service: &str, account: &UserName) {
@@ -177,7 +241,7 @@ fn unbelievable(_: &Question) -> Result<Answer, Error> {
     Err(Error::Unbelievable("somebody else answered".into()))
 }
 
-fn never(_: &Question) -> Result<Answer, Error> {
+pub(crate) fn never(_: &Question) -> Result<Answer, Error> {
     panic!("jitd was asked")
 }
 
@@ -320,7 +384,10 @@ fn the_items_are_read_again_at_each_stage() {
 
 #[test]
 fn auth_admits_nobody_setcred_succeeds_and_passwords_are_not_ours() {
-    assert_eq!((authenticate(), setcred(), chauthtok()), (PAM_IGNORE, PAM_SUCCESS, PAM_IGNORE));
+    let mut host = Script::sshd(never);
+    assert_eq!(authenticate(&mut host, &[], 0), PAM_IGNORE);
+    assert!(host.did.is_empty(), "without `request`, an auth line does nothing");
+    assert_eq!((setcred(), chauthtok()), (PAM_SUCCESS, PAM_IGNORE));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
 use jit_proto::error_name;
-use jit_proto::gate::Stage;
+use jit_proto::gate::{Answer, Question, Stage};
 use zbus::Variant;
 use zbus::wire::Endian;
 
@@ -37,7 +37,7 @@ fn bus(replies: Vec<Vec<u8>>) -> (Link, JoinHandle<usize>) {
 
 fn reply<T>(serial: u32, sender: &str, body: &T) -> Vec<u8>
 where
-    T: serde::Serialize + zbus::Type,
+    T: Serialize + Type,
 {
     let fields =
         [(5, Variant::U32(serial)), (7, sender.into()), (8, Variant::Signature(T::SIGNATURE.clone()))];
@@ -88,7 +88,7 @@ fn proper() -> Vec<Vec<u8>> {
 /// Asks, and returns what came of it and how many calls the bus saw.
 fn asked(replies: Vec<Vec<u8>>) -> (Result<Answer, Error>, usize) {
     let (link, served) = bus(replies);
-    let result = ask_over_bus(link, &question());
+    let result = ask_over_bus(link, CHECK, &question());
     (result, served.join().unwrap())
 }
 
@@ -170,7 +170,7 @@ fn an_answer_that_has_come_is_too_late_once_the_deadline_has_passed() {
     theirs.write_all(&[WELCOME, &reply(1, OWNER, &answer())].concat()).unwrap();
     let limit = Duration::ZERO;
     let link = Link::over(ours.into(), "jitd".into(), Deadline::after(limit));
-    let result = check(link, &question(), Some(OWNER));
+    let result = call::<_, Answer>(link, CHECK, &question(), Some(OWNER));
     assert_eq!(result, Err(Error::Deadline { limit, doing: "Check over jitd".into() }));
 }
 
@@ -193,7 +193,7 @@ fn a_reply_in_pieces_is_put_together() {
             theirs.write_all(&[byte]).unwrap();
         }
     });
-    assert_eq!(check(link, &question(), Some(OWNER)), Ok(answer()));
+    assert_eq!(call(link, CHECK, &question(), Some(OWNER)), Ok(answer()));
     served.join().unwrap();
 }
 

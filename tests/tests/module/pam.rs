@@ -34,6 +34,7 @@ pub(crate) struct Pam {
     user: String,
     control: &'static str,
     arguments: String,
+    auth: String,
     more: String,
     options: Vec<String>,
     environment: Vec<(String, String)>,
@@ -63,6 +64,7 @@ impl Pam {
             user: OTHER.0.into(),
             control: TRANSPARENT,
             arguments: arguments.into(),
+            auth: String::new(),
             more: String::new(),
             options: Vec::new(),
             environment: Vec::new(),
@@ -77,6 +79,18 @@ impl Pam {
 
     pub(crate) fn user(mut self, user: &str) -> Self {
         self.user = user.into();
+        self
+    }
+
+    /// Arguments of the auth line, which has none otherwise.
+    pub(crate) fn auth(mut self, arguments: impl Into<String>) -> Self {
+        self.auth = arguments.into();
+        self
+    }
+
+    /// What is typed at prompts, in order; at the next one the conversation fails.
+    pub(crate) fn types(mut self, answers: &[&str]) -> Self {
+        self.options.extend(answers.iter().flat_map(|answer| ["-a".to_owned(), (*answer).to_owned()]));
         self
     }
 
@@ -127,8 +141,12 @@ impl Pam {
                 ALONE => String::new(),
                 _ => format!("{kind} required pam_permit.so\n"),
             };
-            // auth lines take no arguments yet, and password lines none at all.
-            let arguments = if matches!(kind, "account" | "session") { self.arguments.as_str() } else { "" };
+            let arguments = match kind {
+                "account" | "session" => self.arguments.as_str(),
+                "auth" => self.auth.as_str(),
+                // Password lines take none.
+                _ => "",
+            };
             format!("{kind} {} {module} {arguments}\n{last}", self.control)
         });
         write(&folder.join(&self.service), &(lines.concat() + &self.more))?;

@@ -1,7 +1,7 @@
 /*
  * pamrun: a program that uses PAM as login, su and sudo do, and looks at itself before and after.
  *
- *   pamrun [-r RUSER] [-h RHOST] [-t TTY] [-u UID] [-U UID] [-ins] [-c CYCLES] REPORT CONFDIR SERVICE USER STAGE...
+ *   pamrun [-r RUSER] [-h RHOST] [-t TTY] [-u UID] [-U UID] [-ins] [-a ANSWER] [-c CYCLES] REPORT CONFDIR SERVICE USER STAGE...
  *   pamrun -d CYCLES REPORT MODULE
  *
  *   -u UID     run with this real uid and effective uid 0, as a setuid program does
@@ -9,6 +9,7 @@
  *   -i         interrupt the stages by a signal each millisecond
  *   -n         leave no file descriptor for the stages
  *   -s         pass PAM_SILENT
+ *   -a ANSWER  type this at the next PAM_PROMPT_ECHO_ON; with none left, the conversation fails
  *   -c CYCLES  run all stages, from pam_start to pam_end, this many times; look "before" after the first ten
  *   -d CYCLES  only load and unload the module, with dlopen(3) and dlclose(3)
  *
@@ -158,6 +159,10 @@ static void look(const char *when, const char *module)
 	say("%s mapped %d\n", when, mapped);
 }
 
+/* What is typed in each cycle, and how much of it has been. */
+static const char *answers[64];
+static int given, typed;
+
 static int converse(int count, const struct pam_message **messages, struct pam_response **responses, void *data)
 {
 	for (int i = 0; *(int *)data && i < count; i++) {
@@ -166,6 +171,15 @@ static int converse(int count, const struct pam_message **messages, struct pam_r
 		say("\n");
 	}
 	*responses = calloc(count, sizeof **responses);
+	for (int i = 0; *responses && i < count; i++) {
+		if (messages[i]->msg_style != PAM_PROMPT_ECHO_ON)
+			continue;
+		if (typed == given) {
+			free(*responses);
+			*responses = NULL;
+		} else
+			(*responses)[i].resp = strdup(answers[typed++]);
+	}
 	return *responses ? PAM_SUCCESS : PAM_CONV_ERR;
 }
 
@@ -243,7 +257,7 @@ int main(int argc, char **argv)
 	uid_t real = -1, whole = -1;
 	char **stages;
 
-	while ((option = getopt(argc, argv, "+r:h:t:u:U:insc:d:")) != -1)
+	while ((option = getopt(argc, argv, "+r:h:t:u:U:insa:c:d:")) != -1)
 		switch (option) {
 		case 'r': ruser = optarg; break;
 		case 'h': rhost = optarg; break;
@@ -253,6 +267,11 @@ int main(int argc, char **argv)
 		case 'i': interrupted = 1; break;
 		case 'n': no_descriptors = 1; break;
 		case 's': flags |= PAM_SILENT; break;
+		case 'a':
+			if (given == sizeof answers / sizeof *answers)
+				errx(2, "too many answers");
+			answers[given++] = optarg;
+			break;
 		case 'c': cycles = atoi(optarg); break;
 		case 'd': only_load = 1; cycles = atoi(optarg); break;
 		default: return 2;
@@ -290,6 +309,7 @@ int main(int argc, char **argv)
 		int code;
 
 		last_cycle = cycle == cycles - 1;
+		typed = 0;
 		if (cycles > 1 && cycle == 10)
 			look("before", "pam_jit.so"), say("cycles %d\n", cycles);
 		code = pam_start_confdir(argv[2], argv[3], &conversation, argv[1], &handle);

@@ -11,6 +11,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use jit_proto::ask::{self, Asker, State};
 use jit_proto::gate::{Answer, MAX_TEXT, Question};
 use jit_proto::{BUS_NAME, OBJECT_PATH};
 use nix::sys::prctl::set_pdeathsig;
@@ -100,9 +101,8 @@ pub(crate) fn main(arguments: &[String]) {
         // A test may be killed. (A bus starts programs by way of a process that does not stay.)
         set_pdeathsig(Signal::SIGKILL).unwrap();
     }
-    let gate = Gate { kind: kind.clone() };
     if road != "private" {
-        let serve = Builder::address(format!("unix:path={socket}").as_str()).serve_at(OBJECT_PATH, gate);
+        let serve = served(Builder::address(format!("unix:path={socket}").as_str()), kind);
         let own = serve.allow_name_replacements(false).replace_existing_names(false).name(BUS_NAME);
         match block_on(own.build()) {
             Ok(connection) => {
@@ -122,9 +122,7 @@ pub(crate) fn main(arguments: &[String]) {
             // Whatever the module makes of it, the next one is served.
             drop(misbehave(kind, stream));
         } else {
-            let gate = Gate { kind: kind.clone() };
-            let serve =
-                Builder::unix_stream(stream).server(Guid::generate()).p2p().serve_at(OBJECT_PATH, gate);
+            let serve = served(Builder::unix_stream(stream).server(Guid::generate()).p2p(), kind);
             block_on(async {
                 // A client that leaves during the handshake is an error here.
                 if let Ok(connection) = serve.build().await {
@@ -132,6 +130,16 @@ pub(crate) fn main(arguments: &[String]) {
                 }
             });
         }
+    }
+}
+
+/// A jitd from before the module could ask for roles serves the gate alone.
+fn served<'a>(builder: Builder<'a>, kind: &str) -> Builder<'a> {
+    let builder = builder.serve_at(OBJECT_PATH, Gate { kind: kind.to_owned() });
+    if kind.starts_with("ask") {
+        builder.serve_at(OBJECT_PATH, Ask { kind: kind.to_owned() })
+    } else {
+        builder
     }
 }
 
@@ -223,6 +231,92 @@ impl Gate {
             kind => panic!("no such kind: {kind}"),
         })
     }
+}
+
+struct Ask {
+    kind: String,
+}
+
+#[interface(name = "org.jitd.Jit1.Ask")]
+#[expect(clippy::needless_pass_by_value, reason = "arguments come by value")]
+impl Ask {
+    fn options(&self, asker: Asker) -> Result<(ask::Answer, Vec<ask::Role>), Error> {
+        tell(&format!("options {}", who(&asker)));
+        let (state, id) = match self.kind.as_str() {
+            "ask-open" => (State::Open, ""),
+            "ask-nothing" => (State::Nothing, ""),
+            "ask-waiting" | "ask-dies-later" => (State::Waiting, "r-4k7m2qx9"),
+            "ask-cannot" => return Err(Error::CannotDecide("the disk is full".into())),
+            "ask-hangs" => loop {
+                thread::park();
+            },
+            _ => (State::Ask, ""),
+        };
+        let role = ask::Role {
+            name: "db-oncall".into(),
+            summary: "On-call \u{1b}[1mshell".into(),
+            default: 3600,
+            max: 7200,
+            hint: "INC-1234".into(),
+        };
+        let roles = if self.kind == "ask-many" {
+            let longest = || "\u{7}".repeat(ask::MAX_LINE);
+            let many = 0..ask::MAX_ROLES;
+            many.map(|n| ask::Role {
+                name: format!("role-{n}"),
+                summary: longest(),
+                hint: longest(),
+                ..role.clone()
+            })
+            .collect()
+        } else if state == State::Ask {
+            vec![role]
+        } else {
+            vec![]
+        };
+        Ok((self.answer(&asker, state, id), roles))
+    }
+
+    fn file(&self, asker: Asker, role: &str, seconds: u64, reason: &str) -> (ask::Answer,) {
+        tell(&format!("file {role} {seconds} {reason:?} {}", who(&asker)));
+        (self.answer(&asker, State::Waiting, "r-4k7m2qx9"),)
+    }
+
+    fn progress(&self, asker: Asker, id: &str) -> (ask::Answer,) {
+        tell(&format!("progress {id} {}", who(&asker)));
+        if self.kind == "ask-dies-later" {
+            kill(Pid::this(), Signal::SIGKILL).unwrap();
+        }
+        (self.answer(&asker, State::Open, ""),)
+    }
+}
+
+impl Ask {
+    fn answer(&self, asker: &Asker, state: State, id: &str) -> ask::Answer {
+        let answer = ask::Answer {
+            nonce: asker.nonce.clone(),
+            service: asker.service.clone(),
+            user: asker.user.clone(),
+            state: state.as_str().into(),
+            id: id.into(),
+            text: format!("state {}", state.as_str()),
+        };
+        match self.kind.as_str() {
+            "ask-wrong-nonce" => ask::Answer { nonce: vec![0; 16], ..answer },
+            "ask-wrong-service" => ask::Answer { service: "login".into(), ..answer },
+            "ask-wrong-user" => ask::Answer { user: "somebody".into(), ..answer },
+            "ask-wrong-id" => ask::Answer { id: "r-4k7m2qx9; reboot".into(), ..answer },
+            "ask-odd-state" => ask::Answer { state: "allow".into(), ..answer },
+            "ask-long-text" => ask::Answer { text: "x".repeat(MAX_TEXT + 1), ..answer },
+            "ask-huge-text" => ask::Answer { text: "x".repeat(32 * 1024 * 1024), ..answer },
+            _ => answer,
+        }
+    }
+}
+
+fn who(asker: &Asker) -> String {
+    let Asker { nonce: _, service, user, ruser, caller_uid, rhost, tty } = asker;
+    format!("{service} user={user} ruser={ruser} rhost={rhost} tty={tty} uid={caller_uid}")
 }
 
 /// Peers that do not speak D-Bus, or stop half-way.

@@ -44,10 +44,12 @@ impl Site {
 
     /// Types what the installed documentation says to type for sshd, for another service.
     fn put_under_jitd(&self, service: &str) {
-        let guide = self.machine.read(GUIDE);
+        let guide = self.guide();
         let commands: Vec<&str> = guide
             .lines()
-            .filter(|line| line.starts_with("sed -i '/^@include") && line.ends_with(" /etc/pam.d/sshd"))
+            // The lines that stand before an include: the gate's.
+            .filter(|line| line.starts_with("sed -i '/^@include") && line.contains("/i "))
+            .filter(|line| line.ends_with(" /etc/pam.d/sshd"))
             .collect();
         assert_eq!(commands.len(), 2, "{GUIDE} no longer has one command for each line");
         let file = format!("/etc/pam.d/{service}");
@@ -59,6 +61,11 @@ impl Site {
             "2",
             "lines in {file}"
         );
+    }
+
+    /// What the installed documentation says to do with PAM files.
+    pub(crate) fn guide(&self) -> String {
+        self.machine.read(GUIDE)
     }
 
     /// Takes the lines out again, as the package's refusal to be removed says.
@@ -166,6 +173,11 @@ impl Site {
     /// `jitctl show`.
     pub(crate) fn entry(&self, id: &str) -> Entry {
         read(&self.machine.run(&["jitctl", "--json", "show", id]))
+    }
+
+    /// `jitctl list`, as root sees it.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        read(&self.machine.run(&["jitctl", "--json", "list"]))
     }
 
     /// `jitctl status`, whatever it answers.
@@ -276,6 +288,12 @@ impl<'a> Role<'a> {
     /// One login for each window.
     pub(crate) const fn single_use(self) -> Self {
         Self { rest: "uses = 1\n", ..self }
+    }
+
+    /// Its reason starts with a ticket.
+    pub(crate) const fn with_ticket(self) -> Self {
+        let rest = "reason = { pattern = \"^INC-[0-9]+ .{8,}\", hint = \"INC-1234 and what you will do\" }\n";
+        Self { rest, ..self }
     }
 
     /// Who approves, quoted and comma-separated, and how many of them.

@@ -41,7 +41,11 @@ fn members(names: &[&str]) -> Group {
 /// A host that knows these groups and every account, and lists all it knows.
 fn host(groups: &[(&str, Group)]) -> Facts {
     Facts {
-        host: Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() },
+        host: Host {
+            name: "db-1".parse().unwrap(),
+            groups: BTreeSet::new(),
+            ways: crate::policy::Ways::default(),
+        },
         groups: groups.iter().map(|(name, group)| (name.parse().unwrap(), group.clone())).collect(),
         accounts: BTreeMap::new(),
         services: BTreeMap::new(),

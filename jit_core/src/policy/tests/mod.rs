@@ -150,7 +150,7 @@ fn subject(name: &str, groups: &[&str]) -> Subject {
 }
 
 fn host_named(name: &str) -> Host {
-    Host { name: name.parse().unwrap(), groups: BTreeSet::new() }
+    Host { name: name.parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() }
 }
 
 fn set<T: std::str::FromStr<Err: fmt::Debug> + Ord>(words: &[&str]) -> BTreeSet<T> {

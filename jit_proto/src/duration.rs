@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use jit_proto::text::Shown;
+use crate::text::Shown;
 
 /// The longest duration that can be written: 365 days.
 pub const MAX: Duration = Duration::from_secs(365 * DAY);
