@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jit_proto::gate;
+use jit_proto::text::Shown;
 use jit_proto::words::{
     GroupName, HostName, RequestId, RoleName, ServiceName, Uid, UserName, subject_is_caller,
 };
@@ -25,14 +26,14 @@ use crate::request::{self, Caller, GrantOrder, Refusal};
 use crate::review::Reviewer;
 use crate::state::State;
 
-/// Why a file of cases cannot be run.
+/// Why a file of cases cannot be run. Its text may be shown on a terminal, whatever the file holds.
 #[derive(Debug, thiserror::Error)]
 pub enum BadCases {
-    /// It is not such a file; toml's text has line and column.
-    #[error("{0}")]
+    /// It is not such a file; toml's text has line and column, and quotes the line.
+    #[error("{}", shown_lines(&.0.to_string()))]
     Text(#[from] toml::de::Error),
     /// A step of a story makes no sense.
-    #[error("case '{case}', step {step}: {what}")]
+    #[error("case '{}', step {step}: {}", Shown(case), Shown(what))]
     Step {
         /// Which case.
         case: String,
@@ -41,6 +42,11 @@ pub enum BadCases {
         /// What is wrong with it.
         what: String,
     },
+}
+
+/// Lines as they are, and nothing in them that a terminal acts on.
+fn shown_lines(text: &str) -> String {
+    text.lines().map(|line| Shown(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 /// What running all cases came to.
@@ -73,14 +79,15 @@ impl Report {
     }
 }
 
-/// One line for each case, two more for each mismatch, a summary, and what was not touched.
+/// One line for each case, two more for each mismatch, a summary, and what was not touched. What the file says is
+/// shown escaped.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, wrong) in &self.cases {
-            writeln!(f, "{} {name}", if wrong.is_empty() { "ok  " } else { "FAIL" })?;
+            writeln!(f, "{} {}", if wrong.is_empty() { "ok  " } else { "FAIL" }, Shown(name))?;
             for Mismatch { step, tried, expected, got } in wrong {
-                writeln!(f, "     step {step}, {tried}")?;
-                writeln!(f, "       - {expected}\n       + {got}")?;
+                writeln!(f, "     step {step}, {}", Shown(tried))?;
+                writeln!(f, "       - {}\n       + {}", Shown(expected), Shown(got))?;
             }
         }
         let failed = self.cases.iter().filter(|(_, wrong)| !wrong.is_empty()).count();

@@ -1,5 +1,7 @@
 //! Cases pass when policy does what they say, and show what it did where it does not.
 
+use jit_proto::text::is_unprintable;
+
 use crate::policy::cases::{BadCases, run};
 
 use super::*;
@@ -79,4 +81,27 @@ fn a_step_that_makes_no_sense_is_refused_with_its_place() {
         assert!(err.to_string().contains(what), "{err}");
     }
     assert!(matches!(run(&load(WHOLE), "[[case]]\nnam = 1"), Err(BadCases::Text(_))));
+}
+
+#[test]
+fn nothing_that_a_file_of_cases_says_acts_on_a_terminal() {
+    const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{202e}";
+    let shown = |text: &str| match run(&load(WHOLE), text) {
+        Ok(report) => report.to_string(),
+        Err(err) => err.to_string(),
+    };
+    let escaped = r"\u001b]0;x\u0007\u202e";
+    let step = |step: &str| cases(step).replacen("name = \"", &format!("name = \"{escaped}"), 1);
+    for text in [
+        format!("# {HOSTILE} is not TOML"),
+        format!("[[case]]\n\"{escaped}\" = 1"),
+        step(&format!("{{ check = \"sshd\", by = \"maria\", then = \"{escaped}\" }}")),
+        step(&format!("{{ check = \"sshd\", by = \"maria\", says = \"{escaped}\" }}")),
+        step("{ wait = \"1\" }"),
+        step(&format!("{{ wait = \"{escaped}\" }}")),
+        step(&format!("{{ request = \"db-oncall\", by = \"maria\", reason = \"{escaped}\" }}")),
+    ] {
+        let shown = shown(&text);
+        assert!(!shown.is_empty() && !shown.chars().any(|c| c != '\n' && is_unprintable(c)), "{shown:?}");
+    }
 }
