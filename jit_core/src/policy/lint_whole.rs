@@ -48,7 +48,9 @@ fn distinct(role: &Role, people: &People, spot: &Spot, log: &mut Log<'_>) {
     if needed > MAX_MATCHED || stages.iter().all(|(_, humans)| humans.len() > needed) {
         return;
     }
-    let askers = role.eligible.users.iter().map(Some).chain([None]);
+    // Whoever approves nothing leaves all approvers to the stages, and so does nobody in particular.
+    let approves = |user: &&UserName| stages.iter().any(|(_, humans)| humans.contains(&human(user)));
+    let askers = role.eligible.users.iter().filter(approves).map(Some).chain([None]);
     for asker in askers {
         let me = asker.map(human);
         let without_me: Vec<_> = stages
