@@ -13,7 +13,7 @@ use jit_core::decide::{Answer, Question, decide};
 use jit_core::digest::Digest;
 use jit_core::due;
 use jit_core::event::{Actor, Event, PolicyText, Record};
-use jit_core::explain::explain;
+use jit_core::explain::{explain, refusal};
 use jit_core::policy::{Finding, Host, Policy, Severity, SourceFile, Subject};
 use jit_core::request::{self, Caller, GrantOrder, Refusal, Target};
 use jit_core::state::State;
@@ -142,7 +142,7 @@ impl Desk {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
             let answer = decide(&policy, &open.state, &self.host, question, now);
             let advice = match answer.verdict {
-                Verdict::Deny => explain(&policy, &open.state, &self.host, question, now).line().to_owned(),
+                Verdict::Deny => refusal(&policy, &open.state, &self.host, question, &answer, now),
                 Verdict::Allow | Verdict::Unmanaged => String::new(),
             };
             // Law 6: an end that a check notices is written down with its answer.

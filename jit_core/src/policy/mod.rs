@@ -34,7 +34,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use jit_proto::words::{GroupName, RoleName, ServiceName};
+use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 
 use crate::digest::{Canonical, Digest};
 
@@ -74,6 +74,9 @@ pub struct Policy {
     rules: Rules,
     /// The roles that name each service, in name order: a check looks at no others.
     by_service: BTreeMap<ServiceName, Vec<RoleName>>,
+    /// The roles that name each account or group as eligible, in name order: a refusal looks at no others.
+    by_user: BTreeMap<UserName, Vec<RoleName>>,
+    by_group: BTreeMap<GroupName, Vec<RoleName>>,
 }
 
 /// What the files mean, whatever they look like.
@@ -122,13 +125,10 @@ impl Policy {
             bytes.part(&file.bytes);
         }
         let digest = bytes.digest();
-        let mut by_service: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for role in rules.roles.values() {
-            for service in &role.services {
-                by_service.entry(service.clone()).or_default().push(role.name.clone());
-            }
-        }
-        Ok(Loaded { policy: Self { files, digest, rules, by_service }, warnings })
+        let by_service = index(&rules, |role| &role.services);
+        let by_user = index(&rules, |role| &role.eligible.users);
+        let by_group = index(&rules, |role| &role.eligible.groups);
+        Ok(Loaded { policy: Self { files, digest, rules, by_service, by_user, by_group }, warnings })
     }
 
     /// SHA-256 over name and bytes of every file in name order, each part behind its length (eight bytes,
@@ -158,6 +158,26 @@ impl Policy {
     /// The roles that name this service, on this host or another, in name order.
     pub fn roles_for(&self, service: &ServiceName) -> impl Iterator<Item = &Role> {
         self.by_service.get(service).into_iter().flatten().filter_map(|name| self.role(name))
+    }
+
+    /// The roles that name this service and are for this subject, on this host or another. They come in no order,
+    /// and one may come more than once. Only the roles of the service or those of the subject are looked at,
+    /// whichever are fewer: what a refusal costs must not grow with what a policy says of others.
+    pub fn roles_open_to<'p>(
+        &'p self,
+        subject: &'p Subject,
+        service: &'p ServiceName,
+    ) -> impl Iterator<Item = &'p Role> {
+        let of_user = self.by_user.get(&subject.name).into_iter();
+        let of_groups = subject.groups.iter().filter_map(|group| self.by_group.get(group));
+        let mut lists: Vec<&Vec<RoleName>> = of_user.chain(of_groups).collect();
+        let of_service = self.by_service.get(service).into_iter().collect::<Vec<_>>();
+        let count = |lists: &[&Vec<RoleName>]| lists.iter().map(|list| list.len()).sum::<usize>();
+        if count(&of_service) < count(&lists) {
+            lists = of_service;
+        }
+        let roles = lists.into_iter().flatten().filter_map(|name| self.role(name));
+        roles.filter(|role| role.services.contains(service) && role.eligible.contains(subject))
     }
 
     /// Which accounts and keys belong to one human.
@@ -216,4 +236,15 @@ impl Policy {
         let groups: BTreeSet<_> = of_roles.chain(of_others).flat_map(|who| &who.groups).collect();
         groups.into_iter()
     }
+}
+
+/// The names of the roles that name each word of a kind, in name order.
+fn index<W: Clone + Ord>(rules: &Rules, words: impl Fn(&Role) -> &BTreeSet<W>) -> BTreeMap<W, Vec<RoleName>> {
+    let mut index: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for role in rules.roles.values() {
+        for word in words(role) {
+            index.entry(word.clone()).or_default().push(role.name.clone());
+        }
+    }
+    index
 }
