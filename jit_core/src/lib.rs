@@ -22,6 +22,8 @@ pub mod state;
 pub mod tally;
 
 #[cfg(test)]
+mod edges_tests;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod terms_tests;
