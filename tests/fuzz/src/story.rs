@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jit_core::clock::{BootId, Utc};
+use jit_core::clock::Utc;
 use jit_core::decide::{Known, Question, decide};
 use jit_core::event::{Decision, Method};
 use jit_core::explain::explain;
@@ -52,9 +52,7 @@ pub fn story(bytes: &[u8]) -> usize {
         read(&files)
     });
     let Some(policy) = policy else { return 0 };
-    let groups = if choices.once_in(2) { vec!["databases".parse().unwrap()] } else { Vec::new() };
-    let name = choices.one(&["db-1", "DB-2.example", "web-1"]).parse().unwrap();
-    let mut world = World::new(policy, Host { name, groups: groups.into_iter().collect() });
+    let mut world = World::new(policy, host(choices));
     let mut requests = Vec::new();
     for _ in 0..MAX_STEPS {
         if !choices.more() {
@@ -109,13 +107,8 @@ fn step(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<Request
             let event = request::revoke(&world.policy, &world.state, &caller, target, None);
             drop(world.happen(event.map(|event| vec![event])));
         }
-        _ => {
-            if choices.once_in(2) {
-                let boot: BootId =
-                    format!("6f8e4c1a-0000-4000-8000-{:012x}", choices.byte()).parse().unwrap();
-                world.now.boot_id = boot;
-                world.now.boot = 500;
-            } else {
+        _ => match choices.below(3) {
+            0 => {
                 // Another policy comes into force: the same without one file or another.
                 let mut files = files.to_vec();
                 files.remove(choices.below(files.len()));
@@ -124,8 +117,21 @@ fn step(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<Request
                     world.policy = policy;
                 }
             }
-        }
+            1 => {
+                let boot = format!("6f8e4c1a-0000-4000-8000-{:012x}", choices.byte());
+                world.now.boot_id = boot.parse().unwrap();
+                world.now.boot = 500;
+            }
+            _ => world.host = host(choices),
+        },
     }
+}
+
+/// A host, of a group or of none.
+fn host(choices: &mut Choices<'_>) -> Host {
+    let groups = if choices.once_in(2) { vec!["databases".parse().unwrap()] } else { Vec::new() };
+    let name = choices.one(&["db-1", "DB-2.example", "web-1"]).parse().unwrap();
+    Host { name, groups: groups.into_iter().collect() }
 }
 
 /// Somebody asks for a role, mostly one who may and for themselves, and mostly gets it.
@@ -216,9 +222,15 @@ fn person(choices: &mut Choices<'_>) -> Subject {
 fn near_question(choices: &mut Choices<'_>, world: &World) -> Question {
     let grants: Vec<_> = world.state.grants().cloned().collect();
     let Some(grant) = grants.get(choices.below(grants.len().max(1))) else { return some_question(choices) };
-    let Some(subject) = (0..USERS.len()).map(account).find(|subject| subject.name == grant.user) else {
+    let Some(mut subject) = (0..USERS.len()).map(account).find(|subject| subject.name == grant.user) else {
         return some_question(choices);
     };
+    // An account that was renamed, or whose uid is another by now, is not the one that was approved.
+    match choices.below(8) {
+        6 => subject.name = "mallory".parse().unwrap(),
+        7 => subject.uid = Uid::try_from(4_000).unwrap(),
+        _ => {}
+    }
     let services: Vec<_> = grant.services.iter().collect();
     let stage = choices.one(&[Stage::Account, Stage::Session]);
     let mut question = question(choices.one(&services), &subject, stage);

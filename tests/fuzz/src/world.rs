@@ -9,6 +9,7 @@ use jit_core::decide::{Known, Question, Why, decide};
 use jit_core::due::due;
 use jit_core::event::{Decision, Event, Login, Method, Record};
 use jit_core::explain::{explain, refusal};
+use jit_core::grant::ClaimKind;
 use jit_core::policy::{Host, HostPattern, Policy, Role, Subject, Who};
 use jit_core::request::{self, Caller, GrantOrder, Refusal};
 use jit_core::review::Reviewer;
@@ -189,11 +190,25 @@ impl World {
         self.log.iter().filter(allowed).count()
     }
 
-    /// The log, read from its start, is the state.
+    /// The log, read from its start, is the state; and every session that takes up a claim finds one that was made
+    /// for it, is not too old, and was taken up by no other.
     pub(crate) fn check_log(&self) {
         let mut folded = State::default();
+        let mut claims = BTreeMap::new();
         for record in &self.log {
             folded.apply(record);
+            match &record.event {
+                Event::Allowed { grant, claim: Some(kind), login, .. } => {
+                    claims.insert(record.seq, (grant, *kind, &login.service, &login.rhost, &record.at));
+                }
+                Event::ClaimVoided { claim, .. } => drop(claims.remove(claim)),
+                Event::SessionOpened { grant, claim: Some(claim), login, .. } => {
+                    let (of, kind, service, rhost, made) = claims.remove(claim).unwrap();
+                    assert_eq!((of, service, rhost), (grant, &login.service, &login.rhost));
+                    assert!(kind == ClaimKind::Spent || record.at.since(made) < Duration::from_mins(1));
+                }
+                _ => {}
+            }
         }
         assert_eq!(folded, self.state);
     }
