@@ -65,7 +65,7 @@ const KINDS: [(&str, Lines); 6] = [
             "services = [\"sshd\"]\neligible.groups = [\"g{n}\"]\nstage = [{{ approvers.groups = [\"l\"] }}]\n"
         )
     }),
-    ("all of one service, for her, at certain hours", |n| {
+    ("all of one service, for her, from other addresses", |n| {
         format!(
             "services = [\"sshd\"]\neligible.users = [\"maria\"]\nfrom = [\"10.{}.{}.0/24\"]\n\
              hours = [{{ days = \"mon-fri\", from = \"07:00\", to = \"09:00\", tz = \"Europe/Berlin\" }}]\n\
@@ -74,7 +74,7 @@ const KINDS: [(&str, Lines); 6] = [
             n % 250
         )
     }),
-    ("all of one service, for her, shut for the night", |n| {
+    ("all of one service, for her, at other hours", |n| {
         format!(
             "services = [\"sshd\"]\neligible.users = [\"maria\"]\n\
              hours = [{{ days = \"mon-fri\", from = \"07:00\", to = \"09:00\", tz = \"Europe/Berlin\" }}]\n\
