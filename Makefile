@@ -30,7 +30,7 @@ demo: ## show the whole story on a throwaway machine (SHELL=1: stay in it)
 test: ## run every test; the last line is the sum
 	@tests/run
 
-bench: install-deps ## measure what a check costs
+bench: install-deps ## measure what a check and a large policy cost
 	@tests/bench
 
 prove: install-deps ## run the long counts whose tables are in docs/

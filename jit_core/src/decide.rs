@@ -406,9 +406,9 @@ fn covers(role: &Role, host: &Host, subject: &Subject) -> bool {
 }
 
 fn no_window(policy: &Policy, host: &Host, question: &Question, subject: &Subject) -> Why {
-    let mut named = policy.roles_for(&question.login.service).filter(|role| role.on_host(host)).peekable();
-    if named.peek().is_none() {
-        return Why::NoRole;
+    let service = &question.login.service;
+    if policy.roles_open_to(subject, service).any(|role| role.on_host(host)) {
+        return Why::NoWindow;
     }
-    if named.any(|role| role.eligible.contains(subject)) { Why::NoWindow } else { Why::NotEligible }
+    if policy.roles_for(service).any(|role| role.on_host(host)) { Why::NotEligible } else { Why::NoRole }
 }

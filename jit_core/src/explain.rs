@@ -1,6 +1,7 @@
 //! Why an answer is what it is: every role that names the service, the first condition that fails, what would have
 //! to change, and who could approve it now. [`Explanation::line`] is what a refused login prints.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jit_proto::gate::MAX_TEXT;
@@ -125,11 +126,28 @@ pub fn explain(
         Some(subject) => Asker::new(policy, state, host, question, subject, now).roles(),
         None => Vec::new(),
     };
-    // The module believes no answer with a longer text, and an answer that it does not believe lets root recover.
     let here = Here { policy, state, host, now };
-    let line = cut(line(here, question, &answer, &roles), MAX_TEXT);
+    let line = line(here, question, &answer, &roles);
     let Login { service, user, .. } = &question.login;
     Explanation { answer, roles, line, asked: format!("{user} at {service} on {host}") }
+}
+
+/// [`Explanation::line`] for this answer, without the rest: no role is looked at that is not for the subject, since
+/// none of those is ever in the line. A refusal can be provoked at will.
+#[must_use]
+pub fn refusal(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    answer: &Answer,
+    now: &Moment,
+) -> String {
+    let roles = match question.known() {
+        Some(subject) => Asker::new(policy, state, host, question, subject, now).open_roles(),
+        None => Vec::new(),
+    };
+    line(Here { policy, state, host, now }, question, answer, &roles)
 }
 
 impl Explanation {
@@ -190,6 +208,13 @@ impl<'a> Asker<'a> {
 
     fn roles(&self) -> Vec<Considered> {
         self.policy.roles_for(&self.question.login.service).map(|role| self.consider(role)).collect()
+    }
+
+    /// Those of [`Self::roles`] that are for the subject.
+    fn open_roles(&self) -> Vec<Considered> {
+        let open = self.policy.roles_open_to(self.subject, &self.question.login.service);
+        let open: BTreeMap<_, _> = open.map(|role| (&role.name, role)).collect();
+        open.into_values().map(|role| self.consider(role)).collect()
     }
 
     fn consider(&self, role: &Role) -> Considered {
@@ -289,7 +314,12 @@ fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
+/// The module believes no answer with a longer text, and an answer that it does not believe lets root recover.
 fn line(here: Here<'_>, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
+    cut(whole_line(here, question, answer, roles), MAX_TEXT)
+}
+
+fn whole_line(here: Here<'_>, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
     let Here { policy, state, host, now } = here;
     let Login { service, user, .. } = &question.login;
     let admins = part(policy.admins());

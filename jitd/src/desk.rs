@@ -16,7 +16,7 @@ use jit_core::clock::{Moment, Utc};
 use jit_core::decide::{Answer, Question, decide};
 use jit_core::due;
 use jit_core::event::{Actor, Event, PolicyText, Record};
-use jit_core::explain::{Explanation, explain};
+use jit_core::explain::{Explanation, explain, refusal};
 use jit_core::grant::Grant;
 use jit_core::lock::Scope;
 use jit_core::order::{Here, Refusal};
@@ -236,7 +236,7 @@ impl Desk {
             }
             let answer = decide(&policy, &open.state, &self.host, question, now);
             let advice = match answer.verdict {
-                Verdict::Deny => explain(&policy, &open.state, &self.host, question, now).line().to_owned(),
+                Verdict::Deny => refusal(&policy, &open.state, &self.host, question, &answer, now),
                 Verdict::Allow | Verdict::Unmanaged => String::new(),
             };
             open.note_login(question, &answer, actor);

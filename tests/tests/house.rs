@@ -193,12 +193,13 @@ fn rust_files() -> impl Iterator<Item = PathBuf> {
     files().filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
 }
 
-/// What ships: no tests.
+/// What ships: no tests and no benchmarks.
 fn product() -> impl Iterator<Item = PathBuf> {
     rust_files().filter(|path| {
         let name = short(path);
         !name.starts_with("tests/")
             && !name.contains("/tests/")
+            && !name.contains("/benches/")
             && !name.ends_with("tests.rs")
             && !name.ends_with("/testing.rs")
     })

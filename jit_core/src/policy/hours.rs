@@ -424,6 +424,23 @@ mod tests {
             })
     }
 
+    fn local(tz: &TimeZone, second: i64) -> jiff::civil::DateTime {
+        tz.to_datetime(Timestamp::from_second(second).unwrap())
+    }
+
+    /// The first second, in whole minutes, at which the zone's clock shows this time of so many days later, or one
+    /// past it.
+    fn first_showing(tz: &TimeZone, day: Date, clock: Clock, days: i64) -> i64 {
+        let minutes = days * i64::from(DAY) + i64::from(clock.0);
+        let shown = day.to_datetime(Time::midnight()) + Span::new().minutes(minutes);
+        // No zone is more than a day off.
+        let start = shown.to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() - 86_400;
+        let steps = |from: i64, step: i64| (from..from + 3 * 86_400).step_by(usize::try_from(step).unwrap());
+        let late = |second: &i64| local(tz, *second) >= shown;
+        let half_hour = steps(start, 1_800).find(late).unwrap();
+        steps(half_hour - 1_740, 60).find(late).unwrap()
+    }
+
     proptest! {
         /// Off the days on which clocks change, a rule is open exactly when its zone's clock reads so.
         #[test]
@@ -443,6 +460,27 @@ mod tests {
             };
             let utc = Utc::from_unix_millis(at.as_millisecond());
             prop_assert_eq!(!open_for(&[rule], utc, WEEK).is_zero(), expected);
+        }
+
+        /// Round the moments at which clocks change, too. They are found by reading the zone's clock forward, minute
+        /// by minute: a rule opens and shuts when it first shows the time that is written, or one past it.
+        #[test]
+        fn a_rule_opens_and_shuts_when_the_clock_on_the_wall_first_says_so(
+            rule in some_rule(), near in 0i64..1_800_000_000, minutes in -3_000i64..3_000,
+        ) {
+            let tz = &rule.tz.tz;
+            let change = tz.following(Timestamp::from_second(near).unwrap()).next();
+            let change = change.map_or(near, |change| change.timestamp().as_second()) / 60 * 60;
+            let at = change + 60 * minutes;
+            let expected = (-2..=2).any(|days| {
+                let day = local(tz, at).date() + Span::new().days(days);
+                let over = i64::from(rule.to.0 <= rule.from.0);
+                rule.days.has(day.weekday())
+                    && first_showing(tz, day, rule.from, 0) <= at
+                    && at < first_showing(tz, day, rule.to, over)
+            });
+            let open = |second: i64| !open_for(std::slice::from_ref(&rule), Utc::from_unix_millis(second * 1_000), WEEK).is_zero();
+            prop_assert_eq!(open(at), expected, "{} at {}", rule, Timestamp::from_second(at).unwrap());
         }
 
         /// What is said to be left is left to the last moment and no longer.

@@ -81,6 +81,9 @@ pub struct Policy {
     by_service: BTreeMap<ServiceName, Vec<RoleName>>,
     /// What each role's terms come to: looked at for every request that waits.
     terms: BTreeMap<RoleName, Digest>,
+    /// The roles that name each account or group as eligible, in name order: a refusal looks at no others.
+    by_user: BTreeMap<UserName, Vec<RoleName>>,
+    by_group: BTreeMap<GroupName, Vec<RoleName>>,
 }
 
 /// What the files mean, whatever they look like.
@@ -135,14 +138,11 @@ impl Policy {
             bytes.part(&file.bytes);
         }
         let digest = bytes.digest();
-        let mut by_service: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for role in rules.roles.values() {
-            for service in &role.services {
-                by_service.entry(service.clone()).or_default().push(role.name.clone());
-            }
-        }
+        let by_service = index(&rules, |role| &role.services);
+        let by_user = index(&rules, |role| &role.eligible.users);
+        let by_group = index(&rules, |role| &role.eligible.groups);
         let terms = rules.roles.values().map(|role| (role.name.clone(), role.terms_digest())).collect();
-        Ok(Loaded { policy: Self { files, digest, rules, by_service, terms }, warnings })
+        Ok(Loaded { policy: Self { files, digest, rules, by_service, by_user, by_group, terms }, warnings })
     }
 
     /// SHA-256 over name and bytes of every file in name order, each part behind its length (eight bytes,
@@ -178,6 +178,26 @@ impl Policy {
     /// The roles that name this service, on this host or another, in name order.
     pub fn roles_for(&self, service: &ServiceName) -> impl Iterator<Item = &Role> {
         self.by_service.get(service).into_iter().flatten().filter_map(|name| self.role(name))
+    }
+
+    /// The roles that name this service and are for this subject, on this host or another. They come in no order,
+    /// and one may come more than once. Only the roles of the service or those of the subject are looked at,
+    /// whichever are fewer: what a refusal costs must not grow with what a policy says of others.
+    pub fn roles_open_to<'p>(
+        &'p self,
+        subject: &'p Subject,
+        service: &'p ServiceName,
+    ) -> impl Iterator<Item = &'p Role> {
+        let of_user = self.by_user.get(&subject.name).into_iter();
+        let of_groups = subject.groups.iter().filter_map(|group| self.by_group.get(group));
+        let mut lists: Vec<&Vec<RoleName>> = of_user.chain(of_groups).collect();
+        let of_service = self.by_service.get(service).into_iter().collect::<Vec<_>>();
+        let count = |lists: &[&Vec<RoleName>]| lists.iter().map(|list| list.len()).sum::<usize>();
+        if count(&of_service) < count(&lists) {
+            lists = of_service;
+        }
+        let roles = lists.into_iter().flatten().filter_map(|name| self.role(name));
+        roles.filter(|role| role.services.contains(service) && role.eligible.contains(subject))
     }
 
     /// Which accounts and keys belong to one human.
@@ -254,4 +274,15 @@ impl Policy {
         let of_others = rules.exempt.iter().map(|rule| &rule.who).chain([&rules.admins, &rules.auditors]);
         rules.roles.values().flat_map(Role::people).chain(of_others)
     }
+}
+
+/// The names of the roles that name each word of a kind, in name order.
+fn index<W: Clone + Ord>(rules: &Rules, words: impl Fn(&Role) -> &BTreeSet<W>) -> BTreeMap<W, Vec<RoleName>> {
+    let mut index: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for role in rules.roles.values() {
+        for word in words(role) {
+            index.entry(word.clone()).or_default().push(role.name.clone());
+        }
+    }
+    index
 }

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::finding::{Finding, Log, Spot};
 use super::mentions::Mentions;
 use super::parse_role::role;
+use super::reason::Patterns;
 use super::shape::{EXEMPT, FILE, MODE, PERSON, WHO, quoted};
 use super::source::Source;
 use super::walk::{Node, Table};
@@ -23,7 +24,8 @@ const MAX_ROLES: usize = 20_000;
 /// The rules of files that stand in name order, with warnings; or errors, and warnings among them.
 pub(super) fn rules(files: &[SourceFile]) -> Result<(Rules, Vec<Finding>), Vec<Finding>> {
     let sources: Vec<_> = files.iter().take(MAX_FILES + 1).map(Source::new).collect();
-    let mut reader = Reader { log: Log::new(&sources), rules: Rules::default(), seen: Seen::default() };
+    let (rules, seen, patterns) = (Rules::default(), Seen::default(), Patterns::default());
+    let mut reader = Reader { log: Log::new(&sources), rules, seen, patterns };
     match files.len() {
         0 => {
             let message = "there are no policy files, so nobody could do anything";
@@ -47,7 +49,8 @@ pub(super) fn judged(
     judge: impl FnOnce(&Rules, &Seen, &Mentions, &mut Log<'_>),
 ) -> Vec<Finding> {
     let sources: Vec<_> = files.iter().take(MAX_FILES).map(Source::new).collect();
-    let mut reader = Reader { log: Log::new(&sources), rules: Rules::default(), seen: Seen::default() };
+    let (rules, seen, patterns) = (Rules::default(), Seen::default(), Patterns::default());
+    let mut reader = Reader { log: Log::new(&sources), rules, seen, patterns };
     reader.files(&sources);
     let Reader { rules, seen, .. } = reader;
     let mut log = Log::new(&sources);
@@ -61,6 +64,7 @@ struct Reader<'s> {
     log: Log<'s>,
     rules: Rules,
     seen: Seen,
+    patterns: Patterns,
 }
 
 /// What the files hold whether or not it could be read, so that one mistake is not reported as another.
@@ -165,7 +169,7 @@ impl Reader<'_> {
                 return;
             }
             self.seen.roles.insert(name.clone(), spot);
-            if let Some(role) = role(name, &node, &mut self.log) {
+            if let Some(role) = role(name, &node, &mut self.patterns, &mut self.log) {
                 self.rules.roles.insert(role.name.clone(), role);
             }
         }
@@ -269,7 +273,7 @@ fn toml<'t>(index: usize, source: &Source<'t>, log: &mut Log<'_>) -> Option<DeTa
     let mut last_line = 0;
     for error in &errors {
         let spot = Spot { file: index, span: error.span() };
-        let line = error.span().map_or(1, |span| source.line_and_column(span.start).0);
+        let line = error.span().map_or(1, |span| source.line(span.start));
         if line != last_line {
             log.add(code::NOT_TOML, &spot, format!("this is not TOML: {}", error.message()));
         }

@@ -8,6 +8,7 @@ use jit_proto::words::RoleName;
 
 use super::finding::{Log, Spot};
 use super::parse::{networks, services, who};
+use super::reason::Patterns;
 use super::shape::{HOURS, REASON, ROLE, STAGE, quoted};
 use super::walk::{Node, Table};
 use super::{AtEnd, Clock, Days, HostPattern, Hours, Limits, ReasonRule, Role, Stage, Starts, Then, Uses};
@@ -35,7 +36,12 @@ const MAX_GRACE: Duration = Duration::from_mins(30);
 const USUAL_WARN: [Duration; 2] = [Duration::from_mins(10), Duration::from_mins(1)];
 
 /// Reads one role. `None` where any of it is bad, so that no half of a role is ever in force.
-pub(super) fn role(name: RoleName, node: &Node<'_>, log: &mut Log<'_>) -> Option<Role> {
+pub(super) fn role(
+    name: RoleName,
+    node: &Node<'_>,
+    patterns: &mut Patterns,
+    log: &mut Log<'_>,
+) -> Option<Role> {
     let table = node.table(&ROLE, log)?;
     let summary = table.optional("summary", |node, log| node.line(MAX_LINE, log), log);
     let hosts = table.required("hosts", |node, log| node.some(host, log), log);
@@ -47,7 +53,7 @@ pub(super) fn role(name: RoleName, node: &Node<'_>, log: &mut Log<'_>) -> Option
     let starts = starts(&table, log);
     let uses = table.optional("uses", uses, log);
     let survives_reboot = table.optional("survives-reboot", Node::flag, log);
-    let reason = table.optional("reason", reason, log);
+    let reason = table.optional("reason", |node, log| reason(node, patterns, log), log);
     let at_end = at_end(&table, log);
     let grace = table.optional("grace", grace, log);
     let warn = table.optional("warn", |node, log| node.set(Node::duration, log), log);
@@ -155,12 +161,12 @@ fn uses(node: &Node<'_>, log: &mut Log<'_>) -> Option<Uses> {
     }
 }
 
-fn reason(node: &Node<'_>, log: &mut Log<'_>) -> Option<ReasonRule> {
+fn reason(node: &Node<'_>, patterns: &mut Patterns, log: &mut Log<'_>) -> Option<ReasonRule> {
     let table = node.table(&REASON, log)?;
     let hint = table.optional("hint", |node, log| node.line(MAX_LINE, log), log);
     let pattern = table.required("pattern", |node, log| node.line(MAX_PATTERN, log), log);
     let (pattern, hint, spot) = (pattern?, hint?, table.spot_of("pattern"));
-    match ReasonRule::new(&pattern, hint) {
+    match patterns.rule(&pattern, hint) {
         Ok(rule) => {
             lint::easy_pattern(&rule, &spot, log);
             Some(rule)

@@ -1,5 +1,6 @@
 //! What a reason must look like.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use jit_proto::words::Reason;
@@ -23,9 +24,25 @@ pub struct ReasonRule {
     pub hint: Option<String>,
 }
 
+/// The patterns of one policy. Many of its roles have the same, and compiling one takes longer than reading its role.
+#[derive(Debug, Default)]
+pub(super) struct Patterns(HashMap<String, Regex>);
+
+impl Patterns {
+    /// A rule with this pattern, compiled now or before. The error is one line for the person who wrote it.
+    pub(super) fn rule(&mut self, pattern: &str, hint: Option<String>) -> Result<ReasonRule, String> {
+        if let Some(known) = self.0.get(pattern) {
+            return Ok(ReasonRule { pattern: known.clone(), hint });
+        }
+        let rule = ReasonRule::new(pattern, hint)?;
+        self.0.insert(pattern.to_owned(), rule.pattern.clone());
+        Ok(rule)
+    }
+}
+
 impl ReasonRule {
     /// Compiles a pattern. The error is one line for the person who wrote it.
-    pub(super) fn new(pattern: &str, hint: Option<String>) -> Result<Self, String> {
+    fn new(pattern: &str, hint: Option<String>) -> Result<Self, String> {
         let compiled = RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).nest_limit(NEST_LIMIT).build();
         match compiled {
             Ok(pattern) => Ok(Self { pattern, hint }),

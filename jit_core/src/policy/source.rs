@@ -41,6 +41,11 @@ impl<'a> Source<'a> {
         Self { name: &file.name, text, flaw, line_starts }
     }
 
+    /// The line of a byte offset, from 1. It costs the same in a line of any length.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset).max(1)
+    }
+
     /// Line and column of a byte offset, each from 1, the column in characters.
     pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let line = self.line_at(offset);
@@ -69,7 +74,7 @@ impl<'a> Source<'a> {
     }
 
     fn line_at(&self, offset: usize) -> Line<'a> {
-        let number = self.line_starts.partition_point(|start| *start <= offset).max(1);
+        let number = self.line(offset);
         let start = self.line_starts[number - 1];
         let end = self.line_starts.get(number).copied().unwrap_or(self.text.len());
         Line { number, start, text: self.text[start..end].trim_end_matches(['\r', '\n']) }

@@ -1,5 +1,7 @@
 //! Cases pass when policy does what they say, and show what it did where it does not.
 
+use jit_proto::text::is_unprintable;
+
 use crate::policy::cases::{Report, run};
 
 use super::*;
@@ -148,4 +150,27 @@ fn a_file_that_is_no_file_of_cases_is_refused_with_its_place_and_so_are_all_othe
     let findings = run(&load(WHOLE), &files).unwrap_err();
     let places: Vec<_> = findings.iter().map(|f| (f.file.as_str(), f.line, f.column, f.code)).collect();
     assert_eq!(places, [("a.toml", 2, 1, "JIT080"), ("c.toml", 2, 9, "JIT006"), ("d.toml", 1, 1, "JIT005")]);
+}
+
+#[test]
+fn nothing_that_a_file_of_cases_says_acts_on_a_terminal() {
+    const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{202e}";
+    let shown = |text: &str| match run(&load(WHOLE), &[file("a.toml", text)]) {
+        Ok(report) => report.to_string(),
+        Err(findings) => findings.iter().map(Finding::render).collect::<Vec<_>>().join("\n"),
+    };
+    let escaped = r"\u001b]0;x\u0007\u202e";
+    let step = |step: &str| cases(step).replacen("name = \"", &format!("name = \"{escaped}"), 1);
+    for text in [
+        format!("# {HOSTILE} is not TOML"),
+        format!("[[case]]\n\"{escaped}\" = 1"),
+        step(&format!("{{ check = \"sshd\", by = \"maria\", then = \"{escaped}\" }}")),
+        step(&format!("{{ check = \"sshd\", by = \"maria\", says = \"{escaped}\" }}")),
+        step("{ wait = \"1\" }"),
+        step(&format!("{{ wait = \"{escaped}\" }}")),
+        step(&format!("{{ request = \"db-oncall\", by = \"maria\", reason = \"{escaped}\" }}")),
+    ] {
+        let shown = shown(&text);
+        assert!(!shown.is_empty() && !shown.chars().any(|c| c != '\n' && is_unprintable(c)), "{shown:?}");
+    }
 }

@@ -276,6 +276,13 @@ fn a_file_may_be_one_mebibyte_long_and_not_a_byte_longer() {
 }
 
 #[test]
+fn a_mebibyte_of_mistakes_in_one_line_is_refused_as_one() {
+    // Were each mistake's column counted, this would take minutes.
+    let text = format!("{BASE}auditors = {{ users = [{}] }}", "!, ".repeat((1 << 20) / 3 - 100));
+    assert_eq!(codes(&text), ["JIT007"]);
+}
+
+#[test]
 fn there_may_be_256_files_and_not_none() {
     let mut files: Vec<_> = (0..255).map(|n| file(&format!("{n:03}.toml"), "version = 1")).collect();
     files.push(file("zzz.toml", WHOLE));
@@ -454,6 +461,8 @@ fn stages_need_different_people_and_so_do_two_accounts_of_one() {
     assert_eq!(stages("\"eve\", \"tom\"", two, ""), ["JIT046"], "tom has nobody left for the first stage");
     let people = "[people]\nana = { accounts = [\"ana\", \"tom\"] }";
     assert_eq!(stages("\"eve\"", two, people), ["JIT046"], "they are one person");
+    let people = "[people]\neve = { accounts = [\"eve\", \"tom\"] }";
+    assert_eq!(stages("\"eve\"", two, people), ["JIT046"], "eve approves as tom, and so not for herself");
 }
 
 #[test]

@@ -1,0 +1,374 @@
+//! Stories: a policy with a file for each role, and what people and clocks do under it, all chosen by the bytes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jit_core::clock::Utc;
+use jit_core::decide::{Known, Question, decide};
+use jit_core::event::{Decision, Method};
+use jit_core::explain::explain;
+use jit_core::policy::{Host, Policy, SourceFile, Subject, diff};
+use jit_core::request::{self, Target};
+use jit_proto::gate::Stage;
+use jit_proto::words::{GrantId, RequestId, Uid, Verdict};
+
+use crate::choices::Choices;
+use crate::compare;
+use crate::policy::read;
+use crate::world::{World, as_self, question};
+
+const MAX_ROLES: usize = 5;
+const MAX_STEPS: usize = 60;
+
+const HOSTS: [&str; 6] = ["*", "db-*", "db-?", "@databases", "web-*", "DB-1"];
+const SERVICES: [&str; 6] = ["sshd", "sudo", "su", "login", "cups", "su-l"];
+const USERS: [&str; 6] = ["maria", "adam", "olga", "erik", "adm-maria", "root"];
+const GROUPS: [&str; 4] = ["dba", "leads", "domain admins", "ops"];
+const DURATIONS: [&str; 8] = ["1h", "30m", "4h", "1s", "90s", "1d", "365d", "59m59s"];
+const FROM: [&str; 6] = ["10.1.0.0/16", "10.1.2.3", "2001:db8::/32", "0.0.0.0/0", "::/0", "192.0.2.0/24"];
+const ADDRESSES: [&str; 5] = ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "192.0.2.9", "::1"];
+const DAYS: [&str; 5] = ["mon-fri", "mon", "fri-mon", "sat,sun", "mon-sun"];
+const OPEN: [&str; 4] = ["00:00", "07:00", "10:00", "02:30"];
+const SHUT: [&str; 5] = ["24:00", "19:00", "23:59", "00:01", "02:30"];
+const ZONES: [&str; 5] =
+    ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"];
+const PATTERNS: [&str; 4] = ["^INC-[0-9]+ .{4,}", "INC", "^(?<ticket>INC-[0-9]+)", "(a+)+$"];
+const REASONS: [&str; 4] =
+    ["INC-1 look", "because", "INC-1234 the disk is full \u{e4}", "aaaaaaaaaaaaaaaaaaaaaaaa!"];
+
+/// Makes a policy and lets a story happen under it. The answer is how many logins were allowed.
+///
+/// # Panics
+///
+/// Where a rule is broken.
+#[must_use]
+pub fn story(bytes: &[u8]) -> usize {
+    let choices = &mut Choices(bytes);
+    let mut files = files(choices);
+    let policy = read(&files).or_else(|| {
+        // Roles that do not load leave the stage to those that do.
+        let head = files[0].clone();
+        files.retain(|file| Policy::parse(&[head.clone(), file.clone()]).is_ok() || *file == head);
+        read(&files)
+    });
+    let Some(policy) = policy else { return 0 };
+    let mut world = World::new(policy, host(choices));
+    let mut requests = Vec::new();
+    for _ in 0..MAX_STEPS {
+        if !choices.more() {
+            break;
+        }
+        step(choices, &mut world, &mut requests, &files);
+    }
+    world.check_log();
+    world.allowed()
+}
+
+/// One thing that happens, or is asked.
+fn step(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<RequestId>, files: &[SourceFile]) {
+    match choices.below(12) {
+        0..=2 => {
+            let question =
+                if choices.once_in(3) { some_question(choices) } else { near_question(choices, world) };
+            world.log_in(&question);
+            if choices.once_in(4) {
+                without_a_role(choices, world, &question);
+            }
+        }
+        3 | 4 => order(choices, world, requests),
+        5..=7 => {
+            let Some(id) = pick(choices, requests) else { return };
+            let decision = if choices.once_in(5) { Decision::Deny } else { Decision::Approve };
+            let method = choices.one(&Method::ALL);
+            let before = allowed(world);
+            let reviewers = if choices.once_in(2) {
+                (0..USERS.len()).map(account).collect()
+            } else {
+                vec![person(choices)]
+            };
+            for by in reviewers {
+                world.review(&by, id, decision, method);
+            }
+            only_added(&before, &allowed(world));
+        }
+        8 => world.wait(Duration::from_millis(
+            choices.one(&[1, 1_000, 59_999, 60_000, 1_800_000, 3_600_000, 43_200_000, 86_400_000]),
+        )),
+        9 => {
+            // One clock moves without the other.
+            let by = choices.one(&[-86_400_000, -3_600_000, -1, 1, 3_600_000, 20_000_000_000]);
+            world.now.wall = Utc::from_unix_millis(world.now.wall.unix_millis() + by);
+        }
+        10 => {
+            let Some(id) = pick(choices, requests) else { return };
+            let caller = as_self(&person(choices));
+            let target =
+                if choices.once_in(2) { Target::Grant(GrantId::from(id)) } else { Target::Request(id) };
+            let event = request::revoke(&world.policy, &world.state, &caller, target, None);
+            drop(world.happen(event.map(|event| vec![event])));
+        }
+        _ => match choices.below(3) {
+            0 => {
+                // Another policy comes into force: the same without one file or another.
+                let mut files = files.to_vec();
+                files.remove(choices.below(files.len()));
+                if let Some(policy) = read(&files) {
+                    compare(&world.policy, &policy);
+                    world.policy = policy;
+                }
+            }
+            1 => {
+                let boot = format!("6f8e4c1a-0000-4000-8000-{:012x}", choices.byte());
+                world.now.boot_id = boot.parse().unwrap();
+                world.now.boot = 500;
+            }
+            _ => world.host = host(choices),
+        },
+    }
+}
+
+/// A host, of a group or of none.
+fn host(choices: &mut Choices<'_>) -> Host {
+    let groups = if choices.once_in(2) { vec!["databases".parse().unwrap()] } else { Vec::new() };
+    let name = choices.one(&["db-1", "DB-2.example", "web-1"]).parse().unwrap();
+    Host { name, groups: groups.into_iter().collect() }
+}
+
+/// Somebody asks for a role, mostly one who may and for themselves, and mostly gets it.
+fn order(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<RequestId>) {
+    let roles: Vec<_> = world.policy.roles().cloned().collect();
+    let Some(role) = roles.get(choices.below(roles.len().max(1))) else { return };
+    let eligible: Vec<_> = (0..USERS.len()).filter(|n| role.eligible.contains(&account(*n))).collect();
+    let to = if choices.once_in(4) || eligible.is_empty() {
+        person(choices)
+    } else {
+        account(choices.one(&eligible))
+    };
+    let by = if choices.once_in(3) { person(choices) } else { to.clone() };
+    let reason = choices.one(&REASONS);
+    let duration = choices.one(&[None, Some(1), Some(1_800), Some(3_600), Some(90_000)]);
+    let before = allowed(world);
+    if let Ok(id) = world.order(&by, &to, role, reason, duration.map(Duration::from_secs)) {
+        requests.push(id);
+        if !choices.once_in(3) {
+            everybody_says_yes(world, id);
+        }
+    }
+    only_added(&before, &allowed(world));
+    world.log_in(&near_question(choices, world));
+}
+
+/// In every way that there is.
+fn everybody_says_yes(world: &mut World, id: RequestId) {
+    for method in Method::ALL {
+        for n in 0..USERS.len() {
+            world.review(&account(n), id, Decision::Approve, method);
+        }
+    }
+}
+
+/// Removing a role never allows, and the order of files never matters.
+fn without_a_role(choices: &mut Choices<'_>, world: &World, question: &Question) {
+    let World { policy, state, host, now, .. } = world;
+    let before = decide(policy, state, host, question, now);
+    let gone = format!("r{}.toml", choices.below(MAX_ROLES));
+    let fewer: Vec<_> = policy.files().iter().filter(|file| file.name != gone).cloned().collect();
+    let Ok(loaded) = Policy::parse(&fewer) else { return };
+    let after = decide(&loaded.policy, state, host, question, now);
+    assert!(after.verdict != Verdict::Allow || before.verdict == Verdict::Allow, "{before:?} {after:?}");
+    let mut backwards = policy.files().to_vec();
+    backwards.reverse();
+    let again = Policy::parse(&backwards).unwrap().policy;
+    assert_eq!(diff(policy, &again), []);
+    assert_eq!(explain(&again, state, host, question, now), explain(policy, state, host, question, now));
+}
+
+/// Who may log in where, of everybody everywhere.
+fn allowed(world: &World) -> Vec<bool> {
+    let World { policy, state, host, now, .. } = world;
+    let mut allowed = Vec::new();
+    for n in 0..USERS.len() {
+        for service in SERVICES {
+            let question = question(&service.parse().unwrap(), &account(n), Stage::Account);
+            allowed.push(decide(policy, state, host, &question, now).verdict == Verdict::Allow);
+        }
+    }
+    allowed
+}
+
+/// No request, review or grant ever denies what was allowed.
+fn only_added(before: &[bool], after: &[bool]) {
+    assert!(before.iter().zip(after).all(|(before, after)| *after || !before), "{before:?} {after:?}");
+}
+
+fn pick(choices: &mut Choices<'_>, requests: &[RequestId]) -> Option<RequestId> {
+    if requests.is_empty() { None } else { Some(choices.one(requests)) }
+}
+
+/// An account of [`USERS`], with groups that stay the same.
+fn account(n: usize) -> Subject {
+    let uid = if USERS[n] == "root" { 0 } else { 1_001 + u32::try_from(n).unwrap() };
+    let groups: BTreeSet<_> =
+        GROUPS.iter().skip(n % 3).step_by(2).map(|group| group.parse().unwrap()).collect();
+    Subject { name: USERS[n].parse().unwrap(), uid: uid.try_into().unwrap(), groups }
+}
+
+fn person(choices: &mut Choices<'_>) -> Subject {
+    let n = choices.below(USERS.len());
+    account(n)
+}
+
+/// A question that a live grant might answer.
+fn near_question(choices: &mut Choices<'_>, world: &World) -> Question {
+    let grants: Vec<_> = world.state.grants().cloned().collect();
+    let Some(grant) = grants.get(choices.below(grants.len().max(1))) else { return some_question(choices) };
+    let Some(mut subject) = (0..USERS.len()).map(account).find(|subject| subject.name == grant.user) else {
+        return some_question(choices);
+    };
+    // An account that was renamed, or whose uid is another by now, is not the one that was approved.
+    match choices.below(8) {
+        6 => subject.name = "mallory".parse().unwrap(),
+        7 => subject.uid = Uid::try_from(4_000).unwrap(),
+        _ => {}
+    }
+    let services: Vec<_> = grant.services.iter().collect();
+    let stage = choices.one(&[Stage::Account, Stage::Session]);
+    let mut question = question(choices.one(&services), &subject, stage);
+    question.holds_claim = choices.once_in(2);
+    question.login.target = grant.limits.run_as.first().cloned();
+    question.from = ADDRESSES
+        .iter()
+        .map(|address| address.parse().unwrap())
+        .find(|address| grant.limits.from.first().is_some_and(|network| network.contains(*address)));
+    question
+}
+
+fn some_question(choices: &mut Choices<'_>) -> Question {
+    let subject = person(choices);
+    let stage = choices.one(&[Stage::Account, Stage::Session, Stage::Account, Stage::Close]);
+    let mut question = question(&choices.one(&SERVICES).parse().unwrap(), &subject, stage);
+    question.from =
+        choices.one(&[None, Some(0), Some(1)]).map(|_: usize| choices.one(&ADDRESSES).parse().unwrap());
+    question.holds_claim = choices.once_in(2);
+    if choices.once_in(2) {
+        question.login.target = Some(choices.one(&["oracle", "root", "maria"]).parse().unwrap());
+    }
+    match choices.below(16) {
+        12 => question.caller_uid = Uid::ROOT,
+        13 => question.caller_uid = Uid::try_from(1_002).unwrap(),
+        14 => question.subject = Known::Not,
+        15 => question.login.rhost = String::from_utf8_lossy(choices.raw()).into_owned(),
+        _ => {}
+    }
+    question
+}
+
+/// A file of what is not a role, and one for each role.
+fn files(choices: &mut Choices<'_>) -> Vec<SourceFile> {
+    let mut head = "version = 1\n".to_owned();
+    if choices.once_in(8) {
+        head += &format!(
+            "mode = {}\n",
+            choices.one(&["\"observe\"", "{ observe = [\"sudo\", \"cups\"] }", "\"enforce\""])
+        );
+    }
+    head +=
+        "[admins]\nusers = [\"root\", \"adam\"]\n[[exempt]]\nusers = [\"root\"]\nservices = [\"login\"]\n";
+    if choices.once_in(4) {
+        head += &format!("[[exempt]]\n{}\nservices = {}\n", who(choices), list(&choices.some(&SERVICES)));
+        if choices.once_in(2) {
+            head += &format!("from = {}\n", list(&choices.some(&FROM)));
+        }
+    }
+    if choices.once_in(2) {
+        head += "[people]\nmaria = { accounts = [\"maria\", \"adm-maria\"], keys = [\"maria@site-a\"] }\n";
+    }
+    let mut files = vec![SourceFile { name: "head.toml".to_owned(), bytes: head.into_bytes() }];
+    for n in 0..=choices.below(MAX_ROLES) {
+        let text = format!("version = 1\n[role.r{n}]\n{}", role(choices, n));
+        files.push(SourceFile { name: format!("r{n}.toml"), bytes: text.into_bytes() });
+    }
+    files
+}
+
+fn role(choices: &mut Choices<'_>, n: usize) -> String {
+    let mut lines = vec![
+        format!("hosts = {}", list(&choices.some(&HOSTS))),
+        format!("services = {}", list(&choices.some(&SERVICES))),
+        format!("eligible = {{ {} }}", who(choices).replace('\n', ", ")),
+        format!("max-duration = \"{}\"", choices.one(&DURATIONS)),
+    ];
+    for _ in 0..choices.below(5) {
+        let line = term(choices);
+        let key = line.split(' ').next().unwrap_or_default();
+        if !lines.iter().any(|other| other.split(' ').next() == Some(key)) {
+            lines.push(line);
+        }
+    }
+    for _ in 0..=choices.below(3) {
+        lines.push(format!("[[role.r{n}.stage]]"));
+        if choices.once_in(3) {
+            lines.push(format!("name = \"level {}\"", lines.len()));
+        }
+        lines.push(format!("approvers = {{ {} }}", who(choices).replace('\n', ", ")));
+        if choices.once_in(3) {
+            lines.push(format!("approvals = {}", choices.one(&[1, 2, 3, 4_294_967_295_u32])));
+        }
+        if choices.once_in(4) {
+            lines.push(format!("denials = {}", choices.one(&[1, 2])));
+        }
+        if choices.once_in(3) {
+            lines.push(format!("expires = \"{}\"", choices.one(&DURATIONS)));
+            if choices.once_in(2) {
+                lines.push(format!("then = {{ {} }}", who(choices).replace('\n', ", ")));
+            }
+        }
+        if choices.once_in(4) {
+            lines.push(format!("accept = {}", list(&choices.some(&["online", "signature", "code"]))));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// One of the keys that a role may leave out.
+fn term(choices: &mut Choices<'_>) -> String {
+    match choices.below(14) {
+        0 => format!("default-duration = \"{}\"", choices.one(&DURATIONS)),
+        1 => format!("from = {}", list(&choices.some(&FROM))),
+        2 | 3 => {
+            let rule = |choices: &mut Choices<'_>| {
+                let (days, tz) = (choices.one(&DAYS), choices.one(&ZONES));
+                let (from, to) = (choices.one(&OPEN), choices.one(&SHUT));
+                format!("{{ days = \"{days}\", from = \"{from}\", to = \"{to}\", tz = \"{tz}\" }}")
+            };
+            format!("hours = [{}, {}]", rule(choices), rule(choices))
+        }
+        4 => format!("run-as = {}", list(&choices.some(&["oracle", "maria", "root"]))),
+        5 => "starts = \"at-first-use\"\nlapse = \"1h\"".to_owned(),
+        6 | 7 => format!("uses = {}", choices.one(&["1", "2", "\"unlimited\"", "4294967295"])),
+        8 => "survives-reboot = true".to_owned(),
+        9 => format!("reason = {{ pattern = '{}' }}", choices.one(&PATTERNS)),
+        10 => format!(
+            "at-end = {}",
+            choices.one(&["\"drain\"", "\"keep\"\nkeep-max = \"1h\"", "\"terminate\""])
+        ),
+        11 => format!("grace = \"{}\"", choices.one(&DURATIONS)),
+        12 => "emergency = true".to_owned(),
+        _ => {
+            format!("summary = '{}'", String::from_utf8_lossy(choices.raw()))
+        }
+    }
+}
+
+fn who(choices: &mut Choices<'_>) -> String {
+    match choices.below(4) {
+        0 | 1 => format!("users = {}", list(&choices.some(&USERS))),
+        2 => format!("groups = {}", list(&choices.some(&GROUPS))),
+        _ => format!("users = {}\ngroups = {}", list(&choices.some(&USERS)), list(&choices.some(&GROUPS))),
+    }
+}
+
+fn list(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    format!("[{}]", quoted.join(", "))
+}
