@@ -82,7 +82,7 @@ fn on_a_terminal_what_is_missing_is_asked_for_and_the_terms_are_shown_before_any
     // What the person types is echoed by the terminal, not by jitctl.
     let err = "   ROLE       SERVICES   FOR              SUMMARY
 1  backup     sshd,sudo  30m, at most 4h
-2  db-oncall  sshd,sudo  30m, at most 4h   On-call shell on the databases
+2  db-oncall  sshd,sudo  30m, at most 4h  On-call shell on the databases
 Role:   type a number from 1 to 2, or a role's name
 Role: For how long, at most 4h [30m]:   at most 4h
 For how long, at most 4h [30m]: Reason (a ticket, like INC-1234):   reason is empty
