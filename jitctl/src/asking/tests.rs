@@ -90,8 +90,7 @@ Reason (a ticket, like INC-1234): db-oncall - On-call shell on the databases
   Services: sshd, sudo
        For: 1h
     Starts: once approved
-      Uses: unlimited
-  Approval: team lead: 1 of @dba-leads within 8h, then @bosses
+  Approval: team lead: 1 of @dba-leads within 8h, then @bosses (online)
     Reason: INC-1
 Send? [Y/n]   type y or n
 Send? [Y/n] ";
