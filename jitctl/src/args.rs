@@ -17,8 +17,8 @@ use crate::times::When;
 use crate::{asking, locking, policy, reviewing};
 
 const AFTER: &str = "\
-Without a command, jitctl shows the windows that are open for you, what you have asked for, and whether
-requests wait for your review. Times are UTC, typed and shown.
+Without a command, jitctl shows the windows that are open for you, what you have asked for, and
+whether requests wait for your review. Times are UTC, typed and shown.
 
 Examples:
   jitctl request --role db-oncall --for 30m --reason 'INC-1234 failover of db-07' --wait
@@ -47,6 +47,12 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    #[command(flatten)]
+    Asking(asking::Verb),
+
+    #[command(flatten)]
+    Reviewing(reviewing::Verb),
+
     /// Open a window for somebody, as far as policy lets you
     ///
     /// This is a request on their behalf together with your own review of it. Where policy wants more than one
@@ -65,12 +71,6 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-
-    #[command(flatten)]
-    Asking(asking::Verb),
-
-    #[command(flatten)]
-    Reviewing(reviewing::Verb),
 
     #[command(flatten)]
     Locking(locking::Verb),
