@@ -7,19 +7,18 @@ use std::str::FromStr;
 
 use clap::error::{ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
-use jit_core::clock::Utc;
 use jit_core::duration::{BadDuration, parse_duration};
-use jit_core::when::parse_when;
 use jit_proto::text::Shown;
 use jit_proto::words::{BadWord, GrantId, Reason, RequestId, RoleName, ServiceName, UserName};
 
 use crate::error::Error;
 use crate::jitd::Call;
+use crate::times::When;
 use crate::{asking, locking, policy, reviewing};
 
 const AFTER: &str = "\
-Without a command, jitctl shows the windows that are open for you, what you have asked for, and whether
-requests wait for your review. Times are UTC, typed and shown.
+Without a command, jitctl shows the windows that are open for you, what you have asked for, and
+whether requests wait for your review. Times are UTC, typed and shown.
 
 Examples:
   jitctl request --role db-oncall --for 30m --reason 'INC-1234 failover of db-07' --wait
@@ -48,6 +47,12 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    #[command(flatten)]
+    Asking(asking::Verb),
+
+    #[command(flatten)]
+    Reviewing(reviewing::Verb),
+
     /// Open a window for somebody, as far as policy lets you
     ///
     /// This is a request on their behalf together with your own review of it. Where policy wants more than one
@@ -66,12 +71,6 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-
-    #[command(flatten)]
-    Asking(asking::Verb),
-
-    #[command(flatten)]
-    Reviewing(reviewing::Verb),
 
     #[command(flatten)]
     Locking(locking::Verb),
@@ -131,8 +130,8 @@ pub(crate) enum Verb {
         /// The PAM service, such as sshd or sudo
         service: ServiceName,
         /// Answer for a time to come, in UTC, such as '2026-12-01 07:00' or 'today 18:00' [default: now]
-        #[arg(long, value_name = "TIME", value_parser = when)]
-        at: Option<String>,
+        #[arg(long, value_name = "TIME")]
+        at: Option<When>,
         /// The address that the login would come from [default: not known]
         #[arg(long, value_name = "ADDRESS")]
         from: Option<IpAddr>,
@@ -269,7 +268,7 @@ impl Cli {
             Some(Verb::Explain { user, service, at, from, target }) => Call::Explain {
                 service: service.clone(),
                 user: user.clone(),
-                at: at.clone(),
+                at: at.as_ref().map(When::to_string),
                 from: *from,
                 target: target.clone(),
             },
@@ -288,11 +287,6 @@ impl Cli {
 /// `--for` in whole seconds; never 0, which on the wire means the role's default.
 pub(crate) fn seconds(text: &str) -> Result<u64, BadDuration> {
     parse_duration(text).map(|duration| duration.as_secs())
-}
-
-/// `--at` as it was typed, if it is a time on whichever day.
-fn when(text: &str) -> Result<String, BadWord> {
-    parse_when(text, Utc::from_unix_millis(0)).map(|_| text.to_owned())
 }
 
 /// clap's text in the form of every other message of ours, and with what was typed made safe to show: a

@@ -248,4 +248,6 @@ fn os_text(why: &io::Error) -> String {
 }
 
 #[cfg(test)]
+mod people_tests;
+#[cfg(test)]
 mod tests;

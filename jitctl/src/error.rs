@@ -273,9 +273,8 @@ fn look(call: &Call) -> Option<String> {
         Call::Grant { .. } | Call::Request { .. } | Call::Extend { .. } => Some("jitctl list".to_owned()),
         Call::Revoke { id, .. } | Call::Done { id, .. } => Some(format!("jitctl show {id}")),
         Call::Withdraw { id, .. } | Call::Review { id, .. } => Some(format!("jitctl show {id}")),
-        Call::Lock { .. } | Call::Unlock { .. } => Some("jitctl status".to_owned()),
         Call::LoadPolicy | Call::TryPolicy { .. } => Some("jitctl policy show".to_owned()),
-        Call::ConfirmPolicy => Some("jitctl status".to_owned()),
+        Call::ConfirmPolicy | Call::Lock { .. } | Call::Unlock { .. } => Some("jitctl status".to_owned()),
         Call::Check { .. }
         | Call::Explain { .. }
         | Call::Roles { .. }

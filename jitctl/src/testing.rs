@@ -25,7 +25,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn answers(expected: Call, value: &impl Serialize) -> Self {
+    pub(crate) fn answers(expected: Call, value: &(impl Serialize + ?Sized)) -> Self {
         Self::says(expected, &serde_json::to_string(value).unwrap())
     }
 

@@ -25,7 +25,7 @@ mod explain;
 mod roles;
 
 pub(crate) use explain::explanation;
-pub(crate) use roles::roles;
+pub(crate) use roles::{roles, terms};
 
 /// The most characters of a reason in a table on a terminal.
 const REASON_SHOWN: usize = 40;

@@ -8,6 +8,8 @@ mod model;
 mod paint;
 mod terminal;
 
+use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use jit_proto::manager::{Entry, Status};
@@ -35,7 +37,10 @@ pub(crate) fn run(json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Resul
     // Without an answer to the first question there is nothing to watch.
     let (waiting, status) = look(jitd)?;
     let mut wakes = jitd.wakes();
-    let Ok(terminal) = Terminal::hold() else { return reviewing::follow(json, jitd, screen) };
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    let Ok(terminal) = Terminal::hold_of(stdin.as_fd(), stdout.as_fd()) else {
+        return reviewing::follow(json, jitd, screen);
+    };
     wakes.read_keys();
     let mut model = Model::new(waiting, status);
     watch(&mut model, jitd, wakes.as_mut(), &|| terminal.size(), screen)?;

@@ -2,11 +2,21 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='grant revoke list show check explain roles confirm status policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status policy help'
     ['jitctl policy']='load show check test diff edit help'
 )
 declare -gA _jitctl_options=(
     ['jitctl']='--json --help --version'
+    ['jitctl request']='--role --for --start --reason --yes --wait --json --help'
+    ['jitctl withdraw']='--reason --json --help'
+    ['jitctl extend']='--for --reason --json --help'
+    ['jitctl done']='--reason --json --help'
+    ['jitctl pending']='--follow --json --help'
+    ['jitctl approve']='--role --user --all --for --services --uses --note --yes --json --help'
+    ['jitctl deny']='--role --user --all --reason --yes --json --help'
+    ['jitctl watch']='--json --help'
+    ['jitctl lock']='--message --for --json --help'
+    ['jitctl unlock']='--reason --json --help'
     ['jitctl grant']='--role --for --reason --json --help'
     ['jitctl revoke']='--reason --json --help'
     ['jitctl list']='--all --json --help'
@@ -32,6 +42,14 @@ _jitctl_ids() {
     done
 }
 
+# The requests that wait for the caller's review.
+_jitctl_pending() {
+    jitctl pending 2>/dev/null | while read -r id rest; do
+        [[ -n $id ]] || break
+        [[ $id == r-* ]] && printf '%s\n' "$id"
+    done
+}
+
 # The PAM services that jitd is asked by.
 _jitctl_services() {
     local file
@@ -50,6 +68,7 @@ _jitctl() {
         word=${COMP_WORDS[i]}
         case $word in
             --role | --for | --reason | --in | --as | --at | --from | --target | --try) i=$((i + 1)) ;;
+            --start | --user | --services | --uses | --note | --message) i=$((i + 1)) ;;
             -*) ;;
             *)
                 if [[ " ${_jitctl_commands[$command]-} " == *" $word "* ]]; then
@@ -63,8 +82,12 @@ _jitctl() {
 
     case $prev in
         # What follows is a name, a length or a sentence that only the person knows.
-        --role | --for | --reason | --as | --at | --try) return ;;
-        --target)
+        --role | --for | --reason | --as | --at | --try | --start | --wait | --uses | --note | --message) return ;;
+        --services)
+            mapfile -t COMPREPLY < <(compgen -W "$(_jitctl_services)" -- "$cur")
+            return
+            ;;
+        --target | --user)
             mapfile -t COMPREPLY < <(compgen -u -- "$cur")
             return
             ;;
@@ -83,6 +106,9 @@ _jitctl() {
             'jitctl grant:0' | 'jitctl check:1' | 'jitctl explain:0' | 'jitctl roles:0') words=$(compgen -u) ;;
             'jitctl check:0' | 'jitctl explain:1') words=$(_jitctl_services) ;;
             'jitctl revoke:0') words=$(_jitctl_ids) ;;
+            'jitctl withdraw:0' | 'jitctl extend:0' | 'jitctl done:0') words=$(_jitctl_ids) ;;
+            'jitctl approve:'* | 'jitctl deny:'*) words=$(_jitctl_pending) ;;
+            'jitctl lock:0' | 'jitctl unlock:0') words='host user: group: service: role:' ;;
             'jitctl show:0') words=$(_jitctl_ids --all) ;;
             'jitctl policy test:0')
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")

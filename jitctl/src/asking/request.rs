@@ -1,8 +1,9 @@
 //! `jitctl request`: what is missing is asked for, the terms are shown, and then it is sent.
 
-use jit_proto::manager::{Entry, Role, RoleStage};
+use jit_core::clock::Utc;
+use jit_proto::manager::{Entry, Role};
 use jit_proto::text::Shown;
-use jit_proto::words::{Reason, RoleName};
+use jit_proto::words::Reason;
 
 use super::{Order, nothing_sent, requested, wait};
 use crate::error::{Error, Failure};
@@ -10,8 +11,9 @@ use crate::jitd::{self, Call, Jitd};
 use crate::prompts;
 use crate::run::{Outcome, give};
 use crate::screen::Screen;
-use crate::table::{Properties, Table};
-use crate::times::{When, length, time};
+use crate::table::Table;
+use crate::times::{When, length};
+use crate::views;
 
 pub(super) fn run(
     order: &Order,
@@ -37,13 +39,16 @@ fn as_given(order: &Order) -> Result<Call, Error> {
              hint: type: jitctl request --role ROLE --for DURATION --reason TEXT"
         )));
     };
-    call(order, role.clone(), order.seconds, reason.clone())
+    let (role, reason, start) = (role.clone(), reason.clone(), order.start()?);
+    Ok(Call::Request { role, seconds: order.seconds.unwrap_or(0), start, reason })
 }
 
-fn call(order: &Order, role: RoleName, seconds: Option<u64>, reason: Reason) -> Result<Call, Error> {
-    let start = order.start.as_ref().map(When::utc);
-    let start = start.transpose().map_err(|why| Error::Usage(why.to_string()))?;
-    Ok(Call::Request { role, seconds: seconds.unwrap_or(0), start, reason })
+impl Order {
+    /// When the window is to start, as of now.
+    fn start(&self) -> Result<Option<Utc>, Error> {
+        let start = self.start.as_ref().map(When::utc);
+        start.transpose().map_err(|why| Error::Usage(why.to_string()))
+    }
 }
 
 /// The order completed on the terminal; none if the person leaves.
@@ -62,8 +67,9 @@ fn ask_person(order: &Order, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result
     };
     let given = order.reason.clone();
     let Some(reason) = given.or_else(|| choose_reason(role, screen)) else { return Ok(None) };
-    let call = call(order, name, seconds, reason)?;
-    screen.say(&terms(role, &call));
+    let start = order.start()?;
+    screen.say(views::terms(role, seconds.unwrap_or(0), start, &reason).trim_end());
+    let call = Call::Request { role: name, seconds: seconds.unwrap_or(0), start, reason };
     if order.yes || prompts::yes(screen, "Send?", true) { Ok(Some(call)) } else { Ok(None) }
 }
 
@@ -124,45 +130,4 @@ fn choose_length(role: &Role, screen: &mut Screen<'_>) -> Option<Option<u64>> {
 fn choose_reason(role: &Role, screen: &mut Screen<'_>) -> Option<Reason> {
     let hint = role.reason.as_ref().map_or_else(String::new, |hint| format!(" ({})", Shown(hint)));
     prompts::until(screen, &format!("Reason{hint}: "), |line| line.parse().map_err(|why| format!("{why}")))
-}
-
-/// What is about to be asked for.
-fn terms(role: &Role, call: &Call) -> String {
-    let Call::Request { seconds, start, reason, .. } = call else { return String::new() };
-    let title = match &role.summary {
-        Some(summary) => format!("{} - {summary}", role.role),
-        None => role.role.clone(),
-    };
-    let mut view = Properties::new(&title);
-    view.add("Services", &role.services.join(", "));
-    let seconds = if *seconds == 0 { role.default_duration } else { *seconds };
-    view.add("For", &length(seconds).to_string());
-    let starts = match start {
-        Some(start) => time(&start.to_seconds()),
-        None if role.emergency => "at once".to_owned(),
-        None => "once approved".to_owned(),
-    };
-    view.add("Starts", &starts);
-    let uses = role.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
-    view.add("Uses", &uses);
-    if role.emergency {
-        view.add("Emergency", "it opens before anybody has approved it, and owes the approval");
-    }
-    for approval in role.stages.iter().map(stage) {
-        view.add("Approval", &approval);
-    }
-    view.add("Reason", reason.as_str());
-    view.text().trim_end().to_owned()
-}
-
-/// `security: 2 of tom, @secops within 8h, then @bosses`.
-fn stage(stage: &RoleStage) -> String {
-    let mut text = format!("{}: {} of {}", stage.name, stage.approvals, stage.approvers);
-    if let Some(expires) = stage.expires {
-        text += &format!(" within {}", length(expires));
-    }
-    if let Some(next) = &stage.then {
-        text += &format!(", then {next}");
-    }
-    text
 }

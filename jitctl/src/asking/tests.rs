@@ -82,7 +82,7 @@ fn on_a_terminal_what_is_missing_is_asked_for_and_the_terms_are_shown_before_any
     // What the person types is echoed by the terminal, not by jitctl.
     let err = "   ROLE       SERVICES   FOR              SUMMARY
 1  backup     sshd,sudo  30m, at most 4h
-2  db-oncall  sshd,sudo  30m, at most 4h   On-call shell on the databases
+2  db-oncall  sshd,sudo  30m, at most 4h  On-call shell on the databases
 Role:   type a number from 1 to 2, or a role's name
 Role: For how long, at most 4h [30m]:   at most 4h
 For how long, at most 4h [30m]: Reason (a ticket, like INC-1234):   reason is empty
@@ -90,8 +90,7 @@ Reason (a ticket, like INC-1234): db-oncall - On-call shell on the databases
   Services: sshd, sudo
        For: 1h
     Starts: once approved
-      Uses: unlimited
-  Approval: team lead: 1 of @dba-leads within 8h, then @bosses
+  Approval: team lead: 1 of @dba-leads within 8h, then @bosses (online)
     Reason: INC-1
 Send? [Y/n]   type y or n
 Send? [Y/n] ";

@@ -216,13 +216,13 @@ impl Counter {
 }
 
 /// A bus of the test's own; it ends with the test.
-struct PrivateBus {
+pub(super) struct PrivateBus {
     folder: TempDir,
     daemon: Child,
 }
 
 impl PrivateBus {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self::with_rule("")
     }
 
@@ -254,11 +254,11 @@ impl PrivateBus {
     }
 
     /// The road that jitctl takes, with the test's own uid in root's place.
-    fn road(&self) -> Bus {
+    pub(super) fn road(&self) -> Bus {
         Bus { socket: self.folder.path().join("socket"), owner: my_uid(), longest: Duration::from_secs(10) }
     }
 
-    fn builder(&self) -> Builder<'static> {
+    pub(super) fn builder(&self) -> Builder<'static> {
         Builder::address(format!("unix:path={}", self.road().socket.display()).as_str())
     }
 

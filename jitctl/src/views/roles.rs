@@ -1,10 +1,12 @@
 //! What one may ask for.
 
+use jit_core::clock::Utc;
 use jit_proto::manager::{Role, RoleStage};
+use jit_proto::words::Reason;
 
 use super::View;
 use crate::table::Properties;
-use crate::times::length;
+use crate::times::{length, time};
 
 pub(crate) fn roles(roles: &[Role]) -> View {
     if roles.is_empty() {
@@ -15,6 +17,34 @@ pub(crate) fn roles(roles: &[Role]) -> View {
 }
 
 fn role(role: &Role) -> String {
+    let mut view = opens(role);
+    let (default, most) = (length(role.default_duration), length(role.max_duration));
+    view.add("For", &format!("{default}, at most {most}"));
+    conditions(role, &mut view);
+    if let Some(reason) = &role.reason {
+        view.add("Reason", reason);
+    }
+    view.text()
+}
+
+/// What a request for a role comes to, before it is sent. 0 seconds is the role's default.
+pub(crate) fn terms(role: &Role, seconds: u64, start: Option<Utc>, reason: &Reason) -> String {
+    let mut view = opens(role);
+    let seconds = if seconds == 0 { role.default_duration } else { seconds };
+    view.add("For", &length(seconds).to_string());
+    let starts = match start {
+        Some(start) => time(&start.to_seconds()),
+        None if role.emergency => "at once".to_owned(),
+        None => "once approved".to_owned(),
+    };
+    view.add("Starts", &starts);
+    conditions(role, &mut view);
+    view.add("Reason", reason.as_str());
+    view.text()
+}
+
+/// What it is for and what it opens.
+fn opens(role: &Role) -> Properties {
     let title = match &role.summary {
         Some(summary) => format!("{} - {summary}", role.role),
         None => role.role.clone(),
@@ -24,8 +54,11 @@ fn role(role: &Role) -> String {
     if !role.targets.is_empty() {
         view.add("Becomes", &role.targets.join(", "));
     }
-    let (default, most) = (length(role.default_duration), length(role.max_duration));
-    view.add("For", &format!("{default}, at most {most}"));
+    view
+}
+
+/// Under what conditions.
+fn conditions(role: &Role, view: &mut Properties) {
     match role.uses {
         None => {}
         Some(1) => view.add("Uses", "1 login"),
@@ -43,10 +76,6 @@ fn role(role: &Role) -> String {
     for approval in role.stages.iter().map(stage) {
         view.add("Approval", &approval);
     }
-    if let Some(reason) = &role.reason {
-        view.add("Reason", reason);
-    }
-    view.text()
 }
 
 /// `security: 2 of tom, @secops within 8h, then @bosses (online, code)`.

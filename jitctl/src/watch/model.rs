@@ -123,7 +123,6 @@ impl Model {
             Key::Char('q' | 'd') | Key::Escape | Key::Enter | Key::Backspace => {}
             Key::Char('a') => self.review(Some(&entry.request), Decision::Approve),
             Key::Char('n') => self.review(Some(&entry.request), Decision::Deny),
-            // Never further than the last line: the picture sees to that.
             Key::Char('j') | Key::Down => self.mode = Mode::Detail(entry, top.saturating_add(1)),
             Key::Char('k') | Key::Up => self.mode = Mode::Detail(entry, top.saturating_sub(1)),
             Key::Char(_) => self.mode = Mode::Detail(entry, top),
@@ -188,8 +187,13 @@ impl Model {
     }
 
     /// The screen, `age` seconds after jitd was asked: exactly as many lines as it has, none wider.
-    pub(crate) fn picture(&self, size: Size, age: u64) -> Vec<Line> {
+    pub(crate) fn picture(&mut self, size: Size, age: u64) -> Vec<Line> {
         let mut lines = vec![bold(&self.title())];
+        if let Mode::Detail(entry, top) = &mut self.mode {
+            // Nobody scrolls past the end, and then has to come back from there.
+            let length = wrapped(&views::entry(entry).data, size.width).len();
+            *top = (*top).min(length.saturating_sub(room(size)));
+        }
         let (body, keys) = match &self.mode {
             Mode::List => (
                 self.list(size, age),
@@ -197,8 +201,7 @@ impl Model {
             ),
             Mode::Detail(entry, top) => {
                 let text = wrapped(&views::entry(entry).data, size.width);
-                let top = (*top).min(text.len().saturating_sub(room(size)));
-                (text.into_iter().skip(top).collect(), "j k scroll  a approve  n deny  q back".to_owned())
+                (text.into_iter().skip(*top).collect(), "j k scroll  a approve  n deny  q back".to_owned())
             }
             Mode::Reason(entry, text) => {
                 (asked(entry, size), tail("Deny because (Enter to go on, Esc to leave): ", text, size.width))
