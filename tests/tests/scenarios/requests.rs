@@ -221,6 +221,7 @@ pub(crate) fn an_emergency(site: &Site) {
     assert_eq!(pending(site, "ede"), [""; 0]);
 
     // Reviewed: it opens again; and a denial ends what is open.
+    site.logged_in("erna", &format!("jitctl done {id}")).done();
     let second = ask(site, "erna", "");
     site.logged_in("ede", &format!("jitctl deny --yes {} --reason 'no emergency'", second.request)).done();
     assert_eq!(site.entry(&second.request).ended.as_deref(), Some("revoked"));
