@@ -43,12 +43,8 @@ fn main() -> ExitCode {
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
         screen = screen.asking(&mut stdin);
     }
-    let code = run::run(std::env::args_os(), &Bus::system(), my_uid(), &mut screen);
+    // Whose windows are shown. Nothing else depends on it: jitd learns the caller's uid from the bus.
+    let me = nix::unistd::getuid().as_raw();
+    let code = run::run(std::env::args_os(), &Bus::system(), Some(me), &mut screen);
     ExitCode::from(code)
-}
-
-/// Whose windows a bare `jitctl` shows. Only what is shown depends on it: jitd learns the caller's uid from the
-/// bus.
-fn my_uid() -> Option<u32> {
-    Some(nix::unistd::getuid().as_raw())
 }
