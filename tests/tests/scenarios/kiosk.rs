@@ -142,9 +142,9 @@ pub(crate) fn what_runs(site: &Site) {
     assert_eq!(facts.stdout.matches("file ").count(), 2, "the folder and jitctl: {facts}");
     facts.says("file jitctl\n").says("inactive").does_not_say("paula");
 
-    // Closing the door ends what is behind it.
-    let close = "systemctl stop 'jit-kiosk-sshd@*' && ! pgrep -u paula";
-    site.shell(close).done();
+    // The connection's end is the end of all that it started. Others are visiting, too.
+    let end = format!("{menu}; systemctl stop \"$(ps -o unit= -p $menu)\" && ! pgrep -u paula");
+    site.shell(&end).done();
 }
 
 pub(crate) fn on_a_console(site: &Site) {
