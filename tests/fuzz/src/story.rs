@@ -9,7 +9,7 @@ use jit_core::decide::{Known, Question, decide};
 use jit_core::digest::Digest;
 use jit_core::event::{Decision, Method};
 use jit_core::explain::explain;
-use jit_core::lock::{LockOrder, Scope, lock, unlock};
+use jit_core::lock::{LockOrder, Scope, end_of_members, lock, unlock};
 use jit_core::opening::Narrow;
 use jit_core::order::Refusal;
 use jit_core::person::{Caller, Login as Behind};
@@ -230,19 +230,21 @@ fn extend(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<Reque
 /// A lock never allows, and whom it shuts out is out.
 fn set_lock(choices: &mut Choices<'_>, world: &mut World) {
     let scope = scope(choices);
-    let members = match &scope {
-        Scope::Group(group) => {
-            let people = (0..USERS.len()).map(account).filter(|one| one.groups.contains(group));
-            people.map(|one| one.name).collect()
-        }
-        _ => BTreeSet::new(),
-    };
     let duration = choices.one(&LONG).map(Duration::from_secs);
     let message = if choices.once_in(2) { Some(choices.one(&REASONS).parse().unwrap()) } else { None };
     let by = if choices.once_in(4) { person(choices) } else { account(ROOT) };
     let before = allowed(world);
-    let events = lock(world.here(), &as_self(&by), LockOrder { scope, message, duration, members });
+    let events = lock(world.here(), &as_self(&by), LockOrder { scope: scope.clone(), message, duration });
+    let set = events.is_ok();
     drop(world.happen(events));
+    if let Scope::Group(group) = &scope
+        && set
+    {
+        let people = (0..USERS.len()).map(account).filter(|one| one.groups.contains(group));
+        let members = people.map(|one| one.name).collect();
+        let ended = end_of_members(world.here(), group, &members);
+        drop(world.happen(Ok(ended)));
+    }
     only_added(&allowed(world), &before);
     world.log_in(&near_question(choices, world));
 }
