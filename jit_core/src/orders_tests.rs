@@ -19,7 +19,7 @@ use crate::order::{MAX_AHEAD, MAX_PENDING_EACH, Refusal};
 use crate::person::{Caller, Login};
 use crate::policy::Subject;
 use crate::request::{ExtendOrder, RequestOrder, extend, file};
-use crate::review::{Given, NoReview, Reviewer, concerned, review, waits_for};
+use crate::review::{Given, NoReview, Reviewer, concerned, discounts, review, waits_for};
 use crate::state::State;
 use crate::taking_back::{Target, done, revoke, withdraw};
 use crate::testing::{World, as_self, maria, policy, root, root_by, subject};
@@ -572,6 +572,13 @@ fn whoever_is_no_longer_asked_at_the_opening_does_not_count() {
     // tim's would have been the last approval.
     let late = no_review(world.review(&person("tim"), id, Decision::Approve));
     assert!(matches!(late, NoReview::NotApprover { ref stage, .. } if stage == "lead"), "{late}");
+    // Until that is written down, the request seems to wait for the stage behind.
+    let waits_for_root =
+        |world: &World| waits_for(world.here(), &world.state.pending()[&id], &as_self(root()));
+    assert!(!waits_for_root(&world));
+    let gone = discounts(world.here(), id, &world.standing(id)).unwrap();
+    world.apply(gone);
+    assert!(waits_for_root(&world));
     world.review(&root(), id, Decision::Approve).unwrap();
     assert!(!world.state.pending()[&id].reviews.iter().any(|review| review.by.name == lead.name));
     assert_eq!(world.review(&person("tim"), id, Decision::Approve), Ok(true), "sam's still counts");

@@ -350,15 +350,14 @@ pub fn review(
         .as_ref()
         .filter(|now| Person::of(now) == request.beneficiary && role.eligible.contains(now));
     // Whose reviews count is read again now, and so it is at the opening.
-    let mut events = Vec::new();
-    let mut counted = Vec::new();
-    for review in reviews {
-        if still_asked(here, role, review, known(&review.by.name)?.as_ref()) {
-            counted.push(review.clone());
-        } else {
-            events.push(Event::Discounted { request: id, by: review.by.clone() });
-        }
-    }
+    let mut events = discounts(here, id, standing)?;
+    let counted: Vec<Review> = reviews
+        .iter()
+        .filter(|review| {
+            !events.iter().any(|event| matches!(event, Event::Discounted { by, .. } if *by == review.by))
+        })
+        .cloned()
+        .collect();
     let beneficiary = match beneficiary {
         Some(beneficiary) => beneficiary,
         // Who is no longer eligible may still be denied, and an emergency of theirs reviewed.
@@ -374,6 +373,22 @@ pub fn review(
         Stop::NoReview(why) => Refusal::NoReview { id, why },
         Stop::Refused(refusal) => refusal,
     })?);
+    Ok(events)
+}
+
+/// The reviews that no longer count, since those who gave them are no longer asked. This happens also when the review
+/// that brought it to light is refused: else the request would go on waiting for the stage behind.
+pub fn discounts(here: Here<'_>, id: RequestId, standing: &Standing) -> Result<Vec<Event>, Refusal> {
+    let unknown = || Refusal::NotFound(id.to_string());
+    let Pending { request, reviews } = here.state.reviewable(id).ok_or_else(unknown)?;
+    let role = here.role(&request.role)?;
+    let mut events = Vec::new();
+    for review in reviews {
+        let now = standing.get(&review.by.name).ok_or(Refusal::Raced(id))?;
+        if !still_asked(here, role, review, now.as_ref()) {
+            events.push(Event::Discounted { request: id, by: review.by.clone() });
+        }
+    }
     Ok(events)
 }
 

@@ -236,7 +236,10 @@ fn review(
     }
     let mut all = Vec::new();
     for (id, entry) in picked {
-        let done = one(id, entry, given, jitd)?;
+        let done = match entry {
+            Some(entry) => one(id, entry, given, jitd)?,
+            None => unlisted(id, given, jitd, screen)?,
+        };
         if !json {
             match (&done.entry, &done.why) {
                 (Some(entry), None) => screen.data(&format!("{}\n", given.verdict(entry)))?,
@@ -255,12 +258,7 @@ fn review(
 }
 
 /// Reviews one of them. A jitd that does not answer ends the command: the next would fare no better.
-fn one(id: String, entry: Option<&Entry>, given: &Given, jitd: &dyn Jitd) -> Result<Done, Failure> {
-    let refused = |id: String, why: String| Done { id, taken: false, why: Some(why), entry: None };
-    let Some(entry) = entry else {
-        let why = why_not(&id, jitd)?;
-        return Ok(refused(id, why));
-    };
+fn one(id: String, entry: &Entry, given: &Given, jitd: &dyn Jitd) -> Result<Done, Failure> {
     let call = given.call(entry)?;
     match jitd::ask::<Entry>(jitd, &call) {
         Ok(entry) => Ok(Done { id, taken: true, why: None, entry: Some(entry) }),
@@ -269,17 +267,26 @@ fn one(id: String, entry: Option<&Entry>, given: &Given, jitd: &dyn Jitd) -> Res
     }
 }
 
-/// Why something does not wait for the caller.
-fn why_not(id: &str, jitd: &dyn Jitd) -> Result<String, Failure> {
-    let known: Id = id.parse().map_err(|_| Error::Garbled(format!("{} is no id", Shown(id))))?;
-    match jitd::ask::<Entry>(jitd, &Call::Show { id: known }) {
+/// What does not wait for the caller. Where a review can still be given, jitd says why it does not count.
+fn unlisted(id: String, given: &Given, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Done, Failure> {
+    let known: Id = id.parse().map_err(|_| Error::Garbled(format!("{} is no id", Shown(&id))))?;
+    let why = match jitd::ask::<Entry>(jitd, &Call::Show { id: known }) {
+        Ok(entry) if entry.state == "pending" || entry.review_owed => {
+            screen.say(views::request(&entry).trim_end());
+            return one(id, &entry, given, jitd);
+        }
         Ok(entry) => {
             let stands = views::standing(&entry);
-            Ok(format!("it does not wait for your review. {stands}\nhint: see it with: jitctl show {id}"))
+            format!("it does not wait for your review. {stands}\nhint: see it with: jitctl show {id}")
         }
-        Err(failure) if failure.is_silence() => Err(failure),
-        Err(failure) => Ok(format!("{}\nhint: see what waits for you with: jitctl pending", failure.error)),
-    }
+        Err(failure) if failure.is_silence() => return Err(failure),
+        Err(failure) => format!("{}\nhint: see what waits for you with: jitctl pending", failure.error),
+    };
+    Ok(refused(id, why))
+}
+
+fn refused(id: String, why: String) -> Done {
+    Done { id, taken: false, why: Some(why), entry: None }
 }
 
 fn request_of(id: Id) -> RequestId {

@@ -22,6 +22,8 @@ mod daemon;
 mod disk;
 #[path = "scenarios/elevation.rs"]
 mod elevation;
+#[path = "scenarios/following.rs"]
+mod following;
 #[path = "scenarios/kiosk.rs"]
 mod kiosk;
 #[path = "scenarios/logins.rs"]
@@ -108,6 +110,7 @@ const SCENARIOS: &[Scenario] = &[
     shared("without_privileges_jitctl_shows_ones_own_and_changes_nothing", people::without_privileges),
     shared("becoming_root_by_sudo_makes_nobody_a_reviewer_of_anything", people::becoming_root_makes_no_reviewer),
     shared("where_two_must_agree_root_alone_opens_nothing", people::two_must_agree),
+    shared("an_auditor_sees_everything_and_decides_nothing", people::an_auditor),
     shared("an_order_against_policy_changes_nothing_and_says_why", people::wrong_orders),
 
     // asking and reviewing
@@ -127,6 +130,10 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_lock_ends_windows_refuses_with_its_message_and_is_lifted_by_order_or_time", requests::locking),
     shared("a_reason_with_controls_is_refused_on_every_road", requests::what_people_type),
     own("killed_between_any_two_steps_jitd_keeps_requests_and_reviews_whole", requests::kills_between_any_two_steps),
+
+    shared("waiting_for_a_request_ends_with_what_becomes_of_it", following::waiting_for_it),
+    shared("pending_follow_prints_each_new_request_once", following::following_what_waits),
+    shared("a_reviewer_who_watches_sees_a_request_come_approves_it_and_sees_it_go", following::watching),
 
     shared("what_explain_says_is_what_a_refused_login_prints", why::explained_as_it_is_refused),
     shared("people_see_the_roles_that_they_may_ask_for", why::what_one_may_ask_for),

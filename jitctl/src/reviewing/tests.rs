@@ -219,6 +219,18 @@ fn each_of_several_has_a_verdict_of_its_own_and_one_failure_stops_no_other() {
 }
 
 #[test]
+fn why_a_review_does_not_count_is_said_by_jitd() {
+    let twice =
+        "this review of r-7hq2m9xk does not count: otto has reviewed it already, and one person counts once";
+    let script = Script::answers(Call::Pending, &[] as &[Entry; 0])
+        .then(Script::answers(Call::Show { id: "r-7hq2m9xk".parse().unwrap() }, &waiting()))
+        .then(Script::fails(approval(&waiting()), Error::NotPermitted(twice.into())));
+    let ran = jitctl(&["approve", "r-7hq2m9xk"], &script);
+    let err = format!("{TOMS}jitctl: r-7hq2m9xk: not permitted: {twice}\n");
+    assert_eq!(ran, Ran::new(1, "", &err));
+}
+
+#[test]
 fn what_is_not_there_is_explained() {
     let script = Script::answers(Call::Pending, &both()).then(Script::fails(
         Call::Show { id: "r-00000001".parse().unwrap() },

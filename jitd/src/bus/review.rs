@@ -128,6 +128,13 @@ impl Review {
             match desk.order(peer.actor(), judge) {
                 Ok(ticket) => return ticket.durable().await.map_err(Error::unconfirmed),
                 Err(NotDone::Refused(Refusal::Raced(_))) => {}
+                Err(NotDone::Refused(refusal @ Refusal::NoReview { .. })) => {
+                    let gone = |here: Here<'_>| review::discounts(here, order.id, &standing);
+                    if desk.look(gone)?.is_ok_and(|gone| !gone.is_empty()) {
+                        desk.order(peer.actor(), gone)?.durable().await.map_err(Error::unconfirmed)?;
+                    }
+                    return Err(NotDone::Refused(refusal).into());
+                }
                 Err(err) => return Err(err.into()),
             }
         }

@@ -179,11 +179,11 @@ fn call(method: &str, user: &str, rest: &str) -> String {
 
 pub(crate) fn by_whoever_is_not_a_module(site: &Site) {
     person(site, "ines", "sshd");
-    person(site, "otto", "sshd");
+    person(site, "oskar", "sshd");
     let options = call("Options '(aysssuss)'", "ines", "");
     let file = call("File '(aysssuss)sts'", "ines", "ines 60 'INC-1 disk full'");
     for attempt in [&options, &file, &call("Progress '(aysssuss)s'", "ines", "r-4k7m2qx9")] {
-        site.machine.as_user("otto", attempt).says("enied").is_shut();
+        site.machine.as_user("oskar", attempt).says("enied").is_shut();
     }
     assert!(waiting(site, "ines").is_empty());
 
@@ -194,8 +194,8 @@ pub(crate) fn by_whoever_is_not_a_module(site: &Site) {
     let progress =
         |user: &str, id: &str| site.shell(&call("Progress '(aysssuss)s'", user, id)).done().replace(id, "ID");
     assert!(progress("ines", id).contains("\"waiting\""));
-    assert!(progress("otto", id).contains("\"over\""));
-    assert_eq!(progress("otto", id), progress("otto", "r-00000000"));
+    assert!(progress("oskar", id).contains("\"over\""));
+    assert_eq!(progress("oskar", id), progress("oskar", "r-00000000"));
     for words in
         ["sshd 'a b'", "sshd $'a\\nb'", "../../x ines", "sshd $(head -c 5000 /dev/zero | tr '\\0' a)"]
     {

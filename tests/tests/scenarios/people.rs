@@ -2,6 +2,7 @@
 
 use jit_tests::machine::Output;
 
+use crate::requests::{REASON, ask, role, stage};
 use crate::site::{Entrance, Role, Site};
 
 pub(crate) fn without_privileges(site: &Site) {
@@ -77,7 +78,7 @@ pub(crate) fn becoming_root_makes_no_reviewer(site: &Site) {
     for name in ["wanda", "willi"] {
         let check = site.check("login", name);
         assert_eq!(check.reason, "no-window", "{name} opened a window as root");
-        site.login(name).is_refused(name, name);
+        site.login(name).says(&format!("{name} waits for role {name}")).is_shut();
     }
     // Root whom nobody logged in to become has a say.
     site.open("willi", "willi", "30m");
@@ -91,9 +92,41 @@ pub(crate) fn two_must_agree(site: &Site) {
     assert!(entry.waiting_for.contains("1 more of"), "{}", entry.waiting_for);
     let again = site.machine.run(&["jitctl", "grant", "zoe", "--role", "zoe", "--reason", "INC-1 once more"]);
     again.exits(1).says("no window is open yet");
-    site.ssh("zoe").is_refused("zoe", "zoe");
+    site.ssh("zoe").says("1 more of ana, root, not zoe. Ask ana, root to run: jitctl approve r-").is_shut();
     site.machine.run(&["jitctl", "revoke", &entry.request]).done();
     assert_eq!(site.entry(&entry.request).ended.as_deref(), Some("withdrawn"));
+}
+
+pub(crate) fn an_auditor(site: &Site) {
+    site.people_with_a_way_in(&["aude", "axel", "anja"]);
+    site.policy("60-auditors", "[auditors]\nusers = [\"aude\"]\n");
+    role(site, "axel", "", &stage("lead", &["anja"], ""));
+    let id = ask(site, "axel", "").request;
+    let (aude, anja) = (|what: &str| site.logged_in("aude", what), |what: &str| site.logged_in("anja", what));
+    aude("jitctl list").says(&id).done();
+    aude(&format!("jitctl show {id}")).says(REASON).done();
+    aude("jitctl roles axel").says("axel").done();
+    aude("jitctl explain axel sudo").exits(1).says(&id);
+    aude("jitctl policy show").says("[auditors]").done();
+    // Asked is anja, who may see this one, and not everybody's.
+    anja(&format!("jitctl show {id}")).done();
+    anja("jitctl list").does_not_say(&id).done();
+    anja("jitctl roles axel").exits(4);
+
+    aude("jitctl pending").does_not_say(&id).done();
+    aude(&format!("jitctl approve {id}")).exits(1).says("stage 'lead' asks anja");
+    aude(&format!("jitctl deny {id} --reason 'no'")).exits(1).says("stage 'lead' asks anja");
+    for order in [
+        &format!("revoke {id}"),
+        "lock host",
+        "policy load",
+        "grant axel --role axel --reason 'INC-1 for axel'",
+    ] {
+        let refused = aude(&format!("jitctl {order}"));
+        refused.exits(4);
+    }
+    assert_eq!(site.entry(&id).state, "pending");
+    assert_eq!(site.entry(&id).reviews.len(), 0);
 }
 
 pub(crate) fn wrong_orders(site: &Site) {

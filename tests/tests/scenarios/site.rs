@@ -1,7 +1,7 @@
 //! A machine as an administrator has set it up: the module in the PAM files as the package's documentation shows,
 //! people, roles and windows; and the ways in that people take.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jit_proto::manager::{Check, Entry, Revoked, Status};
@@ -87,7 +87,8 @@ impl Site {
 
     /// Makes an account with a home, the password NAME-pw, and root's key as one that opens it.
     pub(crate) fn person(&self, name: &str) {
-        let _alone = self.accounts.lock().unwrap();
+        // One scenario that failed here is no reason for the others to.
+        let _alone = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         self.shell(&format!(
             "useradd --create-home --shell /bin/bash {name} && echo {name}:{name}-pw | chpasswd &&
              install -d -m 700 -o {name} -g {name} ~{name}/.ssh &&
