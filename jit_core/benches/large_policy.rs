@@ -12,8 +12,10 @@ use jit_core::clock::{BootId, Moment};
 use jit_core::decide::{Known, Question, Why, decide};
 use jit_core::event::{Login, Record};
 use jit_core::explain::{explain, refusal};
-use jit_core::policy::{Host, Policy, SourceFile, Subject};
-use jit_core::request::{self, Caller, GrantOrder};
+use jit_core::order::Here;
+use jit_core::person::{Caller, Login as Behind};
+use jit_core::policy::{Host, Policy, SourceFile, Subject, Ways};
+use jit_core::request::{RequestOrder, grant};
 use jit_core::state::State;
 use jit_proto::gate::Stage;
 use jit_proto::words::{RequestId, Uid};
@@ -145,20 +147,22 @@ struct World {
 impl World {
     fn new(files: &[SourceFile]) -> Self {
         let policy = Policy::parse(files).unwrap().policy;
-        let host = Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new() };
+        let host = Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() };
         let now =
             Moment { wall: "2026-11-23T20:00:00Z".parse().unwrap(), boot: 1_000, boot_id: BootId::default() };
         let mut state = State::default();
         let root = subject("root", 0);
-        let order = GrantOrder {
+        let order = RequestOrder {
             beneficiary: subject("maria", 1001),
             role: "shell".parse().unwrap(),
             duration: None,
+            start: None,
             reason: "INC-1 measuring".parse().unwrap(),
             id: RequestId::from_bits(1),
         };
-        let caller = Caller { account: root.clone(), login: request::Login::Known(root) };
-        for event in request::grant(&policy, &state, &host, &caller, order, &now).unwrap() {
+        let caller = Caller { account: root.clone(), login: Behind::Known(root) };
+        let here = Here { policy: &policy, state: &state, host: &host, now: &now };
+        for event in grant(here, &caller, order).unwrap() {
             state.apply(&Record { seq: state.next_seq(), at: now.clone(), actor: None, event });
         }
         Self { policy, state, host, now }

@@ -182,6 +182,17 @@ pub struct Window {
 }
 
 impl Window {
+    /// The window of so long that began when the wall clock said `start`, as it is charged from now on: what was over
+    /// before this boot is taken off, so that no later step of the wall clock gives it back. Whole seconds.
+    #[must_use]
+    pub fn begun_at(start: Utc, duration: Duration, now: &Moment) -> Self {
+        let ago = now.wall.since(start);
+        if ago <= Duration::from_millis(now.boot) {
+            return Self { start: now.back_at(start), duration };
+        }
+        Self { start: now.clone(), duration: Duration::from_secs(duration.saturating_sub(ago).as_secs()) }
+    }
+
     /// What is left at `now`; zero from the very end on, and after a reboot.
     #[must_use]
     pub fn remaining(&self, now: &Moment) -> Duration {

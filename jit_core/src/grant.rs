@@ -108,7 +108,7 @@ impl Scheduled {
     /// The window, if it has begun by now without anybody's doing.
     fn begun(&self, state: &State, now: &Moment) -> Option<Window> {
         match &self.begins {
-            Begins::At(start) => (*start <= now.wall).then(|| self.window(now.back_at(*start))),
+            Begins::At(start) => (*start <= now.wall).then(|| Window::begun_at(*start, self.duration, now)),
             Begins::AtFirstUse { .. } => None,
             Begins::After(base) => {
                 let base = state.grant(*base)?.window()?;

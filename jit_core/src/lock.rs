@@ -124,6 +124,12 @@ impl Lock {
         format!("locked ({}) by {} {until}{message}", self.scope, self.by)
     }
 
+    /// Whether somebody has to know of it: what keeps them out, and what keeps everybody from a service or a role.
+    #[must_use]
+    pub fn concerns(&self, subject: &Subject, people: &People) -> bool {
+        matches!(self.scope, Scope::Service(_) | Scope::Role(_)) || self.shuts_out(subject, people)
+    }
+
     fn shuts_out(&self, subject: &Subject, people: &People) -> bool {
         match &self.scope {
             Scope::User(name) => people.same(name, &subject.name),
@@ -150,6 +156,12 @@ impl<'a> Locks<'a> {
     #[must_use]
     pub fn on_subject(self, subject: &Subject, people: &People) -> Option<&'a Lock> {
         self.holding().find(|lock| lock.shuts_out(subject, people))
+    }
+
+    /// The lock on a subject as that person, or as one of a group; not that on the whole host.
+    #[must_use]
+    pub fn on_person(self, subject: &Subject, people: &People) -> Option<&'a Lock> {
+        self.holding().find(|lock| lock.scope != Scope::Host && lock.shuts_out(subject, people))
     }
 
     /// The lock on a service.
@@ -180,8 +192,6 @@ pub struct LockOrder {
     pub message: Option<Reason>,
     /// How long; until it is lifted if absent.
     pub duration: Option<Duration>,
-    /// Of the people who hold a grant, those in the group that is locked, as the name service says.
-    pub members: BTreeSet<UserName>,
 }
 
 /// Locks, and ends every grant that the lock shuts altogether.
@@ -190,16 +200,27 @@ pub fn lock(here: Here<'_>, caller: &Caller, order: LockOrder) -> Result<Vec<Eve
     let people = here.policy.people();
     let shut = |grant: &Grant| match &order.scope {
         Scope::User(name) => people.same(name, &grant.user),
-        Scope::Group(_) => order.members.contains(&grant.user),
         Scope::Role(role) => grant.role == *role,
         Scope::Host => true,
-        Scope::Service(_) => false,
+        // Who is in a group takes time to look up: see `end_of_members`.
+        Scope::Group(_) | Scope::Service(_) => false,
     };
     let shut: BTreeSet<_> = here.state.grants().filter(|grant| shut(grant)).map(|grant| grant.id).collect();
-    let LockOrder { scope, message, duration, .. } = order;
+    let LockOrder { scope, message, duration } = order;
     let lock = Lock { scope, message, by: caller.person(), at: here.now.clone(), duration };
     let ended = taking_back::end_all(here.state, shut, EndWhy::Locked, None);
     Ok([Event::Locked { lock }].into_iter().chain(ended).collect())
+}
+
+/// Ends the grants of these people, who are in a group that has just been locked. They are refused since the lock was
+/// set; this takes their grants for good.
+#[must_use]
+pub fn end_of_members(here: Here<'_>, group: &GroupName, members: &BTreeSet<UserName>) -> Vec<Event> {
+    if !here.state.locks().contains_key(&Scope::Group(group.clone())) {
+        return Vec::new();
+    }
+    let shut = here.state.grants().filter(|grant| members.contains(&grant.user)).map(|grant| grant.id);
+    taking_back::end_all(here.state, shut.collect(), EndWhy::Locked, None)
 }
 
 /// Lifts a lock. What it has ended stays ended.

@@ -146,7 +146,9 @@ fn time(here: Here<'_>, role: &Role, request: &Request, duration: Duration) -> T
     match (base, request.start, role.starts) {
         (Some(base), _, _) => scheduled(Begins::After(base)),
         // A late approval gets what remains.
-        (None, Some(start), _) if start <= now.wall => open(now.back_at(start)),
+        (None, Some(start), _) if start <= now.wall => {
+            Time::Open { window: Window::begun_at(start, duration, now) }
+        }
         (None, Some(start), _) => scheduled(Begins::At(start)),
         (None, None, Starts::AtFirstUse { lapse }) => scheduled(Begins::AtFirstUse { lapse }),
         (None, None, Starts::AtApproval) => open(now.clone()),

@@ -43,11 +43,19 @@ impl<'a> Here<'a> {
 
     /// Whether the caller may give admin's orders: the account, as root can do anything here anyway. It does not
     /// make a reviewer of them.
+    ///
+    /// A lock on the person takes this from them too, or they would lift it. Root that nobody else became is left out,
+    /// and so is a lock on the whole host: somebody must be able to.
     pub fn admin(self, caller: &Caller) -> Result<(), Refusal> {
-        if self.policy.is_admin(&caller.account) {
-            return Ok(());
+        if !self.policy.is_admin(&caller.account) {
+            return Err(Refusal::NotAdmin(self.policy.admins().to_string()));
         }
-        Err(Refusal::NotAdmin(self.policy.admins().to_string()))
+        let locks = self.state.locked(self.now);
+        let people = caller.accounts().filter(|account| !account.uid.is_root());
+        match people.into_iter().find_map(|account| locks.on_person(account, self.policy.people())) {
+            Some(lock) => Err(Refusal::Locked(Box::new(lock.clone()))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -131,7 +131,6 @@ fn locked(world: &mut World, scope: &str, duration: Option<Duration>) {
         scope: scope.parse().unwrap(),
         message: Some("INC-9 under investigation".parse().unwrap()),
         duration,
-        members: BTreeSet::new(),
     };
     let events = lock(world.here(), &as_self(root()), order).unwrap();
     world.apply(events);
@@ -182,6 +181,38 @@ fn a_scheduled_window_that_is_approved_or_noticed_late_has_only_what_remains() {
     let later = 75 * 60_000;
     noticed_late.now = at_next_boot(noticed_late.now.wall.unix_millis() + later, 60_000);
     assert_eq!(left(&noticed_late), Some(HOUR * 3 / 4));
+}
+
+#[test]
+fn a_clock_that_steps_back_after_a_restart_gives_a_late_window_nothing_back() {
+    let mut world = world();
+    let id = ask(&mut world, "shell", &maria(), Some(HOUR)).unwrap();
+    approved(&mut world, id);
+    world.now = at_next_boot(world.now.wall.unix_millis() + 90 * 60_000, 60_000);
+    world.settle();
+    assert_eq!(left(&world), Some(HOUR / 2));
+    world.now.wall = world.now.wall.plus(Duration::ZERO);
+    world.now = at_next_boot(world.now.wall.unix_millis() - 90 * 60_000, 60_000);
+    assert_eq!(left(&world), Some(HOUR / 2));
+}
+
+#[test]
+fn a_policy_on_trial_lapses_nothing_that_its_end_would_bring_back() {
+    let mut world = world();
+    let id = ask(&mut world, "shell", &maria(), None).unwrap();
+    let digest = world.policy.digest();
+    let other = policy(&SITE.replace("max-duration = \"4h\"", "max-duration = \"3h\""));
+    world.apply([Event::PolicyLoaded {
+        digest: other.digest(),
+        files: Vec::new(),
+        before: Some(digest),
+        diff: None,
+        trial: Some(300),
+    }]);
+    world.policy = other;
+    world.settle();
+    assert!(world.state.pending().contains_key(&id));
+    assert!(matches!(world.review(&root(), id, Decision::Approve), Err(Refusal::TermsChanged(_))));
 }
 
 #[test]
@@ -353,6 +384,31 @@ fn an_emergency_that_its_reviewers_deny_is_over() {
 }
 
 #[test]
+fn what_an_emergency_owes_is_reviewed_whatever_has_become_of_its_role() {
+    let mut world = world();
+    let id = ask(&mut world, "break-glass", &maria(), None).unwrap();
+    world.policy = policy(&SITE.replace(
+        "approvers = { users = [\"olga\", \"sam\"] }",
+        "approvers = { users = [\"sam\", \"tim\"] }",
+    ));
+    world.wait(HOUR);
+    for name in ["sam", "tim"] {
+        world.review(&person(name), id, Decision::Approve).unwrap();
+    }
+    assert!(world.state.owed().is_empty());
+    ask(&mut world, "break-glass", &maria(), None).unwrap();
+}
+
+#[test]
+fn requests_that_wait_keep_nobody_from_an_emergency() {
+    let mut world = world();
+    for _ in 0..MAX_PENDING_EACH {
+        ask(&mut world, "shell", &maria(), None).unwrap();
+    }
+    ask(&mut world, "break-glass", &maria(), None).unwrap();
+}
+
+#[test]
 fn an_emergency_is_not_scheduled() {
     let refusal = ask(&mut world(), "break-glass", &maria(), Some(HOUR)).unwrap_err();
     assert!(matches!(refusal, Refusal::Emergency { .. }), "{refusal}");
@@ -412,12 +468,37 @@ fn a_lock_on_one_account_locks_the_person_who_neither_logs_in_nor_reviews() {
 #[test]
 fn only_admins_lock_and_a_clock_that_jumps_lifts_no_lock() {
     let mut world = world();
-    let order = LockOrder { scope: Scope::Host, message: None, duration: None, members: BTreeSet::new() };
+    let order = LockOrder { scope: Scope::Host, message: None, duration: None };
     assert!(matches!(lock(world.here(), &as_self(person("sam")), order), Err(Refusal::NotAdmin(_))));
     locked(&mut world, "user:maria", Some(HOUR));
     world.now = at(world.now.wall.unix_millis() + 3_600_000, world.now.boot + 1);
     world.settle();
     assert_eq!(ssh(&world).why, Why::Locked);
+}
+
+#[test]
+fn a_locked_admin_lifts_no_lock_and_gives_no_other_order() {
+    let mut world = world();
+    locked(&mut world, "user:adam", None);
+    let adam = as_self(person("adam"));
+    let refusal = unlock(world.here(), &adam, "user:adam".parse().unwrap(), None).unwrap_err();
+    assert!(matches!(refusal, Refusal::Locked(_)), "{refusal}");
+    assert!(matches!(world.here().admin(&root_by(person("adam"))), Err(Refusal::Locked(_))), "nor as root");
+    locked(&mut world, "host", None);
+    assert!(world.here().admin(&as_self(root())).is_ok(), "somebody must be able to");
+}
+
+#[test]
+fn a_review_of_somebody_who_is_locked_since_opens_nothing() {
+    let mut world = world();
+    let id = ask(&mut world, "shell", &maria(), None).unwrap();
+    world.review(&root(), id, Decision::Approve).unwrap();
+    world.review(&person("sam"), id, Decision::Approve).unwrap();
+    locked(&mut world, "user:sam", None);
+    assert_eq!(world.review(&person("tim"), id, Decision::Approve), Ok(false));
+    let by: Vec<_> =
+        world.state.pending()[&id].reviews.iter().map(|review| review.by.name.as_str()).collect();
+    assert_eq!(by, ["root", "tim"]);
 }
 
 // Narrowing.

@@ -58,6 +58,15 @@ pub enum Login {
 }
 
 impl Caller {
+    /// The accounts behind the order: that of the call, and that of the login where there is one.
+    pub fn accounts(&self) -> impl Iterator<Item = &Subject> {
+        let login = match &self.login {
+            Login::Known(login) => Some(login),
+            Login::Unset | Login::Untold => None,
+        };
+        [&self.account].into_iter().chain(login)
+    }
+
     /// The person who gives the order: root that somebody logged in to become counts as that somebody.
     #[must_use]
     pub fn person(&self) -> Person {

@@ -16,7 +16,7 @@ use crate::person::{Caller, Login, Person, same};
 use crate::policy::{People, Policy, Role, Stage, Subject, Then, Who};
 use crate::request::Request;
 use crate::state::{Pending, State};
-use crate::taking_back;
+use crate::{taking_back, trial};
 
 /// Who reviews, and how that reached this host.
 #[derive(Clone, Copy, Debug)]
@@ -56,27 +56,25 @@ impl<'a> Reviewer<'a> {
             Login::Known(login) if caller.account.uid != login.uid && !root => Err(NoReview::AnotherLogin),
             Login::Unset if !root => Err(NoReview::NoLogin),
             // Whoever is root by a grant can start a process that has no login.
-            Login::Unset => match state.root_session(now) {
+            Login::Unset | Login::Untold if root => match state.root_session(now) {
                 Some(session) => Err(NoReview::RootSession(session.login.user.clone())),
                 None => Ok(()),
             },
-            Login::Known(_) | Login::Untold => Ok(()),
+            Login::Known(_) | Login::Unset | Login::Untold => Ok(()),
         }
     }
 
     /// The accounts behind the review.
-    fn accounts(self) -> impl Iterator<Item = &'a Subject> {
-        let (account, login) = match self {
-            Self::Online(Caller { account, login: Login::Known(login) }) => (account, Some(login)),
-            Self::Online(caller) => (&caller.account, None),
-            Self::Remote { account, .. } => (account, None),
-        };
-        [account].into_iter().chain(login)
+    fn accounts(self) -> Vec<&'a Subject> {
+        match self {
+            Self::Online(caller) => caller.accounts().collect(),
+            Self::Remote { account, .. } => vec![account],
+        }
     }
 
     /// Whether these people include the reviewer: the account, and the login behind it where it is another.
     fn is_among(self, approvers: &Who) -> bool {
-        self.accounts().all(|account| approvers.contains(account))
+        self.accounts().into_iter().all(|account| approvers.contains(account))
     }
 }
 
@@ -232,7 +230,13 @@ pub(crate) fn lapsed(here: Here<'_>, pending: &Pending) -> Option<Event> {
     let Pending { request, reviews } = pending;
     let over = |stage| Some(Event::Lapsed { request: request.id, stage });
     let role = here.role(&request.role).ok().filter(|role| here.policy.terms(role) == request.terms);
-    let Some(role) = role.filter(|_| !opening::too_late(request, here.now.wall)) else { return over(None) };
+    if opening::too_late(request, here.now.wall) {
+        return over(None);
+    }
+    // A policy on trial may go back, and the role with it.
+    let Some(role) = role else {
+        return if trial::running(here.state).is_some() { None } else { over(None) };
+    };
     match progress(here.policy.people(), role, request, reviews, here.now) {
         Progress::Lapsed { stage } => over(Some(stage.name.clone())),
         Progress::Met | Progress::Waits { .. } | Progress::Denied { .. } => None,
@@ -327,8 +331,10 @@ pub fn review(
     let unknown = || Refusal::NotFound(id.to_string());
     let Pending { request, reviews } = here.state.reviewable(id).ok_or_else(unknown)?;
     let role = here.role(&request.role)?;
-    // What is reviewed is what was asked for (law 5); under other terms it would be another request.
-    if here.policy.terms(role) != request.terms {
+    // What is reviewed is what was asked for (law 5); under other terms it would be another request. What an emergency
+    // owes is owed whatever has become of the role since, and opens nothing.
+    let owed = here.state.owed().contains_key(&id);
+    if here.policy.terms(role) != request.terms && !owed {
         return Err(Refusal::TermsChanged(role.name.clone()));
     }
     if seen.is_some_and(|seen| seen != request.digest()) {
@@ -379,15 +385,19 @@ pub fn discounts(here: Here<'_>, id: RequestId, standing: &Standing) -> Result<V
     let mut events = Vec::new();
     for review in reviews {
         let now = standing.get(&review.by.name).ok_or(Refusal::Raced(id))?;
-        if !still_asked(role, review, now.as_ref()) {
+        if !still_asked(here, role, review, now.as_ref()) {
             events.push(Event::Discounted { request: id, by: review.by.clone() });
         }
     }
     Ok(events)
 }
 
-fn still_asked(role: &Role, review: &Review, now: Option<&Subject>) -> bool {
+fn still_asked(here: Here<'_>, role: &Role, review: &Review, now: Option<&Subject>) -> bool {
     let Some(now) = now.filter(|now| Person::of(now) == review.by) else { return false };
+    // Whoever has been locked since, for what they did perhaps, has no say in what opens.
+    if here.state.locked(here.now).on_person(now, here.policy.people()).is_some() {
+        return false;
+    }
     role.stages.iter().filter(|stage| stage.name == review.stage).any(|stage| {
         let next = match &stage.then {
             Then::Ask(next) => Some(next),
@@ -486,7 +496,8 @@ fn may(
         return Err(NoReview::OwnRequest);
     }
     let locks = here.state.locked(here.now);
-    if let Some(lock) = reviewer.accounts().find_map(|account| locks.on_subject(account, people)) {
+    if let Some(lock) = reviewer.accounts().into_iter().find_map(|account| locks.on_subject(account, people))
+    {
         return Err(NoReview::Locked(lock.refusal()));
     }
     if !reviewer.is_among(approvers) {
@@ -508,7 +519,7 @@ fn may(
 pub fn waits_for(here: Here<'_>, pending: &Pending, caller: &Caller) -> bool {
     let Pending { request, reviews } = pending;
     let Ok(role) = here.role(&request.role) else { return false };
-    if here.policy.terms(role) != request.terms {
+    if here.policy.terms(role) != request.terms && !here.state.owed().contains_key(&request.id) {
         return false;
     }
     match progress(here.policy.people(), role, request, reviews, here.now) {

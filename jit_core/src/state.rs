@@ -419,7 +419,9 @@ impl State {
 
     /// The session that closes is the newest that was opened with the same words.
     fn close_session(&mut self, login: &Login) -> Option<Row> {
-        let place = self.sessions.iter().rposition(|session| session.login == *login)?;
+        // But for the uid: a name service that fails while somebody leaves keeps no session open.
+        let same = |session: &Session| session.login == Login { uid: session.login.uid, ..login.clone() };
+        let place = self.sessions.iter().rposition(same)?;
         Some(Row::SessionGone(self.sessions.remove(place).id))
     }
 

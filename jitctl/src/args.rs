@@ -81,6 +81,11 @@ pub(crate) enum Verb {
     /// Where the terminal cannot do that (TERM=dumb), new requests are printed as they come.
     Watch,
 
+    /// Ask, follow and review from a menu, and nothing else
+    ///
+    /// It is what the kiosk gives to people who cannot log in; see jit-kiosk(8).
+    Kiosk,
+
     /// End a window now, or withdraw a request that is pending
     ///
     /// One that has already ended is left as it is: then nothing changes, and the exit code is 0.
@@ -217,9 +222,13 @@ pub(crate) enum Typed {
 }
 
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Error> {
-    Cli::try_parse_from(args).map(Typed::Command).or_else(|refusal| match refusal.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Typed::Help(refusal.render().to_string())),
-        _ => Err(Error::Usage(usage_text(refusal))),
+    Cli::try_parse_from(as_shell(args.into_iter().collect())).map(Typed::Command).or_else(|refusal| {
+        match refusal.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Ok(Typed::Help(refusal.render().to_string()))
+            }
+            _ => Err(Error::Usage(usage_text(refusal))),
+        }
     })
 }
 
@@ -242,6 +251,13 @@ pub(crate) enum Local<'a> {
     Reviewing(&'a reviewing::Verb),
     Locking(&'a locking::Verb),
     Watch,
+    Kiosk,
+}
+
+/// sshd hands its ForceCommand to the person's login shell, as `SHELL -c COMMAND`. In the kiosk's tree jitctl stands
+/// in for every shell, so that no shell runs (jit-kiosk(8)): whatever the command is, it is the menu.
+fn as_shell(args: Vec<OsString>) -> Vec<OsString> {
+    if args.get(1).is_some_and(|first| first == "-c") { vec!["jitctl".into(), "kiosk".into()] } else { args }
 }
 
 impl Cli {
@@ -252,6 +268,7 @@ impl Cli {
             Some(Verb::Reviewing(verb)) => return Task::Local(Local::Reviewing(verb)),
             Some(Verb::Locking(verb)) => return Task::Local(Local::Locking(verb)),
             Some(Verb::Watch) => return Task::Local(Local::Watch),
+            Some(Verb::Kiosk) => return Task::Local(Local::Kiosk),
             Some(Verb::Status) => Call::Status,
             Some(Verb::Grant { user, role, seconds, reason }) => Call::Grant {
                 user: user.clone(),

@@ -3,7 +3,7 @@
 //! The walk of a command: arguments → words ([`args`]) → one question to jitd ([`jitd`], [`bus`]) → its answer
 //! as text or JSON ([`views`]) → exit code ([`run`]). jitctl decides nothing: what is allowed is jitd's to say.
 //! Commands that take more than one question, or none, are families with a file of their own: [`asking`],
-//! [`reviewing`], [`locking`], [`watch`], [`policy`].
+//! [`reviewing`], [`locking`], [`watch`], [`kiosk`], [`policy`].
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod bus;
 mod error;
 mod jitd;
 mod keyboard;
+mod kiosk;
 mod locking;
 mod policy;
 mod prompts;
@@ -28,7 +29,6 @@ mod wakes;
 mod watch;
 
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
 use bus::Bus;
@@ -43,12 +43,8 @@ fn main() -> ExitCode {
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
         screen = screen.asking(&mut stdin);
     }
-    let code = run::run(std::env::args_os(), &Bus::system(), my_uid(), &mut screen);
+    // Whose windows are shown. Nothing else depends on it: jitd learns the caller's uid from the bus.
+    let me = nix::unistd::getuid().as_raw();
+    let code = run::run(std::env::args_os(), &Bus::system(), Some(me), &mut screen);
     ExitCode::from(code)
-}
-
-/// Whose windows a bare `jitctl` shows. Only what is shown depends on it: jitd learns the caller's uid from the
-/// bus.
-fn my_uid() -> Option<u32> {
-    std::fs::metadata("/proc/self").ok().map(|me| me.uid())
 }

@@ -148,6 +148,8 @@ struct Open {
     policy: Option<InForce>,
     tally: Tally,
     trial: OnTrial,
+    /// Until then, by the boot clock in milliseconds, nothing becomes due.
+    quiet_until: u64,
 }
 
 enum Room {
@@ -343,8 +345,11 @@ impl Desk {
     ) -> Result<Ticket, NotDone> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
-            // Nobody reviews or extends what time has ended already.
-            self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, &open.state, now)))?;
+            // Nobody reviews or extends what time has ended already. The timer keeps an eye on all that; under many
+            // requests it takes milliseconds to look, and an order looks only where something may be due.
+            if now.boot >= open.quiet_until {
+                self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, &open.state, now)))?;
+            }
             let events = judge(self.here(&policy, &open.state, now))?;
             Ok(self.commit(open, Some(actor), now, events)?)
         })
@@ -441,17 +446,33 @@ impl Desk {
 
     /// The groups that the policy in force or a lock names; the only ones worth looking up.
     pub(crate) fn groups(&self) -> Arc<BTreeSet<GroupName>> {
+        self.groups_now().0
+    }
+
+    /// Whether these are still the groups to look up.
+    pub(crate) fn groups_are(&self, groups: &Arc<BTreeSet<GroupName>>) -> bool {
+        let now = self.groups();
+        Arc::ptr_eq(&now, groups) || now == *groups
+    }
+
+    /// The same groups, and whether one of them is locked.
+    pub(crate) fn groups_now(&self) -> (Arc<BTreeSet<GroupName>>, bool) {
         let room = self.enter();
-        let Room::Open(Open { policy: Some(known), state, .. }) = &*room else { return Arc::default() };
-        let locked = state.locks().keys().filter_map(|scope| match scope {
-            Scope::Group(group) if !known.groups.contains(group) => Some(group.clone()),
-            _ => None,
-        });
-        let mut more = locked.peekable();
-        if more.peek().is_none() {
-            return Arc::clone(&known.groups);
+        let Room::Open(Open { policy: Some(known), state, .. }) = &*room else {
+            return (Arc::default(), false);
+        };
+        let locked: BTreeSet<_> = state
+            .locks()
+            .keys()
+            .filter_map(|scope| match scope {
+                Scope::Group(group) => Some(group.clone()),
+                _ => None,
+            })
+            .collect();
+        if locked.is_subset(&known.groups) {
+            return (Arc::clone(&known.groups), !locked.is_empty());
         }
-        Arc::new(known.groups.iter().cloned().chain(more).collect())
+        (Arc::new(&*known.groups | &locked), true)
     }
 
     /// Whether somebody is an admin or auditor, and so may read everything.
@@ -528,6 +549,8 @@ impl Desk {
             log::error(err);
         }
         let next = due::next(self.here(&policy, &open.state, &now));
+        let quiet = next.unwrap_or(IDLE).min(IDLE).as_millis();
+        open.quiet_until = now.boot.saturating_add(u64::try_from(quiet).unwrap_or(0));
         let next = next.into_iter().chain(open.tally.next(&now)).chain(trial_next(&open.state, &now));
         next.fold(IDLE, Duration::min)
     }
@@ -619,10 +642,19 @@ impl Desk {
         events: Vec<Event>,
     ) -> Result<Ticket, CannotDecide> {
         let changed: Vec<_> = events.iter().filter_map(Event::request).collect();
+        // A login that takes no use changes nothing that time will bring about.
+        let moves = events.iter().any(|event| {
+            !matches!(event, Event::Allowed { claim: None, .. } | Event::SessionOpened { claim: None, .. })
+        });
+        if moves {
+            open.quiet_until = 0;
+        }
         let batch = open.apply(actor, now, events)?;
         self.changes.add(open.state.next_seq(), changed);
         let ticket = self.queue.commit(batch);
-        self.changed.notify(usize::MAX);
+        if moves {
+            self.changed.notify(usize::MAX);
+        }
         Ok(ticket)
     }
 }
@@ -654,10 +686,14 @@ impl Open {
         events: Vec<Event>,
     ) -> Result<Batch, CannotDecide> {
         let mut batch = Batch::default();
-        for event in events {
-            let record = Record { seq: self.state.next_seq(), at: now.clone(), actor, event };
+        let record = |(seq, event)| Record { seq, at: now.clone(), actor, event };
+        let records: Vec<_> = (self.state.next_seq()..).zip(events).map(record).collect();
+        // All or nothing: what cannot be written has not happened.
+        for record in &records {
             batch.records.push(record.encode().map_err(|err| CannotDecide(err.to_string()))?);
-            batch.rows.extend(self.state.apply(&record));
+        }
+        for record in &records {
+            batch.rows.extend(self.state.apply(record));
         }
         Ok(batch)
     }
@@ -735,8 +771,13 @@ impl Keeper for Desk {
                 stored.map(|(at, policy)| InForce::new(policy, at, Source::Store, Vec::new()))
             }
         };
-        let mut open =
-            Open { state: loaded.state, policy, tally: Tally::default(), trial: OnTrial::default() };
+        let mut open = Open {
+            state: loaded.state,
+            policy,
+            tally: Tally::default(),
+            trial: OnTrial::default(),
+            quiet_until: 0,
+        };
         // What is due is looked for again as soon as the desk is open, and by every check before it is answered.
         let batch = open.apply(None, &now, events).map_err(|err| err.to_string())?;
         *self.enter() = Room::Opening(open);

@@ -97,7 +97,7 @@ async fn by_logind(bus: &Connection, peer: Peer, session: u32) -> Option<IpAddr>
     let all = all.body();
     let facts: BTreeMap<String, OwnedVariant> = all.deserialize().ok()?;
     let leader: u32 = facts.get("Leader")?.downcast_ref().ok()?;
-    let (_, of_leader) = Peer { uid: peer.uid, pid: Some(leader) }.login().ok()?;
+    let (_, of_leader) = Peer::new(peer.uid, Some(leader)).login().ok()?;
     // The process too, once more: by now its pid could be another's.
     let (_, still) = peer.login().ok()?;
     if of_leader != Some(session) || still != Some(session) {
@@ -145,7 +145,7 @@ mod tests {
     fn a_process_that_cannot_be_asked_comes_from_nowhere() {
         zbus::block_on(async {
             let runtime = SharedRuntime::current().unwrap();
-            let gone = Peer { uid: jit_proto::words::Uid::ROOT, pid: None };
+            let gone = Peer::new(jit_proto::words::Uid::ROOT, None);
             assert_eq!(Sessions::default().address(&runtime, gone).await, None);
         });
     }

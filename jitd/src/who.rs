@@ -65,6 +65,19 @@ impl Names {
         self.ask(Whose::Uid(uid), groups).await
     }
 
+    /// Those of these accounts that are in a group; whoever the name service does not answer for is left out.
+    pub(crate) async fn members(&self, names: BTreeSet<UserName>, group: &GroupName) -> BTreeSet<UserName> {
+        let wanted = Arc::new(BTreeSet::from([group.clone()]));
+        let mut members = BTreeSet::new();
+        for name in names {
+            let known = self.named(&name, Arc::clone(&wanted)).await;
+            if matches!(&known, Known::Fully(subject) if subject.groups.contains(group)) {
+                members.insert(name);
+            }
+        }
+        members
+    }
+
     /// The accounts of these names as they are now; nothing if the name service does not know of each whether it is
     /// there and what it is in.
     pub(crate) async fn standing(
@@ -158,6 +171,8 @@ pub(crate) struct Peer {
     pub(crate) uid: Uid,
     /// The pid that it reports; only used to read the login uid, never to authorise.
     pub(crate) pid: Option<u32>,
+    /// The login behind it and its audit session, read once: who gives an order is who stands in its record.
+    login: Option<(LoginUid, Option<u32>)>,
 }
 
 /// The login behind a process, as uids.
@@ -182,9 +197,20 @@ pub(crate) fn kernel_tells_loginuid() -> bool {
 pub(crate) struct Gone;
 
 impl Peer {
+    /// Whoever the bus or the socket reports, and the login behind that process if it can still be read.
+    pub(crate) fn new(uid: Uid, pid: Option<u32>) -> Self {
+        let unread = Self { uid, pid, login: None };
+        Self { login: unread.read_login().ok(), ..unread }
+    }
+
+    /// The login uid and audit session of the process, as they were when it called.
+    pub(crate) fn login(self) -> Result<(LoginUid, Option<u32>), Gone> {
+        self.login.ok_or(Gone)
+    }
+
     /// Reads the login uid and audit session of the process. Its start time must be the same before and after,
     /// or the pid has a new owner and the answer would be about somebody else.
-    pub(crate) fn login(self) -> Result<(LoginUid, Option<u32>), Gone> {
+    fn read_login(self) -> Result<(LoginUid, Option<u32>), Gone> {
         if !kernel_tells_loginuid() {
             return Ok((LoginUid::Untold, None));
         }
@@ -209,13 +235,16 @@ impl Peer {
         Actor { uid: self.uid, loginuid, session }
     }
 
-    /// Who gives an order: the account of the bus uid, and the account that logged in.
+    /// Who gives an order: the account of the bus uid, and the account that logged in. Where a group is locked, only
+    /// somebody whose groups are all known.
     pub(crate) async fn caller(
         self,
         names: &Names,
         groups: Arc<BTreeSet<GroupName>>,
+        group_locked: bool,
     ) -> Result<Caller, Gone> {
         let (login, _) = self.login()?;
+        let known = |answer| known(answer, group_locked);
         let account = known(names.of_uid(self.uid, Arc::clone(&groups)).await)?;
         let login = match login {
             LoginUid::Set(uid) if uid == self.uid => Login::Known(account.clone()),
@@ -227,11 +256,13 @@ impl Peer {
     }
 }
 
-/// Groups only ever permit, so an account whose groups could not be read may do what it may by name.
-fn known(known: Known) -> Result<Subject, Gone> {
+/// Groups only ever permit, but where one is locked: else an account whose groups could not be read may do what it may
+/// by name.
+fn known(known: Known, group_locked: bool) -> Result<Subject, Gone> {
     match known {
-        Known::Fully(subject) | Known::WithoutGroups(subject) => Ok(subject),
-        Known::Not | Known::Unanswered => Err(Gone),
+        Known::Fully(subject) => Ok(subject),
+        Known::WithoutGroups(subject) if !group_locked => Ok(subject),
+        Known::WithoutGroups(_) | Known::Not | Known::Unanswered => Err(Gone),
     }
 }
 
@@ -277,8 +308,8 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
-        assert!(Peer { uid: Uid::ROOT, pid: Some(pid) }.login().is_err());
-        assert!(Peer { uid: Uid::ROOT, pid: None }.login().is_err());
+        assert!(Peer::new(Uid::ROOT, Some(pid)).login().is_err());
+        assert!(Peer::new(Uid::ROOT, None).login().is_err());
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod disk;
 mod elevation;
 #[path = "scenarios/following.rs"]
 mod following;
+#[path = "scenarios/kiosk.rs"]
+mod kiosk;
 #[path = "scenarios/logins.rs"]
 mod logins;
 #[path = "scenarios/package.rs"]
@@ -135,6 +137,13 @@ const SCENARIOS: &[Scenario] = &[
 
     shared("what_explain_says_is_what_a_refused_login_prints", why::explained_as_it_is_refused),
     shared("people_see_the_roles_that_they_may_ask_for", why::what_one_may_ask_for),
+
+    // the kiosk
+    shared("who_cannot_get_in_asks_at_the_kiosk_and_is_let_in_once_another_approved_there", kiosk::from_asking_to_getting_in),
+    shared("the_kiosk_gives_its_menu_and_nothing_else", kiosk::the_menu_alone),
+    shared("at_the_kiosk_the_menu_runs_as_the_person_who_logged_in_and_nothing_runs_beside_it", kiosk::what_runs),
+    shared("on_a_console_the_kiosk_asks_for_a_password_and_gives_the_menu", kiosk::on_a_console),
+    own("the_kiosk_is_off_until_it_is_enabled_and_goes_with_the_package", kiosk::off_until_enabled),
 
     // where a login comes from
     shared("sudo_inherits_the_address_of_the_ssh_login_around_it_and_of_nothing_else", address::sudo_inherits_it),

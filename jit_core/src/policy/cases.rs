@@ -478,15 +478,8 @@ impl<'p> World<'p> {
     fn lock(&mut self, step: &Step, by: Subject, duration: Option<Duration>) -> Result<Got, String> {
         let caller = as_self(by);
         let (tried, events) = if let Some(scope) = &step.lock {
-            let members = match scope {
-                Scope::Group(group) => {
-                    let members = self.accounts.values().filter(|account| account.groups.contains(group));
-                    members.map(|account| account.name.clone()).collect()
-                }
-                _ => BTreeSet::new(),
-            };
             let message = step.reason.as_ref().map(|_| reason(step)).transpose()?;
-            let order = LockOrder { scope: scope.clone(), message, duration, members };
+            let order = LockOrder { scope: scope.clone(), message, duration };
             (format!("lock {scope}"), lock::lock(self.here(), &caller, order))
         } else {
             let scope = step.unlock.clone().ok_or("the step needs `unlock`")?;
@@ -495,6 +488,11 @@ impl<'p> World<'p> {
         let then = match events {
             Ok(events) => {
                 self.apply(events);
+                if let Some(Scope::Group(group)) = &step.lock {
+                    let members = self.accounts.values().filter(|account| account.groups.contains(group));
+                    let members = members.map(|account| account.name.clone()).collect();
+                    self.apply(lock::end_of_members(self.here(), group, &members));
+                }
                 ("done", "done".to_owned())
             }
             Err(refusal) => ("refused", format!("refused: {refusal}")),

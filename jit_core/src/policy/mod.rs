@@ -142,7 +142,7 @@ impl Policy {
         let by_user = index(&rules, |role| &role.eligible.users);
         let by_group = index(&rules, |role| &role.eligible.groups);
         let terms = rules.roles.values().map(|role| (role.name.clone(), role.terms_digest())).collect();
-        Ok(Loaded { policy: Self { files, digest, rules, by_service, by_user, by_group, terms }, warnings })
+        Ok(Loaded { policy: Self { files, digest, rules, by_service, terms, by_user, by_group }, warnings })
     }
 
     /// SHA-256 over name and bytes of every file in name order, each part behind its length (eight bytes,

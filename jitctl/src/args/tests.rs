@@ -4,7 +4,7 @@ use std::process::Command;
 use clap::CommandFactory;
 use jit_proto::words::RequestId;
 
-use super::{Cli, Id};
+use super::{Cli, Id, Typed, Verb, parse};
 use crate::run::explain_tests;
 use crate::testing::{self, Nobody, jitctl};
 
@@ -245,5 +245,18 @@ fn completion_works_in_a_shell() {
         (&["jitctl", "nothing", ""], &[]),
     ] {
         assert_eq!(complete(words), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn started_as_a_shell_it_is_the_kiosk_whatever_the_command() {
+    for args in [
+        &["bash", "-c", "/usr/bin/jitctl kiosk"][..],
+        &["sh", "-c", "policy load"],
+        &["zsh", "-c"],
+        &["csh", "-c", "x", "--json"],
+    ] {
+        let Ok(Typed::Command(cli)) = parse(args.iter().map(Into::into)) else { panic!("{args:?}") };
+        assert!(matches!(cli.verb, Some(Verb::Kiosk)), "{args:?}");
     }
 }

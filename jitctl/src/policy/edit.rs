@@ -124,8 +124,9 @@ impl Target {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = file_name(&name).map_err(Error::Usage)?;
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-        // By the folder: a new file is nowhere yet.
-        let owner = Owner::of(&folder);
+        // By the folder: a new file is nowhere yet. Root writes nowhere that others write: they could put a link in the
+        // way of the editor.
+        let owner = if nix::unistd::geteuid().is_root() { Owner::Root } else { Owner::of(&folder) };
         Ok(Self { path, folder, name, owner })
     }
 
@@ -282,7 +283,8 @@ fn install(target: &Target, text: &[u8]) -> io::Result<()> {
     let mode = match fs::symlink_metadata(&target.path) {
         Ok(old) => {
             fchown(&file, Some(old.uid()), Some(old.gid()))?;
-            old.mode() & 0o7777
+            // A file that is read by root alone has no use for more.
+            old.mode() & 0o777
         }
         Err(why) if why.kind() == io::ErrorKind::NotFound => 0o644,
         Err(why) => return Err(why),

@@ -1,6 +1,5 @@
 //! `org.jitd.Jit1.Admin`: open, take back, load policy. The desk asks policy who may.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +7,9 @@ use jit_core::decide::Known;
 use jit_core::lock::{self, LockOrder, Scope};
 use jit_core::order::{Here, Refusal};
 use jit_core::person::Caller;
-use jit_core::policy::Subject;
 use jit_core::request::{self, RequestOrder};
 use jit_core::taking_back::{self, Target};
-use jit_proto::words::{GroupName, Reason, RequestId, RoleName, UserName};
+use jit_proto::words::{Reason, RequestId, RoleName, UserName};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
@@ -48,7 +46,11 @@ impl Admin {
         let desk = &self.app.desk;
         // Before anything is looked up for them: who may not grant learns nothing about accounts here.
         desk.admin(&caller)?;
-        let beneficiary = match self.app.names(peer).named(&user, desk.groups()).await {
+        let beneficiary = match self.app.named(peer, &user).await {
+            Known::WithoutGroups(_) if desk.groups_now().1 => {
+                let why = format!("a group is locked, and the name service does not say what {user} is in");
+                return Err(Error::CannotDecide(why));
+            }
             Known::Fully(subject) | Known::WithoutGroups(subject) => subject,
             Known::Not => return Err(Error::Refused(format!("there is no account {user} on {}", desk.host))),
             Known::Unanswered => {
@@ -111,14 +113,18 @@ impl Admin {
         let (caller, peer, _places) = self.caller(connection, &header).await?;
         let desk = &self.app.desk;
         desk.admin(&caller)?;
-        let members = match &scope {
-            Scope::Group(group) => self.members(peer, group).await?,
-            Scope::User(_) | Scope::Service(_) | Scope::Role(_) | Scope::Host => BTreeSet::new(),
-        };
         let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
-        let order = LockOrder { scope: scope.clone(), message, duration, members };
+        let order = LockOrder { scope: scope.clone(), message, duration };
         let ticket = desk.order(peer.actor(), |here| lock::lock(here, &caller, order))?;
         ticket.durable().await.map_err(Error::unconfirmed)?;
+        // From now on its members are refused. Who of those with a grant is one takes the name service to say; whom it
+        // does not answer for keeps a grant that admits nobody while the lock holds.
+        if let Scope::Group(group) = &scope {
+            let holders = desk.look(|here| here.state.grants().map(|grant| grant.user.clone()).collect())?;
+            let members = self.app.names(peer).members(holders, group).await;
+            let end = |here: Here<'_>| Ok(lock::end_of_members(here, group, &members));
+            desk.order(peer.actor(), end)?.durable().await.map_err(Error::unconfirmed)?;
+        }
         let set = desk.look(|here| here.state.locks().get(&scope).map(answer::lock))?;
         json(&set.ok_or_else(|| Error::NotFound(format!("the lock on {scope} was lifted again")))?)
     }
@@ -203,25 +209,8 @@ impl Admin {
         header: &Header<'_>,
     ) -> Result<(Caller, Peer, Places), Error> {
         let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
-        let caller = peer.caller(self.app.names(peer), self.app.desk.groups()).await?;
+        let caller = self.app.caller(peer).await?;
         Ok((caller, peer, places))
-    }
-
-    /// Of those who hold a grant, the members of a group.
-    async fn members(&self, peer: Peer, group: &GroupName) -> Result<BTreeSet<UserName>, Error> {
-        let holders: BTreeSet<_> =
-            self.app.desk.look(|here| here.state.grants().map(|grant| grant.user.clone()).collect())?;
-        let wanted = Arc::new(BTreeSet::from([group.clone()]));
-        let standing = self.app.names(peer).standing(holders.into_iter().collect(), &wanted).await;
-        let standing = standing.ok_or_else(|| {
-            Error::CannotDecide(format!(
-                "the name service does not say who is in {group}; nothing was locked"
-            ))
-        })?;
-        let is_member = |(name, now): (UserName, Option<Subject>)| {
-            now.is_some_and(|now| now.groups.contains(group)).then_some(name)
-        };
-        Ok(standing.into_iter().filter_map(is_member).collect())
     }
 
     async fn story(&self, id: RequestId) -> Result<Option<Story>, Error> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jit_core::ask::Stands;
 use jit_core::audit::line::cut;
-use jit_core::decide::{Known, Question};
+use jit_core::decide::Question;
+use jit_core::order::Here;
 use jit_core::person::{Caller, Login};
 use jit_core::policy::{Role, Subject};
 use jit_core::request::RequestOrder;
@@ -65,7 +66,10 @@ impl Ask {
         };
         let caller = self.caller(&asking, beneficiary.clone()).await?;
         let id = random_id()?;
-        self.app.filing.take(caller.person().uid, self.app.desk.now().boot)?;
+        let at_once = |here: Here<'_>| here.policy.role(&role).is_some_and(|role| role.emergency);
+        if !self.app.desk.look(at_once)? {
+            self.app.filing.take(caller.person().uid, self.app.desk.now().boot)?;
+        }
         let order = RequestOrder { beneficiary, role, duration, start: None, reason, id };
         let desk = &self.app.desk;
         let (stands, ticket) = desk.ask_for(&asking.question, &caller, asking.peer.actor(), order)?;
@@ -115,8 +119,7 @@ impl Ask {
             return Err(Error::NotPermitted(text.into()));
         }
         let asked = Asked::parse(question(who))?;
-        let desk = &self.app.desk;
-        let subject: Known = self.app.names(peer).named(&asked.subject, desk.groups()).await;
+        let subject = self.app.named(peer, &asked.subject).await;
         let from = asked.address();
         let question = asked.question(&subject, from);
         Ok(Asking { asked, question, peer, _places: places })
@@ -128,7 +131,7 @@ impl Ask {
     async fn caller(&self, asking: &Asking, account: Subject) -> Result<Caller, Error> {
         let login = if subject_is_caller(&asking.asked.service) {
             let Asking { peer, .. } = asking;
-            peer.caller(self.app.names(*peer), self.app.desk.groups()).await?.login
+            self.app.caller(*peer).await?.login
         } else {
             Login::Known(account.clone())
         };

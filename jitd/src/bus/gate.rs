@@ -43,7 +43,7 @@ impl Gate {
             let own = self.app.names(peer).of_uid(peer.uid, Arc::default()).await;
             asked.must_be_about(peer.uid, &own)?;
         }
-        let subject = self.app.names(peer).named(&asked.subject, desk.groups()).await;
+        let subject = self.app.named(peer, &asked.subject).await;
         let from = self.address(&asked, peer).await;
         let question = asked.question(&subject, from);
         let actor = peer.actor();

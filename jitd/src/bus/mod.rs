@@ -15,7 +15,10 @@ mod wire;
 
 use std::sync::Arc;
 
+use jit_core::decide::Known;
+use jit_core::person::Caller;
 use jit_core::trial::NoTrial;
+use jit_proto::words::UserName;
 use zbus::DBusError;
 use zruntime::SharedRuntime;
 
@@ -46,11 +49,39 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// Who gives an order, with the groups that policy and locks name now.
+    pub(crate) async fn caller(&self, peer: Peer) -> Result<Caller, Error> {
+        for _ in 0..ATTEMPTS {
+            let (groups, group_locked) = self.desk.groups_now();
+            let caller = peer.caller(self.names(peer), Arc::clone(&groups), group_locked).await?;
+            if self.desk.groups_are(&groups) {
+                return Ok(caller);
+            }
+        }
+        Err(Error::Busy("groups are being locked at this moment; try again".into()))
+    }
+
+    /// The account of this name, with the groups that policy and locks name now.
+    pub(crate) async fn named(&self, peer: Peer, name: &UserName) -> Known {
+        for _ in 0..ATTEMPTS {
+            let groups = self.desk.groups();
+            let known = self.names(peer).named(name, Arc::clone(&groups)).await;
+            // A group that was locked meanwhile has not been looked for.
+            if self.desk.groups_are(&groups) {
+                return known;
+            }
+        }
+        Known::Unanswered
+    }
+
     /// The name service for this caller.
     pub(crate) fn names(&self, peer: Peer) -> &Names {
         if peer.uid.is_root() { &self.names_of_root } else { &self.names_of_others }
     }
 }
+
+/// How often people are looked up again because a group was locked meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// An error as it leaves jitd.
 #[derive(Debug, DBusError)]

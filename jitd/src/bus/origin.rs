@@ -50,7 +50,7 @@ async fn peer_on_bus(app: &App, connection: &Connection, sender: BusName<'_>) ->
     let asked = bus.get_connection_credentials(sender);
     let facts = app.runtime.timeout(BUS_LIMIT, asked).await.map_err(|_| unknown())?.map_err(|_| unknown())?;
     let uid = facts.unix_user_id().and_then(|uid| Uid::try_from(uid).ok()).ok_or_else(unknown)?;
-    Ok(Peer { uid, pid: facts.process_id() })
+    Ok(Peer::new(uid, facts.process_id()))
 }
 
 /// How long the bus may take to say who a caller is.

@@ -92,7 +92,7 @@ async fn answer(
     }
     let asked = Arc::new(Event::new());
     let was_asked = asked.listen();
-    let (origin, asked) = (Origin::Private(Peer { uid, pid: Some(pid) }), Some(asked));
+    let (origin, asked) = (Origin::Private(Peer::new(uid, Some(pid))), Some(asked));
     let ask = Ask { app: Arc::clone(&app), origin, asked: asked.clone() };
     let gate = Gate { app, origin, asked };
     let begin = async {

@@ -40,7 +40,7 @@ impl Review {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
         let (peer, _places) = self.origin.caller(&self.app, connection, &header).await?;
-        let caller = peer.caller(self.app.names(peer), self.app.desk.groups()).await?;
+        let caller = self.app.caller(peer).await?;
         let desk = &self.app.desk;
         let waiting = desk.look(|here| {
             let mine: Vec<_> = to_review(here, &caller).take(LIST_LIMIT).collect();
@@ -75,7 +75,11 @@ impl Review {
     ) -> Result<String, Error> {
         let (peer, _places) = self.origin.caller(&self.app, connection, &header).await?;
         let order = Order::parse(id, digest, decision, seconds, &services, uses, note)?;
-        let caller = peer.caller(self.app.names(peer), self.app.desk.groups()).await?;
+        let caller = self.app.caller(peer).await?;
+        // What one may not see is not there, whatever else may be wrong with the review.
+        if story_for(&self.app, order.id, &caller.account).await?.is_none() {
+            return Err(NotDone::from(Refusal::NotFound(order.id.to_string())).into());
+        }
         let reviewed = self.reviewed(peer, &caller, &order).await;
         let story = story_for(&self.app, order.id, &caller.account).await?;
         match (reviewed, story) {
@@ -104,13 +108,17 @@ impl Review {
         let desk = &self.app.desk;
         for _ in 0..ATTEMPTS {
             let concerned = desk.concerned(order.id)?;
-            let standing = self.app.names(peer).standing(concerned, &desk.groups()).await.ok_or_else(|| {
+            let groups = desk.groups();
+            let standing = self.app.names(peer).standing(concerned, &groups).await.ok_or_else(|| {
                 Error::CannotDecide(
                     "the name service does not say whether everybody who reviewed this may still do so; nothing was \
                      changed, try again"
                         .into(),
                 )
             })?;
+            if !desk.groups_are(&groups) {
+                continue;
+            }
             let given = Given {
                 narrow: order.narrow.clone(),
                 note: order.note.clone(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jit_core::decide::{Known, Question};
 use jit_core::duration::Human;
 use jit_core::event::{Event, Login};
+use jit_core::lock::Lock;
 use jit_core::order::{Here, Refusal};
 use jit_core::person::Caller;
 use jit_core::policy::Subject;
@@ -18,7 +19,7 @@ use jit_core::taking_back::{self, Target};
 use jit_core::when::parse_when;
 use jit_proto::gate::Stage;
 use jit_proto::manager;
-use jit_proto::words::{GrantId, Reason, RequestId, ServiceName, UserName};
+use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, UserName};
 use serde::Serialize;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -149,10 +150,12 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (role, reason) = (role.parse().map_err(invalid)?, reason.parse().map_err(invalid)?);
+        let role: RoleName = role.parse().map_err(invalid)?;
+        let reason = reason.parse().map_err(invalid)?;
         let start = (!start.is_empty()).then(|| start.parse()).transpose().map_err(invalid)?;
         let duration = seconds_of(seconds);
-        let (caller, peer, _places) = self.asker(connection, &header).await?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        self.ration(&caller, Some(&role))?;
         let id = random_id()?;
         let beneficiary = caller.account.clone();
         let order = RequestOrder { beneficiary, role, duration, start, reason, id };
@@ -171,7 +174,8 @@ impl User {
     ) -> Result<String, Error> {
         let (base, reason) = (request_id(id)?, reason.parse().map_err(invalid)?);
         let duration = seconds_of(seconds);
-        let (caller, peer, _places) = self.asker(connection, &header).await?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        self.ration(&caller, None)?;
         let id = random_id()?;
         let beneficiary = caller.account.clone();
         let order = ExtendOrder { beneficiary, grant: base.into(), duration, reason, id };
@@ -256,11 +260,14 @@ impl User {
                 Human(left)
             ));
         }
-        let (to_review, locks) = match peer.caller(self.app.names(peer), desk.groups()).await {
+        let (to_review, locks) = match self.app.caller(peer).await {
             Ok(caller) => desk
                 .look(|here| {
+                    // Why somebody else is locked is not for everybody to read.
+                    let people = here.policy.people();
+                    let mine = |lock: &&Lock| see_all || lock.concerns(&caller.account, people);
                     let locks = here.state.locks().values().filter(|lock| lock.holds(here.now));
-                    (to_review(here, &caller).count(), locks.map(answer::lock).collect())
+                    (to_review(here, &caller).count(), locks.filter(mine).map(answer::lock).collect())
                 })
                 .unwrap_or_default(),
             Err(_) => (0, Vec::new()),
@@ -389,19 +396,19 @@ impl User {
         header: &Header<'_>,
     ) -> Result<(Caller, Peer, Places), Error> {
         let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
-        let caller = peer.caller(self.app.names(peer), self.app.desk.groups()).await?;
+        let caller = self.app.caller(peer).await?;
         Ok((caller, peer, places))
     }
 
-    /// A caller who asks for something; each gets so many requests.
-    async fn asker(
-        &self,
-        connection: &Connection,
-        header: &Header<'_>,
-    ) -> Result<(Caller, Peer, Places), Error> {
-        let (caller, peer, places) = self.caller(connection, header).await?;
-        self.app.filing.take(caller.person().uid, self.app.desk.now().boot)?;
-        Ok((caller, peer, places))
+    /// Each person gets so many requests; an emergency waits for none of them.
+    fn ration(&self, caller: &Caller, role: Option<&RoleName>) -> Result<(), Error> {
+        let desk = &self.app.desk;
+        let at_once =
+            |here: Here<'_>| role.and_then(|role| here.policy.role(role)).is_some_and(|role| role.emergency);
+        if desk.look(at_once)? {
+            return Ok(());
+        }
+        self.app.filing.take(caller.person().uid, desk.now().boot)
     }
 
     fn entry(&self, story: &Story) -> manager::Entry {

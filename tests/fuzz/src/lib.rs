@@ -10,6 +10,7 @@
 mod choices;
 mod policy;
 mod story;
+mod witness;
 mod world;
 
 use jit_core::policy::{Policy, SourceFile, cases, diff};
@@ -24,7 +25,7 @@ const NEXT: &[u8] = b"\n%%\n";
 const MAX_TEXTS: usize = 4;
 
 /// Reads the texts as policies, the first alone and all together, lets people ask for and use every role of what
-/// loads, compares the two, and runs each text as cases of them. The answer is how many logins were allowed.
+/// loads, compares the two, and runs the texts, each and all, as cases of them. The answer is how many logins were allowed.
 ///
 /// # Panics
 ///
@@ -37,8 +38,8 @@ pub fn text(bytes: &[u8]) -> usize {
     let mut allowed = 0;
     for policy in read.iter().flatten() {
         allowed += world::exercise(policy);
-        for text in texts.iter().filter_map(|text| str::from_utf8(text).ok()) {
-            run_cases(policy, text);
+        for cases in files.chunks(1).chain([&files[..]]) {
+            run_cases(policy, cases);
         }
     }
     if let [Some(first), Some(all)] = &read {
@@ -68,15 +69,13 @@ fn file(name: char, text: &[u8]) -> SourceFile {
 }
 
 /// Cases may be wrong in every way; whatever is said about them can be shown.
-fn run_cases(policy: &Policy, text: &str) {
-    let said = match cases::run(policy, text) {
-        Ok(report) => {
-            assert_eq!(cases::run(policy, text).unwrap(), report, "cases come to the same twice");
-            report.to_string()
-        }
-        Err(err) => err.to_string(),
-    };
-    assert_lines(&said);
+fn run_cases(policy: &Policy, files: &[SourceFile]) {
+    let ran = cases::run(policy, files);
+    assert_eq!(cases::run(policy, files), ran, "cases come to the same twice");
+    match ran {
+        Ok(report) => assert_lines(&report.to_string()),
+        Err(findings) => policy::check_findings(files, &findings),
+    }
 }
 
 /// A difference is there in both directions or in none, and none to itself.

@@ -59,7 +59,8 @@ fn check_policy(policy: &Policy) {
     }
 }
 
-fn check_findings(files: &[SourceFile], findings: &[Finding]) {
+/// What is said of files can be shown, and names places in them.
+pub(crate) fn check_findings(files: &[SourceFile], findings: &[Finding]) {
     for finding in findings {
         assert_line(&finding.to_string());
         assert_lines(&finding.render());

@@ -1,21 +1,28 @@
 //! Stories: a policy with a file for each role, and what people and clocks do under it, all chosen by the bytes.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jit_core::clock::Utc;
 use jit_core::decide::{Known, Question, decide};
+use jit_core::digest::Digest;
 use jit_core::event::{Decision, Method};
 use jit_core::explain::explain;
-use jit_core::policy::{Host, Policy, SourceFile, Subject, diff};
-use jit_core::request::{self, Target};
+use jit_core::lock::{LockOrder, Scope, end_of_members, lock, unlock};
+use jit_core::opening::Narrow;
+use jit_core::order::Refusal;
+use jit_core::person::{Caller, Login as Behind};
+use jit_core::policy::{Host, Policy, SourceFile, Subject, Ways, diff};
+use jit_core::review::{Given, Reviewer, concerned, review};
+use jit_core::taking_back::{Target, done, revoke, withdraw};
 use jit_proto::gate::Stage;
 use jit_proto::words::{GrantId, RequestId, Uid, Verdict};
 
 use crate::choices::Choices;
 use crate::compare;
 use crate::policy::read;
-use crate::world::{World, as_self, question};
+use crate::world::{Ask, World, as_self, question};
 
 const MAX_ROLES: usize = 5;
 const MAX_STEPS: usize = 60;
@@ -23,6 +30,8 @@ const MAX_STEPS: usize = 60;
 const HOSTS: [&str; 6] = ["*", "db-*", "db-?", "@databases", "web-*", "DB-1"];
 const SERVICES: [&str; 6] = ["sshd", "sudo", "su", "login", "cups", "su-l"];
 const USERS: [&str; 6] = ["maria", "adam", "olga", "erik", "adm-maria", "root"];
+/// Where root is among them.
+const ROOT: usize = 5;
 const GROUPS: [&str; 4] = ["dba", "leads", "domain admins", "ops"];
 const DURATIONS: [&str; 8] = ["1h", "30m", "4h", "1s", "90s", "1d", "365d", "59m59s"];
 const FROM: [&str; 6] = ["10.1.0.0/16", "10.1.2.3", "2001:db8::/32", "0.0.0.0/0", "::/0", "192.0.2.0/24"];
@@ -35,6 +44,12 @@ const ZONES: [&str; 5] =
 const PATTERNS: [&str; 4] = ["^INC-[0-9]+ .{4,}", "INC", "^(?<ticket>INC-[0-9]+)", "(a+)+$"];
 const REASONS: [&str; 4] =
     ["INC-1 look", "because", "INC-1234 the disk is full \u{e4}", "aaaaaaaaaaaaaaaaaaaaaaaa!"];
+
+/// How long an order says.
+const LONG: [Option<u64>; 5] = [None, Some(1), Some(1_800), Some(3_600), Some(90_000)];
+
+/// Milliseconds from now to the start of a window, at most and at least more than is taken.
+const AHEAD: [i64; 6] = [0, 1_000, 1_800_000, 86_400_000, -1, 8_000_000_000];
 
 /// Makes a policy and lets a story happen under it. The answer is how many logins were allowed.
 ///
@@ -53,6 +68,7 @@ pub fn story(bytes: &[u8]) -> usize {
     });
     let Some(policy) = policy else { return 0 };
     let mut world = World::new(policy, host(choices));
+    world.people = (0..USERS.len()).map(account).map(|one| (one.name.clone(), Some(one))).collect();
     let mut requests = Vec::new();
     for _ in 0..MAX_STEPS {
         if !choices.more() {
@@ -60,13 +76,14 @@ pub fn story(bytes: &[u8]) -> usize {
         }
         step(choices, &mut world, &mut requests, &files);
     }
+    world.settle();
     world.check_log();
     world.allowed()
 }
 
 /// One thing that happens, or is asked.
 fn step(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<RequestId>, files: &[SourceFile]) {
-    match choices.below(12) {
+    match choices.below(16) {
         0..=2 => {
             let question =
                 if choices.once_in(3) { some_question(choices) } else { near_question(choices, world) };
@@ -76,62 +93,206 @@ fn step(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<Request
             }
         }
         3 | 4 => order(choices, world, requests),
-        5..=7 => {
-            let Some(id) = pick(choices, requests) else { return };
-            let decision = if choices.once_in(5) { Decision::Deny } else { Decision::Approve };
-            let method = choices.one(&Method::ALL);
-            let before = allowed(world);
-            let reviewers = if choices.once_in(2) {
-                (0..USERS.len()).map(account).collect()
-            } else {
-                vec![person(choices)]
-            };
-            for by in reviewers {
-                world.review(&by, id, decision, method);
-            }
-            only_added(&before, &allowed(world));
-        }
+        5..=7 => some_review(choices, world, requests),
         8 => world.wait(Duration::from_millis(
             choices.one(&[1, 1_000, 59_999, 60_000, 1_800_000, 3_600_000, 43_200_000, 86_400_000]),
         )),
         9 => {
-            // One clock moves without the other.
+            // One clock moves without the other, and perhaps nobody looks before it moves again.
             let by = choices.one(&[-86_400_000, -3_600_000, -1, 1, 3_600_000, 20_000_000_000]);
             world.now.wall = Utc::from_unix_millis(world.now.wall.unix_millis() + by);
+            if choices.once_in(2) {
+                world.settle();
+            }
         }
-        10 => {
-            let Some(id) = pick(choices, requests) else { return };
-            let caller = as_self(&person(choices));
-            let target =
-                if choices.once_in(2) { Target::Grant(GrantId::from(id)) } else { Target::Request(id) };
-            let event = request::revoke(&world.policy, &world.state, &caller, target, None);
-            drop(world.happen(event.map(|event| vec![event])));
-        }
+        10 => take_back(choices, world, requests),
+        11 => extend(choices, world, requests),
+        12 => set_lock(choices, world),
+        13 => lift_lock(choices, world),
+        14 => change_standing(choices, world),
         _ => match choices.below(3) {
             0 => {
-                // Another policy comes into force: the same without one file or another.
+                // Another policy comes into force: the same without one file or another, or the first again.
                 let mut files = files.to_vec();
-                files.remove(choices.below(files.len()));
+                let without = choices.below(files.len() + 1);
+                if without < files.len() {
+                    files.remove(without);
+                }
                 if let Some(policy) = read(&files) {
                     compare(&world.policy, &policy);
                     world.policy = policy;
                 }
             }
-            1 => {
-                let boot = format!("6f8e4c1a-0000-4000-8000-{:012x}", choices.byte());
-                world.now.boot_id = boot.parse().unwrap();
-                world.now.boot = 500;
-            }
+            1 => world.reboot(),
             _ => world.host = host(choices),
         },
     }
+}
+
+/// Somebody reviews, or everybody does.
+fn some_review(choices: &mut Choices<'_>, world: &mut World, requests: &[RequestId]) {
+    let Some(id) = pick(choices, requests) else { return };
+    let decision = if choices.once_in(5) { Decision::Deny } else { Decision::Approve };
+    let method = choices.one(&Method::ALL);
+    let before = allowed(world);
+    if choices.once_in(2) {
+        for n in 0..USERS.len() {
+            world.review(&account(n), id, decision, method);
+        }
+    } else {
+        let person = person(choices);
+        let caller = match choices.below(8) {
+            // Root that they became, a process of somebody else's login, one without, and a kernel that does not tell.
+            4 => Caller { account: account(ROOT), login: Behind::Known(person.clone()) },
+            5 => {
+                Caller { account: account(choices.below(USERS.len())), login: Behind::Known(person.clone()) }
+            }
+            6 => Caller { account: person.clone(), login: Behind::Unset },
+            7 => Caller { account: person.clone(), login: Behind::Untold },
+            _ => as_self(&person),
+        };
+        let reviewer = match method {
+            Method::Online => Reviewer::Online(&caller),
+            method => Reviewer::Remote { account: &person, method },
+        };
+        let narrow = if choices.once_in(2) { narrow(choices) } else { Narrow::default() };
+        let given = Given { narrow, ..Given::new(reviewer, decision) };
+        if choices.once_in(8) {
+            of_something_else(world, id, &given);
+        }
+        world.give(&given, id);
+    }
+    if decision == Decision::Approve {
+        only_added(&before, &allowed(world));
+    }
+}
+
+/// Whoever saw something else reviews nothing.
+fn of_something_else(world: &World, id: RequestId, given: &Given<'_>) {
+    let standing = world.standing(concerned(&world.state, id));
+    let seen = Some(Digest::of(b"something else"));
+    let refused = review(world.here(), id, seen, given, &standing).unwrap_err();
+    let known = world.state.reviewable(id).is_some();
+    assert!(!known || !matches!(refused, Refusal::NotFound(_)), "{refused}");
+}
+
+fn narrow(choices: &mut Choices<'_>) -> Narrow {
+    let mut narrow = Narrow::default();
+    if choices.once_in(2) {
+        narrow.duration = choices.one(&LONG).map(Duration::from_secs);
+    }
+    if choices.once_in(3) {
+        narrow.services =
+            Some(choices.some(&SERVICES).iter().map(|service| service.parse().unwrap()).collect());
+    }
+    if choices.once_in(3) {
+        narrow.uses = NonZeroU32::new(choices.one(&[1, 2, u32::MAX]));
+    }
+    narrow
+}
+
+/// An admin revokes, or somebody takes back or gives back what is theirs. Nobody gets in by that.
+fn take_back(choices: &mut Choices<'_>, world: &mut World, requests: &[RequestId]) {
+    let Some(id) = pick(choices, requests) else { return };
+    let caller = as_self(&person(choices));
+    let target = if choices.once_in(2) { Target::Grant(GrantId::from(id)) } else { Target::Request(id) };
+    let before = allowed(world);
+    let here = world.here();
+    let events = match choices.below(3) {
+        0 => revoke(here, &caller, target, None),
+        1 => withdraw(here, &caller, id, None),
+        _ => done(here, &caller, target, None),
+    };
+    if world.happen(events).is_ok() {
+        assert!(!world.state.pending().contains_key(&id));
+        assert!(world.state.grant(id.into()).is_none());
+    }
+    only_added(&allowed(world), &before);
+}
+
+/// Somebody asks for more of what they have.
+fn extend(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<RequestId>) {
+    let grants: Vec<_> = world.state.grants().map(|grant| (grant.id, grant.user.clone())).collect();
+    let Some((grant, user)) = grants.get(choices.below(grants.len().max(1))) else { return };
+    let by = (0..USERS.len()).map(account).find(|one| one.name == *user);
+    let by = by.filter(|_| !choices.once_in(6)).unwrap_or_else(|| person(choices));
+    let duration = choices.one(&LONG).map(Duration::from_secs);
+    let before = allowed(world);
+    if let Ok(id) = world.extend(&by, *grant, choices.one(&REASONS), duration) {
+        requests.push(id);
+        if !choices.once_in(3) {
+            everybody_says_yes(world, id);
+        }
+    }
+    only_added(&before, &allowed(world));
+}
+
+/// A lock never allows, and whom it shuts out is out.
+fn set_lock(choices: &mut Choices<'_>, world: &mut World) {
+    let scope = scope(choices);
+    let duration = choices.one(&LONG).map(Duration::from_secs);
+    let message = if choices.once_in(2) { Some(choices.one(&REASONS).parse().unwrap()) } else { None };
+    let by = if choices.once_in(4) { person(choices) } else { account(ROOT) };
+    let before = allowed(world);
+    let events = lock(world.here(), &as_self(&by), LockOrder { scope: scope.clone(), message, duration });
+    let set = events.is_ok();
+    drop(world.happen(events));
+    if let Scope::Group(group) = &scope
+        && set
+    {
+        let people = (0..USERS.len()).map(account).filter(|one| one.groups.contains(group));
+        let members = people.map(|one| one.name).collect();
+        let ended = end_of_members(world.here(), group, &members);
+        drop(world.happen(Ok(ended)));
+    }
+    only_added(&allowed(world), &before);
+    world.log_in(&near_question(choices, world));
+}
+
+/// What a lock has ended stays ended: lifting it shuts nobody out.
+fn lift_lock(choices: &mut Choices<'_>, world: &mut World) {
+    let scopes: Vec<_> = world.state.locks().keys().cloned().collect();
+    let scope = scopes.get(choices.below(scopes.len().max(1))).cloned().unwrap_or_else(|| scope(choices));
+    let by = if choices.once_in(4) { person(choices) } else { account(ROOT) };
+    let before = allowed(world);
+    let events = unlock(world.here(), &as_self(&by), scope, None);
+    drop(world.happen(events));
+    only_added(&before, &allowed(world));
+}
+
+fn scope(choices: &mut Choices<'_>) -> Scope {
+    match choices.below(6) {
+        0 | 1 => Scope::User(choices.one(&USERS).parse().unwrap()),
+        // A group with a space in its name has no lock of its own.
+        2 => choices.one(&GROUPS).parse().map_or(Scope::Host, Scope::Group),
+        3 => Scope::Service(choices.one(&SERVICES).parse().unwrap()),
+        4 => Scope::Role(format!("r{}", choices.below(MAX_ROLES)).parse().unwrap()),
+        _ => Scope::Host,
+    }
+}
+
+/// Somebody is gone, in no group any more, another under the same name, or who they were.
+fn change_standing(choices: &mut Choices<'_>, world: &mut World) {
+    let person = person(choices);
+    let now = match choices.below(4) {
+        0 => None,
+        1 => Some(Subject { groups: BTreeSet::new(), ..person.clone() }),
+        2 => Some(Subject { uid: Uid::try_from(4_000).unwrap(), ..person.clone() }),
+        _ => Some(person.clone()),
+    };
+    world.people.insert(person.name, now);
 }
 
 /// A host, of a group or of none.
 fn host(choices: &mut Choices<'_>) -> Host {
     let groups = if choices.once_in(2) { vec!["databases".parse().unwrap()] } else { Vec::new() };
     let name = choices.one(&["db-1", "DB-2.example", "web-1"]).parse().unwrap();
-    Host { name, groups: groups.into_iter().collect() }
+    let mut ways = Ways::default();
+    if choices.once_in(3) {
+        ways.at_login = choices.some(&SERVICES).iter().map(|service| service.parse().unwrap()).collect();
+        ways.kiosk = Some("ssh kiosk@db-1".to_owned().try_into().unwrap());
+    }
+    Host { name, groups: groups.into_iter().collect(), ways }
 }
 
 /// Somebody asks for a role, mostly one who may and for themselves, and mostly gets it.
@@ -146,9 +307,14 @@ fn order(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<Reques
     };
     let by = if choices.once_in(3) { person(choices) } else { to.clone() };
     let reason = choices.one(&REASONS);
-    let duration = choices.one(&[None, Some(1), Some(1_800), Some(3_600), Some(90_000)]);
+    let duration = choices.one(&LONG).map(Duration::from_secs);
+    let start = choices.once_in(3).then(|| {
+        let start = world.now.wall.unix_millis() + choices.one(&AHEAD);
+        Utc::from_unix_millis(start)
+    });
     let before = allowed(world);
-    if let Ok(id) = world.order(&by, &to, role, reason, duration.map(Duration::from_secs)) {
+    let ask = Ask { by: &by, to: &to, role, reason, duration, start };
+    if let Ok(id) = world.order(&ask) {
         requests.push(id);
         if !choices.once_in(3) {
             everybody_says_yes(world, id);
@@ -196,7 +362,7 @@ fn allowed(world: &World) -> Vec<bool> {
     allowed
 }
 
-/// No request, review or grant ever denies what was allowed.
+/// Whoever was allowed before is allowed after.
 fn only_added(before: &[bool], after: &[bool]) {
     assert!(before.iter().zip(after).all(|(before, after)| *after || !before), "{before:?} {after:?}");
 }
@@ -232,7 +398,7 @@ fn near_question(choices: &mut Choices<'_>, world: &World) -> Question {
         _ => {}
     }
     let services: Vec<_> = grant.services.iter().collect();
-    let stage = choices.one(&[Stage::Account, Stage::Session]);
+    let stage = choices.one(&[Stage::Account, Stage::Session, Stage::Account, Stage::Session, Stage::Close]);
     let mut question = question(choices.one(&services), &subject, stage);
     question.holds_claim = choices.once_in(2);
     question.login.target = grant.limits.run_as.first().cloned();

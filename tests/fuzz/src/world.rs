@@ -4,23 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use jit_core::clock::{BootId, Moment};
+use jit_core::clock::{BootId, Moment, Utc};
 use jit_core::decide::{Known, Question, Why, decide};
-use jit_core::due::due;
+use jit_core::due;
 use jit_core::event::{Decision, Event, Login, Method, Record};
 use jit_core::explain::{explain, refusal};
 use jit_core::grant::ClaimKind;
-use jit_core::policy::{Host, HostPattern, Policy, Role, Subject, Who};
-use jit_core::request::{self, Caller, GrantOrder, Refusal};
-use jit_core::review::Reviewer;
+use jit_core::order::{Here, Refusal};
+use jit_core::person::{Caller, Login as Behind};
+use jit_core::policy::{Host, HostPattern, Policy, Role, Subject, Ways, Who};
+use jit_core::request::{ExtendOrder, RequestOrder, extend, file, grant};
+use jit_core::review::{Given, Reviewer, Standing, concerned, review};
 use jit_core::state::State;
 use jit_proto::gate::{MAX_TEXT, Stage};
-use jit_proto::words::{GrantId, RequestId, ServiceName, Uid, Verdict, subject_is_caller};
+use jit_proto::words::{GrantId, RequestId, ServiceName, Uid, UserName, Verdict, subject_is_caller};
 
+use crate::witness::Witness;
 use crate::{assert_line, assert_lines};
 
 /// So many roles of a policy are tried out; the others are like them.
 const MAX_ROLES: usize = 8;
+
+/// What is due makes more due so many times at most: each time a window goes on from another.
+const MAX_ROUNDS: usize = 200;
 
 /// A Monday.
 pub(crate) const START: &str = "2026-11-23T10:00:00Z";
@@ -31,10 +37,21 @@ pub(crate) struct World {
     pub(crate) state: State,
     pub(crate) host: Host,
     pub(crate) now: Moment,
+    /// What the name service says of people; nothing of those who are gone.
+    pub(crate) people: BTreeMap<UserName, Option<Subject>>,
     log: Vec<Record>,
-    /// When each window opened by both clocks, and for how long, kept apart from what is tested.
-    windows: BTreeMap<GrantId, (Moment, Duration)>,
+    witness: Witness,
     ids: u64,
+}
+
+/// What somebody asks for.
+pub(crate) struct Ask<'a> {
+    pub(crate) by: &'a Subject,
+    pub(crate) to: &'a Subject,
+    pub(crate) role: &'a Role,
+    pub(crate) reason: &'a str,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) start: Option<Utc>,
 }
 
 impl World {
@@ -44,67 +61,144 @@ impl World {
             state: State::default(),
             host,
             now: Moment { wall: START.parse().unwrap(), boot: 1_000, boot_id: BootId::default() },
+            people: BTreeMap::new(),
             log: Vec::new(),
-            windows: BTreeMap::new(),
+            witness: Witness::default(),
             ids: 0,
         }
+    }
+
+    pub(crate) const fn here(&self) -> Here<'_> {
+        Here { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
     }
 
     /// Lets events happen, each by way of its bytes.
     pub(crate) fn apply(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            if let Event::Opened { grant } = &event {
-                self.windows.insert(grant.id, (self.now.clone(), grant.window.duration));
-            }
+            self.witness.see(&event, &self.now);
             let record = Record { seq: self.state.next_seq(), at: self.now.clone(), actor: None, event };
             let bytes = record.encode().unwrap().bytes;
-            assert_eq!(Record::decode(record.seq, &bytes).unwrap(), record);
+            assert!(!bytes.contains(&b'\n'), "a record is one line");
+            let read = Record::decode(record.seq, &bytes).unwrap();
+            assert_eq!(read, record);
             self.state.apply(&record);
-            self.log.push(record);
+            self.log.push(read);
         }
     }
 
-    /// Both clocks go on, and what is due happens.
+    /// Both clocks go on, and what is due happens. Before it is said to be due, nothing is.
     pub(crate) fn wait(&mut self, time: Duration) {
-        self.now.wall = self.now.wall.plus(time);
-        self.now.boot += u64::try_from(time.as_millis()).unwrap();
-        self.apply(due(&self.state, &self.now));
+        self.settle();
+        let quiet = due::next(self.here()).unwrap_or(time).min(time);
+        if let Some(before) = quiet.checked_sub(Duration::from_millis(1)) {
+            let now = self.now.later(before);
+            assert_eq!(due::due(Here { now: &now, ..self.here() }), [], "before {quiet:?}");
+        }
+        self.now = self.now.later(time);
+        self.settle();
+    }
+
+    /// What is due happens.
+    pub(crate) fn settle(&mut self) {
+        self.until_quiet(|world| due::due(world.here()));
+    }
+
+    fn until_quiet(&mut self, due: impl Fn(&Self) -> Vec<Event>) {
+        for _ in 0..MAX_ROUNDS {
+            let events = due(self);
+            if events.is_empty() {
+                return;
+            }
+            self.apply(events);
+        }
+        assert_eq!(due(self), [], "something is always due");
+    }
+
+    /// The machine restarts.
+    pub(crate) fn reboot(&mut self) {
+        self.ids += 1;
+        self.now.boot_id = format!("6f8e4c1a-0000-4000-8000-{:012x}", self.ids).parse().unwrap();
+        self.now.boot = 500;
+    }
+
+    pub(crate) fn next_id(&mut self) -> RequestId {
+        self.ids += 1;
+        RequestId::from_bits(self.ids)
     }
 
     /// Asks for a role, for oneself or, as an admin, for another.
-    pub(crate) fn order(
-        &mut self,
-        by: &Subject,
-        to: &Subject,
-        role: &Role,
-        reason: &str,
-        duration: Option<Duration>,
-    ) -> Result<RequestId, Refusal> {
-        self.ids += 1;
-        let id = RequestId::from_bits(self.ids);
-        let order = GrantOrder {
+    pub(crate) fn order(&mut self, ask: &Ask<'_>) -> Result<RequestId, Refusal> {
+        let Ask { by, to, role, reason, duration, start } = *ask;
+        let id = self.next_id();
+        let order = RequestOrder {
             beneficiary: to.clone(),
             role: role.name.clone(),
             duration,
+            start,
             reason: reason.parse().unwrap(),
             id,
         };
-        let file = if by == to { request::file } else { request::grant };
-        let events = file(&self.policy, &self.state, &self.host, &as_self(by), order, &self.now);
+        self.people.entry(to.name.clone()).or_insert_with(|| Some(to.clone()));
+        let standing = self.standing([to.name.clone()]);
+        let order = if by == to {
+            file(self.here(), &as_self(by), order)
+        } else {
+            grant(self.here(), &as_self(by), order)
+        };
+        let opened = opens(&order) && !role.emergency;
+        self.happen(order)?;
+        if opened {
+            self.witness.check_approvers(&self.policy, id, &standing);
+        }
+        Ok(id)
+    }
+
+    /// Asks to go on after the end of a window.
+    pub(crate) fn extend(
+        &mut self,
+        by: &Subject,
+        grant: GrantId,
+        reason: &str,
+        duration: Option<Duration>,
+    ) -> Result<RequestId, Refusal> {
+        let id = self.next_id();
+        let reason = reason.parse().unwrap();
+        let order = ExtendOrder { beneficiary: by.clone(), grant, duration, reason, id };
+        let events = extend(self.here(), &as_self(by), order);
         self.happen(events)?;
         Ok(id)
     }
 
-    /// Reviews a request.
+    /// Reviews a request, and takes nothing away.
     pub(crate) fn review(&mut self, by: &Subject, id: RequestId, decision: Decision, method: Method) {
         let caller = as_self(by);
         let reviewer = match method {
             Method::Online => Reviewer::Online(&caller),
             method => Reviewer::Remote { account: by, method },
         };
-        let events =
-            request::review(&self.policy, &self.state, &self.host, reviewer, id, decision, &self.now);
+        self.give(&Given::new(reviewer, decision), id);
+    }
+
+    /// Reviews a request.
+    pub(crate) fn give(&mut self, given: &Given<'_>, id: RequestId) {
+        if let Reviewer::Remote { account, .. } = given.reviewer {
+            self.people.entry(account.name.clone()).or_insert_with(|| Some(account.clone()));
+        }
+        if let Reviewer::Online(Caller { login: Behind::Known(login), .. }) = given.reviewer {
+            self.people.entry(login.name.clone()).or_insert_with(|| Some(login.clone()));
+        }
+        let standing = self.standing(concerned(&self.state, id));
+        let events = review(self.here(), id, None, given, &standing);
+        let opened = opens(&events);
         drop(self.happen(events));
+        if opened {
+            self.witness.check_approvers(&self.policy, id, &standing);
+        }
+    }
+
+    /// What the name service says of these people.
+    pub(crate) fn standing(&self, people: impl IntoIterator<Item = UserName>) -> Standing {
+        people.into_iter().map(|name| (name.clone(), self.people.get(&name).cloned().flatten())).collect()
     }
 
     /// Lets happen what an order comes to; a refusal can be shown.
@@ -116,11 +210,21 @@ impl World {
         Ok(())
     }
 
-    /// Asks, checks the answer, and lets it happen if it is an `allow`.
+    /// Asks, checks the answer, and lets it happen if it is an `allow`, as jitd does: what is due of the subject
+    /// comes first.
     pub(crate) fn log_in(&mut self, question: &Question) {
-        let answer = decide(&self.policy, &self.state, &self.host, question, &self.now);
         self.check(question);
-        self.apply(answer.event(question));
+        if let Some(uid) = question.login.uid {
+            self.until_quiet(|world| due::of(&world.state, uid, &world.now));
+            self.check(question);
+        }
+        let answer = decide(&self.policy, &self.state, &self.host, question, &self.now);
+        self.apply(answer.events(question));
+        if question.stage == Stage::Close
+            && self.state.sessions().iter().any(|session| session.login == question.login)
+        {
+            self.apply([Event::SessionClosed { login: question.login.clone() }]);
+        }
     }
 
     /// What holds for every answer.
@@ -143,7 +247,7 @@ impl World {
         assert_eq!(line.is_empty(), answer.verdict != Verdict::Deny, "{answer:?}: {line:?}");
 
         assert_eq!(answer.admits.is_some(), answer.verdict == Verdict::Allow, "{answer:?}");
-        assert_eq!(answer.event(question).is_some(), answer.verdict == Verdict::Allow);
+        assert_eq!(!answer.events(question).is_empty(), answer.verdict == Verdict::Allow);
         if let Some(admits) = &answer.admits {
             let subject = question.known().unwrap();
             let grant = state.grant(admits.grant).unwrap();
@@ -151,8 +255,10 @@ impl World {
             assert!(grant.services.contains(&question.login.service));
             let role = policy.role(&admits.role).unwrap();
             assert!(role.eligible.contains(subject) && role.on_host(host));
-            let left = self.left(admits.grant);
+            let left = self.witness.left(admits.grant, now);
             assert!(!admits.remaining.is_zero() && admits.remaining <= left, "{answer:?}, {left:?} left");
+            let lock = self.witness.lock_on(policy, subject, &question.login.service, &admits.role, now);
+            assert_eq!(lock, None, "{answer:?}");
         }
 
         // A name service that fails refuses whom it takes to admit, and changes nothing else.
@@ -170,17 +276,6 @@ impl World {
             let without = decide(policy, state, host, &groupless, now);
             assert!(without.verdict != Verdict::Allow || answer.verdict != Verdict::Deny, "{without:?}");
         }
-    }
-
-    /// What is left of a window, reckoned from when it was seen to open.
-    fn left(&self, grant: GrantId) -> Duration {
-        let (opened, duration) = &self.windows[&grant];
-        if opened.boot_id != self.now.boot_id {
-            return Duration::ZERO;
-        }
-        let wall = u64::try_from(self.now.wall.unix_millis() - opened.wall.unix_millis()).unwrap_or(0);
-        let boot = self.now.boot.saturating_sub(opened.boot);
-        duration.saturating_sub(Duration::from_millis(wall.max(boot)))
     }
 
     /// How many logins were allowed.
@@ -211,6 +306,7 @@ impl World {
             }
         }
         assert_eq!(folded, self.state);
+        assert!(self.witness.owed().eq(self.state.owed().keys()));
     }
 }
 
@@ -235,7 +331,11 @@ pub(crate) fn question(service: &ServiceName, subject: &Subject, stage: Stage) -
 
 /// A caller who logged in as themselves.
 pub(crate) fn as_self(account: &Subject) -> Caller {
-    Caller { login: request::Login::Known(account.clone()), account: account.clone() }
+    Caller { login: Behind::Known(account.clone()), account: account.clone() }
+}
+
+fn opens(events: &Result<Vec<Event>, Refusal>) -> bool {
+    events.iter().flatten().any(|event| matches!(event, Event::Opened { .. }))
 }
 
 /// Somebody for whom each role is asks for it, its approvers approve, and they log in until it is over. The answer is
@@ -260,8 +360,9 @@ pub(crate) fn exercise(policy: &Policy) -> usize {
             }
         };
         ask(&mut world);
-        if let Ok(id) = world.order(subject, subject, role, "INC-1234 CHG-1 a reason that says enough", None)
-        {
+        let reason = "INC-1234 CHG-1 a reason that says enough";
+        let order = Ask { by: subject, to: subject, role, reason, duration: None, start: None };
+        if let Ok(id) = world.order(&order) {
             ask(&mut world);
             for (n, stage) in (0..).zip(&role.stages) {
                 let method = *stage.accept.first().unwrap();
@@ -290,7 +391,11 @@ fn host_of(role: &Role) -> Host {
         Some(HostPattern::Group(group)) => (None, Some(group.clone())),
         None => (None, None),
     };
-    Host { name: name.unwrap_or_else(|| "db-1".parse().unwrap()), groups: group.into_iter().collect() }
+    Host {
+        name: name.unwrap_or_else(|| "db-1".parse().unwrap()),
+        groups: group.into_iter().collect(),
+        ways: Ways::default(),
+    }
 }
 
 /// Up to so many people of a set: its accounts, then members of its first group.

@@ -1,0 +1,172 @@
+//! The kiosk: the menu for people who cannot get in, and nothing but the menu.
+
+use jit_tests::machine::{Output, until};
+
+use crate::site::{Entrance, Role, SOON, Site};
+
+/// Opens the kiosk to the network, once for everybody.
+fn open(site: &Site) {
+    site.shell("systemctl start jit-kiosk-sshd.socket").done();
+}
+
+/// ssh to the kiosk with root's key, which opens every account, and with these options.
+fn ssh(site: &Site, user: &str, options: &str, command: &str, typed: &str) -> Output {
+    site.shell(&format!(
+        "printf '{typed}' | timeout 20 ssh -p 2222 -o BatchMode=yes -o HostKeyAlias=localhost {options} \
+         {user}@127.0.0.1 {command}"
+    ))
+}
+
+/// Types lines into the menu.
+fn types(site: &Site, user: &str, lines: &[&str]) -> Output {
+    ssh(site, user, "", "", &(lines.join("\\n") + "\\n"))
+}
+
+pub(crate) fn off_until_enabled(site: &Site) {
+    let state = |unit: &str| site.shell(&format!("systemctl is-enabled {unit}; systemctl is-active {unit}"));
+    for unit in ["jit-kiosk-sshd.socket", "jit-kiosk-console@tty8.service"] {
+        state(unit).says("disabled").says("inactive");
+    }
+    site.shell("ss -Hltn 'sport = :2222'").does_not_say("2222").done();
+    let units = "jit-kiosk-sshd.socket jit-kiosk-sshd@x.service jit-kiosk-console@tty8.service";
+    site.shell(&format!("systemd-analyze verify --man=no {units}")).done();
+
+    site.shell("systemctl enable --now jit-kiosk-sshd.socket jit-kiosk-console@tty8.service");
+    state("jit-kiosk-sshd.socket").says("enabled").says("\nactive");
+    site.take_out_of_pam();
+    site.shell("dpkg --remove pam-jit").done();
+    site.shell("ls /etc/systemd/system/*.wants/jit-kiosk-* || pgrep -x jit-kiosk || pgrep -u jit-kiosk")
+        .is_shut();
+    site.shell("ss -Hltn 'sport = :2222'").does_not_say("2222").done();
+}
+
+pub(crate) fn from_asking_to_getting_in(site: &Site) {
+    open(site);
+    site.person("kira");
+    site.person("kurt");
+    site.roles(&[Role::new("kira", &["sshd"], "kira").approved_by("\"kurt\"", 1)]);
+    site.ssh("kira").is_shut();
+    let reason = "INC-1 the kiosk";
+    let asked = types(site, "kira", &["1", "kira", "20m", reason, "", "q", "3", "", "5"]);
+    asked.says("waits for").says("Press Enter to check again").says("pending").done();
+    site.ssh("kira").is_shut();
+
+    // Nobody reviews their own.
+    types(site, "kira", &["4", "5"]).says("Nothing waits for your review").done();
+    site.ssh("kurt").is_shut();
+    types(site, "kurt", &["4", "1", "a", "", "", "5"]).says(reason).says("Approved.").done();
+
+    site.ssh("kira").admits("kira");
+    site.ssh("kurt").is_shut();
+    types(site, "kira", &["3", "1", "d", "5"]).says("has ended (done)").done();
+    site.ssh("kira").is_shut();
+}
+
+pub(crate) fn the_menu_alone(site: &Site) {
+    open(site);
+    site.person("mallory");
+    // All that somebody who was here through a window could have prepared.
+    site.shell(
+        r#"cd ~mallory && mkdir -p .config/fish
+        own='touch /var/tmp/kiosk-mallory /tmp/kiosk-mallory $HOME/ran ~mallory/ran; echo OWNED-$(id -u)'
+        for file in .bashrc .bash_profile .profile .zshenv .kshrc .cshrc .ssh/rc .config/fish/config.fish; do
+            echo "$own" >$file
+        done
+        printf '#!/bin/bash\n%s\n' "$own" >sh && chmod 755 sh
+        printf 'BASH_ENV=/home/mallory/.bashrc\nENV=/home/mallory/.profile\nLD_PRELOAD=/home/mallory/x.so\n' >.ssh/environment
+        sed -i 's#^#command="/home/mallory/sh",environment="BASH_ENV=/home/mallory/.bashrc" #' .ssh/authorized_keys
+        echo 'unix:path=/tmp/x' >.pam_environment
+        chown -R mallory: ."#,
+    )
+    .done();
+    // With an ordinary sshd the same files run: this is no test of nothing.
+    site.roles(&[Role::new("mallory", &["sshd"], "mallory")]);
+    let window = site.open("mallory", "mallory", "30m");
+    site.ssh("mallory").says("OWNED-");
+    window.revoke();
+    site.shell("rm -f /var/tmp/kiosk-mallory /tmp/kiosk-mallory ~mallory/ran").done();
+
+    let menu = "leave\n\nChoose: ";
+    let ends = "5\\n";
+    for command in ["", "id", "/home/mallory/sh", "'bash -i'", "'sh -c id'", "-- --help", "-- '-c id'"] {
+        ssh(site, "mallory", "", command, ends).says(menu).does_not_say("OWNED").does_not_say("uid=").done();
+    }
+    for word in ["!id", "id", "$(id)", "../../bin/sh"] {
+        types(site, "mallory", &[word, "5"]).says("one of the numbers").does_not_say("uid=").done();
+    }
+    let environment = "-o SendEnv=BASH_ENV -o SetEnv=LD_PRELOAD=/home/mallory/x.so";
+    ssh(site, "mallory", environment, "", ends).says(menu).does_not_say("OWNED").done();
+    for shell in ["/bin/sh", "/usr/bin/zsh", "/bin/tcsh"] {
+        site.shell(&format!("usermod --shell {shell} mallory")).done();
+        ssh(site, "mallory", "", "", ends).says(menu).does_not_say("OWNED").done();
+    }
+    for shell in ["/home/mallory/sh", "/usr/sbin/nologin", "/usr/bin/python3"] {
+        site.shell(&format!("usermod --shell {shell} mallory")).done();
+        ssh(site, "mallory", "", "", ends).says("No such file").does_not_say("OWNED").is_shut();
+    }
+    site.shell("usermod --shell /bin/bash mallory").done();
+
+    // Whatever else ssh can carry.
+    site.shell("echo secret >/tmp/kiosk-file").done();
+    let at = "-P 2222 -o BatchMode=yes -o HostKeyAlias=localhost";
+    for copy in ["sftp", "scp", "scp -O"] {
+        let to = if copy == "sftp" { "mallory@127.0.0.1" } else { "/tmp/kiosk-file mallory@127.0.0.1:" };
+        site.shell(&format!("timeout 20 {copy} {at} {to} </dev/null")).is_shut();
+    }
+    ssh(site, "mallory", "-W 127.0.0.1:22", "", "").does_not_say("SSH-2.0").is_shut();
+    ssh(site, "mallory", "-N -o ExitOnForwardFailure=yes -R 4001:127.0.0.1:22", "", "").is_shut();
+    ssh(site, "mallory", "-N -o ExitOnForwardFailure=yes -w any:any", "", "").is_shut();
+    ssh(site, "root", "", "", ends).is_shut();
+
+    site.shell("ls /var/tmp/kiosk-mallory /tmp/kiosk-mallory ~mallory/ran ~mallory/kiosk-file").is_shut();
+    until(SOON, "all has ended", || !site.shell("pgrep -u mallory").is_ok());
+}
+
+pub(crate) fn what_runs(site: &Site) {
+    open(site);
+    site.person("paula");
+    let visit = "sleep 60 | ssh -p 2222 -o BatchMode=yes -o HostKeyAlias=localhost paula@127.0.0.1";
+    let _visit = site.machine.start(SOON * 4, &["bash", "-c", visit]);
+    let menu = "menu=$(pgrep -u paula -f 'kiosk$')";
+    until(SOON, "the menu runs", || site.shell(menu).is_ok());
+    let facts = site.shell(&format!(
+        r#"{menu}; cd /proc/$menu || exit
+        echo "login $(($(cat loginuid) == $(id -u paula)))"
+        grep NoNewPrivs status; grep CapBnd status; grep -o 'jit-kiosk-sshd@' cgroup
+        echo "program $(readlink exe)"
+        ls root/home root/root root/etc root/tmp root/proc 2>/dev/null
+        find root/usr/bin/ ! -type l -printf 'file %f\n'
+        loginctl --no-legend list-sessions | grep paula; systemctl is-active user@$(id -u paula)"#
+    ));
+    facts.says("login 1\n").says("NoNewPrivs:\t1").says("jit-kiosk-sshd@").says("/usr/bin/jitctl\n");
+    assert_eq!(facts.stdout.matches("file ").count(), 2, "the folder and jitctl: {facts}");
+    facts.says("file jitctl\n").says("inactive").does_not_say("paula");
+
+    // The connection's end is the end of all that it started. Others are visiting, too.
+    let end = format!("{menu}; systemctl stop \"$(ps -o unit= -p $menu)\" && ! pgrep -u paula");
+    site.shell(&end).done();
+}
+
+pub(crate) fn on_a_console(site: &Site) {
+    open(site);
+    site.person("connie");
+    let dialogue = site.terminal(
+        r#"spawn -noecho -pty
+           set tty [string map {/dev/ "" / -} $spawn_out(slave,name)]
+           exec systemctl start jit-kiosk-console@$tty
+           on {login: $} { send -- "-oProxyCommand=id\r" }
+           on {not the name of an account} {}
+           on {login: $} { send "connie\r" }
+           on {assword: $} { send "connie-pw\r" }
+           on {Choose: $} { send "\x1a\x03" }
+           on {Choose: $} { send -- "~.\r" }
+           on {one of the numbers} {}
+           on {Choose: $} { send "1\r" }
+           on {no role on this host} {}
+           on {Choose: $} { send "5\r" }
+           on {login: $} {}
+           exec systemctl stop jit-kiosk-console@$tty
+           exit 0"#,
+    );
+    dialogue.done();
+}
