@@ -7,13 +7,13 @@ use jit_tests::machine::until;
 use crate::site::{Entrance, SOON, Site};
 
 pub(crate) fn owning_the_name(site: &Site) {
-    site.person("mallory");
+    site.person("manfred");
     let own = "busctl --system call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus \
                RequestName su org.jitd.Jit1 7";
-    site.machine.as_user("mallory", own).says("denied").is_shut();
+    site.machine.as_user("manfred", own).says("denied").is_shut();
     let by_file = "printf '[D-BUS Service]\\nName=org.jitd.Jit1\\nExec=/bin/false\\n' \
                    >/usr/share/dbus-1/system-services/evil.service";
-    site.machine.as_user("mallory", by_file).is_shut();
+    site.machine.as_user("manfred", by_file).is_shut();
 }
 
 /// `Gate.Check` by busctl(1): the first words of the question, and the uid of who is said to call.

@@ -42,24 +42,24 @@ pub(crate) fn off_until_enabled(site: &Site) {
 
 pub(crate) fn from_asking_to_getting_in(site: &Site) {
     open(site);
-    site.person("kira");
+    site.person("kiki");
     site.person("kurt");
-    site.roles(&[Role::new("kira", &["sshd"], "kira").approved_by("\"kurt\"", 1)]);
-    site.ssh("kira").is_shut();
+    site.roles(&[Role::new("kiki", &["sshd"], "kiki").approved_by("\"kurt\"", 1)]);
+    site.ssh("kiki").is_shut();
     let reason = "INC-1 the kiosk";
-    let asked = types(site, "kira", &["1", "kira", "20m", reason, "", "q", "3", "", "5"]);
+    let asked = types(site, "kiki", &["1", "kiki", "20m", reason, "", "q", "3", "", "5"]);
     asked.says("waits for").says("Press Enter to check again").says("pending").done();
-    site.ssh("kira").is_shut();
+    site.ssh("kiki").is_shut();
 
     // Nobody reviews their own.
-    types(site, "kira", &["4", "5"]).says("Nothing waits for your review").done();
+    types(site, "kiki", &["4", "5"]).says("Nothing waits for your review").done();
     site.ssh("kurt").is_shut();
     types(site, "kurt", &["4", "1", "a", "", "", "5"]).says(reason).says("Approved.").done();
 
-    site.ssh("kira").admits("kira");
+    site.ssh("kiki").admits("kiki");
     site.ssh("kurt").is_shut();
-    types(site, "kira", &["3", "1", "d", "5"]).says("has ended (done)").done();
-    site.ssh("kira").is_shut();
+    types(site, "kiki", &["3", "1", "d", "5"]).says("has ended (done)").done();
+    site.ssh("kiki").is_shut();
 }
 
 pub(crate) fn the_menu_alone(site: &Site) {
@@ -124,26 +124,26 @@ pub(crate) fn the_menu_alone(site: &Site) {
 
 pub(crate) fn what_runs(site: &Site) {
     open(site);
-    site.person("paula");
-    let visit = "sleep 60 | ssh -p 2222 -o BatchMode=yes -o HostKeyAlias=localhost paula@127.0.0.1";
+    site.person("petra");
+    let visit = "sleep 60 | ssh -p 2222 -o BatchMode=yes -o HostKeyAlias=localhost petra@127.0.0.1";
     let _visit = site.machine.start(SOON * 4, &["bash", "-c", visit]);
-    let menu = "menu=$(pgrep -u paula -f 'kiosk$')";
+    let menu = "menu=$(pgrep -u petra -f 'kiosk$')";
     until(SOON, "the menu runs", || site.shell(menu).is_ok());
     let facts = site.shell(&format!(
         r#"{menu}; cd /proc/$menu || exit
-        echo "login $(($(cat loginuid) == $(id -u paula)))"
+        echo "login $(($(cat loginuid) == $(id -u petra)))"
         grep NoNewPrivs status; grep CapBnd status; grep -o 'jit-kiosk-sshd@' cgroup
         echo "program $(readlink exe)"
         ls root/home root/root root/etc root/tmp root/proc 2>/dev/null
         find root/usr/bin/ ! -type l -printf 'file %f\n'
-        loginctl --no-legend list-sessions | grep paula; systemctl is-active user@$(id -u paula)"#
+        loginctl --no-legend list-sessions | grep petra; systemctl is-active user@$(id -u petra)"#
     ));
     facts.says("login 1\n").says("NoNewPrivs:\t1").says("jit-kiosk-sshd@").says("/usr/bin/jitctl\n");
     assert_eq!(facts.stdout.matches("file ").count(), 2, "the folder and jitctl: {facts}");
-    facts.says("file jitctl\n").says("inactive").does_not_say("paula");
+    facts.says("file jitctl\n").says("inactive").does_not_say("petra");
 
     // The connection's end is the end of all that it started. Others are visiting, too.
-    let end = format!("{menu}; systemctl stop \"$(ps -o unit= -p $menu)\" && ! pgrep -u paula");
+    let end = format!("{menu}; systemctl stop \"$(ps -o unit= -p $menu)\" && ! pgrep -u petra");
     site.shell(&end).done();
 }
 
