@@ -87,6 +87,7 @@ impl Missing {
             Self::Target => "target",
             Self::Address => "address",
             Self::Hours => "hours",
+            Self::Clock => "clock",
             Self::Window => "window",
             Self::Approval(_) => "approval",
             Self::Begin => "begin",

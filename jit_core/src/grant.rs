@@ -362,7 +362,12 @@ mod tests {
             Begins::AtFirstUse { lapse: Duration::from_hours(24) },
             Begins::After("g-00000002".parse().unwrap()),
         ] {
-            let scheduled = Scheduled { since: since.clone(), begins, duration: Duration::from_hours(1), survives_reboot: false };
+            let scheduled = Scheduled {
+                since: since.clone(),
+                begins,
+                duration: Duration::from_hours(1),
+                survives_reboot: false,
+            };
             grant.time = Time::Scheduled { scheduled };
             let text = serde_json::to_string(&grant).unwrap();
             assert_eq!(serde_json::from_str::<Grant>(&text).unwrap(), grant, "{text}");

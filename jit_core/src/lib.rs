@@ -32,6 +32,7 @@ pub use jit_proto::duration;
 
 #[cfg(test)]
 mod edges_tests;
+mod clock_tests;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

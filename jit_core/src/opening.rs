@@ -140,8 +140,9 @@ pub(crate) fn opened(here: Here<'_>, role: &Role, request: &Request, reviews: &[
 fn time(here: Here<'_>, role: &Role, request: &Request, duration: Duration) -> Time {
     let Here { state, now, .. } = here;
     let survives_reboot = role.survives_reboot;
-    let scheduled =
-        |begins| Time::Scheduled { scheduled: Scheduled { since: now.clone(), begins, duration, survives_reboot } };
+    let scheduled = |begins| Time::Scheduled {
+        scheduled: Scheduled { since: now.clone(), begins, duration, survives_reboot },
+    };
     let open = |start| Time::Open { window: Window { start, duration, survives_reboot } };
     let base = request.extends.filter(|base| state.grant(*base).is_some_and(|g| !g.remaining(now).is_zero()));
     match (base, request.start, role.starts) {

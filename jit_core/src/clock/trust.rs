@@ -49,6 +49,14 @@ pub struct Sample {
     pub synced: Option<bool>,
 }
 
+impl Sample {
+    /// The sample as it is, for where nothing is known to judge it by.
+    #[must_use]
+    pub fn believed(self) -> Moment {
+        Moment { synced: self.synced, ..Moment::believed(self.wall, self.boot, self.boot_id) }
+    }
+}
+
 /// Both clocks at one moment of a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Reading {
@@ -140,7 +148,8 @@ impl Trust {
     /// A new boot: `CLOCK_BOOTTIME` counts from zero again.
     fn reboot(&mut self, here: Reading) {
         // A clock that was too far ahead and has not been put back meanwhile still is as far ahead as it was.
-        let still_ahead = self.suspect() == Some(Suspicion::Ahead) && here.wall.plus(TOLERANCE) >= self.last.wall;
+        let still_ahead =
+            self.suspect() == Some(Suspicion::Ahead) && here.wall.plus(TOLERANCE) >= self.last.wall;
         let ahead = if still_ahead { self.ahead_by(self.last) } else { Duration::ZERO };
         self.anchor = Reading { wall: here.wall.minus(ahead), ..here };
         self.before_ms = self.charged_ms;
@@ -243,6 +252,7 @@ impl Trust {
     }
 
     /// What is to be written, with as much written off as will do for a while.
+    #[must_use = "what is written off and not written may be given out a second time"]
     pub fn to_write(&mut self, now: &Moment) -> Self {
         self.charged_ms = self.charged_ms.max(self.ran(now.boot).saturating_add(millis(ADVANCE)));
         self.clone()

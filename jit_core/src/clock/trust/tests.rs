@@ -1,3 +1,7 @@
+//! Machines that run, sleep, lose their power and have their clocks stepped.
+
+#![allow(clippy::unchecked_time_subtraction, reason = "a panic here is a failed test")]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -26,8 +30,15 @@ impl Machine {
     fn new(wall: Utc) -> Self {
         let sample = Sample { wall, boot: 7_000, boot_id: boot_id(0), synced: None };
         let (trust, event) = Trust::resume(None, &sample);
-        let mut machine =
-            Self { wall, boot: 7_000, boots: 0, synced: None, stored: trust.clone(), trust, events: Vec::new() };
+        let mut machine = Self {
+            wall,
+            boot: 7_000,
+            boots: 0,
+            synced: None,
+            stored: trust.clone(),
+            trust,
+            events: Vec::new(),
+        };
         machine.record(event);
         machine
     }
@@ -330,7 +341,8 @@ fn a_container_that_restarts_under_the_same_kernel_is_not_charged_for_the_kernel
     machine.see();
     let window = machine.window(HOUR, true);
     machine.pass(MINUTE);
-    let sample = Sample { boot_id: boot_id(0).to_string().replace("+1", "+2").parse().unwrap(), ..machine.sample() };
+    let sample =
+        Sample { boot_id: boot_id(0).to_string().replace("+1", "+2").parse().unwrap(), ..machine.sample() };
     let (trust, event) = Trust::resume(Some(machine.stored.clone()), &sample);
     assert_eq!(event, None);
     assert_eq!(window.remaining(&trust.moment(&sample)), HOUR - MINUTE);
