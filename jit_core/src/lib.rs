@@ -31,8 +31,9 @@ pub mod when;
 pub use jit_proto::duration;
 
 #[cfg(test)]
-mod edges_tests;
 mod clock_tests;
+#[cfg(test)]
+mod edges_tests;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
