@@ -780,7 +780,7 @@ impl Story {
                 self.reboots += 1;
                 let wall = world.now.wall.plus(Duration::from_secs(seconds));
                 let boot_id = format!("6f8e4c1a-0000-4000-8000-{:012x}", self.reboots);
-                world.now = crate::clock::Moment { wall, boot: 1_000, boot_id: boot_id.parse().unwrap() };
+                world.now = crate::clock::Moment::believed(wall, 1_000, boot_id.parse().unwrap());
                 world.settle();
             }
         }
