@@ -163,6 +163,12 @@ impl Moment {
         }
     }
 
+    /// What each clock says here or there, whichever is earlier; both are of one boot.
+    #[must_use]
+    pub fn no_later_than(&self, other: &Self) -> Self {
+        Self { wall: self.wall.min(other.wall), boot: self.boot.min(other.boot), ..self.clone() }
+    }
+
     /// What both clocks will say when so much time has passed.
     #[must_use]
     pub fn later(&self, by: Duration) -> Self {
