@@ -242,6 +242,17 @@ impl Moment {
         }
     }
 
+    /// What each clock says here or there, whichever is earlier. Of two boots, the clocks of the other one count.
+    #[must_use]
+    pub fn no_later_than(&self, other: &Self) -> Self {
+        let wall = self.wall.min(other.wall);
+        if self.boot_id != other.boot_id {
+            return Self { wall, ..other.clone() };
+        }
+        let ran = self.ran.zip(other.ran).map(|(here, there)| here.min(there)).or(self.ran);
+        Self { wall, boot: self.boot.min(other.boot), ran, ..self.clone() }
+    }
+
     /// The same where too long is the safe side, as for what keeps people out: the least of those clocks that can be
     /// believed. Time in which the machine was off is told by the wall clock alone.
     #[must_use]

@@ -284,11 +284,7 @@ fn a_lock_that_was_set_by_a_wrong_clock_holds_for_its_time_and_no_longer() {
         let right = world.now.wall;
         let wall: Utc = wrong.parse().unwrap();
         doubt(&mut world, Suspicion::Ahead, wall);
-        let order = LockOrder {
-            scope: "host".parse().unwrap(),
-            message: None,
-            duration: Some(HOUR),
-        };
+        let order = LockOrder { scope: "host".parse().unwrap(), message: None, duration: Some(HOUR) };
         let events = lock(world.here(), &as_self(root()), order).unwrap();
         world.apply(events);
         trusted(&mut world, right);

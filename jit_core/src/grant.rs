@@ -118,7 +118,8 @@ impl Scheduled {
             Begins::After(base) => {
                 let base = state.grant(*base)?.window()?;
                 let over = !base.ended_by_reboot(now) && base.remaining(now).is_zero();
-                over.then(|| self.window(base.last()))
+                // A clock that ran ahead has ended the one; should it step back, that is no gain to the other (law 6).
+                over.then(|| self.window(base.last().no_later_than(now)))
             }
         }
     }
