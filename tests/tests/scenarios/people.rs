@@ -108,6 +108,9 @@ pub(crate) fn an_auditor(site: &Site) {
     aude("jitctl roles axel").says("axel").done();
     aude("jitctl explain axel sudo").exits(1).says(&id);
     aude("jitctl policy show").says("[auditors]").done();
+    // Axel sees his own, from his login.
+    site.logged_in("axel", "jitctl roles").says("1 of anja").done();
+    site.logged_in("axel", "jitctl explain axel sudo").exits(1).says(&id);
     // Asked is anja, who may see this one, and not everybody's.
     anja(&format!("jitctl show {id}")).done();
     anja("jitctl list").does_not_say(&id).done();

@@ -1,7 +1,7 @@
 //! People ask and review, each in a login of their own: who opens what for whom, and what becomes of the rest.
 
 use jit_proto::manager::Entry;
-use jit_tests::machine::{Output, until};
+use jit_tests::machine::{Output, Running, until};
 
 use crate::site::{Entrance, SOON, Site, read};
 use crate::store::audited;
@@ -58,7 +58,7 @@ pub(crate) fn two_stages(site: &Site) {
     assert_eq!((entry.state.as_str(), entry.duration), ("pending", 1200), "{entry:?}");
     let id = &entry.request;
 
-    assert_eq!(pending(site, "leo"), [id.clone()]);
+    assert_eq!(pending(site, "leo"), [id.as_str()]);
     for nobody in ["rosa", "sina", "stig"] {
         assert_eq!(pending(site, nobody), [""; 0], "{nobody} is not asked now");
         approve(site, nobody, id).exits(1);
@@ -96,8 +96,8 @@ pub(crate) fn a_lapse(site: &Site) {
     let stages = stage("lead", &["lars"], "expires = \"5s\"\nthen = { users = [\"lutz\"] }\n");
     role(site, "leni", "", &stages);
     let id = ask(site, "leni", "").request;
-    assert_eq!(pending(site, "lars"), [id.clone()]);
-    until(SOON, "it has passed on to lutz", || pending(site, "lutz") == [id.clone()]);
+    assert_eq!(pending(site, "lars"), [id.as_str()]);
+    until(SOON, "it has passed on to lutz", || pending(site, "lutz") == [id.as_str()]);
     assert_eq!(pending(site, "lars"), [""; 0]);
     until(SOON, "it has lapsed", || site.entry(&id).state == "ended");
     assert_eq!(site.entry(&id).ended.as_deref(), Some("lapsed"));
@@ -110,13 +110,13 @@ pub(crate) fn taking_back(site: &Site) {
     site.people_with_a_way_in(&["wim", "wolf"]);
     role(site, "wim", "", &stage("lead", &["wolf"], ""));
     // Taken back while it is being approved: one of the two happens, and everybody is told the same.
-    for round in 0..4 {
+    for round in 0..3 {
         let id = ask(site, "wim", "").request;
         let both = [
             site.start_logged_in("wolf", &format!("jitctl approve --yes {id}")),
             site.start_logged_in("wim", &format!("jitctl withdraw {id}")),
         ];
-        let [approved, withdrawn] = both.map(|running| running.output());
+        let [approved, withdrawn] = both.map(Running::output);
         let entry = site.entry(&id);
         assert_ne!(approved.is_ok(), withdrawn.is_ok(), "round {round}: {approved} {withdrawn}");
         let state = if approved.is_ok() { "active" } else { "ended" };
@@ -212,7 +212,7 @@ pub(crate) fn an_emergency(site: &Site) {
     let alert =
         format!("journalctl --no-pager -o cat -p alert..alert SYSLOG_IDENTIFIER=jitd | grep -c {}", &id[2..]);
     until(SOON, "the journal has an alert", || site.shell(&alert).stdout.trim() == "1");
-    assert_eq!(pending(site, "egon"), [id.clone()]);
+    assert_eq!(pending(site, "egon"), [id.as_str()]);
     site.logged_in("egon", "jitctl pending").says("Emergency: it opened before anybody approved it").done();
     let again = format!("jitctl request --yes --role erna --reason '{REASON}'");
     site.logged_in("erna", &again).exits(1).says("still owes a review");
@@ -250,7 +250,7 @@ pub(crate) fn as_somebody_else(site: &Site) {
     ] {
         let tried = try_as(&attempt);
         assert_eq!(site.entry(&id).state, "pending", "{attempt} opened it: {tried}");
-        assert!(!tried.is_ok(), "{attempt}: {tried}");
+        tried.says("does not count").is_shut();
     }
     assert_eq!(site.entry(&id).reviews.len(), 0);
 }
@@ -363,16 +363,18 @@ pub(crate) fn locking(site: &Site) {
 pub(crate) fn what_people_type(site: &Site) {
     site.people_with_a_way_in(&["zara", "zoran"]);
     role(site, "zara", "", &stage("lead", &["zoran"], ""));
-    for text in ["\u{1b}[2J", "a\nb", "\u{202e}evil", "\u{9b}31m"] {
-        let quoted: String = text.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
-        site.logged_in("zara", &format!("jitctl request --yes --role zara --reason $'x{quoted}y'")).exits(2);
-        let call = format!(
-            "busctl call org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1.User Request stss zara 0 '' $'x{quoted}y'"
-        );
-        site.logged_in("zara", &call).is_shut();
+    let call = |reason: &str| {
+        let method = "org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1.User Request stss";
+        site.logged_in("zara", &format!("busctl call {method} zara 0 '' $'{reason}'"))
+    };
+    // An escape, a line break, an override of the direction (U+202E) and a C1 control, as bash quotes them.
+    for reason in [r"x\x1b[2Jy", r"a\nb", r"x\xe2\x80\xaeevil", r"x\xc2\x9b31m"] {
+        site.logged_in("zara", &format!("jitctl request --yes --role zara --reason $'{reason}'")).exits(2);
+        call(reason).is_shut();
     }
-    let id = ask(site, "zara", "").request;
-    assert_eq!(pending(site, "zoran"), [id]);
+    assert_eq!(pending(site, "zoran"), [""; 0]);
+    call(REASON).says("pending").done();
+    assert_eq!(pending(site, "zoran").len(), 1);
 }
 
 /// On a machine of its own: jitd is killed again and again while people ask and review.
@@ -386,14 +388,14 @@ pub(crate) fn kills_between_any_two_steps(site: &Site) {
             "for n in 1 2 3; do sleep 0.{}; systemctl kill --kill-whom=main --signal=KILL jitd; done; true",
             1 + (round * 3) % 9
         );
-        let killed = site.machine.start(SOON * 2, &["bash", "-c", &killer]);
+        let kills = site.machine.start(SOON * 2, &["bash", "-c", &killer]);
         let filed =
             site.logged_in("kara", &format!("jitctl --json request --yes --role kara --reason '{REASON}'"));
         let filed: Option<Entry> = serde_json::from_str(&filed.stdout).ok();
         let approved = filed
             .as_ref()
             .map(|entry| ["karl", "kurt"].map(|who| approve(site, who, &entry.request).is_ok()));
-        killed.output().done();
+        kills.output().done();
         site.is_ready();
         audited(site);
         let (Some(entry), Some([lead, security])) = (filed, approved) else { continue };

@@ -30,7 +30,7 @@ struct Tables {
 }
 
 impl Tables {
-    fn close(&mut self, request: &RequestId, how: &str) {
+    fn close(&mut self, request: RequestId, how: &str) {
         let row = ("closed".to_owned(), Some(how.to_owned()));
         let before = self.requests.insert(request.to_string(), row);
         assert_eq!(before, Some(("pending".to_owned(), None)), "{request} ends once");
@@ -91,9 +91,9 @@ fn folded(records: &[Record]) -> Tables {
             Event::Discounted { request, .. } => {
                 tables.reviews.entry(request.to_string()).or_default().1 += 1;
             }
-            Event::Withdrawn { request, .. } => tables.close(request, "withdrawn"),
-            Event::Refused { request, .. } => tables.close(request, "denied"),
-            Event::Lapsed { request, .. } => tables.close(request, "lapsed"),
+            Event::Withdrawn { request, .. } => tables.close(*request, "withdrawn"),
+            Event::Refused { request, .. } => tables.close(*request, "denied"),
+            Event::Lapsed { request, .. } => tables.close(*request, "lapsed"),
             Event::Opened { grant } => {
                 let state = if grant.emergency { "owed" } else { "opened" };
                 tables.requests.insert(grant.request().to_string(), (state.into(), None));
