@@ -148,8 +148,7 @@ impl World {
     fn new(files: &[SourceFile]) -> Self {
         let policy = Policy::parse(files).unwrap().policy;
         let host = Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() };
-        let now =
-            Moment { wall: "2026-11-23T20:00:00Z".parse().unwrap(), boot: 1_000, boot_id: BootId::default() };
+        let now = Moment::believed("2026-11-23T20:00:00Z".parse().unwrap(), 1_000, BootId::default());
         let mut state = State::default();
         let root = subject("root", 0);
         let order = RequestOrder {

@@ -1,7 +1,10 @@
 //! Moments and windows. Nothing here reads a clock: jitd samples them and hands the moment in.
 //!
 //! Law 6: elapsed time is the larger of what the wall clock and `CLOCK_BOOTTIME` say, so stepping the wall
-//! clock back never lengthens a window, and stepping it forward only shortens one.
+//! clock back never lengthens a window, and stepping it forward only shortens one. Whether the wall clock can be
+//! believed is for [`trust`] to say.
+
+pub mod trust;
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,6 +35,12 @@ impl Utc {
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self::from_unix_millis(self.0.saturating_add(millis(duration)))
+    }
+
+    /// This moment less `duration`, at least the epoch.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self::from_unix_millis(self.0.saturating_sub(millis(duration)))
     }
 
     /// Time since `earlier`; zero if the clock says that it is later.
@@ -96,6 +105,13 @@ impl Default for BootId {
     }
 }
 
+impl BootId {
+    /// The kernel's part. While it stays the same, so does what `CLOCK_BOOTTIME` counts from.
+    fn kernel(&self) -> &str {
+        self.0.split_once('+').map_or(self.0.as_str(), |(kernel, _)| kernel)
+    }
+}
+
 impl FromStr for BootId {
     type Err = BadWord;
 
@@ -131,7 +147,38 @@ impl fmt::Display for BootId {
     }
 }
 
-/// One sample of both clocks.
+/// Why the wall clock is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Suspicion {
+    /// It is behind the latest time that was believed: it was stepped back, or the machine forgot the time.
+    Behind,
+    /// It has been stepped forward against `CLOCK_BOOTTIME`.
+    Ahead,
+}
+
+impl Suspicion {
+    /// The word in records and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Behind => "behind",
+            Self::Ahead => "ahead",
+        }
+    }
+}
+
+/// What happened, in words that follow "the clock".
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Behind => "is behind the latest time that was known here",
+            Self::Ahead => "was stepped forward",
+        })
+    }
+}
+
+/// One sample of the clocks, and what the wall clock's word is worth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// The wall clock.
@@ -142,32 +189,92 @@ pub struct Moment {
     pub boot: u64,
     /// The boot that `boot` counts from.
     pub boot_id: BootId,
+    /// How long this machine has been up in all boots that jitd knows, in milliseconds: what measures time over a
+    /// restart when the wall clock does not. Absent in what was written before this was kept.
+    #[serde(rename = "ran_ms", default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<u64>,
+    /// Why the wall clock was not believed then; absent while it was.
+    #[serde(rename = "clock", default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<Suspicion>,
+    /// Whether the kernel held the wall clock to be synchronised; absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synced: Option<bool>,
 }
 
 impl Moment {
+    /// A sample that nobody has judged, and that is believed.
+    #[must_use]
+    pub const fn believed(wall: Utc, boot: u64, boot_id: BootId) -> Self {
+        Self { wall, boot, boot_id, ran: None, suspect: None, synced: None }
+    }
+
+    /// Whether the wall clock's word counts.
+    #[must_use]
+    pub const fn is_trusted(&self) -> bool {
+        self.suspect.is_none()
+    }
+
     /// The moment of this boot at which the wall clock, had it always run as it does now, said `wall`.
     #[must_use]
     pub fn back_at(&self, wall: Utc) -> Self {
         let ago = u64::try_from(self.wall.since(wall).as_millis()).unwrap_or(u64::MAX);
-        Self { wall, boot: self.boot.saturating_sub(ago), ..self.clone() }
+        let (boot, ran) = (self.boot.saturating_sub(ago), self.ran.map(|ran| ran.saturating_sub(ago)));
+        Self { wall, boot, ran, ..self.clone() }
     }
 
-    /// Time since `earlier`: the larger of the two clocks' answers; across a reboot only the wall clock has one.
+    /// What the clocks will say when so much time has passed.
+    #[must_use]
+    pub fn later(&self, by: Duration) -> Self {
+        let more = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        let (boot, ran) = (self.boot.saturating_add(more), self.ran.map(|ran| ran.saturating_add(more)));
+        Self { wall: self.wall.plus(by), boot, ran, ..self.clone() }
+    }
+
+    /// Time since `earlier`: the larger of the clocks' answers (law 6). What began while the wall clock was suspect
+    /// runs on `CLOCK_BOOTTIME` alone until the next boot: a wrong reading that is put right measures nothing.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Duration {
         let wall = self.wall.since(earlier.wall);
-        if self.boot_id == earlier.boot_id {
-            wall.max(Duration::from_millis(self.boot.saturating_sub(earlier.boot)))
-        } else {
-            wall
+        match self.up_since(earlier) {
+            Some(up) if self.boot_id == earlier.boot_id && !earlier.is_trusted() => up,
+            Some(up) => wall.max(up),
+            None => wall,
         }
     }
 
-    /// What both clocks will say when so much time has passed.
+    /// What each clock says here or there, whichever is earlier. Of two boots, the clocks of the other one count.
     #[must_use]
-    pub fn later(&self, by: Duration) -> Self {
-        let boot = self.boot.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
-        Self { wall: self.wall.plus(by), boot, boot_id: self.boot_id.clone() }
+    pub fn no_later_than(&self, other: &Self) -> Self {
+        let wall = self.wall.min(other.wall);
+        if self.boot_id != other.boot_id {
+            return Self { wall, ..other.clone() };
+        }
+        let ran = self.ran.zip(other.ran).map(|(here, there)| here.min(there)).or(self.ran);
+        Self { wall, boot: self.boot.min(other.boot), ran, ..self.clone() }
+    }
+
+    /// The same where too long is the safe side, as for what keeps people out: the least of those clocks that can be
+    /// believed. Time in which the machine was off is told by the wall clock alone.
+    #[must_use]
+    pub fn at_least_since(&self, earlier: &Self) -> Duration {
+        let wall = self.wall.since(earlier.wall);
+        let rebooted = self.boot_id != earlier.boot_id;
+        match self.up_since(earlier) {
+            Some(up) if !earlier.is_trusted() => up,
+            Some(_) if rebooted && self.is_trusted() => wall,
+            Some(up) => wall.min(up),
+            None => wall,
+        }
+    }
+
+    /// How long the machine was up since `earlier`, where that is known.
+    fn up_since(&self, earlier: &Self) -> Option<Duration> {
+        let up = if self.boot_id == earlier.boot_id {
+            self.boot.saturating_sub(earlier.boot)
+        } else {
+            self.ran?.saturating_sub(earlier.ran?)
+        };
+        Some(Duration::from_millis(up))
     }
 }
 
@@ -179,40 +286,56 @@ pub struct Window {
     /// How long it is open, in whole seconds.
     #[serde(with = "seconds")]
     pub duration: Duration,
+    /// Whether it goes on after a restart of the machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub survives_reboot: bool,
 }
 
 impl Window {
-    /// The window of so long that began when the wall clock said `start`, as it is charged from now on: what was over
-    /// before this boot is taken off, so that no later step of the wall clock gives it back. Whole seconds.
+    /// A window that has not begun, as one that began when the wall clock said `start` and is charged from now on: what
+    /// was over before this boot is taken off, so that no later step of the wall clock gives it back. Whole seconds.
     #[must_use]
-    pub fn begun_at(start: Utc, duration: Duration, now: &Moment) -> Self {
+    pub fn begun_at(self, start: Utc, now: &Moment) -> Self {
         let ago = now.wall.since(start);
         if ago <= Duration::from_millis(now.boot) {
-            return Self { start: now.back_at(start), duration };
+            return Self { start: now.back_at(start), ..self };
         }
-        Self { start: now.clone(), duration: Duration::from_secs(duration.saturating_sub(ago).as_secs()) }
+        let left = Duration::from_secs(self.duration.saturating_sub(ago).as_secs());
+        Self { start: now.clone(), duration: left, ..self }
     }
 
-    /// What is left at `now`; zero from the very end on, and after a reboot.
+    /// What is left at `now`; zero from the very end on, and after a reboot that it does not survive.
     #[must_use]
     pub fn remaining(&self, now: &Moment) -> Duration {
-        if self.start.boot_id != now.boot_id {
+        if self.ended_by_reboot(now) {
             return Duration::ZERO;
         }
         self.duration.saturating_sub(now.since(&self.start))
     }
 
+    /// Whether a restart of the machine has ended it.
+    #[must_use]
+    pub fn ended_by_reboot(&self, now: &Moment) -> bool {
+        !self.survives_reboot && self.start.boot_id != now.boot_id
+    }
+
     /// The moment at which it ends if both clocks run evenly: where what extends it begins.
     #[must_use]
     pub fn last(&self) -> Moment {
-        let boot = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
-        Moment { wall: self.end(), boot: self.start.boot.saturating_add(boot), ..self.start.clone() }
+        self.start.later(self.duration)
     }
 
     /// The end by the wall clock as it stood at the start.
     #[must_use]
     pub fn end(&self) -> Utc {
         self.start.wall.plus(self.duration)
+    }
+
+    /// The end as the wall clock of `now` will say it: another one than [`Window::end`] where it opened by a clock
+    /// that was suspect.
+    #[must_use]
+    pub fn end_seen_at(&self, now: &Moment) -> Utc {
+        if self.start.is_trusted() { self.end() } else { now.wall.plus(self.remaining(now)) }
     }
 }
 
@@ -258,7 +381,7 @@ pub(crate) mod tests {
 
     /// A moment with the wall clock and the boot clock in milliseconds.
     pub(crate) fn at(wall: i64, boot: u64) -> Moment {
-        Moment { wall: Utc::from_unix_millis(wall), boot, boot_id: BOOT_A.parse().unwrap() }
+        Moment::believed(Utc::from_unix_millis(wall), boot, BOOT_A.parse().unwrap())
     }
 
     pub(crate) fn at_next_boot(wall: i64, boot: u64) -> Moment {
@@ -266,7 +389,7 @@ pub(crate) mod tests {
     }
 
     fn minute_from(start: Moment) -> Window {
-        Window { start, duration: Duration::from_secs(60) }
+        Window { start, duration: Duration::from_secs(60), survives_reboot: false }
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Question {
 
     /// Whether limits hold for this login at this moment, and for how long at most.
     pub(crate) fn within(&self, limits: &Limits, now: &Moment, limit: Duration) -> Result<Duration, Outside> {
-        limits.admit(self.from, self.target(), now.wall, limit)
+        limits.admit(self.from, self.target(), now, limit)
     }
 }
 
@@ -100,6 +100,8 @@ pub enum Why {
     OutsideHours,
     /// A window has been approved and has not begun.
     NotBegun,
+    /// A window would open, or admit at this time, if the clock could be believed.
+    ClockSuspect,
     /// Every use is spent.
     Spent,
     /// The session comes without a claim, or its claim is void or taken.
@@ -114,7 +116,7 @@ pub enum Why {
 
 impl Why {
     /// Every reason there is, for whoever documents them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Window,
         Self::Exempt,
         Self::CallerIsRoot,
@@ -129,6 +131,7 @@ impl Why {
         Self::OtherAddress,
         Self::OutsideHours,
         Self::NotBegun,
+        Self::ClockSuspect,
         Self::Spent,
         Self::NoClaim,
         Self::UnknownUser,
@@ -154,6 +157,7 @@ impl Why {
             Self::OtherAddress => "other-address",
             Self::OutsideHours => "outside-hours",
             Self::NotBegun => "not-begun",
+            Self::ClockSuspect => "clock-suspect",
             Self::Spent => "spent",
             Self::NoClaim => "no-claim",
             Self::UnknownUser => "unknown-user",
@@ -318,6 +322,7 @@ fn admission(
         Some(Miss::Spent) => Why::Spent,
         Some(Miss::Locked) => Why::Locked,
         Some(Miss::NotBegun) => Why::NotBegun,
+        Some(Miss::Clock | Miss::Outside(Outside::Clock)) => Why::ClockSuspect,
         Some(Miss::Outside(Outside::Hours)) => Why::OutsideHours,
         Some(Miss::Outside(Outside::From)) => Why::OtherAddress,
         Some(Miss::Outside(Outside::RunAs)) => Why::OtherTarget,
@@ -340,6 +345,7 @@ pub(crate) enum Miss {
     OtherService,
     Over,
     NotBegun,
+    Clock,
     RoleChanged,
     Outside(Outside),
     Locked,
@@ -365,7 +371,8 @@ pub(crate) fn admits(
         return Err(Miss::Over);
     }
     let begins = grant.begun(state, now).or_else(|| grant.at_first_use(now));
-    let window = begins.as_ref().or(grant.window()).ok_or(Miss::NotBegun)?;
+    let waits = if grant.waits_for_clock(now) { Miss::Clock } else { Miss::NotBegun };
+    let window = begins.as_ref().or(grant.window()).ok_or(waits)?;
     let elapsed = now.since(&window.start);
     let left = window.remaining(now);
     if left.is_zero() {
@@ -377,6 +384,9 @@ pub(crate) fn admits(
         .ok_or(Miss::RoleChanged)?;
     if state.locked(now).on_role(&role.name).is_some() {
         return Err(Miss::Locked);
+    }
+    if !role.survives_reboot && window.start.boot_id != now.boot_id {
+        return Err(Miss::Over);
     }
     let remaining = left.min(role.max_duration.saturating_sub(elapsed));
     if remaining.is_zero() {

@@ -6,7 +6,8 @@ use std::num::NonZeroU32;
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Moment, Window};
+use crate::clock::trust::Recovery;
+use crate::clock::{Moment, Suspicion, Utc, Window};
 use crate::decide::Why;
 use crate::digest::Digest;
 use crate::grant::{ClaimKind, EndWhy, Grant};
@@ -224,6 +225,38 @@ pub enum Event {
         #[serde(flatten)]
         login: Login,
     },
+    /// The wall clock is not believed any more, or for another reason than before.
+    ClockSuspect {
+        /// Why.
+        why: Suspicion,
+        /// The latest time that was believed.
+        mark: Utc,
+        /// What the clock should say by `CLOCK_BOOTTIME`.
+        expected: Utc,
+    },
+    /// An admin said that the wall clock is right as this record has it.
+    ClockAccepted {
+        /// Why it was suspect.
+        why: Suspicion,
+        /// The latest time that had been believed.
+        mark: Utc,
+        /// What the clock should have said by `CLOCK_BOOTTIME`.
+        expected: Utc,
+        /// What the admin said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    /// The wall clock is believed again without anybody's doing.
+    ClockRecovered {
+        /// Why it was suspect.
+        why: Suspicion,
+        /// What speaks for it.
+        by: Recovery,
+        /// The latest time that had been believed.
+        mark: Utc,
+        /// What the clock should have said by `CLOCK_BOOTTIME`.
+        expected: Utc,
+    },
     /// The module let an account in through `recovery=` while jitd could not answer.
     Recovered {
         /// When, as the module wrote it down: unix seconds.
@@ -263,6 +296,9 @@ impl Event {
             | Self::ClaimVoided { .. }
             | Self::Denied { .. }
             | Self::Unmanaged { .. }
+            | Self::ClockSuspect { .. }
+            | Self::ClockAccepted { .. }
+            | Self::ClockRecovered { .. }
             | Self::Recovered { .. } => None,
         }
     }

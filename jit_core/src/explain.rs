@@ -62,6 +62,8 @@ pub enum Missing {
     Address,
     /// It is for other times.
     Hours,
+    /// It is for certain times, or its window would begin, and the clock is suspect.
+    Clock,
     /// It has not been asked for, or what was asked for is over.
     Window,
     /// It has been asked for and waits for reviews.
@@ -85,6 +87,7 @@ impl Missing {
             Self::Target => "target",
             Self::Address => "address",
             Self::Hours => "hours",
+            Self::Clock => "clock",
             Self::Window => "window",
             Self::Approval(_) => "approval",
             Self::Begin => "begin",
@@ -103,6 +106,7 @@ impl Missing {
             Self::Target => "for other target accounts",
             Self::Address => "for other addresses",
             Self::Hours => "not at this time",
+            Self::Clock => "the clock is suspect",
             Self::Window => "no window is open",
             Self::Approval(_) => "waits for approval",
             Self::Begin => "its window has not begun",
@@ -245,6 +249,7 @@ impl<'a> Asker<'a> {
                 return only(Missing::Address, format!("log in from {}; {known}", list(&role.limits.from)));
             }
             Err(Outside::Hours) => return only(Missing::Hours, self.when(role)),
+            Err(Outside::Clock) => return only(Missing::Clock, self.clock()),
             Ok(_) => {}
         }
         self.window(role)
@@ -256,6 +261,11 @@ impl<'a> Asker<'a> {
             Some(next) => format!("come back at {}; it is for {hours}", next.to_seconds()),
             None => format!("it is for {hours}"),
         }
+    }
+
+    /// What has to become of a clock that is suspect.
+    fn clock(&self) -> String {
+        format!("an admin ({}) looks at it with: jitctl clock", self.policy.admins())
     }
 
     /// What is missing of a role that would do here and now.
@@ -279,6 +289,7 @@ impl<'a> Asker<'a> {
         let first = role.stages.first().map_or_else(String::new, |stage| self.but_me(&stage.approvers));
         match tried.into_iter().filter_map(Result::err).max() {
             Some(Miss::NotBegun) => (Missing::Begin, self.begins(role), String::new()),
+            Some(Miss::Clock) => (Missing::Clock, self.clock(), String::new()),
             Some(Miss::Spent | Miss::NoClaim) => {
                 (Missing::Use, "every use is spent or claimed; ask for another window".to_owned(), first)
             }
@@ -369,6 +380,12 @@ fn whole_line(here: Here<'_>, question: &Question, answer: &Answer, roles: &[Con
             let begins = part(begins.map_or("see: jitctl status", |considered| considered.change.as_str()));
             format!("jit: your window for {service} is approved and not open yet: {begins}.")
         }
+        Why::ClockSuspect => {
+            format!(
+                "jit: the clock of {host} is suspect, so your window for {service} does not admit yet. Ask an admin \
+                 ({admins}) to look at it with: jitctl clock"
+            )
+        }
         Why::Spent => format!("jit: every use of your window for {service} is spent. Ask for a new one."),
         Why::NoClaim => {
             format!("jit: this login to {service} took too long or was not checked; log in again.")
@@ -431,6 +448,7 @@ fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Conside
         | Missing::Target
         | Missing::Address
         | Missing::Hours
+        | Missing::Clock
         | Missing::Host
         | Missing::Eligible => {
             format!("jit: role {role} does not open {service} on {host} for {user} now: {change}.")

@@ -71,6 +71,9 @@ pub struct Scheduled {
     /// For how long it will be open, in whole seconds.
     #[serde(with = "crate::clock::seconds")]
     pub duration: Duration,
+    /// Whether it will go on after a restart of the machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub survives_reboot: bool,
 }
 
 /// What a scheduled window waits for.
@@ -102,18 +105,21 @@ impl fmt::Display for Begins {
 
 impl Scheduled {
     fn window(&self, start: Moment) -> Window {
-        Window { start, duration: self.duration }
+        Window { start, duration: self.duration, survives_reboot: self.survives_reboot }
     }
 
     /// The window, if it has begun by now without anybody's doing.
     fn begun(&self, state: &State, now: &Moment) -> Option<Window> {
         match &self.begins {
-            Begins::At(start) => (*start <= now.wall).then(|| Window::begun_at(*start, self.duration, now)),
+            // Not on the word of a clock that is suspect.
+            Begins::At(start) => (now.is_trusted() && *start <= now.wall)
+                .then(|| self.window(now.clone()).begun_at(*start, now)),
             Begins::AtFirstUse { .. } => None,
             Begins::After(base) => {
                 let base = state.grant(*base)?.window()?;
-                let over = base.start.boot_id == now.boot_id && base.remaining(now).is_zero();
-                over.then(|| self.window(base.last()))
+                let over = !base.ended_by_reboot(now) && base.remaining(now).is_zero();
+                // A clock that ran ahead has ended the one; should it step back, that is no gain to the other (law 6).
+                over.then(|| self.window(base.last().no_later_than(now)))
             }
         }
     }
@@ -125,7 +131,7 @@ impl Scheduled {
             Begins::AtFirstUse { lapse } => (now.since(&self.since) >= *lapse).then_some(EndWhy::Expired),
             Begins::After(base) => match state.grant(*base).and_then(Grant::window) {
                 None => Some(EndWhy::Expired),
-                Some(base) => (base.start.boot_id != now.boot_id).then_some(EndWhy::Reboot),
+                Some(base) => base.ended_by_reboot(now).then_some(EndWhy::Reboot),
             },
         }
     }
@@ -170,9 +176,22 @@ impl Grant {
     pub fn at_first_use(&self, now: &Moment) -> Option<Window> {
         match &self.time {
             Time::Scheduled { scheduled } if matches!(scheduled.begins, Begins::AtFirstUse { .. }) => {
-                Some(scheduled.window(now.clone()))
+                (!self.waits_for_clock(now)).then(|| scheduled.window(now.clone()))
             }
             Time::Scheduled { .. } | Time::Open { .. } => None,
+        }
+    }
+
+    /// Whether only a clock that is suspect keeps the window from opening. An emergency waits for no clock, and what
+    /// goes on from an open window begins where that ends, whatever the wall clock says.
+    #[must_use]
+    pub const fn waits_for_clock(&self, now: &Moment) -> bool {
+        match &self.time {
+            Time::Scheduled { scheduled } => match scheduled.begins {
+                Begins::At(_) | Begins::AtFirstUse { .. } => !now.is_trusted() && !self.emergency,
+                Begins::After(_) => false,
+            },
+            Time::Open { .. } => false,
         }
     }
 
@@ -181,7 +200,7 @@ impl Grant {
     pub fn over(&self, state: &State, now: &Moment) -> Option<EndWhy> {
         match &self.time {
             Time::Scheduled { scheduled } => scheduled.over(state, now),
-            Time::Open { window } if window.start.boot_id != now.boot_id => Some(EndWhy::Reboot),
+            Time::Open { window } if window.ended_by_reboot(now) => Some(EndWhy::Reboot),
             Time::Open { window } => window.remaining(now).is_zero().then_some(EndWhy::Expired),
         }
     }
@@ -195,6 +214,8 @@ impl Grant {
         match &self.time {
             Time::Open { window } => window.remaining(now),
             Time::Scheduled { scheduled } => match &scheduled.begins {
+                // Whoever makes the clock trusted again looks again.
+                Begins::At(_) if !now.is_trusted() => Duration::MAX,
                 Begins::At(start) => start.since(now.wall),
                 Begins::AtFirstUse { lapse } => lapse.saturating_sub(now.since(&scheduled.since)),
                 Begins::After(base) => state.grant(*base).map_or(Duration::ZERO, |base| base.remaining(now)),
@@ -341,7 +362,12 @@ mod tests {
             Begins::AtFirstUse { lapse: Duration::from_hours(24) },
             Begins::After("g-00000002".parse().unwrap()),
         ] {
-            let scheduled = Scheduled { since: since.clone(), begins, duration: Duration::from_hours(1) };
+            let scheduled = Scheduled {
+                since: since.clone(),
+                begins,
+                duration: Duration::from_hours(1),
+                survives_reboot: false,
+            };
             grant.time = Time::Scheduled { scheduled };
             let text = serde_json::to_string(&grant).unwrap();
             assert_eq!(serde_json::from_str::<Grant>(&text).unwrap(), grant, "{text}");

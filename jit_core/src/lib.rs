@@ -31,6 +31,8 @@ pub mod when;
 pub use jit_proto::duration;
 
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
 mod edges_tests;
 #[cfg(test)]
 mod laws;

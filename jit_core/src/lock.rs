@@ -98,12 +98,7 @@ impl Lock {
     /// that says less time has passed is believed.
     #[must_use]
     pub fn remaining(&self, now: &Moment) -> Option<Duration> {
-        let wall = now.wall.since(self.at.wall);
-        let passed = if now.boot_id == self.at.boot_id {
-            wall.min(Duration::from_millis(now.boot.saturating_sub(self.at.boot)))
-        } else {
-            wall
-        };
+        let passed = now.at_least_since(&self.at);
         Some(self.duration?.saturating_sub(passed))
     }
 

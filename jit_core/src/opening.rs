@@ -139,15 +139,18 @@ pub(crate) fn opened(here: Here<'_>, role: &Role, request: &Request, reviews: &[
 
 fn time(here: Here<'_>, role: &Role, request: &Request, duration: Duration) -> Time {
     let Here { state, now, .. } = here;
-    let scheduled =
-        |begins| Time::Scheduled { scheduled: Scheduled { since: now.clone(), begins, duration } };
-    let open = |start| Time::Open { window: Window { start, duration } };
+    let survives_reboot = role.survives_reboot;
+    let scheduled = |begins| Time::Scheduled {
+        scheduled: Scheduled { since: now.clone(), begins, duration, survives_reboot },
+    };
+    let open = |start| Time::Open { window: Window { start, duration, survives_reboot } };
     let base = request.extends.filter(|base| state.grant(*base).is_some_and(|g| !g.remaining(now).is_zero()));
     match (base, request.start, role.starts) {
         (Some(base), _, _) => scheduled(Begins::After(base)),
         // A late approval gets what remains.
         (None, Some(start), _) if start <= now.wall => {
-            Time::Open { window: Window::begun_at(start, duration, now) }
+            let window = Window { start: now.clone(), duration, survives_reboot };
+            Time::Open { window: window.begun_at(start, now) }
         }
         (None, Some(start), _) => scheduled(Begins::At(start)),
         (None, None, Starts::AtFirstUse { lapse }) => scheduled(Begins::AtFirstUse { lapse }),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jit_proto::words::{RequestId, RoleName, UserName};
 
-use crate::clock::{Moment, Utc};
+use crate::clock::{Moment, Suspicion, Utc};
 use crate::duration::Human;
 use crate::lock::{Lock, Scope};
 use crate::person::Caller;
@@ -39,6 +39,11 @@ impl<'a> Here<'a> {
     pub(crate) fn role(self, name: &RoleName) -> Result<&'a Role, Refusal> {
         let role = self.policy.role(name).filter(|role| role.on_host(self.host));
         role.ok_or_else(|| Refusal::NoSuchRole(name.clone()))
+    }
+
+    /// Whether something may open by the wall clock.
+    pub(crate) fn clock(self) -> Result<(), Refusal> {
+        self.now.suspect.map_or(Ok(()), |why| Err(Refusal::ClockSuspect(why)))
     }
 
     /// Whether the caller may give admin's orders: the account, as root can do anything here anyway. It does not
@@ -150,6 +155,18 @@ pub enum Refusal {
         /// Why.
         why: NoReview,
     },
+    /// What opens here opens by the clock, and that cannot be believed.
+    #[error(
+        "the clock of this host is suspect (it {0}), so nothing new is opened and no approval is taken; an admin looks \
+         at it with 'jitctl clock' and accepts it with 'jitctl clock accept'; emergency roles open all the same"
+    )]
+    ClockSuspect(Suspicion),
+    /// The clock is believed as it is.
+    #[error("the clock is not suspect, so there is nothing to accept; nothing was changed")]
+    ClockTrusted,
+    /// A time that cannot be.
+    #[error("the clock says {}, before this jitd was built; set it first, as with 'timedatectl set-time'", .0.to_seconds())]
+    ClockAbsurd(Utc),
     /// A lock forbids it.
     #[error("{}", .0.refusal())]
     Locked(Box<Lock>),

@@ -292,6 +292,24 @@ fn an_extension_goes_through_the_same_stages_and_goes_on_where_the_window_ends()
 }
 
 #[test]
+fn a_clock_that_stepped_forward_and_back_gives_an_extension_no_time() {
+    let mut world = world();
+    let id = ask(&mut world, "shell", &maria(), None).unwrap();
+    approved(&mut world, id);
+    let more = extended(&mut world, id).unwrap();
+    approved(&mut world, more);
+    let start = world.now.clone();
+    world.now = at(start.wall.plus(HOUR).unix_millis(), start.boot + 1_000);
+    world.settle();
+    assert_eq!(left(&world), Some(HOUR), "the first hour is over, and stays so");
+    world.now = at(start.wall.unix_millis(), start.boot + 1_000);
+    world.wait(HOUR / 2);
+    assert_eq!(left(&world), Some(HOUR / 2));
+    world.wait(HOUR / 2);
+    assert_eq!(ssh(&world).why, Why::NoWindow);
+}
+
+#[test]
 fn an_extension_ends_with_the_window_that_is_taken_back() {
     for take in [EndWhy::Revoked, EndWhy::Done, EndWhy::Locked] {
         let mut world = world();
@@ -780,7 +798,7 @@ impl Story {
                 self.reboots += 1;
                 let wall = world.now.wall.plus(Duration::from_secs(seconds));
                 let boot_id = format!("6f8e4c1a-0000-4000-8000-{:012x}", self.reboots);
-                world.now = crate::clock::Moment { wall, boot: 1_000, boot_id: boot_id.parse().unwrap() };
+                world.now = crate::clock::Moment::believed(wall, 1_000, boot_id.parse().unwrap());
                 world.settle();
             }
         }

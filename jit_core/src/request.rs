@@ -171,6 +171,9 @@ pub fn grant(here: Here<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec
     here.admin(caller)?;
     let beneficiary = order.beneficiary.clone();
     let (role, request) = new_request(here, caller.person(), order, None)?;
+    if !role.emergency {
+        here.clock()?;
+    }
     let mut events = filed(here, role, request.clone());
     let given = Given::new(Reviewer::Online(caller), Decision::Approve);
     // An admin who may not review has still filed a request.
@@ -220,6 +223,7 @@ fn new_request(
         if role.emergency {
             return Err(Refusal::Emergency { role: role.name.clone(), what: "asked for ahead of time" });
         }
+        here.clock()?;
         if start < now.wall || start.since(now.wall) > MAX_AHEAD {
             return Err(Refusal::Start { start, now: now.wall });
         }

@@ -340,6 +340,10 @@ pub fn review(
     if seen.is_some_and(|seen| seen != request.digest()) {
         return Err(Refusal::OtherDigest(id));
     }
+    // A denial opens nothing, and neither does a review of what has opened already.
+    if given.decision == Decision::Approve && !role.emergency {
+        here.clock()?;
+    }
     let known = |name: &UserName| standing.get(name).ok_or(Refusal::Raced(id));
     let not_eligible = || Refusal::NotEligible {
         role: role.name.clone(),

@@ -387,6 +387,9 @@ impl State {
             | Event::PolicyRefused { .. }
             | Event::Denied { .. }
             | Event::Unmanaged { .. }
+            | Event::ClockSuspect { .. }
+            | Event::ClockAccepted { .. }
+            | Event::ClockRecovered { .. }
             | Event::Recovered { .. } => Vec::new(),
         }
     }

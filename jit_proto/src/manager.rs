@@ -21,7 +21,8 @@ pub const REVIEW_INTERFACE: &str = "org.jitd.Jit1.Review";
 pub const LIST_LIMIT: usize = 1000;
 
 /// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
-/// `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`, `ConfirmPolicy()`.
+/// `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`, `ConfirmPolicy()`,
+/// `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
@@ -235,6 +236,42 @@ pub struct Revoked {
     pub ended: String,
     /// False where it had ended before this call, which then changed nothing.
     pub changed: bool,
+}
+
+/// The clock of the host, and what it is judged by: answer to `User.Clock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// `trusted` or `suspect`. While it is suspect nothing new opens but emergency roles.
+    pub state: String,
+    /// Why it is suspect: `behind` or `ahead`.
+    pub why: Option<String>,
+    /// The same in words; empty while it is trusted.
+    pub text: String,
+    /// What the wall clock said when it became suspect.
+    pub since: Option<String>,
+    /// What the wall clock says.
+    pub wall: String,
+    /// The latest time that was believed.
+    pub mark: String,
+    /// The later of the two: what the validity of keys is judged by.
+    pub time: String,
+    /// What the wall clock should say, by the time since it was last believed at a boot or accepted.
+    pub expected: String,
+    /// Seconds since boot, sleep included.
+    pub boot_seconds: u64,
+    /// Which boot.
+    pub boot_id: String,
+    /// Whether the kernel holds the wall clock to be synchronised; asked only while it is suspect.
+    pub synced: Option<bool>,
+}
+
+/// Answer to `Admin.AcceptClock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAccepted {
+    /// As it was.
+    pub before: Clock,
+    /// As it is.
+    pub after: Clock,
 }
 
 /// Answer to `User.Status`.

@@ -14,7 +14,7 @@ use jit_proto::words::{BadWord, GrantId, Reason, RequestId, RoleName, ServiceNam
 use crate::error::Error;
 use crate::jitd::Call;
 use crate::times::When;
-use crate::{asking, locking, policy, reviewing};
+use crate::{asking, clock, locking, policy, reviewing};
 
 const AFTER: &str = "\
 Without a command, jitctl shows the windows that are open for you, what you have asked for, and
@@ -161,6 +161,16 @@ pub(crate) enum Verb {
     /// The exit code is 1 when jitd cannot decide or record; every managed login is refused then.
     Status,
 
+    /// Show whether the clock of this host is believed, or say that it is right
+    ///
+    /// While it is suspect, nothing new opens but emergency roles, and the exit code is 1.
+    #[command(subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
+    Clock {
+        /// What to do about it; without a command, it is shown
+        #[command(subcommand)]
+        verb: Option<clock::Verb>,
+    },
+
     /// Check, test, compare, edit, load and show policy
     #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
     #[command(arg_required_else_help = false)]
@@ -250,6 +260,7 @@ pub(crate) enum Local<'a> {
     Asking(&'a asking::Verb),
     Reviewing(&'a reviewing::Verb),
     Locking(&'a locking::Verb),
+    Clock(Option<&'a clock::Verb>),
     Watch,
     Kiosk,
 }
@@ -267,6 +278,7 @@ impl Cli {
             Some(Verb::Asking(verb)) => return Task::Local(Local::Asking(verb)),
             Some(Verb::Reviewing(verb)) => return Task::Local(Local::Reviewing(verb)),
             Some(Verb::Locking(verb)) => return Task::Local(Local::Locking(verb)),
+            Some(Verb::Clock { verb }) => return Task::Local(Local::Clock(verb.as_ref())),
             Some(Verb::Watch) => return Task::Local(Local::Watch),
             Some(Verb::Kiosk) => return Task::Local(Local::Kiosk),
             Some(Verb::Status) => Call::Status,

@@ -131,9 +131,12 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
     let flags = MethodFlags::NO_AUTO_START;
     let method = call.method();
     match call {
-        Call::Status | Call::Policy | Call::Pending | Call::LoadPolicy | Call::ConfirmPolicy => {
-            jitd.call_with_flags(method, flags, &()).await
-        }
+        Call::Status
+        | Call::Clock
+        | Call::Policy
+        | Call::Pending
+        | Call::LoadPolicy
+        | Call::ConfirmPolicy => jitd.call_with_flags(method, flags, &()).await,
         Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
         Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
@@ -161,6 +164,9 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         Call::Lock { scope, message, seconds } => {
             let body = (scope.to_string(), or_empty(message.as_ref()), seconds);
             jitd.call_with_flags(method, flags, &body).await
+        }
+        Call::AcceptClock { reason } => {
+            jitd.call_with_flags(method, flags, &(or_empty(reason.as_ref()),)).await
         }
         Call::Unlock { scope, reason } => {
             jitd.call_with_flags(method, flags, &(scope.to_string(), or_empty(reason.as_ref()))).await

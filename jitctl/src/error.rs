@@ -185,6 +185,7 @@ impl Error {
             (Effect::Unknown, Call::Done { .. }) => Some("Whether the window was ended is unknown"),
             (Effect::Unknown, Call::Review { .. }) => Some("Whether the review was taken is unknown"),
             (Effect::Unknown, Call::Lock { .. }) => Some("Whether the lock was set is unknown"),
+            (Effect::Unknown, Call::AcceptClock { .. }) => Some("Whether the clock was accepted is unknown"),
             (Effect::Unknown, Call::Unlock { .. }) => Some("Whether the lock was lifted is unknown"),
             (Effect::Unknown, _) => None,
         }
@@ -234,6 +235,7 @@ impl Call {
                 | Self::Show { .. }
                 | Self::Pending
                 | Self::Status
+                | Self::Clock
                 | Self::Policy
         )
     }
@@ -275,6 +277,7 @@ fn look(call: &Call) -> Option<String> {
         Call::Withdraw { id, .. } | Call::Review { id, .. } => Some(format!("jitctl show {id}")),
         Call::LoadPolicy | Call::TryPolicy { .. } => Some("jitctl policy show".to_owned()),
         Call::ConfirmPolicy | Call::Lock { .. } | Call::Unlock { .. } => Some("jitctl status".to_owned()),
+        Call::AcceptClock { .. } => Some("jitctl clock".to_owned()),
         Call::Check { .. }
         | Call::Explain { .. }
         | Call::Roles { .. }
@@ -282,6 +285,7 @@ fn look(call: &Call) -> Option<String> {
         | Call::Show { .. }
         | Call::Pending
         | Call::Status
+        | Call::Clock
         | Call::Policy => None,
     }
 }

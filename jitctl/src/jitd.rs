@@ -92,6 +92,10 @@ pub(crate) enum Call {
         scope: Scope,
         reason: Option<Reason>,
     },
+    Clock,
+    AcceptClock {
+        reason: Option<Reason>,
+    },
     LoadPolicy,
     TryPolicy {
         seconds: u64,
@@ -125,6 +129,7 @@ impl Call {
             | Self::List { .. }
             | Self::Show { .. }
             | Self::Status
+            | Self::Clock
             | Self::Policy
             | Self::Request { .. }
             | Self::Withdraw { .. }
@@ -135,6 +140,7 @@ impl Call {
             | Self::Revoke { .. }
             | Self::Lock { .. }
             | Self::Unlock { .. }
+            | Self::AcceptClock { .. }
             | Self::LoadPolicy
             | Self::TryPolicy { .. }
             | Self::ConfirmPolicy => ADMIN_INTERFACE,
@@ -160,6 +166,8 @@ impl Call {
             Self::Revoke { .. } => "Revoke",
             Self::Lock { .. } => "Lock",
             Self::Unlock { .. } => "Unlock",
+            Self::Clock => "Clock",
+            Self::AcceptClock { .. } => "AcceptClock",
             Self::LoadPolicy => "LoadPolicy",
             Self::TryPolicy { .. } => "TryPolicy",
             Self::ConfirmPolicy => "ConfirmPolicy",

@@ -10,6 +10,7 @@
 mod args;
 mod asking;
 mod bus;
+mod clock;
 mod error;
 mod jitd;
 mod keyboard;

@@ -11,7 +11,7 @@ use crate::error::{Error, Failure};
 use crate::jitd::{self, Call, Jitd};
 use crate::screen::Screen;
 use crate::views::{self, View};
-use crate::{asking, kiosk, locking, policy, reviewing, watch};
+use crate::{asking, clock, kiosk, locking, policy, reviewing, watch};
 
 /// What jitd's answer comes to. Part of the exit code's contract: see jitctl(1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,7 @@ fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) 
         Task::Local(Local::Asking(verb)) => asking::run(verb, json, jitd, me, screen),
         Task::Local(Local::Reviewing(verb)) => reviewing::run(verb, json, jitd, screen),
         Task::Local(Local::Locking(verb)) => locking::run(verb, json, jitd, screen),
+        Task::Local(Local::Clock(verb)) => clock::run(verb, json, jitd, screen),
         Task::Local(Local::Watch) => watch::run(json, jitd, screen),
         Task::Local(Local::Kiosk) => kiosk::run(jitd, me, screen),
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use jit_core::clock::{BootId, Moment, Utc};
+use jit_core::clock::trust::Sample;
+use jit_core::clock::{BootId, Utc};
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 
@@ -14,7 +15,27 @@ pub(crate) struct Clock {
     boot_id: BootId,
     /// How far tests have moved it.
     #[cfg(test)]
-    ahead: std::sync::Arc<std::sync::Mutex<Duration>>,
+    moved: std::sync::Arc<std::sync::Mutex<Moved>>,
+}
+
+/// What tests have made of the clocks.
+#[cfg(test)]
+#[derive(Debug, Default)]
+struct Moved {
+    on: Duration,
+    step: i64,
+}
+
+#[cfg(test)]
+impl Moved {
+    fn applied(&self, now: Sample) -> Sample {
+        let boot = now.boot + u64::try_from(self.on.as_millis()).unwrap();
+        Sample {
+            wall: Utc::from_unix_millis(now.wall.plus(self.on).unix_millis() + self.step * 1000),
+            boot,
+            ..now
+        }
+    }
 }
 
 /// The machine does not tell its time or boot.
@@ -50,25 +71,32 @@ impl Clock {
         Ok(Self {
             boot_id,
             #[cfg(test)]
-            ahead: std::sync::Arc::default(),
+            moved: std::sync::Arc::default(),
         })
     }
 
-    /// Samples both clocks.
-    pub(crate) fn now(&self) -> Moment {
-        let now = Moment {
+    /// Samples both clocks. `synced` is what the kernel was last known to think of the wall clock.
+    pub(crate) fn sample(&self, synced: Option<bool>) -> Sample {
+        let now = Sample {
             wall: Utc::from_unix_millis(millis(ClockId::CLOCK_REALTIME)),
             boot: u64::try_from(millis(ClockId::CLOCK_BOOTTIME)).unwrap_or(0),
             boot_id: self.boot_id.clone(),
+            synced,
         };
         #[cfg(test)]
-        let now = now.later(*self.ahead.lock().unwrap());
+        let now = self.moved.lock().unwrap().applied(now);
         now
     }
 
     /// Moves this clock and its clones on.
     #[cfg(test)]
     pub(crate) fn go_on(&self, by: Duration) {
-        *self.ahead.lock().unwrap() += by;
+        self.moved.lock().unwrap().on += by;
+    }
+
+    /// Steps the wall clock alone.
+    #[cfg(test)]
+    pub(crate) fn step(&self, seconds: i64) {
+        self.moved.lock().unwrap().step += seconds;
     }
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jit_core::ask::{self, Stands};
+use jit_core::clock::trust::Trust;
 use jit_core::clock::{Moment, Utc};
 use jit_core::decide::{Answer, Question, decide};
 use jit_core::due;
@@ -30,7 +31,7 @@ use jit_core::trial::{BackWhy, NoTrial, may_load, next as trial_next, went_back}
 use jit_host::files::{BadFile, Owner, read_policy_dir};
 use jit_proto::ask::State as Standing;
 use jit_proto::gate::Stage;
-use jit_proto::words::{GroupName, RequestId, ServiceName, UserName, Verdict};
+use jit_proto::words::{GroupName, Reason, RequestId, ServiceName, UserName, Verdict};
 
 use crate::clock::Clock;
 use crate::log;
@@ -150,6 +151,11 @@ struct Open {
     trial: OnTrial,
     /// Until then, by the boot clock in milliseconds, nothing becomes due.
     quiet_until: u64,
+    clock: Trust,
+    /// What is known of the clock has to be written with whatever is written next.
+    clock_changed: bool,
+    /// Whether the kernel holds the wall clock to be synchronised, as it was last asked.
+    synced: Option<bool>,
 }
 
 enum Room {
@@ -171,6 +177,8 @@ pub(crate) struct Desk {
     policy_dir: PathBuf,
     /// Rings when the next due moment may have changed.
     pub(crate) changed: zruntime::Event,
+    /// Rings when the clock begins to be suspect.
+    pub(crate) doubted: zruntime::Event,
     /// Rings when the store was opened, or could not be.
     pub(crate) settled: zruntime::Event,
     /// Rings when records are on disk.
@@ -222,6 +230,7 @@ impl Desk {
             host,
             policy_dir,
             changed: zruntime::Event::new(),
+            doubted: zruntime::Event::new(),
             settled: zruntime::Event::new(),
             news: crate::sink::Bell::default(),
             changes: Changes::default(),
@@ -521,7 +530,42 @@ impl Desk {
 
     /// The clocks now.
     pub(crate) fn now(&self) -> Moment {
-        self.clock.now()
+        match &*self.enter() {
+            Room::Open(open) | Room::Opening(open) => open.clock.moment(&self.clock.sample(open.synced)),
+            Room::Down(_) => self.clock.sample(None).believed(),
+        }
+    }
+
+    /// What is known of the clock.
+    pub(crate) fn clock(&self) -> Result<(Moment, Trust), CannotDecide> {
+        self.with_policy(|open, now| Ok((now.clone(), open.clock.clone())))
+    }
+
+    /// Takes note of what the kernel thinks of the wall clock, and looks at the clock again.
+    pub(crate) fn synchronised(&self, synced: Option<bool>) {
+        if let Room::Open(open) = &mut *self.enter() {
+            open.synced = synced;
+            self.sense(open);
+        }
+    }
+
+    /// Takes an admin's word that the clock is right, and says how it was before.
+    pub(crate) fn accept_clock(
+        &self,
+        actor: Actor,
+        caller: &Caller,
+        reason: Option<Reason>,
+    ) -> Result<((Moment, Trust), Ticket), NotDone> {
+        self.with_policy(|open, now| {
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            self.here(&policy, &open.state, now).admin(caller)?;
+            let before = (now.clone(), open.clock.clone());
+            let sample = self.clock.sample(open.synced);
+            let accepted = open.clock.accept(&sample, reason)?;
+            open.clock_changed = true;
+            let now = open.clock.moment(&sample);
+            Ok((before, self.commit(open, Some(actor), &now, vec![accepted])?))
+        })
     }
 
     /// Enters the logins in the audit that got in through `recovery=`. The ticket says when they are on disk, and
@@ -537,12 +581,17 @@ impl Desk {
     pub(crate) fn tick(&self) -> Duration {
         let mut room = self.enter();
         let Room::Open(open) = &mut *room else { return IDLE };
-        let now = self.clock.now();
+        let now = self.sense(open);
         if let Err(err) = self.end_trial(open, &now) {
             log::error(err);
         }
         let counts = open.tally.due(&now).into_iter().map(|(actor, event)| (Some(actor), vec![event]));
         self.commit_all(open, &now, counts.collect());
+        if open.clock.is_due(&now) {
+            // Nobody waits for it, and it is no news.
+            let clock = Some(open.clock.to_write(&now));
+            drop(self.queue.commit(Batch { clock, ..Batch::default() }));
+        }
         let Some(policy) = open.policy.as_ref().map(|known| Arc::clone(&known.policy)) else { return IDLE };
         let due = |open: &Open| due::due(self.here(&policy, &open.state, &now));
         if let Err(err) = self.commit_until_quiet(open, &now, due) {
@@ -559,10 +608,12 @@ impl Desk {
     pub(crate) fn close(&self) -> Option<Ticket> {
         let mut room = self.enter();
         let Room::Open(open) = &mut *room else { return None };
-        let now = self.clock.now();
+        let now = self.sense(open);
         let counts = open.tally.drain().into_iter().map(|(actor, event)| (Some(actor), vec![event]));
         self.commit_all(open, &now, counts.collect());
-        let stopped = self.commit(open, None, &now, vec![Event::Stopped]);
+        let stopped = open
+            .apply(None, &now, vec![Event::Stopped])
+            .map(|batch| self.queue.commit(Batch { clock: Some(open.clock.closed(&now)), ..batch }));
         *room = Room::Down("it is stopping".into());
         match stopped {
             Ok(ticket) => Some(ticket),
@@ -597,13 +648,30 @@ impl Desk {
         let mut room = self.enter();
         match &mut *room {
             Room::Open(open) => {
-                let now = self.clock.now();
+                let now = self.sense(open);
                 self.end_trial(open, &now)?;
                 act(open, &now)
             }
             Room::Opening(_) => Err(CannotDecide(STARTING.into()).into()),
             Room::Down(why) => Err(CannotDecide(why.clone()).into()),
         }
+    }
+
+    /// Samples the clocks, and records what that says about them. Whatever happens in this moment is judged by it.
+    fn sense(&self, open: &mut Open) -> Moment {
+        let sample = self.clock.sample(open.synced);
+        let told = open.clock.see(&sample);
+        let now = open.clock.moment(&sample);
+        if let Some(event) = told {
+            open.clock_changed = true;
+            if !now.is_trusted() {
+                self.doubted.notify(usize::MAX);
+            }
+            if let Err(err) = self.commit(open, None, &now, vec![event]) {
+                log::error(err);
+            }
+        }
+        now
     }
 
     /// What nobody waits for.
@@ -695,6 +763,10 @@ impl Open {
         for record in &records {
             batch.rows.extend(self.state.apply(record));
         }
+        // An `allow` leaves no sooner than the time that it was given at is charged.
+        if std::mem::take(&mut self.clock_changed) || self.clock.is_due(now) {
+            batch.clock = Some(self.clock.to_write(now));
+        }
         Ok(batch)
     }
 }
@@ -702,11 +774,14 @@ impl Open {
 impl Keeper for Desk {
     fn prepare(&self, loaded: Loaded) -> Result<Batch, String> {
         let read = read_policy(&self.policy_dir);
-        let now = self.clock.now();
+        let sample = self.clock.sample(None);
+        let (clock, doubt) = Trust::resume(loaded.clock, &sample);
+        let now = clock.moment(&sample);
         let mut events = vec![Event::Started {
             version: env!("CARGO_PKG_VERSION").into(),
             loginuid: kernel_tells_loginuid(),
         }];
+        events.extend(doubt);
         // Whatever ended jitd during a trial ended the trial.
         let ran = jit_core::trial::running(&loaded.state);
         let before = ran.zip(loaded.before).map(|(trial, before)| {
@@ -777,6 +852,9 @@ impl Keeper for Desk {
             tally: Tally::default(),
             trial: OnTrial::default(),
             quiet_until: 0,
+            clock,
+            clock_changed: true,
+            synced: None,
         };
         // What is due is looked for again as soon as the desk is open, and by every check before it is answered.
         let batch = open.apply(None, &now, events).map_err(|err| err.to_string())?;

@@ -1,6 +1,7 @@
 //! The desk over a real store: what is answered is on disk, what failed never happened, what is on disk is
 //! what the audit log says.
 
+mod clock_tests;
 mod trial_tests;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -16,6 +16,7 @@ mod recovery;
 mod session_of;
 mod sink;
 mod store;
+mod synced;
 mod terminals;
 mod who;
 
@@ -141,6 +142,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
     let due = runtime.spawn("due", keep_time(Arc::clone(&app), runtime.clone()));
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
+    let synced = runtime.spawn("synced", synced::keep_asking(Arc::clone(&app), runtime.clone()));
     let terminals = settings
         .tell_terminals
         .then(|| runtime.spawn("terminals", terminals::keep_telling(Arc::clone(&app), runtime.clone())));
@@ -157,7 +159,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let ticket = app.desk.close();
-    drop((private, system, due, motd, terminals));
+    drop((private, system, due, motd, synced, terminals));
     Motd::default().remove();
     if let Some(ticket) = ticket
         && let Err(err) = ticket.durable().await

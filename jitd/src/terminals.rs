@@ -278,11 +278,8 @@ approvers = { users = ["owen"] }
     }
 
     fn now() -> Moment {
-        Moment {
-            wall: Utc::from_unix_millis(1_800_000_000_000),
-            boot: 1000,
-            boot_id: "00000000-0000-0000-0000-000000000000+1".parse().unwrap(),
-        }
+        let boot_id = "00000000-0000-0000-0000-000000000000+1".parse().unwrap();
+        Moment::believed(Utc::from_unix_millis(1_800_000_000_000), 1000, boot_id)
     }
 
     /// What one host knows.

@@ -2,7 +2,8 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status kiosk policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk policy help'
+    ['jitctl clock']='accept help'
     ['jitctl policy']='load show check test diff edit help'
 )
 declare -gA _jitctl_options=(
@@ -27,6 +28,8 @@ declare -gA _jitctl_options=(
     ['jitctl confirm']='--json --help'
     ['jitctl status']='--json --help'
     ['jitctl kiosk']='--json --help'
+    ['jitctl clock']='--json --help'
+    ['jitctl clock accept']='--reason --json --help'
     ['jitctl policy']='--json --help'
     ['jitctl policy load']='--try --json --help'
     ['jitctl policy show']='--json --help'

@@ -14,6 +14,8 @@ mod asking;
 mod attacks;
 #[path = "scenarios/audit.rs"]
 mod audit;
+#[path = "scenarios/clock.rs"]
+mod clock;
 #[path = "scenarios/crash.rs"]
 mod crash;
 #[path = "scenarios/daemon.rs"]
@@ -189,6 +191,12 @@ const SCENARIOS: &[Scenario] = &[
     own("after_a_reboot_with_broken_policy_files_people_get_in_under_the_last_accepted_policy", trial::files_that_broke),
     own("a_role_that_leaves_policy_closes_its_windows", daemon::a_role_that_leaves_policy),
     own("a_reboot_ends_windows", daemon::a_reboot),
+    own("a_window_that_survives_a_reboot_goes_on_after_it_with_what_is_left", clock::surviving_a_reboot),
+
+    // the clock
+    own("a_clock_that_is_stepped_back_opens_nothing_until_an_admin_accepts_it", clock::stepped_back),
+    own("a_clock_ten_years_ahead_ends_windows_opens_none_and_goes_as_it_came", clock::ten_years_ahead),
+    own("with_a_dead_battery_an_emergency_lets_in_whoever_sets_the_clock_right", clock::a_dead_battery),
     own_of(BROKER, "on_dbus_broker_all_is_the_same", daemon::on_dbus_broker),
     own_of(BARE, "without_systemd_the_first_check_starts_jitd", daemon::without_systemd),
 

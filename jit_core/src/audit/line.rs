@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jit_proto::text::Shown;
 use jit_proto::words::ServiceName;
 
+use crate::clock::{Suspicion, Utc};
 use crate::event::{Event, Login, Record};
 use crate::grant::{ClaimKind, Time};
 
@@ -66,7 +67,7 @@ impl Line {
                 fields.push(("login", login.to_string()));
             }
         }
-        let (severity, event) = describe(&record.event, &mut fields);
+        let (severity, event) = describe(record, &mut fields);
         for (_, value) in &mut fields {
             *value = cut(std::mem::take(value), MAX_VALUE);
         }
@@ -103,8 +104,8 @@ pub fn cut(mut text: String, most: usize) -> String {
 type Fields = Vec<(&'static str, String)>;
 
 #[allow(clippy::too_many_lines, reason = "one arm for each kind of event, and they are many")]
-fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
-    match event {
+fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
+    match &record.event {
         Event::Started { version, loginuid } => {
             fields.push(("version", version.clone()));
             fields.push(("loginuid", loginuid.to_string()));
@@ -261,6 +262,20 @@ fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("count", count.to_string()));
             (Severity::Info, "unmanaged")
         }
+        Event::ClockSuspect { why, mark, expected } => {
+            push_clock(fields, record, *why, *mark, *expected);
+            (Severity::Alert, "clock-suspect")
+        }
+        Event::ClockAccepted { why, mark, expected, reason } => {
+            push_clock(fields, record, *why, *mark, *expected);
+            fields.extend(reason.as_ref().map(|reason| ("reason", reason.to_string())));
+            (Severity::Warning, "clock-accepted")
+        }
+        Event::ClockRecovered { why, by, mark, expected } => {
+            push_clock(fields, record, *why, *mark, *expected);
+            fields.push(("by", by.as_str().to_owned()));
+            (Severity::Notice, "clock-recovered")
+        }
         Event::Recovered { at, service, user } => {
             fields.push(("service", service.to_string()));
             fields.push(("user", user.to_string()));
@@ -272,6 +287,13 @@ fn describe(event: &Event, fields: &mut Fields) -> (Severity, &'static str) {
 
 fn list(services: &BTreeSet<ServiceName>) -> String {
     services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(",")
+}
+
+fn push_clock(fields: &mut Fields, record: &Record, why: Suspicion, mark: Utc, expected: Utc) {
+    fields.push(("why", why.as_str().to_owned()));
+    for (name, time) in [("wall", record.at.wall), ("mark", mark), ("expected", expected)] {
+        fields.push((name, time.to_seconds()));
+    }
 }
 
 fn push_login(fields: &mut Fields, login: &Login) {

@@ -338,7 +338,7 @@ impl<'p> World<'p> {
             policy,
             accounts: named.collect(),
             host: Host { name: case.host.clone(), groups: case.host_groups.clone(), ways: Ways::default() },
-            now: Moment { wall: case.at, boot: 1_000, boot_id: BootId::default() },
+            now: Moment::believed(case.at, 1_000, BootId::default()),
             state: State::default(),
             latest: BTreeMap::new(),
             ids: 0,

@@ -10,7 +10,7 @@ use jit_proto::words::{RoleName, ServiceName, UserName};
 use serde::{Deserialize, Serialize};
 
 use super::{Host, HostPattern, Hours, Network, ReasonRule, Who, hours};
-use crate::clock::Utc;
+use crate::clock::Moment;
 use crate::digest::{Canonical, Digest};
 use crate::event::Method;
 
@@ -153,6 +153,8 @@ pub enum Outside {
     From,
     /// At a time that is not listed.
     Hours,
+    /// Only certain times are listed, and the clock that would tell is suspect.
+    Clock,
 }
 
 impl Limits {
@@ -170,7 +172,7 @@ impl Limits {
         &self,
         from: Option<IpAddr>,
         target: Option<&UserName>,
-        now: Utc,
+        now: &Moment,
         limit: Duration,
     ) -> Result<Duration, Outside> {
         if !self.run_as.is_empty() && !target.is_some_and(|user| self.run_as.contains(user)) {
@@ -179,7 +181,10 @@ impl Limits {
         if !listed(&self.from, from) {
             return Err(Outside::From);
         }
-        match hours::open_for(&self.hours, now, limit) {
+        if !self.hours.is_empty() && !now.is_trusted() {
+            return Err(Outside::Clock);
+        }
+        match hours::open_for(&self.hours, now.wall, limit) {
             Duration::ZERO => Err(Outside::Hours),
             open => Ok(open),
         }

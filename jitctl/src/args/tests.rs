@@ -164,6 +164,10 @@ fn the_man_page_names_every_field_of_the_json() {
         serde_json::to_value(explain_tests::on_trial()),
         serde_json::to_value(testing::waiting()),
         serde_json::to_value(testing::lock()),
+        serde_json::to_value(jit_proto::manager::ClockAccepted {
+            before: crate::clock::tests::suspect(),
+            after: crate::clock::tests::suspect(),
+        }),
     ] {
         keys(&value.unwrap(), &mut found);
     }

@@ -25,6 +25,10 @@ impl User {
         format!("roles|{user}")
     }
 
+    fn clock(&self) -> String {
+        "clock".to_owned()
+    }
+
     fn request(&self, role: &str, seconds: u64, start: &str, reason: &str) -> String {
         format!("{role}|{seconds}|{start}|{reason}")
     }
@@ -70,6 +74,10 @@ impl Review {
 impl Admin {
     fn lock(&self, scope: &str, message: &str, seconds: u64) -> String {
         format!("{scope}|{message}|{seconds}")
+    }
+
+    fn accept_clock(&self, reason: &str) -> String {
+        format!("clock|{reason}")
     }
 
     fn unlock(&self, scope: &str, reason: &str) -> String {
@@ -130,6 +138,9 @@ fn every_call_of_those_who_ask_review_and_lock_arrives_as_the_contract_says() {
             ADMIN_INTERFACE,
             "user:maria|x|5",
         ),
+        (Call::Clock, USER_INTERFACE, "clock"),
+        (Call::AcceptClock { reason: None }, ADMIN_INTERFACE, "clock|"),
+        (Call::AcceptClock { reason: Some(text("x")) }, ADMIN_INTERFACE, "clock|x"),
         (Call::Unlock { scope: "host".parse().unwrap(), reason: None }, ADMIN_INTERFACE, "host|"),
     ] {
         assert_eq!(call.interface(), interface);

@@ -9,6 +9,7 @@ use jit_core::order::{Here, Refusal};
 use jit_core::person::Caller;
 use jit_core::request::{self, RequestOrder};
 use jit_core::taking_back::{self, Target};
+use jit_proto::manager;
 use jit_proto::words::{Reason, RequestId, RoleName, UserName};
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -147,6 +148,23 @@ impl Admin {
         let ticket = desk.order(peer.actor(), |here| lock::unlock(here, &caller, scope.clone(), reason))?;
         ticket.durable().await.map_err(Error::unconfirmed)?;
         json(&was.ok_or_else(|| Error::NotFound(format!("there was no lock on {scope}")))?)
+    }
+
+    /// Takes an admin's word that the wall clock, which is suspect, is right as it is now.
+    #[zbus(out_args("json"))]
+    async fn accept_clock(
+        &self,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let reason = optional_reason(reason)?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let desk = &self.app.desk;
+        let (before, ticket) = desk.accept_clock(peer.actor(), &caller, reason)?;
+        ticket.durable().await.map_err(Error::unconfirmed)?;
+        let (before, after) = (answer::clock(&before), answer::clock(&desk.clock()?));
+        json(&manager::ClockAccepted { before, after })
     }
 
     /// Puts the policy files in force, or keeps what is in force and says what is wrong with them.

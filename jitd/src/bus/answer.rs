@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jit_core::clock::{Moment, Utc, Window};
+use jit_core::clock::trust::Trust;
+use jit_core::clock::{Moment, Suspicion, Utc};
 use jit_core::decide::{Admission, Question};
 use jit_core::event::Review;
 use jit_core::explain::{Considered, Explanation, Missing};
@@ -52,7 +53,7 @@ pub(super) fn entry(
             Some(Time::Open { .. }) | None => None,
         },
         start: window.map(|window| window.start.wall.to_seconds()),
-        end: over.or(window.map(Window::end)).map(Utc::to_seconds),
+        end: over.or(window.map(|window| window.end_seen_at(now))).map(Utc::to_seconds),
         remaining,
         uses: times(grant.as_ref().map_or(request.uses, |grant| grant.uses)),
         used: grant.as_ref().map_or(0, |grant| grant.used),
@@ -105,6 +106,23 @@ pub(super) fn revoked(entry: manager::Entry, changed: bool) -> manager::Revoked 
         state: entry.state,
         ended: entry.ended.unwrap_or_default(),
         changed,
+    }
+}
+
+/// The clock, and what is known of it.
+pub(super) fn clock((now, known): &(Moment, Trust)) -> manager::Clock {
+    manager::Clock {
+        state: if now.is_trusted() { "trusted" } else { "suspect" }.to_owned(),
+        why: now.suspect.map(Suspicion::as_str).map(str::to_owned),
+        text: now.suspect.map_or_else(String::new, |why| format!("the clock {why}")),
+        since: known.suspect_since().map(Utc::to_seconds),
+        wall: now.wall.to_seconds(),
+        mark: known.mark().to_seconds(),
+        time: now.wall.max(known.mark()).to_seconds(),
+        expected: known.expected().to_seconds(),
+        boot_seconds: now.boot / 1000,
+        boot_id: now.boot_id.to_string(),
+        synced: now.synced,
     }
 }
 

@@ -131,6 +131,9 @@ impl From<NotDone> for Error {
                     | Refusal::Locked(_)
                     | Refusal::NotLocked(_)
                     | Refusal::TooLong { .. }
+                    | Refusal::ClockSuspect(_)
+                    | Refusal::ClockTrusted
+                    | Refusal::ClockAbsurd(_)
                     | Refusal::TooManyOfYours
                     | Refusal::TooManyPending => Self::Refused(text),
                     Refusal::IdTaken | Refusal::Raced(_) => Self::Busy(text),

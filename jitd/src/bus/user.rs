@@ -250,6 +250,11 @@ impl User {
                 "the policy files differ from the policy in force{why}; run: jitctl policy load"
             ));
         }
+        if let Some(why) = desk.now().suspect {
+            notes.push(format!(
+                "THE CLOCK IS SUSPECT: it {why}; nothing new opens but emergency roles; see: jitctl clock"
+            ));
+        }
         if !crate::who::kernel_tells_loginuid() {
             notes.push("this kernel does not tell login uids; reviews go by bus uid".into());
         }
@@ -289,6 +294,17 @@ impl User {
             audit_records: records,
             unsent,
         })
+    }
+
+    /// The clock, and whether what it says is believed.
+    #[zbus(out_args("json"))]
+    async fn clock(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let (_, _, _places) = self.account(connection, &header).await?;
+        json(&answer::clock(&self.app.desk.clock()?))
     }
 
     /// The policy in force. Who may be admitted to what is not for everybody to read.

@@ -267,10 +267,10 @@ mod tests {
         }
 
         fn write(&mut self, records: u64) {
-            let at = Clock::of_this_boot().unwrap().now();
+            let at = Clock::of_this_boot().unwrap().sample(None).believed();
             for _ in 0..records {
                 let record = Record { seq: self.written, at: at.clone(), actor: None, event: Event::Stopped };
-                let batch = Batch { records: vec![record.encode().unwrap()], rows: Vec::new() };
+                let batch = Batch { records: vec![record.encode().unwrap()], ..Batch::default() };
                 zruntime::block_on(self.queue.commit(batch).durable()).unwrap();
                 self.written += 1;
             }

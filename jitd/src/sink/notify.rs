@@ -105,7 +105,7 @@ mod tests {
     const RUNNER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/notify/jit-notify");
 
     fn record(event: Event) -> Record {
-        Record { seq: 7, at: Clock::of_this_boot().unwrap().now(), actor: None, event }
+        Record { seq: 7, at: Clock::of_this_boot().unwrap().sample(None).believed(), actor: None, event }
     }
 
     fn take(to: &mut Programs, event: Event) -> Result<(), NotTaken> {

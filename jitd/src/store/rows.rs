@@ -3,6 +3,7 @@
 use jit_core::audit::merkle;
 use jit_core::audit::record::Encoded;
 use jit_core::clock::Utc;
+use jit_core::clock::trust::Trust;
 use jit_core::digest::Digest;
 use jit_core::event::{PolicyText, Review};
 use jit_core::grant::{Claim, End, EndWhy, Grant};
@@ -142,6 +143,14 @@ pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), Store
     Ok(())
 }
 
+/// Keeps what is known of the clock.
+pub(crate) fn write_clock(change: &Transaction<'_>, clock: &Trust) -> Result<(), StoreError> {
+    change
+        .prepare_cached("INSERT OR REPLACE INTO clock (one, body) VALUES (1, ?1)")?
+        .execute([json("clock", clock)?])?;
+    Ok(())
+}
+
 /// The policy that was last in force.
 #[derive(Debug)]
 pub(crate) struct StoredPolicy {
@@ -160,6 +169,8 @@ pub(crate) struct Loaded {
     pub(crate) policy: Option<StoredPolicy>,
     /// The policy before that one, where it was on trial.
     pub(crate) before: Option<StoredPolicy>,
+    /// What was known of the clock; absent before a first start.
+    pub(crate) clock: Option<Trust>,
 }
 
 /// Reads the live state. Refuses rather than guesses: a row that does not read back is damage.
@@ -190,7 +201,8 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     };
     let state = State::restore(Stored { grants, pending, owed, claims, locks, sessions, next_seq });
     let state = state.with_tried(tried);
-    Ok(Loaded { state, policy: policy(store, None)?, before })
+    let clock = bodies(store, "clock", "SELECT body FROM clock")?.pop();
+    Ok(Loaded { state, policy: policy(store, None)?, before, clock })
 }
 
 /// The policy that last came into force: of all, or of those with this digest.

@@ -39,3 +39,10 @@ CREATE TABLE tried (
     one  INTEGER PRIMARY KEY CHECK (one = 1),
     body TEXT NOT NULL                   -- as JSON
 ) STRICT;
+
+-- What the wall clock is judged by: one row. Not state, which comes from the records alone: between two of them the
+-- clock goes on, and that is written here once a minute.
+CREATE TABLE clock (
+    one  INTEGER PRIMARY KEY CHECK (one = 1),
+    body TEXT NOT NULL
+) STRICT;

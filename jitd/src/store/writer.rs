@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use jit_core::audit::record::Encoded;
+use jit_core::clock::trust::Trust;
 use jit_core::state::Row;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zruntime::mpmc;
@@ -24,6 +25,8 @@ pub(crate) struct Batch {
     pub(crate) records: Vec<Encoded>,
     /// The rows.
     pub(crate) rows: Vec<Row>,
+    /// What is known of the clock, where that is to be kept.
+    pub(crate) clock: Option<Trust>,
 }
 
 /// Waits until a batch is on disk.
@@ -200,6 +203,9 @@ fn write(change: &Transaction<'_>, batch: &Batch) -> Result<(), StoreError> {
     }
     for row in &batch.rows {
         rows::write_row(change, row)?;
+    }
+    if let Some(clock) = &batch.clock {
+        rows::write_clock(change, clock)?;
     }
     Ok(())
 }

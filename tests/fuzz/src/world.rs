@@ -60,7 +60,7 @@ impl World {
             policy,
             state: State::default(),
             host,
-            now: Moment { wall: START.parse().unwrap(), boot: 1_000, boot_id: BootId::default() },
+            now: Moment::believed(START.parse().unwrap(), 1_000, BootId::default()),
             people: BTreeMap::new(),
             log: Vec::new(),
             witness: Witness::default(),

@@ -78,15 +78,25 @@ fn a_sound_text_takes_the_files_place_with_its_owner_and_mode() {
     let bench = Bench::new(&[("a.toml", BASE)], "a.toml");
     let path = &bench.target.path;
     fs::set_permissions(path, Permissions::from_mode(0o640)).unwrap();
-    std::os::unix::fs::chown(path, Some(12), Some(34)).unwrap();
+    std::os::unix::fs::chown(path, None, Some(34)).unwrap();
     let new = format!("# new\n{BASE}");
     let mut person = Script::new(&[&new], &[]);
     assert_eq!(bench.edit(&mut person), (Ok(Done::Installed), String::new()));
     assert_eq!(person.found, [BASE]);
     assert_eq!(bench.text(), new);
     let facts = fs::metadata(path).unwrap();
-    assert_eq!((facts.mode() & 0o7777, facts.uid(), facts.gid()), (0o640, 12, 34));
+    assert_eq!((facts.mode() & 0o7777, facts.uid(), facts.gid()), (0o640, 0, 34));
     assert_eq!(bench.names(), ["a.toml"]);
+}
+
+#[test]
+fn root_edits_nothing_where_somebody_else_could_put_a_link_in_the_way() {
+    let bench = Bench::new(&[("a.toml", BASE)], "a.toml");
+    fs::set_permissions(&bench.target.folder, Permissions::from_mode(0o777)).unwrap();
+    let mut person = Script::new(&[], &[]);
+    let (done, _) = bench.edit(&mut person);
+    assert!(done.is_err(), "{done:?}");
+    assert_eq!(bench.text(), BASE);
 }
 
 #[test]
