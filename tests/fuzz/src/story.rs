@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jit_core::clock::Suspicion;
 use jit_core::clock::Utc;
 use jit_core::decide::{Known, Question, decide};
 use jit_core::digest::Digest;
@@ -101,8 +102,14 @@ fn step(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<Request
             // One clock moves without the other, and perhaps nobody looks before it moves again.
             let by = choices.one(&[-86_400_000, -3_600_000, -1, 1, 3_600_000, 20_000_000_000]);
             world.now.wall = Utc::from_unix_millis(world.now.wall.unix_millis() + by);
-            if choices.once_in(2) {
-                world.settle();
+            match choices.below(4) {
+                1 => world.settle(),
+                3 => {
+                    // Somebody looks, and does not believe it until some time has passed.
+                    world.doubt(if by > 0 { Suspicion::Ahead } else { Suspicion::Behind });
+                    world.settle();
+                }
+                _ => {}
             }
         }
         10 => take_back(choices, world, requests),

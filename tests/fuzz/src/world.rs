@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use jit_core::clock::{BootId, Moment, Utc};
+use jit_core::clock::{BootId, Moment, Suspicion, Utc};
 use jit_core::decide::{Known, Question, Why, decide};
 use jit_core::due;
 use jit_core::event::{Decision, Event, Login, Method, Record};
@@ -60,7 +60,10 @@ impl World {
             policy,
             state: State::default(),
             host,
-            now: Moment::believed(START.parse().unwrap(), 1_000, BootId::default()),
+            now: Moment {
+                ran: Some(1_000),
+                ..Moment::believed(START.parse().unwrap(), 1_000, BootId::default())
+            },
             people: BTreeMap::new(),
             log: Vec::new(),
             witness: Witness::default(),
@@ -86,7 +89,8 @@ impl World {
         }
     }
 
-    /// Both clocks go on, and what is due happens. Before it is said to be due, nothing is.
+    /// Both clocks go on, and what is due happens. Before it is said to be due, nothing is. Then the clock is believed
+    /// again.
     pub(crate) fn wait(&mut self, time: Duration) {
         self.settle();
         let quiet = due::next(self.here()).unwrap_or(time).min(time);
@@ -96,6 +100,9 @@ impl World {
         }
         self.now = self.now.later(time);
         self.settle();
+        if self.now.suspect.take().is_some() {
+            self.settle();
+        }
     }
 
     /// What is due happens.
@@ -119,6 +126,12 @@ impl World {
         self.ids += 1;
         self.now.boot_id = format!("6f8e4c1a-0000-4000-8000-{:012x}", self.ids).parse().unwrap();
         self.now.boot = 500;
+        self.now.ran = self.now.ran.map(|ran| ran + 500);
+    }
+
+    /// The clock begins to be suspect.
+    pub(crate) fn doubt(&mut self, why: Suspicion) {
+        self.now.suspect = Some(why);
     }
 
     pub(crate) fn next_id(&mut self) -> RequestId {
@@ -255,6 +268,7 @@ impl World {
             assert!(grant.services.contains(&question.login.service));
             let role = policy.role(&admits.role).unwrap();
             assert!(role.eligible.contains(subject) && role.on_host(host));
+            assert!(now.is_trusted() || role.limits.hours.is_empty(), "hours need a clock: {answer:?}");
             let left = self.witness.left(admits.grant, now);
             assert!(!admits.remaining.is_zero() && admits.remaining <= left, "{answer:?}, {left:?} left");
             let lock = self.witness.lock_on(policy, subject, &question.login.service, &admits.role, now);
