@@ -1,6 +1,9 @@
 //! A clock that cannot be believed, as jitd in a real machine sees it through libfaketime: what it stops, what it does
 //! not, and how it ends. The machine's own clock is left alone, and so is CLOCK_BOOTTIME.
 
+use std::thread;
+use std::time::Duration;
+
 use jit_proto::manager::{Clock, Entry};
 use jit_tests::machine::until;
 
@@ -138,6 +141,8 @@ pub(crate) fn surviving_a_reboot(site: &Site) {
     site.roles(&[Role::new("sura", &["sshd"], "sura").with("survives-reboot = true\n")]);
     let window = site.open("sura", "sura", "30m");
     let before = site.entry(&window.id).remaining;
+    // What is left is told in whole seconds, and a machine of this kind restarts in less than one.
+    thread::sleep(Duration::from_secs(2));
     site.machine.reboot();
     site.is_ready();
     site.ssh("sura").admits("sura");
