@@ -3,12 +3,13 @@
 //! So single-use claims serialise by construction, and the order of records is the order of decisions. What
 //! must be durable before it is answered comes back with a ticket.
 
+mod changes;
+mod in_force;
 mod trial;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jit_core::ask::{self, Stands};
@@ -16,19 +17,19 @@ use jit_core::clock::trust::Trust;
 use jit_core::clock::{Moment, Utc};
 use jit_core::decide::{Answer, Question, decide};
 use jit_core::due;
-use jit_core::event::{Actor, Event, PolicyText, Record};
+use jit_core::event::{Actor, Event, Record};
 use jit_core::explain::{Explanation, explain, refusal};
 use jit_core::grant::Grant;
 use jit_core::lock::Scope;
 use jit_core::order::{Here, Refusal};
 use jit_core::person::Caller;
-use jit_core::policy::{Difference, Finding, Host, Policy, Role, Severity, SourceFile, Subject};
+use jit_core::policy::{Host, Policy, Role, SourceFile, Subject};
 use jit_core::request::{self, RequestOrder};
 use jit_core::review;
 use jit_core::state::{Pending, State};
 use jit_core::tally::Tally;
 use jit_core::trial::{BackWhy, NoTrial, may_load, next as trial_next, went_back};
-use jit_host::files::{BadFile, Owner, read_policy_dir};
+use jit_host::files::{Owner, read_policy_dir};
 use jit_proto::ask::State as Standing;
 use jit_proto::gate::Stage;
 use jit_proto::words::{GroupName, Reason, RequestId, ServiceName, UserName, Verdict};
@@ -40,6 +41,9 @@ use crate::store::StoreError;
 use crate::store::rows::{Loaded, StoredPolicy};
 use crate::store::writer::{Batch, Keeper, Queue, Ticket};
 use crate::who::kernel_tells_loginuid;
+pub(crate) use changes::Changes;
+pub(crate) use in_force::{BadFiles, InForce, NotLoaded, ReadPolicy, Source};
+use in_force::{loaded_event, read_policy, texts};
 pub(crate) use trial::Load;
 use trial::OnTrial;
 
@@ -60,77 +64,6 @@ pub(crate) enum NotDone {
     /// It is about a policy on trial, and that says no.
     #[error(transparent)]
     Trial(NoTrial),
-}
-
-/// Why policy files did not come into force.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotLoaded {
-    /// Something is wrong with them.
-    #[error(transparent)]
-    Files(#[from] BadFiles),
-    /// A trial forbids it, or is none.
-    #[error(transparent)]
-    Trial(#[from] NoTrial),
-    /// They were tried and went back, and nobody has ordered them since.
-    #[error(
-        "the policy files were tried and nobody confirmed them; to load them all the same, type: jitctl policy load"
-    )]
-    WentBack,
-}
-
-/// Where the policy in force was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// The policy files.
-    Files,
-    /// The store, which has the last accepted one, because the files do not load.
-    Store,
-    /// It came back after a trial that nobody confirmed; the files are what was tried.
-    Before,
-}
-
-impl Source {
-    /// The word in answers.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Files => "files",
-            Self::Store => "store",
-            Self::Before => "before",
-        }
-    }
-}
-
-/// The policy in force. Cheap to clone: a check holds it for as long as it looks names up.
-#[derive(Clone, Debug)]
-pub(crate) struct InForce {
-    /// The policy.
-    pub(crate) policy: Arc<Policy>,
-    /// The groups that it names; the only ones worth looking up.
-    pub(crate) groups: Arc<BTreeSet<GroupName>>,
-    /// When it was loaded.
-    pub(crate) at: Utc,
-    /// Where it was read.
-    pub(crate) source: Source,
-    /// Warnings of the files, one line each.
-    pub(crate) warnings: Arc<[String]>,
-}
-
-impl InForce {
-    fn new(policy: Policy, at: Utc, source: Source, warnings: Vec<String>) -> Self {
-        let groups = Arc::new(policy.groups().cloned().collect());
-        Self { policy: Arc::new(policy), groups, at, source, warnings: warnings.into() }
-    }
-}
-
-/// Policy files that did not load: what is wrong with each, and a one-line summary.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", rendered.join("\n"))]
-pub(crate) struct BadFiles {
-    rendered: Vec<String>,
-    first: String,
-    errors: usize,
-    /// The files are sound; it is this host that they do not fit.
-    sound: bool,
 }
 
 /// An answered check.
@@ -185,39 +118,6 @@ pub(crate) struct Desk {
     pub(crate) news: crate::sink::Bell,
     /// The requests about which something has changed.
     pub(crate) changes: Changes,
-}
-
-/// Which requests have changed, for whoever follows them. They are named once that is on disk.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
-    waiting: Mutex<VecDeque<(u64, RequestId)>>,
-    durable: AtomicU64,
-    /// Rings when there are some to name.
-    pub(crate) ready: zruntime::Event,
-}
-
-impl Changes {
-    /// More than this are not kept: whoever follows looks again every few seconds anyway.
-    const MOST: usize = 10_000;
-
-    fn add(&self, next_seq: u64, requests: Vec<RequestId>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = Self::MOST.saturating_sub(waiting.len());
-        waiting.extend(requests.into_iter().map(|request| (next_seq, request)).take(room));
-    }
-
-    fn are_durable(&self, next_seq: u64) {
-        self.durable.store(next_seq, Ordering::SeqCst);
-        self.ready.notify(usize::MAX);
-    }
-
-    /// Those that are on disk; each is given out once.
-    pub(crate) fn take(&self) -> BTreeSet<RequestId> {
-        let durable = self.durable.load(Ordering::SeqCst);
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let ready = waiting.iter().take_while(|(seq, _)| *seq <= durable).count();
-        waiting.drain(..ready).map(|(_, request)| request).collect()
-    }
 }
 
 impl Desk {
@@ -887,64 +787,5 @@ impl Keeper for Desk {
     fn committed(&self, next_seq: u64) {
         self.changes.are_durable(next_seq);
         self.news.ring();
-    }
-}
-
-fn loaded_event(policy: &Policy, before: Option<&Policy>, trial: Option<Duration>) -> Event {
-    Event::PolicyLoaded {
-        digest: policy.digest(),
-        files: texts(policy),
-        before: before.map(Policy::digest),
-        diff: before.map(|before| Difference::between(before, policy)),
-        trial: trial.map(|limit| limit.as_secs()),
-    }
-}
-
-/// The files of a policy, for its record.
-fn texts(policy: &Policy) -> Vec<PolicyText> {
-    let text = |file: &SourceFile| PolicyText {
-        name: file.name.clone(),
-        // Policy that parsed is UTF-8.
-        text: String::from_utf8_lossy(&file.bytes).into_owned(),
-    };
-    policy.files().iter().map(text).collect()
-}
-
-/// A policy with the warnings about it, or what is wrong with its files.
-pub(crate) type ReadPolicy = Result<(Policy, Vec<String>), BadFiles>;
-
-fn read_policy(dir: &std::path::Path) -> ReadPolicy {
-    let files = read_policy_dir(dir, Owner::Root)
-        .map_err(|wrong| BadFiles::from(wrong.iter().map(BadFile::finding).collect::<Vec<_>>()))?;
-    let loaded = Policy::parse(&files).map_err(BadFiles::from)?;
-    Ok((loaded.policy, loaded.warnings.iter().map(ToString::to_string).collect()))
-}
-
-impl From<Vec<Finding>> for BadFiles {
-    fn from(findings: Vec<Finding>) -> Self {
-        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-        Self {
-            first: findings.iter().find(is_error).map(ToString::to_string).unwrap_or_default(),
-            errors: findings.iter().filter(is_error).count(),
-            rendered: findings.iter().map(Finding::render).collect(),
-            sound: false,
-        }
-    }
-}
-
-impl BadFiles {
-    /// Of files that are sound themselves: what they ask for is not there on this host.
-    pub(crate) fn for_this_host(findings: Vec<Finding>) -> Self {
-        let mut bad = Self { sound: true, ..Self::from(findings) };
-        bad.rendered.push(
-            "The files are sound, but this host lacks what they name. To put them in force as they are, type: \
-             systemctl reload jitd"
-                .to_owned(),
-        );
-        bad
-    }
-
-    fn event(&self) -> Event {
-        Event::PolicyRefused { error: self.first.clone(), errors: self.errors }
     }
 }

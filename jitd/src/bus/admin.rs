@@ -6,7 +6,6 @@ use std::time::Duration;
 use jit_core::decide::Known;
 use jit_core::lock::{self, LockOrder, Scope};
 use jit_core::order::{Here, Refusal};
-use jit_core::person::Caller;
 use jit_core::request::{self, RequestOrder};
 use jit_core::taking_back::{self, Target};
 use jit_proto::manager;
@@ -15,10 +14,9 @@ use zbus::message::Header;
 use zbus::{Connection, interface};
 
 use super::user::{invalid, json, optional_reason, random_id, read, request_id};
-use super::{App, Error, Origin, Places, answer};
+use super::{App, Error, Origin, answer};
 use crate::desk::{Load, NotDone};
 use crate::store::rows::{self, Story};
-use crate::who::Peer;
 
 /// The interface.
 pub(crate) struct Admin {
@@ -43,7 +41,7 @@ impl Admin {
         let role: RoleName = role.parse().map_err(invalid)?;
         let reason: Reason = reason.parse().map_err(invalid)?;
         let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
         // Before anything is looked up for them: who may not grant learns nothing about accounts here.
         desk.admin(&caller)?;
@@ -79,7 +77,7 @@ impl Admin {
         let target =
             if id.starts_with("g-") { Target::Grant(request.into()) } else { Target::Request(request) };
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
         let judge = |here: Here<'_>| taking_back::revoke(here, &caller, target, reason);
         let changed = match desk.order(peer.actor(), judge) {
@@ -111,7 +109,7 @@ impl Admin {
     ) -> Result<String, Error> {
         let scope: Scope = scope.parse().map_err(invalid)?;
         let message = optional_reason(message)?;
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
         desk.admin(&caller)?;
         let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
@@ -141,7 +139,7 @@ impl Admin {
     ) -> Result<String, Error> {
         let scope: Scope = scope.parse().map_err(invalid)?;
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
         desk.admin(&caller)?;
         let was = desk.look(|here| here.state.locks().get(&scope).map(answer::lock))?;
@@ -159,7 +157,7 @@ impl Admin {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
         let (before, ticket) = desk.accept_clock(peer.actor(), &caller, reason)?;
         ticket.durable().await.map_err(Error::unconfirmed)?;
@@ -196,7 +194,7 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
         desk.confirm_policy(&caller, peer.actor())?.durable().await.map_err(Error::unconfirmed)?;
         json(&answer::policy(&desk.policy()?, true, desk.trial()))
@@ -205,7 +203,7 @@ impl Admin {
 
 impl Admin {
     async fn load(&self, load: Load, connection: &Connection, header: &Header<'_>) -> Result<String, Error> {
-        let (caller, peer, _places) = self.caller(connection, header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, header).await?;
         let desk = &self.app.desk;
         // With no policy at all nobody is an admin: then root may load the first one.
         match desk.admin(&caller) {
@@ -219,16 +217,6 @@ impl Admin {
             Err(why) => return Err(why.into()),
         }
         json(&answer::policy(&desk.policy()?, true, desk.trial()))
-    }
-
-    async fn caller(
-        &self,
-        connection: &Connection,
-        header: &Header<'_>,
-    ) -> Result<(Caller, Peer, Places), Error> {
-        let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
-        let caller = self.app.caller(peer).await?;
-        Ok((caller, peer, places))
     }
 
     async fn story(&self, id: RequestId) -> Result<Option<Story>, Error> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jit_core::person::Caller;
 use jit_proto::words::Uid;
 use zbus::message::Header;
 use zbus::names::BusName;
@@ -42,6 +43,20 @@ impl Origin {
                 Ok((peer, Places(Some(first), user.transpose()?)))
             }
         }
+    }
+}
+
+impl Origin {
+    /// Who gives an order, as the kernel and the name service tell it.
+    pub(crate) async fn order_of(
+        self,
+        app: &App,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(Caller, Peer, Places), Error> {
+        let (peer, places) = self.caller(app, connection, header).await?;
+        let caller = app.caller(peer).await?;
+        Ok((caller, peer, places))
     }
 }
 

@@ -39,8 +39,7 @@ impl Review {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (peer, _places) = self.origin.caller(&self.app, connection, &header).await?;
-        let caller = self.app.caller(peer).await?;
+        let (caller, _, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
         let waiting = desk.look(|here| {
             let mine: Vec<_> = to_review(here, &caller).take(LIST_LIMIT).collect();
@@ -73,9 +72,8 @@ impl Review {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (peer, _places) = self.origin.caller(&self.app, connection, &header).await?;
         let order = Order::parse(id, digest, decision, seconds, &services, uses, note)?;
-        let caller = self.app.caller(peer).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         // What one may not see is not there, whatever else may be wrong with the review.
         if story_for(&self.app, order.id, &caller.account).await?.is_none() {
             return Err(NotDone::from(Refusal::NotFound(order.id.to_string())).into());

@@ -154,7 +154,7 @@ impl User {
         let reason = reason.parse().map_err(invalid)?;
         let start = (!start.is_empty()).then(|| start.parse()).transpose().map_err(invalid)?;
         let duration = seconds_of(seconds);
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         self.ration(&caller, Some(&role))?;
         let id = random_id()?;
         let beneficiary = caller.account.clone();
@@ -174,7 +174,7 @@ impl User {
     ) -> Result<String, Error> {
         let (base, reason) = (request_id(id)?, reason.parse().map_err(invalid)?);
         let duration = seconds_of(seconds);
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         self.ration(&caller, None)?;
         let id = random_id()?;
         let beneficiary = caller.account.clone();
@@ -193,7 +193,7 @@ impl User {
     ) -> Result<String, Error> {
         let request = request_id(id)?;
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         self.ended(peer, &caller, request, |here| taking_back::withdraw(here, &caller, request, reason)).await
     }
 
@@ -208,7 +208,7 @@ impl User {
     ) -> Result<String, Error> {
         let request = request_id(id)?;
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let target = Target::Grant(request.into());
         self.ended(peer, &caller, request, |here| taking_back::done(here, &caller, target, reason)).await
     }
@@ -404,16 +404,6 @@ impl User {
             Known::Fully(subject) | Known::WithoutGroups(subject) => Ok((subject, peer, places)),
             Known::Not | Known::Unanswered => Err(crate::who::Gone.into()),
         }
-    }
-
-    async fn caller(
-        &self,
-        connection: &Connection,
-        header: &Header<'_>,
-    ) -> Result<(Caller, Peer, Places), Error> {
-        let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
-        let caller = self.app.caller(peer).await?;
-        Ok((caller, peer, places))
     }
 
     /// Each person gets so many requests; an emergency waits for none of them.

@@ -1,0 +1,146 @@
+//! The policy in force, and the files that it is read from or that were refused.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jit_core::clock::Utc;
+use jit_core::event::{Event, PolicyText};
+use jit_core::policy::{Difference, Finding, Policy, Severity, SourceFile};
+use jit_core::trial::NoTrial;
+use jit_host::files::{BadFile, Owner, read_policy_dir};
+use jit_proto::words::GroupName;
+
+/// Why policy files did not come into force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotLoaded {
+    /// Something is wrong with them.
+    #[error(transparent)]
+    Files(#[from] BadFiles),
+    /// A trial forbids it, or is none.
+    #[error(transparent)]
+    Trial(#[from] NoTrial),
+    /// They were tried and went back, and nobody has ordered them since.
+    #[error(
+        "the policy files were tried and nobody confirmed them; to load them all the same, type: jitctl policy load"
+    )]
+    WentBack,
+}
+
+/// Where the policy in force was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The policy files.
+    Files,
+    /// The store, which has the last accepted one, because the files do not load.
+    Store,
+    /// It came back after a trial that nobody confirmed; the files are what was tried.
+    Before,
+}
+
+impl Source {
+    /// The word in answers.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Store => "store",
+            Self::Before => "before",
+        }
+    }
+}
+
+/// The policy in force. Cheap to clone: a check holds it for as long as it looks names up.
+#[derive(Clone, Debug)]
+pub(crate) struct InForce {
+    /// The policy.
+    pub(crate) policy: Arc<Policy>,
+    /// The groups that it names; the only ones worth looking up.
+    pub(crate) groups: Arc<BTreeSet<GroupName>>,
+    /// When it was loaded.
+    pub(crate) at: Utc,
+    /// Where it was read.
+    pub(crate) source: Source,
+    /// Warnings of the files, one line each.
+    pub(crate) warnings: Arc<[String]>,
+}
+
+impl InForce {
+    pub(super) fn new(policy: Policy, at: Utc, source: Source, warnings: Vec<String>) -> Self {
+        let groups = Arc::new(policy.groups().cloned().collect());
+        Self { policy: Arc::new(policy), groups, at, source, warnings: warnings.into() }
+    }
+}
+
+/// Policy files that did not load: what is wrong with each, and a one-line summary.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", rendered.join("\n"))]
+pub(crate) struct BadFiles {
+    rendered: Vec<String>,
+    first: String,
+    errors: usize,
+    /// The files are sound; it is this host that they do not fit.
+    pub(super) sound: bool,
+}
+
+/// The record of a policy that comes into force.
+pub(super) fn loaded_event(policy: &Policy, before: Option<&Policy>, trial: Option<Duration>) -> Event {
+    Event::PolicyLoaded {
+        digest: policy.digest(),
+        files: texts(policy),
+        before: before.map(Policy::digest),
+        diff: before.map(|before| Difference::between(before, policy)),
+        trial: trial.map(|limit| limit.as_secs()),
+    }
+}
+
+/// The files of a policy, for its record.
+pub(super) fn texts(policy: &Policy) -> Vec<PolicyText> {
+    let text = |file: &SourceFile| PolicyText {
+        name: file.name.clone(),
+        // Policy that parsed is UTF-8.
+        text: String::from_utf8_lossy(&file.bytes).into_owned(),
+    };
+    policy.files().iter().map(text).collect()
+}
+
+/// A policy with the warnings about it, or what is wrong with its files.
+pub(crate) type ReadPolicy = Result<(Policy, Vec<String>), BadFiles>;
+
+/// Reads the policy files.
+pub(super) fn read_policy(dir: &Path) -> ReadPolicy {
+    let files = read_policy_dir(dir, Owner::Root)
+        .map_err(|wrong| BadFiles::from(wrong.iter().map(BadFile::finding).collect::<Vec<_>>()))?;
+    let loaded = Policy::parse(&files).map_err(BadFiles::from)?;
+    Ok((loaded.policy, loaded.warnings.iter().map(ToString::to_string).collect()))
+}
+
+impl From<Vec<Finding>> for BadFiles {
+    fn from(findings: Vec<Finding>) -> Self {
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        Self {
+            first: findings.iter().find(is_error).map(ToString::to_string).unwrap_or_default(),
+            errors: findings.iter().filter(is_error).count(),
+            rendered: findings.iter().map(Finding::render).collect(),
+            sound: false,
+        }
+    }
+}
+
+impl BadFiles {
+    /// Of files that are sound themselves: what they ask for is not there on this host.
+    pub(crate) fn for_this_host(findings: Vec<Finding>) -> Self {
+        let mut bad = Self { sound: true, ..Self::from(findings) };
+        bad.rendered.push(
+            "The files are sound, but this host lacks what they name. To put them in force as they are, type: \
+             systemctl reload jitd"
+                .to_owned(),
+        );
+        bad
+    }
+
+    /// The record of their refusal.
+    pub(super) fn event(&self) -> Event {
+        Event::PolicyRefused { error: self.first.clone(), errors: self.errors }
+    }
+}
