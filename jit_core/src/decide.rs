@@ -10,8 +10,10 @@ use jit_proto::words::{GrantId, RoleName, Uid, UserName, Verdict, subject_is_cal
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Moment, Window};
+use crate::ending::Leader;
 use crate::event::{Event, Login};
 use crate::grant::{ClaimKind, Grant};
+use crate::order::Here;
 use crate::policy::{Host, Limits, Outside, Policy, Role, Subject};
 use crate::state::State;
 
@@ -30,6 +32,8 @@ pub struct Question {
     pub holds_claim: bool,
     /// The address that the login session came from, where one is known for certain; su and sudo inherit it.
     pub from: Option<IpAddr>,
+    /// The process that runs the PAM stack, where it is known: what its session is found by.
+    pub leader: Option<Leader>,
 }
 
 impl Question {
@@ -237,13 +241,18 @@ impl Answer {
             return Vec::new();
         };
         let (remaining, login) = (remaining.as_secs(), question.login.clone());
+        let (leader, from) = (question.leader, question.from);
         let admitted = match takes {
             Takes::Use(kind) => Event::Allowed { grant, role, remaining, claim: Some(kind), login },
-            Takes::Claim(claim) => Event::SessionOpened { grant, role, remaining, claim: Some(claim), login },
+            Takes::Claim(claim) => {
+                Event::SessionOpened { grant, role, remaining, claim: Some(claim), leader, from, login }
+            }
             Takes::Nothing if question.stage == Stage::Account => {
                 Event::Allowed { grant, role, remaining, claim: None, login }
             }
-            Takes::Nothing => Event::SessionOpened { grant, role, remaining, claim: None, login },
+            Takes::Nothing => {
+                Event::SessionOpened { grant, role, remaining, claim: None, leader, from, login }
+            }
         };
         begins.map(|window| Event::Began { grant, window }).into_iter().chain([admitted]).collect()
     }
@@ -332,7 +341,7 @@ fn admission(
 }
 
 impl Admission {
-    fn rank(&self) -> (bool, i128) {
+    pub(crate) fn rank(&self) -> (bool, i128) {
         let left = i128::try_from(self.remaining.as_millis()).unwrap_or(i128::MAX);
         let uncounted = self.takes == Takes::Nothing;
         (uncounted, if uncounted { left } else { -left })
@@ -353,16 +362,15 @@ pub(crate) enum Miss {
     NoClaim,
 }
 
-/// Law 5: the stricter of the approved terms and today's policy, condition by condition.
-pub(crate) fn admits(
-    policy: &Policy,
-    state: &State,
-    host: &Host,
+/// Law 5: the stricter of the approved terms and today's policy, condition by condition. Today's role, what is left, and
+/// the window that this login would open.
+pub(crate) fn lasts<'p>(
+    here: Here<'p>,
     question: &Question,
     subject: &Subject,
     grant: &Grant,
-    now: &Moment,
-) -> Result<Admission, Miss> {
+) -> Result<(&'p Role, Duration, Option<Window>), Miss> {
+    let Here { policy, state, host, now } = here;
     let service = &question.login.service;
     if !grant.services.contains(service) {
         return Err(Miss::OtherService);
@@ -395,6 +403,22 @@ pub(crate) fn admits(
     // Both must hold: a policy that became laxer does not widen what was approved.
     let within = |limits, remaining| question.within(limits, now, remaining).map_err(Miss::Outside);
     let remaining = within(&role.limits, within(&grant.limits, remaining)?)?;
+    Ok((role, remaining, begins))
+}
+
+/// How a grant admits, if it does.
+pub(crate) fn admits(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    subject: &Subject,
+    grant: &Grant,
+    now: &Moment,
+) -> Result<Admission, Miss> {
+    let here = Here { policy, state, host, now };
+    let (role, remaining, begins) = lasts(here, question, subject, grant)?;
+    let service = &question.login.service;
     let takes = if !grant.counts_uses(role.uses) {
         Takes::Nothing
     } else if question.stage == Stage::Session {

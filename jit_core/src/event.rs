@@ -1,6 +1,7 @@
 //! Everything that can happen. Events are the only way state changes, and each is one audit record.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
@@ -10,6 +11,7 @@ use crate::clock::trust::Recovery;
 use crate::clock::{Moment, Suspicion, Utc, Window};
 use crate::decide::Why;
 use crate::digest::Digest;
+use crate::ending::{Leader, OverWhy, Terms, Unit};
 use crate::grant::{ClaimKind, EndWhy, Grant};
 use crate::lock::{Lock, Scope};
 use crate::opening::Narrow;
@@ -185,6 +187,12 @@ pub enum Event {
         /// The claim it takes up, if uses are counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<u64>,
+        /// The process that opens it, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leader: Option<Leader>,
+        /// The address that its login came from, where that is known for certain.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<IpAddr>,
         /// What was asked.
         #[serde(flatten)]
         login: Login,
@@ -194,6 +202,71 @@ pub enum Event {
         /// What was said of it.
         #[serde(flatten)]
         login: Login,
+    },
+    /// Where a session runs was found out, or made: what will be ended in its name.
+    SessionPlaced {
+        /// Which: the number of the record that opened it.
+        session: u64,
+        /// Its scope.
+        unit: Unit,
+    },
+    /// It was not found out where a session runs, so its end will not be enforced.
+    SessionUnbound {
+        /// Which.
+        session: u64,
+        /// Why.
+        why: String,
+    },
+    /// A session goes on under another grant.
+    SessionMoved {
+        /// Which.
+        session: u64,
+        /// Under which it was.
+        from: GrantId,
+        /// Under which it is.
+        grant: GrantId,
+        /// Its role.
+        role: RoleName,
+        /// Seconds left of that.
+        remaining: u64,
+        /// Whether it takes one of its uses.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        uses: bool,
+    },
+    /// Nothing covers a session any more: it is being ended.
+    SessionOver {
+        /// Which.
+        session: u64,
+        /// Why.
+        why: OverWhy,
+        /// How that goes on.
+        #[serde(flatten)]
+        terms: Terms,
+        /// What the person who ended it said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    /// Nothing of a session is left.
+    SessionGone {
+        /// Which.
+        session: u64,
+    },
+    /// The end of a window has been carried through.
+    SessionsEnded {
+        /// Whose.
+        grant: GrantId,
+        /// The account that it admitted.
+        user: UserName,
+        /// The sessions that ended with it.
+        sessions: Vec<u64>,
+        /// What is left and was to end: processes by pid and name.
+        left: Vec<String>,
+        /// What was not looked for, and why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spared: Option<String>,
+        /// Why something may have got away; absent where nothing can have.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escape: Option<String>,
     },
     /// A held claim found no session in time; its use is back.
     ClaimVoided {
@@ -281,7 +354,9 @@ impl Event {
             | Self::Settled { request, .. }
             | Self::Withdrawn { request, .. } => Some(*request),
             Self::Opened { grant } => Some(grant.request()),
-            Self::Began { grant, .. } | Self::Ended { grant, .. } => Some((*grant).into()),
+            Self::Began { grant, .. } | Self::Ended { grant, .. } | Self::SessionsEnded { grant, .. } => {
+                Some((*grant).into())
+            }
             Self::Started { .. }
             | Self::Stopped
             | Self::PolicyLoaded { .. }
@@ -293,6 +368,11 @@ impl Event {
             | Self::Allowed { .. }
             | Self::SessionOpened { .. }
             | Self::SessionClosed { .. }
+            | Self::SessionPlaced { .. }
+            | Self::SessionUnbound { .. }
+            | Self::SessionMoved { .. }
+            | Self::SessionOver { .. }
+            | Self::SessionGone { .. }
             | Self::ClaimVoided { .. }
             | Self::Denied { .. }
             | Self::Unmanaged { .. }

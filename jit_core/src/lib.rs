@@ -12,6 +12,7 @@ pub mod clock;
 pub mod decide;
 pub mod digest;
 pub mod due;
+pub mod ending;
 pub mod event;
 pub mod explain;
 pub mod grant;

@@ -176,6 +176,9 @@ pub enum Refusal {
     /// The id is not one of a live grant or pending request that concerns the caller.
     #[error("there is no request or grant {0}; 'jitctl list' shows those there are")]
     NotFound(String),
+    /// There is no such session, or it is not the caller's to end.
+    #[error("there is no session {0}; 'jitctl session list' shows those there are")]
+    NoSession(u64),
     /// Too many requests wait.
     #[error("{MAX_PENDING} requests are pending already; they have to be decided or withdrawn first")]
     TooManyPending,

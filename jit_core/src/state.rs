@@ -1,6 +1,7 @@
 //! What is true now: live grants, pending requests, claims. Only [`State::apply`] changes it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jit_proto::words::{GrantId, RequestId, Uid, subject_is_caller};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Moment, Utc, Window};
 use crate::digest::Digest;
+use crate::ending::{Ending, Leader, Over, Unit};
 use crate::event::{Event, Login, PolicyText, Record, Review};
 use crate::grant::{Claim, ClaimKind, End, EndWhy, Grant, Time};
 use crate::lock::{Lock, Locks, Scope};
@@ -35,6 +37,27 @@ pub struct Session {
     pub login: Login,
     /// When.
     pub at: Moment,
+    /// The process that opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Leader>,
+    /// The address that its login came from, where that is known for certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+    /// Where it runs, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// Where it runs was not found out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbound: bool,
+    /// PAM closed it; what it started may still run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
+    /// It has gone on under another grant than the one that admitted it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
+    /// Its end, once that has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Over>,
 }
 
 impl Session {
@@ -59,6 +82,8 @@ pub struct Stored {
     pub locks: Vec<Lock>,
     /// Sessions that have not been seen to end.
     pub sessions: Vec<Session>,
+    /// Ends of windows that have not been carried through.
+    pub endings: Vec<Ending>,
     /// The number that the next record must have.
     pub next_seq: u64,
 }
@@ -73,6 +98,7 @@ pub struct State {
     claims: Vec<Claim>,
     locks: BTreeMap<Scope, Lock>,
     sessions: Vec<Session>,
+    endings: BTreeMap<GrantId, Ending>,
     tried: Option<Tried>,
     next_seq: u64,
 }
@@ -163,10 +189,14 @@ pub enum Row {
     Lock(Lock),
     /// A lock that holds no longer.
     LockGone(Scope),
-    /// A new session.
+    /// A session, new or changed.
     Session(Session),
     /// A session that ended.
     SessionGone(u64),
+    /// An end of a window that has to be carried through, new or changed.
+    Ending(Ending),
+    /// An end of a window that has been.
+    EndingGone(GrantId),
     /// The policy in force.
     Policy {
         /// Its digest.
@@ -187,7 +217,7 @@ impl State {
     /// A state read back from the store.
     #[must_use]
     pub fn restore(stored: Stored) -> Self {
-        let Stored { grants, pending, owed, claims, locks, sessions, next_seq } = stored;
+        let Stored { grants, pending, owed, claims, locks, sessions, endings, next_seq } = stored;
         let by_id = |all: Vec<Pending>| all.into_iter().map(|one| (one.request.id, one)).collect();
         let locks = locks.into_iter().map(|lock| (lock.scope.clone(), lock)).collect();
         let mut state = Self {
@@ -196,6 +226,7 @@ impl State {
             claims,
             locks,
             sessions,
+            endings: endings.into_iter().map(|ending| (ending.grant, ending)).collect(),
             next_seq,
             ..Self::default()
         };
@@ -275,10 +306,24 @@ impl State {
         &self.sessions
     }
 
+    /// A session that has not been seen to end.
+    #[must_use]
+    pub fn session(&self, id: u64) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.id == id)
+    }
+
+    /// Ends of windows that have not been carried through.
+    #[must_use]
+    pub const fn endings(&self) -> &BTreeMap<GrantId, Ending> {
+        &self.endings
+    }
+
     /// A session of this boot that a grant admitted and that may be root's.
     #[must_use]
     pub fn root_session(&self, now: &Moment) -> Option<&Session> {
-        self.sessions.iter().find(|session| session.at.boot_id == now.boot_id && session.may_be_root())
+        self.sessions
+            .iter()
+            .find(|session| session.at.boot_id == now.boot_id && !session.closed && session.may_be_root())
     }
 
     /// Claims that no session has taken up yet, oldest first.
@@ -331,7 +376,7 @@ impl State {
                 let settled = self.owed.remove(request);
                 settled.map(|_| Row::Settled { request: *request }).into_iter().collect()
             }
-            Event::Ended { grant, why, .. } => self.end(*grant, *why, at),
+            Event::Ended { grant, why, .. } => self.end(*grant, *why, &record.at),
             Event::Locked { lock } => {
                 self.locks.insert(lock.scope.clone(), lock.clone());
                 vec![Row::Lock(lock.clone())]
@@ -355,11 +400,17 @@ impl State {
                 self.claims.push(claim);
                 rows
             }
-            Event::SessionOpened { claim, grant, login, .. } => {
+            Event::SessionOpened { claim, grant, login, leader, from, .. } => {
                 let gone = claim.and_then(|claim| self.drop_claim(claim));
-                gone.into_iter().chain(self.open_session(record, *grant, login)).collect()
+                gone.into_iter().chain(self.open_session(record, *grant, login, (*leader, *from))).collect()
             }
-            Event::SessionClosed { login } => self.close_session(login).into_iter().collect(),
+            Event::SessionClosed { .. }
+            | Event::SessionPlaced { .. }
+            | Event::SessionUnbound { .. }
+            | Event::SessionMoved { .. }
+            | Event::SessionOver { .. }
+            | Event::SessionGone { .. }
+            | Event::SessionsEnded { .. } => self.follow_session(record),
             Event::ClaimVoided { grant, claim } => {
                 let Some(gone) = self.drop_claim(*claim) else { return Vec::new() };
                 let Some(live) = self.grants.get_mut(grant) else { return vec![gone] };
@@ -394,6 +445,41 @@ impl State {
         }
     }
 
+    /// What becomes of a session that is open.
+    fn follow_session(&mut self, record: &Record) -> Vec<Row> {
+        match &record.event {
+            Event::SessionClosed { login } => self.close_session(login).into_iter().collect(),
+            Event::SessionPlaced { session, unit } => self.change(*session, |session| {
+                session.unit = Some(unit.clone());
+                session.unbound = false;
+            }),
+            Event::SessionUnbound { session, .. } => self.change(*session, |session| session.unbound = true),
+            Event::SessionMoved { session, grant, uses, .. } => {
+                let used = self.grants.get_mut(grant).filter(|_| *uses).map(|live| {
+                    live.used = live.used.saturating_add(1);
+                    Row::Used { grant: *grant, used: live.used }
+                });
+                let moved = self.change(*session, |session| {
+                    session.grant = *grant;
+                    session.moved = true;
+                });
+                used.into_iter().chain(moved).collect()
+            }
+            Event::SessionOver { session, why, terms, .. } => {
+                let over = Over { at: record.at.clone(), why: *why, terms: *terms };
+                self.session_over(*session, over)
+            }
+            Event::SessionGone { session } => {
+                let place = self.sessions.iter().position(|known| known.id == *session);
+                place.map(|place| Row::SessionGone(self.sessions.remove(place).id)).into_iter().collect()
+            }
+            Event::SessionsEnded { grant, .. } => {
+                self.endings.remove(grant).map(|_| Row::EndingGone(*grant)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn settle(&mut self, tried: Option<Tried>) -> Option<Row> {
         let changed = self.tried != tried;
         self.tried.clone_from(&tried);
@@ -409,8 +495,26 @@ impl State {
         self.pending.get_mut(&id).or_else(|| self.owed.get_mut(&id))
     }
 
-    fn open_session(&mut self, record: &Record, grant: GrantId, login: &Login) -> Vec<Row> {
-        let session = Session { id: record.seq, grant, login: login.clone(), at: record.at.clone() };
+    fn open_session(
+        &mut self,
+        record: &Record,
+        grant: GrantId,
+        login: &Login,
+        (leader, from): (Option<Leader>, Option<IpAddr>),
+    ) -> Vec<Row> {
+        let session = Session {
+            id: record.seq,
+            grant,
+            login: login.clone(),
+            at: record.at.clone(),
+            leader,
+            from,
+            unit: None,
+            unbound: false,
+            closed: false,
+            moved: false,
+            over: None,
+        };
         // Of an earlier boot nothing is left; of this one nobody has so many but by a program that never says when
         // they end.
         let excess = (self.sessions.len() + 1).saturating_sub(MAX_SESSIONS);
@@ -420,12 +524,44 @@ impl State {
         gone.iter().map(|old| Row::SessionGone(old.id)).chain([Row::Session(session)]).collect()
     }
 
-    /// The session that closes is the newest that was opened with the same words.
+    /// The session that closes is the newest that was opened with the same words. One whose scope is known is gone when
+    /// that is empty, and not before.
     fn close_session(&mut self, login: &Login) -> Option<Row> {
         // But for the uid: a name service that fails while somebody leaves keeps no session open.
-        let same = |session: &Session| session.login == Login { uid: session.login.uid, ..login.clone() };
+        let same = |session: &Session| {
+            !session.closed && session.login == Login { uid: session.login.uid, ..login.clone() }
+        };
         let place = self.sessions.iter().rposition(same)?;
+        let session = self.sessions.get_mut(place)?;
+        if session.unit.is_some() {
+            session.closed = true;
+            return Some(Row::Session(session.clone()));
+        }
         Some(Row::SessionGone(self.sessions.remove(place).id))
+    }
+
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Session)) -> Vec<Row> {
+        let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) else {
+            return Vec::new();
+        };
+        change(session);
+        vec![Row::Session(session.clone())]
+    }
+
+    /// Sticky: the first end is the end.
+    fn session_over(&mut self, id: u64, over: Over) -> Vec<Row> {
+        let Some(session) =
+            self.sessions.iter_mut().find(|session| session.id == id && session.over.is_none())
+        else {
+            return Vec::new();
+        };
+        session.over = Some(over);
+        let mut rows = vec![Row::Session(session.clone())];
+        if let Some(ending) = self.endings.get_mut(&session.grant) {
+            ending.sessions.push(id);
+            rows.push(Row::Ending(ending.clone()));
+        }
+        rows
     }
 
     fn begin(&mut self, id: GrantId, window: &Window) -> Vec<Row> {
@@ -442,7 +578,7 @@ impl State {
         self.grants.insert(grant.id, grant);
     }
 
-    fn end(&mut self, id: GrantId, why: EndWhy, at: Utc) -> Vec<Row> {
+    fn end(&mut self, id: GrantId, why: EndWhy, now: &Moment) -> Vec<Row> {
         let Some(grant) = self.grants.remove(&id) else { return Vec::new() };
         if let Some(ids) = self.by_uid.get_mut(&grant.uid) {
             ids.retain(|other| *other != id);
@@ -450,7 +586,11 @@ impl State {
                 self.by_uid.remove(&grant.uid);
             }
         }
-        let mut rows = vec![Row::Ended { grant: id, end: End { at, why } }];
+        let mut rows = vec![Row::Ended { grant: id, end: End { at: now.wall, why } }];
+        if let Some(ending) = Ending::of(&grant, now, why) {
+            self.endings.insert(id, ending.clone());
+            rows.push(Row::Ending(ending));
+        }
         self.claims.retain(|claim| {
             let keep = claim.grant != id;
             if !keep {

@@ -64,7 +64,8 @@ pub struct Answer {
     pub text: String,
     /// The grant that admits, or empty.
     pub grant: String,
-    /// Whole seconds left in the window; 0 unless the verdict is `allow`.
+    /// Whole seconds left in the window; at `session`, for how long the host may let it be: that, and what its end may
+    /// take. 0 unless the verdict is `allow`.
     pub remaining: u64,
 }
 

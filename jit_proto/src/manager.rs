@@ -10,8 +10,9 @@ use crate::words::Verdict;
 
 /// `Check(service, user, from)`, `Explain(service, user, at, from, target)`, `Roles(user)`, `List(all)`, `Show(id)`,
 /// `Status()`, `Policy()`, `Request(role, seconds, start, reason)`, `Withdraw(id, reason)`, `Extend(id, seconds, reason)`,
-/// `Done(id, reason)`; signal `Changed(id)`, which says that something about a request has changed and nothing else. An
-/// empty `at` is now, an empty `from` or `target` is not known, an empty `user` of `Roles` is the caller.
+/// `Done(id, reason)`, `Sessions()`, `EndSession(id, reason)`; signal `Changed(id)`, which says that something about a
+/// request has changed and nothing else. An empty `at` is now, an empty `from` or `target` is not known, an empty `user`
+/// of `Roles` is the caller.
 pub const USER_INTERFACE: &str = "org.jitd.Jit1.User";
 
 /// `Pending()`, `Review(id, digest, decision, seconds, services, uses, note)`.
@@ -208,6 +209,43 @@ pub struct Review {
     pub uses: Option<u32>,
     /// What the reviewer wrote.
     pub note: Option<String>,
+}
+
+/// A session that a window admitted: answer to `User.EndSession`, element of `User.Sessions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its number: that of the record that opened it.
+    pub id: u64,
+    /// Who is in it; for su and sudo, who called them.
+    pub user: String,
+    /// Their uid.
+    pub uid: Option<u32>,
+    /// The PAM service.
+    pub service: String,
+    /// For su and sudo, whom they have become.
+    pub target: Option<String>,
+    /// Where from, as the service says.
+    pub from: String,
+    /// On which terminal, as the service says.
+    pub tty: String,
+    /// The grant that covers it.
+    pub grant: String,
+    /// The grant's role; absent when that is over.
+    pub role: Option<String>,
+    /// When it began.
+    pub since: String,
+    /// Until when its grant covers it; once it is over, when it will be made to end.
+    pub until: Option<String>,
+    /// Seconds left until then.
+    pub remaining: u64,
+    /// `open`, `closed` (they left, and what they started runs on) or `ending`.
+    pub state: String,
+    /// Why it is ending: `expired`, `revoked`, `done`, `locked`, `role-changed`, `outside-hours` or `ordered`.
+    pub ended: Option<String>,
+    /// The systemd scope that it runs in.
+    pub unit: Option<String>,
+    /// Whether jitd can end all of it.
+    pub enforced: bool,
 }
 
 /// A lock: answer to `Admin.Lock` and `Admin.Unlock`.

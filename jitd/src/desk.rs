@@ -17,6 +17,7 @@ use jit_core::clock::trust::Trust;
 use jit_core::clock::{Moment, Utc};
 use jit_core::decide::{Answer, Question, decide};
 use jit_core::due;
+use jit_core::ending::{OverWhy, Terms};
 use jit_core::event::{Actor, Event, Record};
 use jit_core::explain::{Explanation, explain, refusal};
 use jit_core::grant::Grant;
@@ -37,6 +38,7 @@ use jit_proto::words::{GroupName, Reason, RequestId, ServiceName, UserName, Verd
 use crate::clock::Clock;
 use crate::log;
 use crate::recovery;
+use crate::session::SLACK;
 use crate::store::StoreError;
 use crate::store::rows::{Loaded, StoredPolicy};
 use crate::store::writer::{Batch, Keeper, Queue, Ticket};
@@ -73,6 +75,10 @@ pub(crate) struct Checked {
     pub(crate) answer: Answer,
     /// One line for the person; empty if there is nothing to say.
     pub(crate) advice: String,
+    /// The session that opens with it.
+    pub(crate) session: Option<u64>,
+    /// How long the host may let that session be: what is left, and what its end may take.
+    pub(crate) host_limit: Duration,
     /// Present where the answer must wait for its record.
     pub(crate) ticket: Option<Ticket>,
 }
@@ -160,11 +166,17 @@ impl Desk {
                     open.tally.note(&answer, question.login.clone(), actor, now).into_iter().collect()
                 }
             };
+            let opens = events.iter().position(|event| matches!(event, Event::SessionOpened { .. }));
+            let session = opens.map(|place| open.state.next_seq() + place as u64);
             let ticket =
                 if events.is_empty() { None } else { Some(self.commit(open, Some(actor), now, events)?) };
             // Law 7: a deny or `unmanaged` never waits for its record.
             let ticket = ticket.filter(|_| answer.verdict == Verdict::Allow);
-            Ok(Checked { answer, advice, ticket })
+            let host_limit = answer.admits.as_ref().map_or(Duration::ZERO, |admits| {
+                let terms = Terms::of(policy.role(&admits.role), OverWhy::Expired);
+                admits.remaining.saturating_add(terms.kill).saturating_add(SLACK)
+            });
+            Ok(Checked { answer, advice, session, host_limit, ticket })
         })
     }
 
@@ -261,6 +273,21 @@ impl Desk {
             }
             let events = judge(self.here(&policy, &open.state, now))?;
             Ok(self.commit(open, Some(actor), now, events)?)
+        })
+    }
+
+    /// Lets happen what jitd itself has found out or has to do. Nobody waits for it. Returns how many events that were.
+    pub(crate) fn carry(&self, judge: impl Fn(Here<'_>) -> Vec<Event>) -> Result<usize, CannotDecide> {
+        self.with_policy(|open, now| {
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            // A session's end is judged by windows that are as the clock has them.
+            self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, &open.state, now)))?;
+            let events = judge(self.here(&policy, &open.state, now));
+            let count = events.len();
+            if count > 0 {
+                drop(self.commit(open, None, now, events)?);
+            }
+            Ok(count)
         })
     }
 

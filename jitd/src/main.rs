@@ -13,6 +13,7 @@ mod motd;
 mod notify;
 mod on_host;
 mod recovery;
+mod session;
 mod session_of;
 mod sink;
 mod store;
@@ -38,6 +39,7 @@ use clock::Clock;
 use desk::{Desk, Load, NotLoaded};
 use motd::Motd;
 use on_host::OnHost;
+use session::systemd::Systemd;
 use store::StorePath;
 use store::writer;
 use who::Names;
@@ -111,6 +113,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         names_of_others: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
         on_host: OnHost::default(),
         runtime: runtime.clone(),
+        systemd: Systemd::new(runtime.clone()),
         store: store.clone(),
         in_flight: Arc::new(InFlight::default()),
         ration: Ration::of_questions(),
@@ -141,6 +144,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let system = runtime
         .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
     let due = runtime.spawn("due", keep_time(Arc::clone(&app), runtime.clone()));
+    let sessions = runtime.spawn("sessions", session::follow(Arc::clone(&app), runtime.clone()));
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
     let synced = runtime.spawn("synced", synced::keep_asking(Arc::clone(&app), runtime.clone()));
     let terminals = settings
@@ -159,7 +163,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let ticket = app.desk.close();
-    drop((private, system, due, motd, synced, terminals));
+    drop((private, system, due, sessions, motd, synced, terminals));
     Motd::default().remove();
     if let Some(ticket) = ticket
         && let Err(err) = ticket.durable().await

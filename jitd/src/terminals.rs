@@ -198,11 +198,11 @@ async fn logged_in() -> zbus::Result<Vec<Login>> {
 
 /// A terminal by logind's name for it: `pts/3` or `tty1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tty(PathBuf);
+pub(crate) struct Tty(PathBuf);
 
 /// Not the name of a terminal.
 #[derive(Debug)]
-struct NoTty;
+pub(crate) struct NoTty;
 
 impl FromStr for Tty {
     type Err = NoTty;
@@ -216,7 +216,7 @@ impl FromStr for Tty {
 
 impl Tty {
     /// Writes a text if this is a terminal of `owner`'s that takes messages. Never waits: what does not fit is lost.
-    fn write(&self, owner: Uid, text: &str) -> std::io::Result<()> {
+    pub(crate) fn write(&self, owner: Uid, text: &str) -> std::io::Result<()> {
         /// What mesg(1) sets: the group `tty` may write.
         const TAKES_MESSAGES: u32 = 0o020;
 

@@ -244,6 +244,49 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             push_login(fields, login);
             (Severity::Info, "session-closed")
         }
+        Event::SessionPlaced { session, unit } => {
+            fields.push(("session", session.to_string()));
+            fields.push(("unit", unit.to_string()));
+            (Severity::Info, "session-placed")
+        }
+        Event::SessionUnbound { session, why } => {
+            fields.push(("session", session.to_string()));
+            fields.push(("why", why.clone()));
+            (Severity::Warning, "session-unbound")
+        }
+        Event::SessionMoved { session, from, grant, role, remaining, uses } => {
+            fields.push(("session", session.to_string()));
+            fields.push(("from", from.to_string()));
+            fields.push(("grant", grant.to_string()));
+            fields.push(("role", role.to_string()));
+            fields.push(("remaining", remaining.to_string()));
+            fields.push(("uses", uses.to_string()));
+            (Severity::Info, "session-moved")
+        }
+        Event::SessionOver { session, why, terms, reason } => {
+            fields.push(("session", session.to_string()));
+            fields.push(("why", why.to_string()));
+            fields.push(("term", terms.term.as_secs().to_string()));
+            fields.push(("kill", terms.kill.as_secs().to_string()));
+            fields.extend(reason.as_ref().map(|reason| ("reason", reason.to_string())));
+            (Severity::Notice, "session-over")
+        }
+        Event::SessionGone { session } => {
+            fields.push(("session", session.to_string()));
+            (Severity::Info, "session-gone")
+        }
+        Event::SessionsEnded { grant, user, sessions, left, spared, escape } => {
+            let sessions: Vec<_> = sessions.iter().map(ToString::to_string).collect();
+            fields.push(("grant", grant.to_string()));
+            fields.push(("user", user.to_string()));
+            fields.push(("sessions", sessions.join(" ")));
+            fields.push(("left", left.len().to_string()));
+            fields.extend(left.first().map(|_| ("processes", left.join(", "))));
+            fields.extend(spared.as_ref().map(|spared| ("spared", spared.clone())));
+            fields.extend(escape.as_ref().map(|why| ("escape", format!("not excluded: {why}"))));
+            let severity = if left.is_empty() { Severity::Notice } else { Severity::Warning };
+            (severity, "sessions-ended")
+        }
         Event::ClaimVoided { grant, claim } => {
             fields.push(("grant", grant.to_string()));
             fields.push(("claim", claim.to_string()));

@@ -212,6 +212,12 @@ impl Policy {
         self.rules.exempt.iter().any(|rule| rule.covers(subject, service, from))
     }
 
+    /// Whether some `[[exempt]]` names this subject, wherever and coming from wherever.
+    #[must_use]
+    pub fn exempt_somewhere(&self, subject: &Subject) -> bool {
+        self.rules.exempt.iter().any(|rule| rule.who.contains(subject))
+    }
+
     /// Whether jitd only observes this service.
     #[must_use]
     pub fn observes(&self, service: &ServiceName) -> bool {

@@ -17,6 +17,7 @@ use super::user::User;
 use super::{App, Error, InFlight, Origin, Ration};
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::session::systemd::Systemd;
 use crate::store::StorePath;
 use crate::store::writer;
 use crate::who::Names;
@@ -37,6 +38,7 @@ fn served() -> String {
         names_of_others: names(),
         on_host: crate::on_host::OnHost::default(),
         runtime: zruntime::SharedRuntime::current().unwrap(),
+        systemd: Systemd::new(zruntime::SharedRuntime::current().unwrap()),
         store,
         in_flight: Arc::new(InFlight::default()),
         ration: Ration::of_questions(),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jit_core::decide::{Known, Question};
 use jit_core::event::Login;
@@ -12,6 +13,7 @@ use zbus::{Connection, interface};
 use zruntime::Event;
 
 use super::{App, Error, Origin};
+use crate::session;
 use crate::who::Peer;
 
 /// The interface, on the bus or on one private connection.
@@ -45,7 +47,8 @@ impl Gate {
         }
         let subject = self.app.named(peer, &asked.subject).await;
         let from = self.address(&asked, peer).await;
-        let question = asked.question(&subject, from);
+        let leader = session::leader(peer).filter(|_| asked.stage == Stage::Session);
+        let question = Question { leader, ..asked.question(&subject, from) };
         let actor = peer.actor();
         let checked = desk.check(&question, actor)?;
         // The account stage is not yet in the session, and su and sudo open none.
@@ -61,7 +64,18 @@ impl Gate {
         if let Some(ticket) = checked.ticket {
             ticket.durable().await?;
         }
+        if let Some(session) = checked.session
+            && subject_is_caller(&asked.service)
+        {
+            session::enclose(&self.app, session, leader, checked.host_limit).await;
+        }
         let admits = checked.answer.admits;
+        let remaining = match asked.stage {
+            Stage::Session => checked.host_limit,
+            Stage::Account | Stage::Close => {
+                admits.as_ref().map_or(Duration::ZERO, |admits| admits.remaining)
+            }
+        };
         Ok((Answer {
             nonce: asked.nonce,
             service: asked.service.into(),
@@ -72,7 +86,7 @@ impl Gate {
                 Verdict::Deny => checked.advice,
                 Verdict::Allow | Verdict::Unmanaged => String::new(),
             },
-            remaining: admits.as_ref().map_or(0, |admits| admits.remaining.as_secs()),
+            remaining: remaining.as_secs(),
             grant: admits.map_or_else(String::new, |admits| admits.grant.to_string()),
         },))
     }
@@ -168,20 +182,22 @@ impl Asked {
             Known::Fully(known) | Known::WithoutGroups(known) => Some(known.uid),
             Known::Not | Known::Unanswered => None,
         };
+        let login = Login {
+            service: self.service.clone(),
+            user: self.subject.clone(),
+            uid,
+            target: (self.user != self.subject).then(|| self.user.clone()),
+            rhost: self.rhost.clone(),
+            tty: self.tty.clone(),
+        };
         Question {
             stage: self.stage,
-            login: Login {
-                service: self.service.clone(),
-                user: self.subject.clone(),
-                uid,
-                target: (self.user != self.subject).then(|| self.user.clone()),
-                rhost: self.rhost.clone(),
-                tty: self.tty.clone(),
-            },
+            login,
             subject: subject.clone(),
             caller_uid: self.caller_uid,
             holds_claim: self.holds_claim,
             from,
+            leader: None,
         }
     }
 }

@@ -24,6 +24,7 @@ use zruntime::SharedRuntime;
 
 use crate::desk::{CannotDecide, Desk, NotDone, NotLoaded};
 use crate::on_host::OnHost;
+use crate::session::systemd::Systemd;
 use crate::session_of::Sessions;
 use crate::store::{StoreError, StorePath};
 use crate::who::{Gone, Names, Peer};
@@ -39,6 +40,7 @@ pub(crate) struct App {
     /// The name service, for the names in a policy.
     pub(crate) on_host: OnHost,
     pub(crate) runtime: SharedRuntime,
+    pub(crate) systemd: Systemd,
     pub(crate) store: StorePath,
     pub(crate) in_flight: Arc<InFlight>,
     /// Questions of unprivileged programs to the gate.
@@ -117,7 +119,7 @@ impl From<NotDone> for Error {
                     Refusal::NotAdmin(_) | Refusal::ForSomebodyElse | Refusal::NoReview { .. } => {
                         Self::NotPermitted(text)
                     }
-                    Refusal::NotFound(_) => Self::NotFound(text),
+                    Refusal::NotFound(_) | Refusal::NoSession(_) => Self::NotFound(text),
                     Refusal::NoSuchRole(_)
                     | Refusal::NotEligible { .. }
                     | Refusal::Reason { .. }

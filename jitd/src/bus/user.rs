@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jit_core::decide::{Known, Question};
 use jit_core::duration::Human;
+use jit_core::ending;
 use jit_core::event::{Event, Login};
 use jit_core::lock::Lock;
 use jit_core::order::{Here, Refusal};
@@ -28,6 +29,7 @@ use zbus::{Connection, interface};
 use super::review::to_review;
 use super::{App, Error, Origin, Places, answer};
 use crate::desk::{NotDone, Source};
+use crate::session::systemd;
 use crate::sink;
 use crate::store::rows::{self, Filter, Story};
 use crate::store::{StoreError, StorePath};
@@ -213,6 +215,48 @@ impl User {
         self.ended(peer, &caller, request, |here| taking_back::done(here, &caller, target, reason)).await
     }
 
+    /// Who is in now: the caller's own sessions; for admins and auditors, everybody's.
+    #[zbus(out_args("json"))]
+    async fn sessions(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let (caller, _, _places) = self.account(connection, &header).await?;
+        let see_all = may_read_all(&self.app, &caller);
+        let sessions: Vec<_> = self.app.desk.look(|here| {
+            let of_this_boot = here.state.sessions().iter().filter(|one| one.at.boot_id == here.now.boot_id);
+            let shown = of_this_boot.filter(|one| {
+                see_all || (one.login.uid == Some(caller.uid) && one.login.user == caller.name)
+            });
+            shown.map(|one| answer::session(here, one)).collect()
+        })?;
+        json(&sessions)
+    }
+
+    /// Ends one session: one of the caller's own or, for admins, anybody's. The window stays open.
+    #[zbus(out_args("json"))]
+    async fn end_session(
+        &self,
+        id: u64,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let reason = optional_reason(reason)?;
+        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let mut session = None;
+        let ticket = self.app.desk.order(peer.actor(), |here| {
+            let events = ending::end_one(here, &caller, id, reason)?;
+            session = here.state.session(id).map(|one| answer::session(here, one));
+            Ok(events)
+        })?;
+        ticket.durable().await.map_err(Error::unconfirmed)?;
+        // Nothing may be left of it by now.
+        let now = self.app.desk.look(|here| here.state.session(id).map(|one| answer::session(here, one)))?;
+        json(&now.or(session).ok_or_else(|| Error::NotFound(format!("there was no session {id}")))?)
+    }
+
     /// Something about a request has changed. Whoever may see it looks.
     #[zbus(signal)]
     pub(crate) async fn changed(emitter: &SignalEmitter<'_>, id: &str) -> zbus::Result<()>;
@@ -257,6 +301,12 @@ impl User {
         }
         if !crate::who::kernel_tells_loginuid() {
             notes.push("this kernel does not tell login uids; reviews go by bus uid".into());
+        }
+        if !systemd::is_there() {
+            notes.push(
+                "this machine is not run by systemd: nobody is let in after a window's end, and nobody is put out"
+                    .into(),
+            );
         }
         let trial = desk.trial();
         if let Some((_, left)) = trial {
@@ -360,7 +410,8 @@ impl User {
         let login = Login { service, user, uid, target, rhost: String::new(), tty: String::new() };
         let caller_uid = uid.unwrap_or(peer.uid);
         let stage = Stage::Account;
-        Ok((Question { stage, login, subject, caller_uid, holds_claim: false, from }, caller, places))
+        let question = Question { stage, login, subject, caller_uid, holds_claim: false, from, leader: None };
+        Ok((question, caller, places))
     }
 
     /// An account that the caller may ask about: their own, and for admins and auditors anybody's.

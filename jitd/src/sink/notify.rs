@@ -76,6 +76,9 @@ const fn is_news(event: &Event) -> bool {
             | Event::Unmanaged { .. }
             | Event::SessionOpened { .. }
             | Event::SessionClosed { .. }
+            | Event::SessionPlaced { .. }
+            | Event::SessionMoved { .. }
+            | Event::SessionGone { .. }
             | Event::ClaimVoided { .. }
     )
 }

@@ -101,11 +101,19 @@ pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), Store
         }
         Row::Session(session) => {
             change
-                .prepare_cached("INSERT INTO session (id, body) VALUES (?1, ?2)")?
+                .prepare_cached("INSERT OR REPLACE INTO session (id, body) VALUES (?1, ?2)")?
                 .execute(params![to_i64(session.id), json("session", session)?])?;
         }
         Row::SessionGone(id) => {
             change.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([to_i64(*id)])?;
+        }
+        Row::Ending(ending) => {
+            change
+                .prepare_cached("INSERT OR REPLACE INTO ending (grant_, body) VALUES (?1, ?2)")?
+                .execute([ending.grant.to_string(), json("ending", ending)?])?;
+        }
+        Row::EndingGone(grant) => {
+            change.prepare_cached("DELETE FROM ending WHERE grant_ = ?1")?.execute([grant.to_string()])?;
         }
         Row::Used { grant, used } => {
             change
@@ -189,6 +197,7 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     let owed = reviewable(store, "SELECT body FROM request WHERE state = 'owed' ORDER BY id")?;
     let locks = bodies(store, "lock", "SELECT body FROM lock ORDER BY scope")?;
     let sessions = bodies(store, "session", "SELECT body FROM session ORDER BY id")?;
+    let endings = bodies(store, "ending", "SELECT body FROM ending ORDER BY grant_")?;
     let next_seq = check_end_of_log(store)?;
     let tried = bodies::<Tried>(store, "tried", "SELECT body FROM tried")?.pop();
     let before = match &tried {
@@ -199,7 +208,7 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
         }
         Some(Tried::WentBack { .. }) | None => None,
     };
-    let state = State::restore(Stored { grants, pending, owed, claims, locks, sessions, next_seq });
+    let state = State::restore(Stored { grants, pending, owed, claims, locks, sessions, endings, next_seq });
     let state = state.with_tried(tried);
     let clock = bodies(store, "clock", "SELECT body FROM clock")?.pop();
     Ok(Loaded { state, policy: policy(store, None)?, before, clock })

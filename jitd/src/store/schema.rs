@@ -5,10 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The schema that this program reads and writes.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// From schema n to n + 1.
-const STEPS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 /// Makes or migrates the tables. A newer schema is refused untouched. Foreign keys must be off: a table that is made
 /// anew is dropped in between, and SQLite would see its rows deleted (sqlite.org/lang_altertable.html).

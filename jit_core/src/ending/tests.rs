@@ -1,0 +1,380 @@
+use std::num::NonZeroU32;
+
+use jit_proto::words::RequestId;
+use proptest::prelude::*;
+
+use super::*;
+use crate::lock::{LockOrder, Scope, lock};
+use crate::request::{ExtendOrder, extend};
+use crate::state::State;
+use crate::taking_back::{Target, done};
+use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A world in which the roles end in different ways, and one more role opens what `shell` does.
+fn world() -> World {
+    let mut world = World::new();
+    let more = r#"
+[role.night]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["maria"] }
+max-duration = "4h"
+uses = 1
+at-end = "drain"
+grace = "30s"
+[[role.night.stage]]
+name = "lead"
+approvers = { users = ["root"] }
+"#;
+    world.policy = policy(&format!("{POLICY}{more}"));
+    world
+}
+
+/// Logs somebody in; the session's id.
+fn log_in(world: &mut World, service: &str, who: &Subject) -> u64 {
+    for stage in [Stage::Account, Stage::Session] {
+        let mut question = World::question(service, who, stage);
+        question.leader = Some(Leader { pid: 4000, start: 77 });
+        world.log_in(&question);
+    }
+    world.state.sessions().last().unwrap().id
+}
+
+fn judge_all(world: &mut World) -> Vec<Event> {
+    let mut all = Vec::new();
+    loop {
+        let found = world.state.sessions().iter().find_map(|session| {
+            let known = Known::Fully(maria());
+            Some(judge(world.here(), session, &known)).filter(|events| !events.is_empty())
+        });
+        let Some(events) = found else { return all };
+        world.apply(events.clone());
+        all.extend(events);
+    }
+}
+
+fn over(world: &World, id: u64) -> Option<OverWhy> {
+    world.state.session(id).unwrap().over.as_ref().map(|over| over.why)
+}
+
+#[test]
+fn a_session_ends_with_its_window_and_not_before() {
+    let mut world = world();
+    let grant = world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    world.wait(Duration::from_millis(3_599_999));
+    assert_eq!(judge_all(&mut world), []);
+    world.wait(Duration::from_millis(1));
+    judge_all(&mut world);
+    assert_eq!(over(&world, id), Some(OverWhy::Expired));
+    assert_eq!(world.state.endings()[&grant.into()].sessions, [id]);
+}
+
+#[test]
+fn a_window_that_is_taken_back_given_back_or_locked_ends_its_sessions_and_says_which() {
+    type Order = fn(&World, RequestId) -> Vec<Event>;
+    let orders: [(OverWhy, Order); 3] = [
+        (OverWhy::Revoked, |world, id| {
+            crate::taking_back::revoke(world.here(), &as_self(root()), Target::Request(id), None).unwrap()
+        }),
+        (OverWhy::Done, |world, id| {
+            done(world.here(), &as_self(maria()), Target::Grant(id.into()), None).unwrap()
+        }),
+        (OverWhy::Locked, |world, _| {
+            let order = LockOrder {
+                scope: Scope::User(maria().name),
+                message: None,
+                duration: None,
+                members: BTreeSet::new(),
+            };
+            lock(world.here(), &as_self(root()), order).unwrap()
+        }),
+    ];
+    for (why, order) in orders {
+        let mut world = world();
+        let grant = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+        let id = log_in(&mut world, "sshd", &maria());
+        let events = order(&world, grant);
+        world.apply(events);
+        judge_all(&mut world);
+        assert_eq!(over(&world, id), Some(why));
+    }
+}
+
+#[test]
+fn a_lock_on_a_service_ends_its_sessions_and_leaves_the_window() {
+    let mut world = world();
+    let grant = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    let scope = Scope::Service("sshd".parse().unwrap());
+    let order = LockOrder { scope, message: None, duration: None, members: BTreeSet::new() };
+    let events = lock(world.here(), &as_self(root()), order).unwrap();
+    world.apply(events);
+    judge_all(&mut world);
+    assert_eq!(over(&world, id), Some(OverWhy::Locked));
+    assert!(world.state.grant(grant.into()).is_some());
+}
+
+#[test]
+fn a_session_goes_on_under_another_window_and_takes_its_use_in_the_same_record() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    let other = world.grant(&as_self(root()), maria(), "night", Some(HOUR * 2)).unwrap();
+    world.wait(HOUR);
+    let events = judge_all(&mut world);
+    assert!(
+        matches!(events.as_slice(), [Event::SessionMoved { uses: true, .. }]),
+        "one record moves it and takes the use: {events:?}"
+    );
+    let session = world.state.session(id).unwrap();
+    assert_eq!((session.grant, session.over.is_none()), (other.into(), true));
+    assert_eq!(world.state.grant(other.into()).unwrap().used, 1);
+    // Its one use is taken: nobody else comes in by it.
+    assert_ne!(world.check("sshd", &maria()).why, crate::decide::Why::Window);
+}
+
+#[test]
+fn of_two_sessions_that_want_the_last_use_one_goes_on() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
+    let ids = [log_in(&mut world, "sshd", &maria()), log_in(&mut world, "sshd", &maria())];
+    world.grant(&as_self(root()), maria(), "night", Some(HOUR * 2)).unwrap();
+    world.wait(HOUR);
+    judge_all(&mut world);
+    assert_eq!(ids.map(|id| over(&world, id)), [None, Some(OverWhy::Expired)]);
+}
+
+#[test]
+fn an_extension_is_gone_on_into_and_counted_before() {
+    let mut world = world();
+    let base = world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    let request = world.next_id();
+    let order = ExtendOrder {
+        beneficiary: maria(),
+        grant: base.into(),
+        duration: Some(HOUR),
+        reason: "INC-1 more".parse().unwrap(),
+        id: request,
+    };
+    let events = extend(world.here(), &as_self(maria()), order).unwrap();
+    world.apply(events);
+    world.review(&root(), request, crate::event::Decision::Approve).unwrap();
+    let known = Known::Fully(maria());
+    assert_eq!(outlook(world.here(), world.state.session(id).unwrap(), &known), HOUR * 2);
+    world.wait(HOUR);
+    judge_all(&mut world);
+    assert_eq!((world.state.session(id).unwrap().grant, over(&world, id)), (request.into(), None));
+}
+
+#[test]
+fn who_is_no_longer_eligible_is_out_and_a_name_service_that_fails_ends_nothing() {
+    let mut world = world();
+    let erik = Subject { groups: BTreeSet::from(["ops".parse().unwrap()]), ..subject("erik", 1002) };
+    world.grant(&as_self(root()), erik.clone(), "shell", None).unwrap();
+    let id = log_in(&mut world, "sshd", &erik);
+    let session = world.state.session(id).unwrap();
+    let alone = Subject { groups: BTreeSet::new(), ..erik.clone() };
+    let stays = |known: &Known| matches!(standing(world.here(), session, known), Standing::Covered { .. });
+    assert!(stays(&Known::Fully(erik)));
+    assert!(stays(&Known::Unanswered) && stays(&Known::WithoutGroups(alone.clone())));
+    let gone = Standing::Over(OverWhy::RoleChanged);
+    assert_eq!(standing(world.here(), session, &Known::Fully(alone)), gone);
+    assert_eq!(standing(world.here(), session, &Known::Not), gone);
+    // Another account has the name by now.
+    assert_eq!(standing(world.here(), session, &Known::Fully(subject("erik", 2002))), gone);
+}
+
+#[test]
+fn a_role_that_leaves_policy_ends_sessions() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    world.policy = policy(&POLICY.replace("[role.shell", "[role.other"));
+    judge_all(&mut world);
+    assert_eq!(over(&world, id), Some(OverWhy::RoleChanged));
+}
+
+#[test]
+fn an_end_is_sticky() {
+    let mut world = world();
+    let grant = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    let events = end_one(world.here(), &as_self(root()), id, None).unwrap();
+    world.apply(events);
+    world.revoke(grant);
+    judge_all(&mut world);
+    assert_eq!(over(&world, id), Some(OverWhy::Ordered));
+    assert_eq!(end_one(world.here(), &as_self(root()), id, None).unwrap(), []);
+}
+
+#[test]
+fn a_person_ends_their_own_session_an_admin_anybodys_and_nobody_learns_of_others() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    let order =
+        |caller: Subject| end_one(world.here(), &as_self(caller), id, None).map(|events| events.len());
+    assert_eq!(order(maria()), Ok(1));
+    assert_eq!(order(subject("adam", 1003)), Ok(1));
+    let unknown = end_one(world.here(), &as_self(maria()), id + 1, None).unwrap_err().to_string();
+    let others = order(subject("olga", 1004)).unwrap_err().to_string();
+    assert_eq!(others.replace(&id.to_string(), "N"), unknown.replace(&(id + 1).to_string(), "N"));
+}
+
+#[test]
+fn only_a_window_that_runs_out_or_is_given_back_drains_or_keeps() {
+    let world = world();
+    let night = world.policy.role(&"night".parse().unwrap());
+    let secs = Duration::from_secs;
+    let drained = Terms { term: secs(30), kill: secs(30) };
+    let at_once = Terms { term: Duration::ZERO, kill: secs(5) };
+    for why in [OverWhy::Expired, OverWhy::Done] {
+        assert_eq!(Terms::of(night, why), drained);
+    }
+    for why in
+        [OverWhy::Revoked, OverWhy::Locked, OverWhy::RoleChanged, OverWhy::OutsideHours, OverWhy::Ordered]
+    {
+        assert_eq!(Terms::of(night, why), at_once);
+    }
+    assert_eq!(Terms::of(None, OverWhy::Expired), at_once);
+}
+
+#[test]
+fn a_person_is_left_alone_while_anything_else_covers_them() {
+    let mut world = world();
+    let first = world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
+    let second = world.grant(&as_self(root()), maria(), "root", Some(HOUR * 2)).unwrap();
+    let known = Known::Fully(maria());
+    world.wait(HOUR);
+    let covered = |world: &World, id: RequestId, known: &Known| {
+        person_is_covered(world.here(), &world.state.endings()[&id.into()], known)
+    };
+    assert!(covered(&world, first, &known), "by the other window");
+    world.revoke(second);
+    assert!(!covered(&world, second, &known));
+    assert!(covered(&world, second, &Known::Unanswered), "it is not known whether they are exempt");
+    world.policy = policy(&format!("{POLICY}[[exempt]]\nusers = [\"maria\"]\nservices = [\"cron\"]\n"));
+    assert!(covered(&world, second, &known), "by being exempt somewhere");
+}
+
+#[test]
+fn warnings_come_once_each_and_none_that_was_over_at_the_login() {
+    let warn = BTreeSet::from([60, 600].map(Duration::from_secs));
+    let secs = Duration::from_secs;
+    assert_eq!(warning(&warn, secs(700), secs(601)), None);
+    assert_eq!(warning(&warn, secs(601), secs(600)), Some(secs(600)));
+    assert_eq!(warning(&warn, secs(600), secs(599)), None);
+    assert_eq!(warning(&warn, secs(599), secs(59)), Some(secs(60)));
+    assert_eq!(next_warning(&warn, secs(601)), Some(secs(1)));
+    assert_eq!(next_warning(&warn, secs(600)), Some(secs(540)));
+    assert_eq!(next_warning(&warn, secs(60)), None);
+}
+
+#[test]
+fn nothing_but_a_sessions_own_scope_reads_as_one() {
+    for good in ["session-4.scope", "session-c12.scope", "jit-17-2211.scope"] {
+        assert_eq!(good.parse::<Unit>().unwrap().as_str(), good);
+    }
+    for bad in [
+        "ssh.service",
+        "session-.scope",
+        "session-4.scope.d",
+        "init.scope",
+        "session-a/b.scope",
+        "user@1.service",
+    ] {
+        assert!(bad.parse::<Unit>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_session_whose_scope_is_known_is_gone_when_that_is_empty() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    world.apply([Event::SessionPlaced { session: id, unit: "session-4.scope".parse().unwrap() }]);
+    let login = world.state.session(id).unwrap().login.clone();
+    world.apply([Event::SessionClosed { login }]);
+    assert!(world.state.session(id).unwrap().closed);
+    world.apply([Event::SessionGone { session: id }]);
+    assert!(world.state.session(id).is_none());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open { role: usize, minutes: u64 },
+    LogIn,
+    Wait { minutes: u64 },
+    Revoke { nth: usize },
+    End { nth: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..3_usize, 1..90_u64).prop_map(|(role, minutes)| Step::Open { role, minutes }),
+        Just(Step::LogIn),
+        (1..60_u64).prop_map(|minutes| Step::Wait { minutes }),
+        (0..8_usize).prop_map(|nth| Step::Revoke { nth }),
+        (0..8_usize).prop_map(|nth| Step::End { nth }),
+    ]
+}
+
+proptest! {
+    /// Law 9 and 12: after each judgement a session goes on exactly where a live grant covers it, whatever has ended
+    /// beside it, and an end that has come is never taken back. The record alone tells the same.
+    #[test]
+    fn in_every_story_a_session_lives_as_long_as_something_covers_it(
+        steps in proptest::collection::vec(step(), 1..120),
+    ) {
+        let mut world = world();
+        let mut over: BTreeSet<u64> = BTreeSet::new();
+        for step in steps {
+            match step {
+                Step::Open { role, minutes } => {
+                    let role = ["shell", "night", "once"][role];
+                    drop(world.grant(&as_self(root()), maria(), role, Some(Duration::from_mins(minutes))));
+                }
+                Step::LogIn => {
+                    for stage in [Stage::Account, Stage::Session] {
+                        world.log_in(&World::question("sshd", &maria(), stage));
+                    }
+                }
+                Step::Wait { minutes } => world.wait(Duration::from_mins(minutes)),
+                Step::Revoke { nth } => {
+                    let id = world.state.grants().nth(nth).map(Grant::request);
+                    if let Some(id) = id { world.revoke(id) }
+                }
+                Step::End { nth } => {
+                    let id = world.state.sessions().get(nth).map(|session| session.id);
+                    if let Some(id) = id {
+                        let events = end_one(world.here(), &as_self(root()), id, None).unwrap();
+                        world.apply(events);
+                    }
+                }
+            }
+            judge_all(&mut world);
+            for session in world.state.sessions() {
+                let covered = world.state.grant(session.grant).is_some_and(|grant| {
+                    grant.services.contains(&session.login.service) && !grant.remaining(&world.now).is_zero()
+                });
+                prop_assert!(session.over.is_some() || covered, "{session:?} goes on under nothing");
+                prop_assert!(!over.contains(&session.id) || session.over.is_some(), "an end was taken back");
+                if session.over.is_some() { over.insert(session.id); }
+            }
+            for grant in world.state.grants() {
+                if let crate::policy::Uses::Times(most) = grant.uses {
+                    prop_assert!(grant.used <= NonZeroU32::get(most), "{} was used too often", grant.id);
+                }
+            }
+        }
+        let mut folded = State::default();
+        for record in &world.log {
+            folded.apply(&crate::event::Record::decode(record.seq, &record.encode().unwrap().bytes).unwrap());
+        }
+        prop_assert_eq!(folded, world.state);
+    }
+}

@@ -1,0 +1,226 @@
+//! What runs, as /proc tells (proc(5)), and the end of one process that cannot be mistaken for another.
+
+use std::fs;
+
+use jit_core::ending::{Leader, Unit};
+use jit_proto::words::Uid;
+use nix::errno::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::who::start_time;
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Which.
+    pub(crate) id: Leader,
+    /// Its real, effective, saved and file system uid.
+    uids: Vec<u32>,
+    /// Who logged in to start it, where the kernel tells and somebody did.
+    login: Option<u32>,
+    /// Its name, as it gave itself.
+    name: String,
+    /// Its cgroup, from systemd's root.
+    cgroup: String,
+    /// The device of its terminal; 0 is none.
+    tty: u32,
+}
+
+/// Every process, zombies left out: nothing of those runs.
+pub(crate) fn all() -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(read).collect()
+}
+
+/// One process, if it lives.
+pub(crate) fn read(pid: u32) -> Option<Process> {
+    let proc = format!("/proc/{pid}");
+    // Other fields than the first two: the name may hold anything, so they are counted from its closing bracket.
+    let stat = fs::read(format!("{proc}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    let (head, rest) = stat.rsplit_once(')')?;
+    let name = head.split_once('(').map_or("", |(_, name)| name).to_owned();
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    let tty = fields.get(4)?.parse::<i32>().ok().and_then(|tty| u32::try_from(tty).ok()).unwrap_or(0);
+    let status = fs::read(format!("{proc}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let uids = uids.split_whitespace().filter_map(|uid| uid.parse().ok()).collect();
+    let login = fs::read_to_string(format!("{proc}/loginuid")).ok();
+    let login = login.and_then(|uid| uid.trim().parse().ok()).filter(|uid| *uid != u32::MAX);
+    let cgroup = cgroup_of(&fs::read_to_string(format!("{proc}/cgroup")).ok()?)?;
+    Some(Process { id: Leader { pid, start: fields.get(19)?.parse().ok()? }, uids, login, name, cgroup, tty })
+}
+
+/// The process with this pid, as it is known from now on.
+pub(crate) fn leader(pid: u32) -> Option<Leader> {
+    start_time(&format!("/proc/{pid}")).ok().map(|start| Leader { pid, start })
+}
+
+/// Of the unified hierarchy, or of systemd's own where there are several (cgroups(7)).
+fn cgroup_of(text: &str) -> Option<String> {
+    let of =
+        |head: &str| text.lines().find_map(|line| line.split_once(head).filter(|(nr, _)| !nr.contains(':')));
+    let (_, path) =
+        of("::").filter(|(_, path)| *path != "/").or_else(|| of(":name=systemd:")).or_else(|| of("::"))?;
+    Some(path.to_owned())
+}
+
+impl Process {
+    /// The unit that it runs in: the first of its cgroup that is no slice. What stands deeper in the path is that
+    /// unit's own to name.
+    pub(crate) fn unit_name(&self) -> Option<&str> {
+        self.cgroup.split('/').find(|part| !part.is_empty() && !is_slice(part))
+    }
+
+    /// The session's scope that it runs in, if it does.
+    pub(crate) fn unit(&self) -> Option<Unit> {
+        self.unit_name()?.parse().ok()
+    }
+
+    /// The innermost slice of the unit that it runs in.
+    pub(crate) fn slice(&self) -> Option<&str> {
+        self.cgroup.split('/').filter(|part| !part.is_empty()).take_while(|part| is_slice(part)).last()
+    }
+
+    /// Whether it runs under a user's slice.
+    pub(crate) fn is_in_slice_of(&self, uid: Uid) -> bool {
+        self.cgroup.starts_with(&format!("/user.slice/user-{uid}.slice/"))
+    }
+
+    /// Whether it is a person's: in their slice, come from their login, or theirs and handed to somebody who starts
+    /// things for people. What a system unit runs as the same user is the host's, not theirs.
+    pub(crate) fn is_of(&self, uid: Uid) -> bool {
+        let handed_on = |unit: &str| {
+            matches!(unit, "cron.service" | "crond.service" | "atd.service") || unit.starts_with("run-")
+        };
+        self.is_in_slice_of(uid)
+            || self.login == Some(uid.as_u32())
+            || (self.runs_as(uid) && self.unit_name().is_some_and(handed_on))
+    }
+
+    /// Whether it runs, or can run, as this uid.
+    pub(crate) fn runs_as(&self, uid: Uid) -> bool {
+        self.uids.contains(&uid.as_u32())
+    }
+
+    /// The name of its terminal, as logind writes it (tty_nr of proc(5), devices.txt of the kernel).
+    pub(crate) fn terminal(&self) -> Option<String> {
+        let (major, minor) = ((self.tty >> 8) & 0xfff, (self.tty & 0xff) | ((self.tty >> 12) & 0xf_ff00));
+        match major {
+            136..=143 => Some(format!("pts/{}", minor + (major - 136) * 256)),
+            4 if (1..64).contains(&minor) => Some(format!("tty{minor}")),
+            _ => None,
+        }
+    }
+
+    /// As the record names it.
+    pub(crate) fn said(&self) -> String {
+        format!("{} {}", self.id.pid, self.name)
+    }
+
+    /// Sends it a signal, and nobody else that has got its pid since.
+    pub(crate) fn signal(&self, signal: Signal) {
+        signal_to(self.id, signal);
+    }
+}
+
+/// Sends a signal to a process that is still the one that was meant.
+pub(crate) fn signal_to(whom: Leader, signal: Signal) {
+    let Some(pid) = i32::try_from(whom.pid).ok().and_then(Pid::from_raw) else { return };
+    // What the descriptor holds is one process for good; that it is the right one is looked up after it is held.
+    let Ok(held) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    if leader(whom.pid) != Some(whom) {
+        return;
+    }
+    if let Err(err) = pidfd_send_signal(&held, signal)
+        && err.raw_os_error() != Errno::ESRCH as i32
+    {
+        crate::log::warning(format_args!("process {} cannot be signalled: {err}", whom.pid));
+    }
+}
+
+fn is_slice(part: &str) -> bool {
+    std::path::Path::new(part).extension().is_some_and(|kind| kind == "slice")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(cgroup: &str, uid: u32, login: Option<u32>) -> Process {
+        Process {
+            id: Leader { pid: 7, start: 1 },
+            uids: vec![uid; 4],
+            login,
+            name: "x".into(),
+            cgroup: cgroup.into(),
+            tty: 0,
+        }
+    }
+
+    #[test]
+    fn a_scope_is_where_systemd_put_it_and_not_where_somebody_named_one() {
+        let unit = |cgroup: &str| process(cgroup, 0, None).unit().map(|unit| unit.to_string());
+        assert_eq!(unit("/user.slice/user-1001.slice/session-4.scope").as_deref(), Some("session-4.scope"));
+        assert_eq!(unit("/user.slice/user-1001.slice/jit-7-9.scope/sub").as_deref(), Some("jit-7-9.scope"));
+        for other in [
+            "/user.slice/user-1001.slice/user@1001.service/app.slice/session-4.scope",
+            "/machine.slice/systemd-nspawn@a.service/user.slice/user-1001.slice/session-4.scope",
+            "/system.slice/ssh.service",
+            "/",
+        ] {
+            assert_eq!(unit(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_innermost_slice_is_that_of_the_unit() {
+        let slice = |cgroup: &str| process(cgroup, 0, None).slice().map(str::to_owned);
+        assert_eq!(slice("/user.slice/user-1001.slice/session-4.scope").as_deref(), Some("user-1001.slice"));
+        let manager = "/user.slice/user-1001.slice/user@1001.service/app.slice/x.service";
+        assert_eq!(slice(manager).as_deref(), Some("user-1001.slice"));
+        assert_eq!(slice("/init.scope"), None);
+    }
+
+    #[test]
+    fn a_service_of_the_hosts_is_nobodys_for_running_as_them() {
+        let uid = Uid::try_from(1001).unwrap();
+        assert!(!process("/system.slice/app.service", 1001, None).is_of(uid));
+        assert!(process("/system.slice/cron.service", 1001, None).is_of(uid));
+        assert!(process("/system.slice/run-u12.service", 1001, None).is_of(uid));
+        assert!(!process("/system.slice/run-u12.service", 0, None).is_of(uid));
+        assert!(process("/system.slice/app.service", 0, Some(1001)).is_of(uid));
+        assert!(process("/user.slice/user-1001.slice/user@1001.service/init.scope", 1001, None).is_of(uid));
+        assert!(!process("/user.slice/user-10011.slice/session-1.scope", 10011, None).is_of(uid));
+    }
+
+    #[test]
+    fn both_forms_of_a_cgroup_file_name_systemds_path() {
+        assert_eq!(cgroup_of("0::/user.slice/x.scope\n").as_deref(), Some("/user.slice/x.scope"));
+        let hybrid = "12:pids:/a\n1:name=systemd:/user.slice/x.scope\n0::/\n";
+        assert_eq!(cgroup_of(hybrid).as_deref(), Some("/user.slice/x.scope"));
+    }
+
+    #[test]
+    fn a_terminal_has_the_name_that_logind_gives_it() {
+        let terminal = |tty| Process { tty, ..process("/", 0, None) }.terminal();
+        assert_eq!(terminal(0x8803).as_deref(), Some("pts/3"));
+        assert_eq!(terminal(0x0401).as_deref(), Some("tty1"));
+        assert_eq!(terminal(0), None);
+    }
+
+    #[test]
+    fn a_process_is_known_by_more_than_its_pid() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let known = leader(child.id()).unwrap();
+        signal_to(Leader { start: known.start + 1, ..known }, Signal::KILL);
+        assert!(child.try_wait().unwrap().is_none() && read(known.pid).is_some());
+        signal_to(known, Signal::KILL);
+        assert!(!child.wait().unwrap().success());
+    }
+}

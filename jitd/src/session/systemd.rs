@@ -1,0 +1,221 @@
+//! systemd and logind on the system bus: who makes scopes and who ends what is in them. Each call has a time limit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jit_core::ending::{Leader, Unit};
+use jit_proto::SYSTEM_BUS_SOCKET;
+use jit_proto::words::Uid;
+use serde::Serialize;
+use zbus::connection::Builder;
+use zbus::{Address, Connection, DynamicType, Variant};
+use zruntime::SharedRuntime;
+
+/// How long systemd may take for one call. A login waits no longer for its scope than this.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// Where settings of running units are written.
+const RUNTIME_UNITS: &str = "/run/systemd/system";
+
+/// Why something could not be had of systemd.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoSystemd {
+    /// This machine is not run by systemd.
+    #[error("this machine is not run by systemd")]
+    Absent,
+    /// It does not answer.
+    #[error("systemd does not answer")]
+    Silent,
+    /// It, or the bus, says no.
+    #[error("{0}")]
+    Refused(#[from] zbus::Error),
+    /// A file could not be written.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The process was not moved.
+    #[error("the process did not come into its scope")]
+    NotMoved,
+}
+
+impl NoSystemd {
+    /// Whether there is no such unit: nothing is left to end.
+    pub(crate) fn is_no_such_unit(&self) -> bool {
+        matches!(self, Self::Refused(zbus::Error::MethodError(name, ..))
+            if name.as_str() == "org.freedesktop.systemd1.NoSuchUnit")
+    }
+}
+
+/// What processes are told to do, by a signal (signal(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// SIGTERM.
+    Term,
+    /// SIGCONT: what is stopped can then act on the one before.
+    Cont,
+    /// SIGKILL.
+    Kill,
+}
+
+impl Order {
+    const fn number(self) -> i32 {
+        match self {
+            Self::Kill => 9,
+            Self::Term => 15,
+            Self::Cont => 18,
+        }
+    }
+}
+
+/// Whether systemd runs this machine (sd_booted(3)).
+pub(crate) fn is_there() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// The way to it. The connection is made when it is first needed, and again when it is lost.
+pub(crate) struct Systemd {
+    bus: Mutex<Option<Connection>>,
+    runtime: SharedRuntime,
+}
+
+const SYSTEMD: [&str; 3] =
+    ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"];
+const LOGIND: [&str; 3] =
+    ["org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"];
+
+impl Systemd {
+    /// Nothing is connected yet.
+    pub(crate) fn new(runtime: SharedRuntime) -> Self {
+        Self { bus: Mutex::new(None), runtime }
+    }
+
+    /// Puts one process into a scope of its own, with all that it starts from now on, and has the host end that after so
+    /// long. Returns when it is in there.
+    pub(crate) async fn enclose(
+        &self,
+        unit: &Unit,
+        whom: Leader,
+        slice: &str,
+        limit: Duration,
+    ) -> Result<(), NoSystemd> {
+        let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        let properties: Vec<(&str, Variant<'_>)> = vec![
+            ("Description", "A session that jitd admitted".into()),
+            ("Slice", slice.into()),
+            ("PIDs", vec![whom.pid].into()),
+            ("CollectMode", "inactive-or-failed".into()),
+            ("RuntimeMaxUSec", micros.into()),
+            ("TimeoutStopUSec", 5_000_000_u64.into()),
+        ];
+        let aux: Vec<(&str, Vec<(&str, Variant<'_>)>)> = Vec::new();
+        self.call(SYSTEMD, "StartTransientUnit", &(unit.as_str(), "fail", properties, aux)).await?;
+        // It is moved by a job; what the process starts before that would stay outside.
+        for _ in 0..250 {
+            let now = super::processes::read(whom.pid).filter(|now| now.id == whom);
+            match now.and_then(|now| now.unit()) {
+                Some(in_it) if in_it == *unit => return Ok(()),
+                _ => self.runtime.sleep(Duration::from_millis(2)).await,
+            }
+        }
+        Err(NoSystemd::NotMoved)
+    }
+
+    /// Sends a signal to everything in a unit, and in those below it.
+    pub(crate) async fn kill(&self, unit: &str, order: Order) -> Result<(), NoSystemd> {
+        self.call(SYSTEMD, "KillUnit", &(unit, "all", order.number())).await
+    }
+
+    /// Stops a unit.
+    pub(crate) async fn stop(&self, unit: &str) -> Result<(), NoSystemd> {
+        self.call(SYSTEMD, "StopUnit", &(unit, "replace")).await
+    }
+
+    /// Lets go on what was frozen: in some kernels what is frozen cannot be killed.
+    pub(crate) async fn thaw(&self, unit: &str) -> Result<(), NoSystemd> {
+        self.call(SYSTEMD, "ThawUnit", &(unit,)).await
+    }
+
+    /// Has a person's manager started no more without a login.
+    pub(crate) async fn do_not_linger(&self, uid: Uid) -> Result<(), NoSystemd> {
+        self.call(LOGIND, "SetUserLinger", &(uid.as_u32(), false, false)).await
+    }
+
+    /// Has the host end a scope so long after it began, in the place of what was said when it did.
+    pub(crate) async fn set_limit(&self, unit: &Unit, limit: Duration) -> Result<(), NoSystemd> {
+        let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        let properties = vec![("RuntimeMaxUSec", Variant::from(micros))];
+        match self.call(SYSTEMD, "SetUnitProperties", &(unit.as_str(), true, properties)).await {
+            // Before systemd 253 a scope that runs takes this from its files alone.
+            Err(NoSystemd::Refused(err)) if is_answer(&err) => {}
+            other => return other,
+        }
+        let folder = drop_in(unit);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("50-jitd.conf"), format!("[Scope]\nRuntimeMaxSec={}\n", limit.as_secs()))?;
+        self.call(SYSTEMD, "Reload", &()).await
+    }
+
+    async fn call(
+        &self,
+        [to, path, interface]: [&'static str; 3],
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<(), NoSystemd> {
+        if !is_there() {
+            return Err(NoSystemd::Absent);
+        }
+        let asked = async {
+            let bus = self.bus().await?;
+            bus.call_method(Some(to), path, Some(interface), method, body).await.map(drop)
+        };
+        let outcome = self.runtime.timeout(LIMIT, asked).await;
+        let outcome = outcome.map_or(Err(NoSystemd::Silent), |answer| answer.map_err(NoSystemd::Refused));
+        let answered = match &outcome {
+            Ok(()) => true,
+            Err(NoSystemd::Refused(err)) => is_answer(err),
+            Err(_) => false,
+        };
+        if !answered {
+            *self.bus.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        outcome
+    }
+
+    async fn bus(&self) -> zbus::Result<Connection> {
+        let known = self.bus.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let address: Address = format!("unix:path={SYSTEM_BUS_SOCKET}").as_str().try_into()?;
+        let made: Connection = Builder::address(address).build().await?;
+        *self.bus.lock().unwrap_or_else(PoisonError::into_inner) = Some(made.clone());
+        Ok(made)
+    }
+}
+
+/// Whether somebody at the other end said no, by a name of their own or by one that D-Bus has.
+fn is_answer(err: &zbus::Error) -> bool {
+    use zbus::fdo::Error as Known;
+    match err {
+        zbus::Error::MethodError(..) => true,
+        zbus::Error::FDO(known) => {
+            !matches!(**known, Known::NoReply(_) | Known::Disconnected(_) | Known::Timeout(_))
+        }
+        _ => false,
+    }
+}
+
+fn drop_in(unit: &Unit) -> PathBuf {
+    Path::new(RUNTIME_UNITS).join(format!("{unit}.d"))
+}
+
+/// Takes away what [`Systemd::set_limit`] wrote: the scope is gone.
+pub(crate) fn forget_limit(unit: &Unit) {
+    let folder = drop_in(unit);
+    if folder.is_dir()
+        && let Err(err) = fs::remove_dir_all(&folder)
+    {
+        crate::log::warning(format_args!("{}: {err}", folder.display()));
+    }
+}
