@@ -13,6 +13,7 @@ use jit_proto::words::{BadWord, GrantId, Reason, RequestId, RoleName, ServiceNam
 
 use crate::error::Error;
 use crate::jitd::Call;
+use crate::sessions::SessionVerb;
 use crate::times::When;
 use crate::{asking, clock, locking, policy, reviewing};
 
@@ -171,6 +172,11 @@ pub(crate) enum Verb {
         verb: Option<clock::Verb>,
     },
 
+    /// See who is in by a window, or end one session
+    #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
+    #[command(arg_required_else_help = false)]
+    Session(SessionVerb),
+
     /// Check, test, compare, edit, load and show policy
     #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
     #[command(arg_required_else_help = false)]
@@ -306,6 +312,10 @@ impl Cli {
             Some(Verb::Policy(PolicyVerb::Load { trial: None })) => Call::LoadPolicy,
             Some(Verb::Policy(PolicyVerb::Load { trial: Some(seconds) })) => {
                 Call::TryPolicy { seconds: *seconds }
+            }
+            Some(Verb::Session(SessionVerb::List)) => Call::Sessions,
+            Some(Verb::Session(SessionVerb::End { id, reason })) => {
+                Call::EndSession { id: *id, reason: reason.clone() }
             }
             Some(Verb::Policy(PolicyVerb::Show)) => Call::Policy,
             Some(Verb::Policy(PolicyVerb::Files(verb))) => return Task::Local(Local::Policy(verb)),

@@ -135,6 +135,7 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         | Call::Clock
         | Call::Policy
         | Call::Pending
+        | Call::Sessions
         | Call::LoadPolicy
         | Call::ConfirmPolicy => jitd.call_with_flags(method, flags, &()).await,
         Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
@@ -180,6 +181,9 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         Call::Grant { user, role, seconds, reason } => {
             let body = (user.as_str(), role.as_str(), seconds, reason.as_str());
             jitd.call_with_flags(method, flags, &body).await
+        }
+        Call::EndSession { id, reason } => {
+            jitd.call_with_flags(method, flags, &(id, or_empty(reason.as_ref()))).await
         }
         Call::Revoke { id, reason } | Call::Done { id, reason } => {
             jitd.call_with_flags(method, flags, &(id.to_string(), or_empty(reason.as_ref()))).await

@@ -178,6 +178,7 @@ impl Error {
             }
             (Effect::Unknown, Call::Grant { .. }) => Some("Whether the window was opened is unknown"),
             (Effect::Unknown, Call::Revoke { .. }) => Some("Whether it was revoked is unknown"),
+            (Effect::Unknown, Call::EndSession { .. }) => Some("Whether the session was ended is unknown"),
             (Effect::Unknown, Call::Request { .. } | Call::Extend { .. }) => {
                 Some("Whether it was asked for is unknown")
             }
@@ -275,6 +276,7 @@ fn look(call: &Call) -> Option<String> {
         Call::Grant { .. } | Call::Request { .. } | Call::Extend { .. } => Some("jitctl list".to_owned()),
         Call::Revoke { id, .. } | Call::Done { id, .. } => Some(format!("jitctl show {id}")),
         Call::Withdraw { id, .. } | Call::Review { id, .. } => Some(format!("jitctl show {id}")),
+        Call::EndSession { .. } => Some("jitctl session list".to_owned()),
         Call::LoadPolicy | Call::TryPolicy { .. } => Some("jitctl policy show".to_owned()),
         Call::ConfirmPolicy | Call::Lock { .. } | Call::Unlock { .. } => Some("jitctl status".to_owned()),
         Call::AcceptClock { .. } => Some("jitctl clock".to_owned()),
@@ -284,6 +286,7 @@ fn look(call: &Call) -> Option<String> {
         | Call::List { .. }
         | Call::Show { .. }
         | Call::Pending
+        | Call::Sessions
         | Call::Status
         | Call::Clock
         | Call::Policy => None,

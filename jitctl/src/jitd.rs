@@ -82,6 +82,11 @@ pub(crate) enum Call {
         id: Id,
         reason: Option<Reason>,
     },
+    Sessions,
+    EndSession {
+        id: u64,
+        reason: Option<Reason>,
+    },
     Lock {
         scope: Scope,
         message: Option<Reason>,
@@ -134,7 +139,9 @@ impl Call {
             | Self::Request { .. }
             | Self::Withdraw { .. }
             | Self::Extend { .. }
-            | Self::Done { .. } => USER_INTERFACE,
+            | Self::Done { .. }
+            | Self::Sessions
+            | Self::EndSession { .. } => USER_INTERFACE,
             Self::Pending | Self::Review { .. } => REVIEW_INTERFACE,
             Self::Grant { .. }
             | Self::Revoke { .. }
@@ -164,6 +171,8 @@ impl Call {
             Self::Review { .. } => "Review",
             Self::Grant { .. } => "Grant",
             Self::Revoke { .. } => "Revoke",
+            Self::Sessions => "Sessions",
+            Self::EndSession { .. } => "EndSession",
             Self::Lock { .. } => "Lock",
             Self::Unlock { .. } => "Unlock",
             Self::Clock => "Clock",

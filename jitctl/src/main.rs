@@ -21,6 +21,7 @@ mod prompts;
 mod reviewing;
 mod run;
 mod screen;
+mod sessions;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use jit_proto::manager::{Check, Entry, Policy, Revoked, Role, Status};
+use jit_proto::manager::{Check, Entry, Policy, Revoked, Role, Session, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Failure};
 use crate::jitd::{self, Call, Jitd};
 use crate::screen::Screen;
 use crate::views::{self, View};
-use crate::{asking, clock, kiosk, locking, policy, reviewing, watch};
+use crate::{asking, clock, kiosk, locking, policy, reviewing, sessions, watch};
 
 /// What jitd's answer comes to. Part of the exit code's contract: see jitctl(1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ fn ask(call: &Call, cli: &Cli, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Resu
         }
         Call::Show { .. } => show(&reply, cli.json, screen, views::entry),
         Call::Check { .. } => show(&reply, cli.json, screen, |check: &Check| views::check(check)),
+        Call::Sessions => show(&reply, cli.json, screen, |all: &Vec<Session>| sessions::list(all)),
+        Call::EndSession { .. } => show(&reply, cli.json, screen, sessions::ended),
         Call::Explain { .. } => show(&reply, cli.json, screen, views::explanation),
         Call::Roles { .. } => show(&reply, cli.json, screen, |roles: &Vec<Role>| views::roles(roles)),
         Call::LoadPolicy | Call::TryPolicy { .. } | Call::ConfirmPolicy => {

@@ -2,8 +2,9 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session policy help'
     ['jitctl clock']='accept help'
+    ['jitctl session']='list end help'
     ['jitctl policy']='load show check test diff edit help'
 )
 declare -gA _jitctl_options=(
@@ -30,6 +31,9 @@ declare -gA _jitctl_options=(
     ['jitctl kiosk']='--json --help'
     ['jitctl clock']='--json --help'
     ['jitctl clock accept']='--reason --json --help'
+    ['jitctl session']='--json --help'
+    ['jitctl session list']='--json --help'
+    ['jitctl session end']='--reason --json --help'
     ['jitctl policy']='--json --help'
     ['jitctl policy load']='--try --json --help'
     ['jitctl policy show']='--json --help'
@@ -43,6 +47,13 @@ declare -gA _jitctl_options=(
 _jitctl_ids() {
     jitctl list "$@" 2>/dev/null | while read -r id _; do
         [[ $id == [gr]-* ]] && printf '%s\n' "$id"
+    done
+}
+
+# The numbers of the sessions that jitd shows the caller.
+_jitctl_sessions() {
+    jitctl session list 2>/dev/null | while read -r id _; do
+        [[ $id == [0-9]* ]] && printf '%s\n' "$id"
     done
 }
 
@@ -113,6 +124,7 @@ _jitctl() {
             'jitctl withdraw:0' | 'jitctl extend:0' | 'jitctl done:0') words=$(_jitctl_ids) ;;
             'jitctl approve:'* | 'jitctl deny:'*) words=$(_jitctl_pending) ;;
             'jitctl lock:0' | 'jitctl unlock:0') words='host user: group: service: role:' ;;
+            'jitctl session end:0') words=$(_jitctl_sessions) ;;
             'jitctl show:0') words=$(_jitctl_ids --all) ;;
             'jitctl policy test:0')
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
