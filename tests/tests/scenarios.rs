@@ -24,6 +24,8 @@ mod daemon;
 mod disk;
 #[path = "scenarios/elevation.rs"]
 mod elevation;
+#[path = "scenarios/ends.rs"]
+mod ends;
 #[path = "scenarios/following.rs"]
 mod following;
 #[path = "scenarios/kiosk.rs"]
@@ -75,8 +77,8 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_login_by_password_follows_the_window", logins::by_password),
     shared("a_login_by_keyboard_interactive_follows_the_window", logins::by_keyboard_interactive),
     shared("a_login_at_the_console_follows_the_window", logins::at_the_console),
-    shared("a_revoked_window_refuses_new_connections_and_leaves_a_multiplexed_one_open", logins::revoking_leaves_an_open_connection),
-    shared("the_host_ends_a_login_session_when_its_window_ends", logins::the_host_ends_a_session_with_its_window),
+    shared("a_revoked_window_refuses_new_connections_and_ends_a_multiplexed_one", logins::revoking_ends_an_open_connection),
+    shared("a_login_session_ends_when_its_window_ends", logins::a_session_ends_with_its_window),
     shared("an_expired_password_is_asked_about_only_inside_a_window", logins::an_expired_password),
     shared("somebody_exempt_gets_in_without_a_window", logins::somebody_exempt),
     shared("a_service_that_no_role_names_is_refused", logins::a_service_without_a_role),
@@ -100,6 +102,22 @@ const SCENARIOS: &[Scenario] = &[
     own("without_jitd_nothing_is_asked_and_nobody_gets_in_by_it", asking::without_jitd),
     own("a_refusal_names_the_ways_to_ask_that_are_set_up", asking::refusals_name_the_ways),
     shared("nobody_but_roots_modules_asks_for_others", asking::by_whoever_is_not_a_module),
+    // the window ends, and so does the access
+    shared("who_is_no_longer_in_the_group_of_a_role_is_put_out", ends::out_of_the_group),
+    shared("when_an_ssh_window_ends_nothing_that_the_session_left_runs_on", ends::ssh_with_all_that_it_left),
+    shared("when_a_console_window_ends_the_login_ends_and_its_terminal_is_told", ends::a_console_login),
+    own("when_a_sudo_window_ends_what_sudo_started_ends_and_the_login_goes_on", ends::sudo),
+    own("when_a_su_window_ends_what_su_started_ends_and_the_login_goes_on", ends::su),
+    own("a_session_of_sudo_changes_no_exit_status_and_no_job_control", ends::sudo_is_as_it_was),
+    shared("a_window_that_is_locked_or_given_back_ends_its_sessions", ends::locked_or_given_back),
+    shared("a_role_that_leaves_policy_ends_its_sessions", ends::a_role_that_leaves_policy),
+    shared("while_another_window_covers_it_no_session_ends", ends::two_windows),
+    shared("a_window_that_is_extended_keeps_its_session", ends::an_extended_window),
+    shared("drain_lets_work_finish_and_keep_lets_it_go_on_to_its_cap", ends::drain_and_keep),
+    shared("a_person_is_warned_before_the_end", ends::a_warning),
+    shared("session_list_shows_who_is_in_and_session_end_puts_one_out", ends::listed_and_put_out),
+    own("a_killed_jitd_keeps_its_promise_when_it_is_back_and_the_host_keeps_it_without_jitd", ends::jitd_is_killed),
+    own("from_the_end_of_a_window_to_its_last_process_takes_less_than_a_second_more_than_the_grace", ends::how_long_it_takes),
 
     // uses
     shared("a_single_use_admits_one_login", uses::one_login),

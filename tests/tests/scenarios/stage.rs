@@ -147,7 +147,7 @@ fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// Written at once and whole.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     // Nobody left to tell when stdout is gone.
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));

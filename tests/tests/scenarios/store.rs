@@ -23,8 +23,10 @@ struct Tables {
     claims: BTreeMap<u64, String>,
     /// What is locked.
     locks: Vec<String>,
-    /// Sessions that have not been seen to end, by the record of their opening.
-    sessions: Vec<u64>,
+    /// Sessions, whole, by the record that opened them.
+    sessions: BTreeMap<u64, String>,
+    /// Ends that have not been carried through, whole, by grant.
+    endings: BTreeMap<String, String>,
     /// Digests in the order of loading.
     policies: Vec<String>,
 }
@@ -117,9 +119,13 @@ fn folded(records: &[Record]) -> Tables {
             tables.grants.entry(grant.id.to_string()).and_modify(|row| row.0 = grant.used);
         }
     }
+    let body = |row: serde_json::Result<String>| row.expect("what is stored can be written");
+    tables.sessions = state.sessions().iter().map(|one| (one.id, body(serde_json::to_string(one)))).collect();
+    tables.endings = (state.endings().values())
+        .map(|one| (one.grant.to_string(), body(serde_json::to_string(one))))
+        .collect();
     tables.locks = state.locks().keys().map(ToString::to_string).collect();
     tables.locks.sort();
-    tables.sessions = state.sessions().iter().map(|session| session.id).collect();
     tables.claims = state.claims().iter().map(|claim| (claim.id, claim.grant.to_string())).collect();
     tables
 }
@@ -147,9 +153,6 @@ fn found(store: &Connection) -> rusqlite::Result<Tables> {
         .into_iter()
         .collect(),
         locks: all(store, "SELECT scope FROM lock ORDER BY scope", |row| row.get(0))?,
-        sessions: all(store, "SELECT id FROM session ORDER BY id", |row| {
-            Ok(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0))
-        })?,
         grants: all(store, "SELECT id, used, why FROM grant_", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
         })?
@@ -160,6 +163,14 @@ fn found(store: &Connection) -> rusqlite::Result<Tables> {
         })?
         .into_iter()
         .collect(),
+        sessions: all(store, "SELECT id, body FROM session", |row| {
+            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
+        })?
+        .into_iter()
+        .collect(),
+        endings: all(store, "SELECT grant_, body FROM ending", |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect(),
         policies: all(store, "SELECT digest FROM policy ORDER BY nr", |row| row.get(0))?,
     })
 }

@@ -1,0 +1,417 @@
+//! The window ends, and so does the access: sessions, what they have left behind, and what is said of it.
+
+use std::time::{Duration, Instant};
+
+use jit_tests::machine::{Running, until};
+
+use crate::site::{Entrance, Role, SOON, Site, Window};
+
+/// How long what is to go may take on a busy machine.
+const GONE: Duration = Duration::from_secs(20);
+
+/// A role with a short grace.
+fn role<'a>(name: &'a str, services: &'a [&'a str], user: &'a str) -> Role<'a> {
+    Role::new(name, services, user).with("grace = \"1s\"\n")
+}
+
+/// The processes of somebody, or with somebody's login.
+fn processes(site: &Site, user: &str) -> String {
+    let script = r#"
+        uid=$(id -u USER)
+        for p in /proc/[0-9]*; do
+            stat=$(cat $p/stat 2>/dev/null) || continue
+            case ${stat##*)} in ' Z'*) continue ;; esac
+            if [ "$(cat $p/loginuid 2>/dev/null)" = "$uid" ] || grep -qsE "^Uid:.*\b$uid\b" $p/status; then
+                echo "${p#/proc/} $(tr '\0' ' ' <$p/cmdline)"
+            fi
+        done"#;
+    site.shell(&script.replace("USER", user)).stdout
+}
+
+fn runs(site: &Site, what: &str) -> bool {
+    site.shell(&format!("pgrep -fx '(/usr/bin/)?{what}'")).is_ok()
+}
+
+#[track_caller]
+fn nothing_is_left(site: &Site, user: &str) {
+    let left = || processes(site, user);
+    let deadline = Instant::now() + GONE;
+    while Instant::now() < deadline && !left().is_empty() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(left(), "", "left of {user}");
+}
+
+/// The record of the end of a window.
+#[track_caller]
+fn ended(site: &Site, window: &Window<'_>) -> String {
+    let mut found = Vec::new();
+    until(GONE, "the end is on record", || {
+        found = site.logged("sessions-ended", &window.id);
+        !found.is_empty()
+    });
+    found.remove(0)
+}
+
+/// An ssh session that runs a script and then stays.
+fn stays(site: &Site, user: &str, script: &str) -> Running {
+    let to = format!("{user}@127.0.0.1");
+    let script = format!("{script}\necho in; sleep 4444");
+    let session = site.machine.start(SOON * 6, &["ssh", "-o", "BatchMode=yes", "-T", &to, &script]);
+    until(SOON, "the session stays", || site.shell(&format!("pgrep -u {user} -fx 'sleep 4444'")).is_ok());
+    session
+}
+
+#[track_caller]
+fn is_put_out(mut session: Running) {
+    until(GONE, "the session ends", || !session.is_running());
+    session.output().says("in").is_shut();
+}
+
+pub(crate) fn ssh_with_all_that_it_left(site: &Site) {
+    site.person("ella");
+    site.roles(&[role("ella", &["sshd"], "ella")]);
+    site.shell("loginctl enable-linger ella").done();
+    let window = site.open("ella", "ella", "12s");
+    let session = stays(
+        site,
+        "ella",
+        r#"nohup sleep 1001 >/dev/null 2>&1 &
+           setsid sleep 1002 >/dev/null 2>&1 &
+           (setsid sh -c 'sleep 1003 & exit' >/dev/null 2>&1 &)
+           sh -c 'trap "" TERM HUP; while :; do sleep 1004; done' >/dev/null 2>&1 &
+           sleep 1005 >/dev/null 2>&1 & sleep 0.5; kill -STOP $!
+           XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user --quiet sleep 1006"#,
+    );
+    for left in 1001..=1006 {
+        until(SOON, &format!("sleep {left}"), || runs(site, &format!("sleep {left}")));
+    }
+    window.wait_for_its_end();
+    is_put_out(session);
+    nothing_is_left(site, "ella");
+    let ended = ended(site, &window);
+    assert!(ended.contains("left=\"0\"") && !ended.contains("spared"), "{ended}");
+    assert!(!site.machine.path("/var/lib/systemd/linger/ella").exists(), "her manager still lingers");
+    until(SOON, "logind knows no session of hers", || {
+        !site.shell("loginctl --no-legend list-sessions").stdout.contains("ella")
+    });
+}
+
+pub(crate) fn a_console_login(site: &Site) {
+    site.person("cora");
+    site.roles(&[role("cora", &["login"], "cora")]);
+    let window = site.open("cora", "cora", "6s");
+    let seen = site.terminal(
+        r#"spawn -noecho login cora
+           on {assword.*: $} { send "cora-pw\r" }
+           on {[$#] $} { send "mesg y; sleep 1101\r" }
+           finish"#,
+    );
+    seen.says("jit: your window").says("is over (expired)");
+    window.wait_for_its_end();
+    nothing_is_left(site, "cora");
+}
+
+/// A login by one window, in which something runs by another that ends before.
+fn elevated(site: &Site, user: &str, command: &str, numbers: [u32; 3]) {
+    site.person(user);
+    site.sudoer(user, &format!("{user} ALL=(ALL) NOPASSWD: ALL"));
+    let shell = format!("{user}-ssh");
+    site.roles(&[role(user, &["sudo", "su"], user), Role::new(&shell, &["sshd"], user)]);
+    site.open(user, &shell, "30m");
+    let window = site.open(user, user, "10s");
+    let mut session = stays(site, user, &format!("({command}; echo \"it said $?\") >~/said 2>&1 &"));
+    for number in numbers {
+        until(SOON, "it runs", || runs(site, &format!("sleep {number}")));
+    }
+    window.wait_for_its_end();
+    for number in numbers {
+        until(GONE, "it is gone", || !runs(site, &format!("sleep {number}")));
+    }
+    let said = format!("/home/{user}/said");
+    until(SOON, "it tells how it ended", || site.machine.read(&said).contains("it said "));
+    // su waits for what it has started, longer than the grace is here.
+    let status = site.machine.read(&said);
+    assert!(["143", "137"].iter().any(|by_signal| status.contains(by_signal)), "{status}");
+    assert!(session.is_running(), "the login goes on");
+    // What root may have started elsewhere cannot be known, and is said not to be.
+    let ended = ended(site, &window);
+    assert!(ended.contains("left=\"0\"") && ended.contains("escape=\"not excluded"), "{ended}");
+    site.shell(&format!("pkill -KILL -u {user}"));
+    drop(session.output());
+}
+
+pub(crate) fn sudo(site: &Site) {
+    let command = "sudo -n sh -c 'setsid sleep 1201 & nohup sleep 1202 >/dev/null 2>&1 & sleep 1203'";
+    elevated(site, "sudi", command, [1201, 1202, 1203]);
+}
+
+pub(crate) fn su(site: &Site) {
+    let command =
+        "echo olga-pw | su olga -c 'setsid sleep 1301 & nohup sleep 1302 >/dev/null 2>&1 & sleep 1303'";
+    elevated(site, "sula", command, [1301, 1302, 1303]);
+}
+
+pub(crate) fn sudo_is_as_it_was(site: &Site) {
+    site.person("joba");
+    site.sudoer("joba", "joba ALL=(ALL) NOPASSWD: ALL");
+    site.roles(&[role("joba", &["sudo", "sshd"], "joba")]);
+    site.open("joba", "joba", "30m");
+    let seen = site.terminal(
+        r#"spawn -noecho ssh joba@127.0.0.1
+           on {[$#] $} { send "sudo -n sh -c 'exit 7'; echo first=$?\r" }
+           on {first=7} { send "sudo -n sh -c 'kill -TERM \$\$'; echo second=$?\r" }
+           on {second=143} { send "sudo -n sh -c 'echo u''p; exec sleep 1401'\r" }
+           on {[^']up} { send "\x1a" }
+           on {Stopped} { send "jobs; kill %1; fg\r" }
+           on {[$#] $} { send "loginctl --no-legend | grep -c joba; exit\r" }
+           finish"#,
+    );
+    assert!(seen.status != 99, "{seen}");
+    seen.says("first=7").says("second=143");
+    let scopes = site.shell("systemctl --no-legend --plain list-units --type=scope 'jit-*'");
+    until(SOON, "no scope stays behind", || {
+        !site
+            .shell("systemctl --no-legend --plain list-units --all --type=scope 'jit-*'")
+            .stdout
+            .contains("failed")
+    });
+    drop(scopes);
+}
+
+pub(crate) fn locked_or_given_back(site: &Site) {
+    site.person("lola");
+    site.roles(&[role("lola", &["sshd"], "lola")]);
+    let bus = "busctl call org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1";
+
+    let window = site.open("lola", "lola", "30m");
+    let session = stays(site, "lola", "");
+    site.machine.as_user("lola", &format!("{bus}.User Done ss {} ''", window.id)).done();
+    is_put_out(session);
+    nothing_is_left(site, "lola");
+
+    site.open("lola", "lola", "30m");
+    let session = stays(site, "lola", "");
+    site.shell(&format!("{bus}.Admin Lock sst user:lola 'audit' 0")).done();
+    is_put_out(session);
+    nothing_is_left(site, "lola");
+    site.shell(&format!("{bus}.Admin Unlock ss user:lola ''")).done();
+}
+
+pub(crate) fn a_role_that_leaves_policy(site: &Site) {
+    site.person("gina");
+    site.roles(&[role("gina", &["sshd"], "gina")]);
+    site.open("gina", "gina", "30m");
+    let session = stays(site, "gina", "");
+    site.shell("rm /etc/jit/policy.d/50-gina.toml && jitctl policy load").done();
+    is_put_out(session);
+    assert!(!site.logged("session-over", "role-changed").is_empty());
+}
+
+pub(crate) fn out_of_the_group(site: &Site) {
+    site.person("greta");
+    site.shell("groupadd gretas && gpasswd -a greta gretas").done();
+    site.policy(
+        "50-greta",
+        "[role.greta]\nhosts = [\"*\"]\nservices = [\"sshd\"]\neligible = { groups = [\"gretas\"] }\n\
+         max-duration = \"4h\"\ngrace = \"1s\"\n[[role.greta.stage]]\napprovers = { users = [\"root\"] }\n",
+    );
+    site.open("greta", "greta", "30m");
+    let mut session = stays(site, "greta", "");
+    site.shell("gpasswd -d greta gretas").done();
+    until(Duration::from_secs(90), "she is put out", || !session.is_running());
+    drop(session.output());
+}
+
+pub(crate) fn two_windows(site: &Site) {
+    site.person("zwia");
+    site.roles(&[role("zwia-day", &["sshd"], "zwia"), role("zwia-night", &["sshd"], "zwia")]);
+    let short = site.open("zwia", "zwia-day", "8s");
+    let mut session = stays(site, "zwia", "nohup sleep 1501 >/dev/null 2>&1 &");
+    let long = site.open("zwia", "zwia-night", "30m");
+    short.wait_for_its_end();
+    ended(site, &short);
+    assert!(!site.logged("session-moved", &long.id).is_empty(), "the session moves, on record");
+    // Longer than the host itself would have waited, had its limit stayed what it was.
+    site.shell("sleep 8").done();
+    assert!(session.is_running() && runs(site, "sleep 1501"), "the session goes on");
+    long.revoke();
+    is_put_out(session);
+    nothing_is_left(site, "zwia");
+}
+
+pub(crate) fn an_extended_window(site: &Site) {
+    site.person("exta");
+    site.roles(&[role("exta", &["sshd"], "exta")]);
+    let window = site.open("exta", "exta", "10s");
+    let mut session = stays(site, "exta", "");
+    let bus = "busctl call org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1";
+    site.machine.as_user("exta", &format!("{bus}.User Extend sts {} 1800 'INC-1 more'", window.id)).done();
+    let pending: Vec<_> =
+        site.entries_of("exta").into_iter().filter(|entry| entry.extends.is_some()).collect();
+    let [extension] = pending.as_slice() else { panic!("one extension waits: {pending:?}") };
+    site.shell(&format!(
+        "{bus}.Review Review ssstasus {} {} approve 0 0 0 ''",
+        extension.request, extension.digest
+    ))
+    .done();
+    window.wait_for_its_end();
+    ended(site, &window);
+    site.shell("sleep 8").done();
+    assert!(session.is_running(), "the session goes on");
+    site.machine.run(&["jitctl", "revoke", &extension.request]).done();
+    is_put_out(session);
+}
+
+pub(crate) fn drain_and_keep(site: &Site) {
+    for (name, rest, numbers) in [
+        ("drea", "at-end = \"drain\"\ngrace = \"8s\"\n", [1601, 1602]),
+        ("kepa", "at-end = \"keep\"\nkeep-max = \"8s\"\ngrace = \"1s\"\n", [1603, 1604]),
+    ] {
+        let [long, short] = numbers;
+        site.person(name);
+        site.roles(&[Role::new(name, &["sshd"], name).with(rest)]);
+        let window = site.open(name, name, "6s");
+        // Done after the end of the window, and before that of the grace.
+        let session = stays(
+            site,
+            name,
+            &format!(
+                "(sleep 10; echo finished >~/finished; exec sleep {short}) >/dev/null 2>&1 & sleep {long} >/dev/null 2>&1 &"
+            ),
+        );
+        window.wait_for_its_end();
+        site.ssh(name).is_refused(name, name);
+        until(SOON, "work finishes", || site.machine.path(&format!("/home/{name}/finished")).exists());
+        is_put_out(session);
+        nothing_is_left(site, name);
+        ended(site, &window);
+    }
+}
+
+pub(crate) fn a_warning(site: &Site) {
+    site.person("warna");
+    site.roles(&[Role::new("warna", &["sshd"], "warna").with("grace = \"1s\"\nwarn = [\"5s\"]\n")]);
+    let window = site.open("warna", "warna", "10s");
+    let seen = site.terminal(
+        r#"spawn -noecho ssh warna@127.0.0.1
+           on {[$#] $} { send "sleep 1701\r" }
+           finish"#,
+    );
+    seen.says(&format!("jit: your window {} (warna) ends in ", window.id));
+    seen.says(&format!("jitctl extend {}", window.id)).says("is over (expired)");
+}
+
+pub(crate) fn listed_and_put_out(site: &Site) {
+    site.person("lisa");
+    site.person("lotte");
+    site.roles(&[role("lisa", &["sshd"], "lisa")]);
+    let window = site.open("lisa", "lisa", "30m");
+    let session = stays(site, "lisa", "");
+    let hers = || site.sessions().into_iter().find(|session| session.user == "lisa");
+    until(SOON, "it is known where it runs", || hers().is_some_and(|session| session.enforced));
+    let found = hers().unwrap();
+    assert_eq!((found.service.as_str(), found.from.as_str()), ("sshd", "127.0.0.1"));
+    assert_eq!((&found.grant, found.state.as_str()), (&window.id, "open"));
+
+    // Others learn nothing of it, and end nothing.
+    site.machine.as_user("lotte", "jitctl session list").does_not_say("lisa").done();
+    let id = found.id.to_string();
+    let end = format!("jitctl session end {id}");
+    site.machine.as_user("lotte", &end).exits(1).says("no session");
+
+    site.machine.as_user("lisa", &end).done();
+    is_put_out(session);
+    until(SOON, "nothing is listed", || hers().is_none());
+    // The window is still there.
+    site.ssh("lisa").admits("lisa");
+    window.revoke();
+}
+
+pub(crate) fn jitd_is_killed(site: &Site) {
+    for name in ["kila", "kilo"] {
+        site.person(name);
+        site.roles(&[role(name, &["sshd"], name)]);
+    }
+    let window = site.open("kila", "kila", "12s");
+    let session = stays(site, "kila", "nohup sleep 1801 >/dev/null 2>&1 &");
+    site.shell("systemctl kill -s KILL jitd").done();
+    is_put_out(session);
+    nothing_is_left(site, "kila");
+    ended(site, &window);
+
+    // Killed between the end and what it brings about.
+    let window = site.open("kila", "kila", "30m");
+    let session = stays(site, "kila", "nohup sleep 1802 >/dev/null 2>&1 &");
+    site.shell(&format!("jitctl revoke {}; systemctl kill -s KILL jitd", window.id)).done();
+    is_put_out(session);
+    nothing_is_left(site, "kila");
+    ended(site, &window);
+
+    // Down for good: the host has its own limit.
+    site.open("kilo", "kilo", "10s");
+    let session = stays(site, "kilo", "");
+    site.shell("systemctl stop jitd").done();
+    is_put_out(session);
+    site.shell("systemctl start jitd").done();
+}
+
+/// From the end of a window, by the record, until the last process has gone, for each way in: a process that ignores
+/// SIGTERM, so that the whole grace is used. `JIT_ENDS` says how often.
+pub(crate) fn how_long_it_takes(site: &Site) {
+    #[allow(clippy::disallowed_methods, reason = "how often, as for the other long counts")]
+    let rounds = std::env::var("JIT_ENDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1_usize);
+    site.person("mess");
+    site.sudoer("mess", "mess ALL=(ALL) NOPASSWD: ALL");
+    site.roles(&[role("mess", &["sshd", "login", "sudo", "su"], "mess")]);
+    let busy = r#"sh -c 'trap "" TERM HUP; while :; do sleep 1901; done' >/dev/null 2>&1"#;
+    let busy_in_su = r#"trap "" TERM HUP; while :; do sleep 1901; done >/dev/null 2>&1"#;
+    let ways = [
+        ("ssh", format!("ssh -T mess@127.0.0.1 '{}'", busy.replace('\'', "'\\''"))),
+        (
+            "console",
+            "expect -c 'spawn login mess; expect assword; send \"mess-pw\\r\"; expect -re {[$#] $}; send {sh -c \"trap \\\"\\\" TERM HUP; while :; do sleep 1901; done\"}; send \"\\r\"; expect -timeout 60 eof'"
+                .to_owned(),
+        ),
+        ("sudo", format!("setpriv --reuid mess --regid mess --init-groups sudo -n {busy}")),
+        (
+            "su",
+            format!(
+                "echo olga-pw | setpriv --reuid mess --regid mess --init-groups su olga -c '{busy_in_su}'"
+            ),
+        ),
+    ];
+    for (way, enter) in ways {
+        let mut took = Vec::new();
+        for _ in 0..rounds {
+            let window = site.open("mess", "mess", "4s");
+            let running = site.machine.start(SOON * 3, &["bash", "-c", &enter]);
+            until(SOON, "it runs", || runs(site, "sleep 1901"));
+            let gone =
+                site.shell("while pgrep -fx 'sleep 1901' >/dev/null; do sleep 0.01; done; date +%s%3N");
+            let gone: i64 = gone.done().parse().unwrap();
+            drop(running.output());
+            took.push(gone - end_of(site, &window));
+            ended(site, &window);
+        }
+        took.sort_unstable();
+        let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
+        crate::stage::say(&format!(
+            "end to last process gone, {way}, grace 1 s: median {median} ms, worst {worst} ms, {rounds} runs\n"
+        ));
+    }
+}
+
+/// The end of a window to the millisecond, by the record of its opening.
+fn end_of(site: &Site, window: &Window<'_>) -> i64 {
+    let script = format!(
+        "sqlite3 /var/lib/jitd/store.db \"SELECT cast(bytes AS TEXT) FROM audit WHERE cast(bytes AS TEXT) LIKE '%\\\"opened\\\"%{}%'\"",
+        window.id
+    );
+    let record = site.shell(&script);
+    let record: serde_json::Value = serde_json::from_str(record.done()).unwrap();
+    let window = &record["grant"]["window"];
+    let wall = window["start"]["time"].as_str().unwrap_or_else(|| panic!("no start in {record}"));
+    let parsed = site.shell(&format!("date -d '{wall}' +%s%3N"));
+    parsed.done().parse::<i64>().unwrap() + window["duration"].as_i64().unwrap() * 1000
+}
