@@ -18,6 +18,7 @@ use crate::order::{Here, Refusal};
 use crate::person::{Caller, Person, same};
 use crate::policy::{AtEnd, Outside, Policy, Role, Subject};
 use crate::state::Session;
+use crate::trial::Tried;
 
 /// A process that cannot be mistaken for another that took its pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -242,7 +243,8 @@ impl Ending {
     /// Of a grant whose window was open.
     pub(crate) fn of(grant: &Grant, at: &Moment, why: EndWhy) -> Option<Self> {
         let window = grant.window()?;
-        if why == EndWhy::Reboot || window.start.boot_id != at.boot_id {
+        // Of an earlier boot nothing is left.
+        if why == EndWhy::Reboot {
             return None;
         }
         Some(Self {
@@ -318,8 +320,19 @@ pub fn standing(here: Here<'_>, session: &Session, known: &Known) -> Standing {
     }
     let question = question(session, known, uid);
     let own = state.grant(session.grant);
+    let on_trial = matches!(state.tried(), Some(Tried::Running(_)));
     let miss = match own.map(|own| lasts(here, &question, &subject, own)) {
         Some(Ok((_, left, _))) => return Standing::Covered { left },
+        // A suspect clock stops starts only: what has begun goes on to its end. And what is ended stays ended, so a
+        // policy that is on trial ends nothing: whoever tries it may need the session that they try it from.
+        Some(Err(miss))
+            if matches!(miss, Miss::Clock | Miss::Outside(Outside::Clock))
+                || (on_trial
+                    && matches!(miss, Miss::RoleChanged | Miss::OtherService | Miss::Outside(_))) =>
+        {
+            let left = own.map_or(Duration::ZERO, |own| own.remaining(now));
+            return Standing::Covered { left };
+        }
         Some(Err(miss)) => Some(miss),
         None => None,
     };
@@ -373,7 +386,7 @@ fn why(here: Here<'_>, session: &Session, miss: Option<Miss>) -> OverWhy {
         Some(Miss::Locked) => OverWhy::Locked,
         Some(Miss::Outside(Outside::Hours)) => OverWhy::OutsideHours,
         Some(Miss::RoleChanged | Miss::OtherService | Miss::Outside(_)) => OverWhy::RoleChanged,
-        Some(Miss::Over | Miss::NotBegun | Miss::Spent | Miss::NoClaim) => OverWhy::Expired,
+        Some(Miss::Over | Miss::NotBegun | Miss::Clock | Miss::Spent | Miss::NoClaim) => OverWhy::Expired,
     }
 }
 

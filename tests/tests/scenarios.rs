@@ -103,7 +103,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_refusal_names_the_ways_to_ask_that_are_set_up", asking::refusals_name_the_ways),
     shared("nobody_but_roots_modules_asks_for_others", asking::by_whoever_is_not_a_module),
     // the window ends, and so does the access
-    shared("who_is_no_longer_in_the_group_of_a_role_is_put_out", ends::out_of_the_group),
+    own("who_is_no_longer_in_the_group_of_a_role_is_put_out", ends::out_of_the_group),
     shared("when_an_ssh_window_ends_nothing_that_the_session_left_runs_on", ends::ssh_with_all_that_it_left),
     shared("when_a_console_window_ends_the_login_ends_and_its_terminal_is_told", ends::a_console_login),
     own("when_a_sudo_window_ends_what_sudo_started_ends_and_the_login_goes_on", ends::sudo),

@@ -83,12 +83,7 @@ fn a_window_that_is_taken_back_given_back_or_locked_ends_its_sessions_and_says_w
             done(world.here(), &as_self(maria()), Target::Grant(id.into()), None).unwrap()
         }),
         (OverWhy::Locked, |world, _| {
-            let order = LockOrder {
-                scope: Scope::User(maria().name),
-                message: None,
-                duration: None,
-                members: BTreeSet::new(),
-            };
+            let order = LockOrder { scope: Scope::User(maria().name), message: None, duration: None };
             lock(world.here(), &as_self(root()), order).unwrap()
         }),
     ];
@@ -109,7 +104,7 @@ fn a_lock_on_a_service_ends_its_sessions_and_leaves_the_window() {
     let grant = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
     let id = log_in(&mut world, "sshd", &maria());
     let scope = Scope::Service("sshd".parse().unwrap());
-    let order = LockOrder { scope, message: None, duration: None, members: BTreeSet::new() };
+    let order = LockOrder { scope, message: None, duration: None };
     let events = lock(world.here(), &as_self(root()), order).unwrap();
     world.apply(events);
     judge_all(&mut world);
