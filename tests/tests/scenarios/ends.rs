@@ -301,28 +301,28 @@ pub(crate) fn a_warning(site: &Site) {
 }
 
 pub(crate) fn listed_and_put_out(site: &Site) {
-    site.person("lisa");
+    site.person("lissa");
     site.person("lotte");
-    site.roles(&[role("lisa", &["sshd"], "lisa")]);
-    let window = site.open("lisa", "lisa", "30m");
-    let session = stays(site, "lisa", "");
-    let hers = || site.sessions().into_iter().find(|session| session.user == "lisa");
+    site.roles(&[role("lissa", &["sshd"], "lissa")]);
+    let window = site.open("lissa", "lissa", "30m");
+    let session = stays(site, "lissa", "");
+    let hers = || site.sessions().into_iter().find(|session| session.user == "lissa");
     until(SOON, "it is known where it runs", || hers().is_some_and(|session| session.enforced));
     let found = hers().unwrap();
     assert_eq!((found.service.as_str(), found.from.as_str()), ("sshd", "127.0.0.1"));
     assert_eq!((&found.grant, found.state.as_str()), (&window.id, "open"));
 
     // Others learn nothing of it, and end nothing.
-    site.machine.as_user("lotte", "jitctl session list").does_not_say("lisa").done();
+    site.machine.as_user("lotte", "jitctl session list").does_not_say("lissa").done();
     let id = found.id.to_string();
     let end = format!("jitctl session end {id}");
     site.machine.as_user("lotte", &end).exits(1).says("no session");
 
-    site.machine.as_user("lisa", &end).done();
+    site.machine.as_user("lissa", &end).done();
     is_put_out(session);
     until(SOON, "nothing is listed", || hers().is_none());
     // The window is still there.
-    site.ssh("lisa").admits("lisa");
+    site.ssh("lissa").admits("lissa");
     window.revoke();
 }
 
