@@ -641,13 +641,15 @@ impl Desk {
         let moves = events.iter().any(|event| {
             !matches!(event, Event::Allowed { claim: None, .. } | Event::SessionOpened { claim: None, .. })
         });
+        let opens = events.iter().any(|event| matches!(event, Event::SessionOpened { .. }));
         if moves {
             open.quiet_until = 0;
         }
         let batch = open.apply(actor, now, events)?;
         self.changes.add(open.state.next_seq(), changed);
         let ticket = self.queue.commit(batch);
-        if moves {
+        // But a session that opens is followed from now on.
+        if moves || opens {
             self.changed.notify(usize::MAX);
         }
         Ok(ticket)

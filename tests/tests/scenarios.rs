@@ -115,7 +115,8 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_window_that_is_extended_keeps_its_session", ends::an_extended_window),
     shared("drain_lets_work_finish_and_keep_lets_it_go_on_to_its_cap", ends::drain_and_keep),
     shared("a_person_is_warned_before_the_end", ends::a_warning),
-    shared("session_list_shows_who_is_in_and_session_end_puts_one_out", ends::listed_and_put_out),
+    // Alone: nothing but the login itself makes jitd look.
+    own("session_list_shows_who_is_in_and_session_end_puts_one_out", ends::listed_and_put_out),
     own("a_killed_jitd_keeps_its_promise_when_it_is_back_and_the_host_keeps_it_without_jitd", ends::jitd_is_killed),
     own("from_the_end_of_a_window_to_its_last_process_takes_less_than_a_second_more_than_the_grace", ends::how_long_it_takes),
 
