@@ -316,9 +316,11 @@ impl Follower {
         let due = over.terms.due(seen.now.since(&over.at));
         if !self.sessions.entry(session.id).or_default().told {
             self.tell(session, &left, &end_line(session, over)).await;
+            self.sessions.entry(session.id).or_default().told = true;
+            // sshd has to carry the line to the person before it is ended itself.
+            return OFTEN;
         }
         let done = self.sessions.entry(session.id).or_default();
-        done.told = true;
         if !systemd::is_there() {
             // Nothing is enforced here, as `status` says.
             return SELDOM;

@@ -98,6 +98,10 @@ impl Process {
         let handed_on = |unit: &str| {
             matches!(unit, "cron.service" | "crond.service" | "atd.service") || unit.starts_with("run-")
         };
+        // The kiosk runs its menu and nothing else, for people who have no window: it is where they give one back.
+        if self.unit_name().is_some_and(|unit| unit.starts_with("jit-kiosk")) {
+            return false;
+        }
         self.is_in_slice_of(uid)
             || self.login == Some(uid.as_u32())
             || (self.runs_as(uid) && self.unit_name().is_some_and(handed_on))
@@ -195,6 +199,7 @@ mod tests {
         assert!(process("/system.slice/run-u12.service", 1001, None).is_of(uid));
         assert!(!process("/system.slice/run-u12.service", 0, None).is_of(uid));
         assert!(process("/system.slice/app.service", 0, Some(1001)).is_of(uid));
+        assert!(!process("/system.slice/jit-kiosk.service", 1001, Some(1001)).is_of(uid));
         assert!(process("/user.slice/user-1001.slice/user@1001.service/init.scope", 1001, None).is_of(uid));
         assert!(!process("/user.slice/user-10011.slice/session-1.scope", 10011, None).is_of(uid));
     }
