@@ -244,7 +244,7 @@ impl User {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.caller(connection, &header).await?;
+        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let mut session = None;
         let ticket = self.app.desk.order(peer.actor(), |here| {
             let events = ending::end_one(here, &caller, id, reason)?;
