@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jit_proto::gate::Stage;
-use jit_proto::words::{BadWord, GrantId, RoleName, ServiceName, Uid, UserName, subject_is_caller};
+use jit_proto::words::{BadWord, GrantId, Reason, RoleName, ServiceName, Uid, UserName, subject_is_caller};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::grant::{Begins, EndWhy, Grant, Time};
 use crate::order::{Here, Refusal};
 use crate::person::{Caller, Person, same};
-use crate::policy::{AtEnd, Outside, Policy, Role, Subject};
+use crate::policy::{AtEnd, Outside, Role, Subject};
 use crate::state::Session;
 use crate::trial::Tried;
 
@@ -216,6 +216,15 @@ pub struct Over {
     pub terms: Terms,
 }
 
+impl Over {
+    /// Whether this end makes a session end before `other` does, as seen at `now`.
+    #[must_use]
+    pub fn is_sooner_than(&self, other: &Self, now: &Moment) -> bool {
+        let left = |over: &Self| over.terms.kill.saturating_sub(now.since(&over.at));
+        left(self) < left(other)
+    }
+}
+
 /// The end of a window that has not been carried through yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
@@ -240,13 +249,10 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Of a grant whose window was open.
+    /// Of a grant whose window was open. Of a window that a restart of the machine ended, too: no session is left, but a
+    /// manager that lingers starts with the machine.
     pub(crate) fn of(grant: &Grant, at: &Moment, why: EndWhy) -> Option<Self> {
         let window = grant.window()?;
-        // Of an earlier boot nothing is left.
-        if why == EndWhy::Reboot {
-            return None;
-        }
         Some(Self {
             grant: grant.id,
             user: grant.user.clone(),
@@ -260,10 +266,26 @@ impl Ending {
         })
     }
 
-    /// How what is left of its person is ended.
+    /// How what is left of its person is ended. A lock that has come since waits for no work to finish.
     #[must_use]
-    pub fn terms(&self, policy: &Policy) -> Terms {
-        Terms::of(policy.role(&self.role), self.why.into())
+    pub fn terms(&self, here: Here<'_>, known: &Known) -> Terms {
+        let subject = match known {
+            Known::Fully(subject) | Known::WithoutGroups(subject) => subject.clone(),
+            Known::Not | Known::Unanswered => {
+                Subject { name: self.user.clone(), uid: self.uid, groups: BTreeSet::new() }
+            }
+        };
+        let is_locked = here.state.locked(here.now).on_subject(&subject, here.policy.people()).is_some();
+        let why = if is_locked { OverWhy::Locked } else { self.why.into() };
+        Terms::of(here.policy.role(&self.role), why)
+    }
+
+    /// What its role let sessions do after its end, where that was more than to end.
+    #[must_use]
+    pub fn at_end(&self, here: Here<'_>) -> Option<AtEnd> {
+        let role = here.policy.role(&self.role)?;
+        let runs_out = matches!(self.why, EndWhy::Expired | EndWhy::Done);
+        (runs_out && role.at_end != AtEnd::Terminate).then_some(role.at_end)
     }
 
     /// Whether somebody could have become root in it, and started what no search for a person's processes finds.
@@ -311,11 +333,7 @@ pub fn standing(here: Here<'_>, session: &Session, known: &Known) -> Standing {
     if policy.observes(&login.service) || policy.exempt(&subject, &login.service, session.from) {
         return Standing::Covered { left: Duration::MAX };
     }
-    // Groups that were only supposed lock nobody out.
-    let alone = Subject { groups: BTreeSet::new(), ..subject.clone() };
-    let locks = state.locked(now);
-    let lock = locks.on_subject(certain.unwrap_or(&alone), policy.people());
-    if lock.or_else(|| locks.on_service(&login.service)).is_some() {
+    if is_locked(here, session, certain, &subject) {
         return Standing::Over(OverWhy::Locked);
     }
     let question = question(session, known, uid);
@@ -340,6 +358,19 @@ pub fn standing(here: Here<'_>, session: &Session, known: &Known) -> Standing {
         Some(events) => Standing::Moves(events),
         None => Standing::Over(why(here, session, miss)),
     }
+}
+
+/// Whether a lock is on a session: on who is in it, or on its service, or on its role.
+fn is_locked(here: Here<'_>, session: &Session, certain: Option<&Subject>, subject: &Subject) -> bool {
+    // Groups that were only supposed lock nobody out.
+    let alone = Subject { groups: BTreeSet::new(), ..subject.clone() };
+    let locks = here.state.locked(here.now);
+    let on_subject = locks.on_subject(certain.unwrap_or(&alone), here.policy.people());
+    let on_role = || {
+        let ending = here.state.endings().get(&session.grant);
+        ending.and_then(|ending| locks.on_role(&ending.role))
+    };
+    on_subject.or_else(|| locks.on_service(&session.login.service)).or_else(on_role).is_some()
 }
 
 /// The other grant that takes a session over: one without counted uses if there is one, the longest of those.
@@ -390,24 +421,27 @@ fn why(here: Here<'_>, session: &Session, miss: Option<Miss>) -> OverWhy {
     }
 }
 
-/// The events that a session's standing brings about.
+/// The events that a session's standing brings about. One that is over already and may still finish its work ends
+/// sooner under a lock, and for no other reason.
 #[must_use]
 pub fn judge(here: Here<'_>, session: &Session, known: &Known) -> Vec<Event> {
-    if session.over.is_some() {
-        return Vec::new();
-    }
     match standing(here, session, known) {
-        Standing::Covered { .. } => Vec::new(),
-        Standing::Moves(events) => events,
-        Standing::Over(why) => vec![over(here, session, why, None)],
+        Standing::Over(why) if session.over.is_none() || why == OverWhy::Locked => {
+            over(here, session, why, None).into_iter().collect()
+        }
+        Standing::Moves(events) if session.over.is_none() => events,
+        Standing::Covered { .. } | Standing::Moves(_) | Standing::Over(_) => Vec::new(),
     }
 }
 
-fn over(here: Here<'_>, session: &Session, why: OverWhy, reason: Option<jit_proto::words::Reason>) -> Event {
+/// The end of a session, unless it has one that is as soon.
+fn over(here: Here<'_>, session: &Session, why: OverWhy, reason: Option<Reason>) -> Option<Event> {
     let role = here.state.grant(session.grant).map(|grant| &grant.role);
     let role = role.or_else(|| here.state.endings().get(&session.grant).map(|ending| &ending.role));
     let terms = Terms::of(role.and_then(|role| here.policy.role(role)), why);
-    Event::SessionOver { session: session.id, why, terms, reason }
+    let sooner = Over { at: here.now.clone(), why, terms };
+    let is_news = session.over.as_ref().is_none_or(|known| sooner.is_sooner_than(known, here.now));
+    is_news.then_some(Event::SessionOver { session: session.id, why, terms, reason })
 }
 
 /// Ends one session now: anybody's by an admin's order, one's own by one's own.
@@ -415,17 +449,14 @@ pub fn end_one(
     here: Here<'_>,
     caller: &Caller,
     id: u64,
-    reason: Option<jit_proto::words::Reason>,
+    reason: Option<Reason>,
 ) -> Result<Vec<Event>, Refusal> {
     let not_found = || Refusal::NoSession(id);
     let session = here.state.session(id).ok_or_else(not_found)?;
     if !may_see(here, caller, session) && here.admin(caller).is_err() {
         return Err(not_found());
     }
-    if session.over.is_some() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![over(here, session, OverWhy::Ordered, reason)])
+    Ok(over(here, session, OverWhy::Ordered, reason).into_iter().collect())
 }
 
 /// Whether a session is the caller's own.
@@ -470,30 +501,35 @@ pub fn next_warning(warn: &BTreeSet<Duration>, left: Duration) -> Option<Duratio
     warn.iter().rev().find(|at| **at < left).map(|at| left.saturating_sub(*at))
 }
 
-/// Whether a person is covered apart from the window that ended, so that nothing but its sessions may be touched:
-/// another window, another session that goes on, or a policy that exempts them somewhere.
+/// Whether a person may go on running things after a window of theirs has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    /// By nothing.
+    None,
+    /// Perhaps: the name service has not said whether they are in a group that policy exempts.
+    Unknown,
+    /// By another window, by a session that goes on, or by an exemption.
+    Holds,
+}
+
+/// What covers a person apart from the window that ended, so that nothing but its sessions may be touched. Root is not
+/// a person: what runs as root is mostly the host's own.
 #[must_use]
-pub fn person_is_covered(here: Here<'_>, ending: &Ending, known: &Known) -> bool {
+pub fn cover(here: Here<'_>, ending: &Ending, known: &Known) -> Cover {
     let Here { policy, state, .. } = here;
-    if ending.uid.is_root() {
-        return true;
+    let window = || state.grants_of(ending.uid).any(|grant| !grant.remaining(here.now).is_zero());
+    let theirs = |session: &Session| session.login.uid == Some(ending.uid) && session.over.is_none();
+    if ending.uid.is_root() || window() || state.sessions().iter().any(theirs) {
+        return Cover::Holds;
     }
-    let exempt = match known {
-        Known::Fully(subject) => policy.exempt_somewhere(subject),
-        Known::Not => false,
-        // Not known is not allowed to cost somebody exempt their processes.
-        Known::WithoutGroups(subject) => {
-            let supposed = Subject { groups: policy.groups().cloned().collect(), ..subject.clone() };
-            policy.exempt_somewhere(&supposed)
-        }
-        Known::Unanswered => true,
-    };
-    let window = state.grants_of(ending.uid).any(|grant| !grant.remaining(here.now).is_zero());
-    let session = state
-        .sessions()
-        .iter()
-        .any(|session| session.login.uid == Some(ending.uid) && session.over.is_none());
-    exempt || window || session
+    let supposed =
+        Subject { name: ending.user.clone(), uid: ending.uid, groups: policy.groups().cloned().collect() };
+    match known {
+        Known::Fully(subject) if policy.exempt_somewhere(subject) => Cover::Holds,
+        // Not to be known is not allowed to cost somebody exempt their processes.
+        Known::WithoutGroups(_) | Known::Unanswered if policy.exempt_somewhere(&supposed) => Cover::Unknown,
+        Known::Fully(_) | Known::Not | Known::WithoutGroups(_) | Known::Unanswered => Cover::None,
+    }
 }
 
 #[cfg(test)]

@@ -259,6 +259,9 @@ pub enum Event {
         user: UserName,
         /// The sessions that ended with it.
         sessions: Vec<u64>,
+        /// What these were let do after the end, where that was more than to end: `drain` or `keep`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_end: Option<String>,
         /// What is left and was to end: processes by pid and name.
         left: Vec<String>,
         /// What was not looked for, and why.

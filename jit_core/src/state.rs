@@ -40,6 +40,9 @@ pub struct Session {
     /// The process that opened it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<Leader>,
+    /// Its audit session, which all that a login starts inherits and nothing without CAP_AUDIT_CONTROL changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<u32>,
     /// The address that its login came from, where that is known for certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<IpAddr>,
@@ -64,6 +67,11 @@ impl Session {
     /// Whether whoever is in it may be root, or become it: what su and sudo start runs as whom they please.
     fn may_be_root(&self) -> bool {
         subject_is_caller(&self.login.service) || self.login.uid.is_some_and(Uid::is_root)
+    }
+
+    /// Whether there is anything to find its processes by.
+    const fn can_be_followed(&self) -> bool {
+        self.unit.is_some() || self.leader.is_some()
     }
 }
 
@@ -318,12 +326,11 @@ impl State {
         &self.endings
     }
 
-    /// A session of this boot that a grant admitted and that may be root's.
+    /// A session of this boot that a grant admitted and that may be root's. One that PAM has closed is still one while
+    /// something of it runs.
     #[must_use]
     pub fn root_session(&self, now: &Moment) -> Option<&Session> {
-        self.sessions
-            .iter()
-            .find(|session| session.at.boot_id == now.boot_id && !session.closed && session.may_be_root())
+        self.sessions.iter().find(|session| session.at.boot_id == now.boot_id && session.may_be_root())
     }
 
     /// Claims that no session has taken up yet, oldest first.
@@ -508,6 +515,7 @@ impl State {
             login: login.clone(),
             at: record.at.clone(),
             leader,
+            audit: record.actor.and_then(|actor| actor.session),
             from,
             unit: None,
             unbound: false,
@@ -524,8 +532,8 @@ impl State {
         gone.iter().map(|old| Row::SessionGone(old.id)).chain([Row::Session(session)]).collect()
     }
 
-    /// The session that closes is the newest that was opened with the same words. One whose scope is known is gone when
-    /// that is empty, and not before.
+    /// The session that closes is the newest that was opened with the same words. PAM's word ends nothing that a session
+    /// has left running: it is gone when whoever follows it finds nothing of it. One that cannot be followed is gone now.
     fn close_session(&mut self, login: &Login) -> Option<Row> {
         // But for the uid: a name service that fails while somebody leaves keeps no session open.
         let same = |session: &Session| {
@@ -533,7 +541,7 @@ impl State {
         };
         let place = self.sessions.iter().rposition(same)?;
         let session = self.sessions.get_mut(place)?;
-        if session.unit.is_some() {
+        if session.can_be_followed() {
             session.closed = true;
             return Some(Row::Session(session.clone()));
         }
@@ -548,16 +556,20 @@ impl State {
         vec![Row::Session(session.clone())]
     }
 
-    /// Sticky: the first end is the end.
+    /// Sticky: an end that has come can come sooner, and never later.
     fn session_over(&mut self, id: u64, over: Over) -> Vec<Row> {
-        let Some(session) =
-            self.sessions.iter_mut().find(|session| session.id == id && session.over.is_none())
+        let sooner = |session: &Session| {
+            session.over.as_ref().is_none_or(|known| over.is_sooner_than(known, &over.at))
+        };
+        let Some(session) = self.sessions.iter_mut().find(|session| session.id == id && sooner(session))
         else {
             return Vec::new();
         };
         session.over = Some(over);
         let mut rows = vec![Row::Session(session.clone())];
-        if let Some(ending) = self.endings.get_mut(&session.grant) {
+        if let Some(ending) = self.endings.get_mut(&session.grant)
+            && !ending.sessions.contains(&id)
+        {
             ending.sessions.push(id);
             rows.push(Row::Ending(ending.clone()));
         }

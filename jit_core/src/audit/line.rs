@@ -275,11 +275,12 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("session", session.to_string()));
             (Severity::Info, "session-gone")
         }
-        Event::SessionsEnded { grant, user, sessions, left, spared, escape } => {
+        Event::SessionsEnded { grant, user, sessions, at_end, left, spared, escape } => {
             let sessions: Vec<_> = sessions.iter().map(ToString::to_string).collect();
             fields.push(("grant", grant.to_string()));
             fields.push(("user", user.to_string()));
             fields.push(("sessions", sessions.join(" ")));
+            fields.extend(at_end.as_ref().map(|at_end| ("at-end", at_end.clone())));
             fields.push(("left", left.len().to_string()));
             fields.extend(left.first().map(|_| ("processes", left.join(", "))));
             fields.extend(spared.as_ref().map(|spared| ("spared", spared.clone())));

@@ -245,15 +245,73 @@ fn a_person_is_left_alone_while_anything_else_covers_them() {
     let second = world.grant(&as_self(root()), maria(), "root", Some(HOUR * 2)).unwrap();
     let known = Known::Fully(maria());
     world.wait(HOUR);
-    let covered = |world: &World, id: RequestId, known: &Known| {
-        person_is_covered(world.here(), &world.state.endings()[&id.into()], known)
+    let covers = |world: &World, id: RequestId, known: &Known| {
+        cover(world.here(), &world.state.endings()[&id.into()], known)
     };
-    assert!(covered(&world, first, &known), "by the other window");
+    assert_eq!(covers(&world, first, &known), Cover::Holds, "by the other window");
     world.revoke(second);
-    assert!(!covered(&world, second, &known));
-    assert!(covered(&world, second, &Known::Unanswered), "it is not known whether they are exempt");
-    world.policy = policy(&format!("{POLICY}[[exempt]]\nusers = [\"maria\"]\nservices = [\"cron\"]\n"));
-    assert!(covered(&world, second, &known), "by being exempt somewhere");
+    assert_eq!(covers(&world, second, &known), Cover::None);
+    assert_eq!(covers(&world, second, &Known::Unanswered), Cover::None, "nobody is exempt");
+    let exempt = |who: &str| policy(&format!("{POLICY}[[exempt]]\n{who}\nservices = [\"cron\"]\n"));
+    world.policy = exempt("users = [\"maria\"]");
+    assert_eq!(covers(&world, second, &known), Cover::Holds, "by being exempt somewhere");
+    world.policy = exempt("groups = [\"ops\"]");
+    assert_eq!(covers(&world, second, &Known::Unanswered), Cover::Unknown, "who is in it is not known");
+    assert_eq!(covers(&world, second, &known), Cover::None);
+}
+
+#[test]
+fn a_window_that_is_only_scheduled_covers_nobody() {
+    let mut world = world();
+    let first = world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
+    let later = ExtendOrder {
+        beneficiary: maria(),
+        grant: first.into(),
+        duration: Some(HOUR),
+        reason: "INC-1 more".parse().unwrap(),
+        id: world.next_id(),
+    };
+    let id = later.id;
+    let events = extend(world.here(), &as_self(maria()), later).unwrap();
+    world.apply(events);
+    world.review(&root(), id, crate::event::Decision::Approve).unwrap();
+    world.revoke(first);
+    let ending = world.state.endings()[&first.into()].clone();
+    assert_eq!(cover(world.here(), &ending, &Known::Fully(maria())), Cover::None);
+}
+
+#[test]
+fn what_may_still_finish_is_ended_by_a_lock_or_an_order_and_by_nothing_later() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
+    let ids = [0, 1].map(|_| {
+        world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
+        log_in(&mut world, "sshd", &maria())
+    });
+    world.wait(HOUR);
+    judge_all(&mut world);
+    let left = |world: &World, id: u64| {
+        let over = world.state.session(id).unwrap().over.clone().unwrap();
+        (over.why, over.terms.kill.saturating_sub(world.now.since(&over.at)))
+    };
+    let secs = Duration::from_secs;
+    assert_eq!(ids.map(|id| left(&world, id)), [(OverWhy::Expired, secs(30)); 2]);
+
+    let events = end_one(world.here(), &as_self(root()), ids[0], None).unwrap();
+    world.apply(events);
+    assert_eq!(left(&world, ids[0]), (OverWhy::Ordered, secs(5)));
+    assert_eq!(end_one(world.here(), &as_self(root()), ids[0], None).unwrap(), []);
+
+    world.wait(secs(27));
+    let order = LockOrder { scope: Scope::User(maria().name), message: None, duration: None };
+    let events = lock(world.here(), &as_self(root()), order).unwrap();
+    world.apply(events);
+    judge_all(&mut world);
+    // Three seconds were left, and a lock would give five.
+    assert_eq!(left(&world, ids[1]), (OverWhy::Expired, secs(3)));
+    let ending = world.state.endings().values().last().unwrap();
+    let terms = ending.terms(world.here(), &Known::Fully(maria()));
+    assert_eq!(terms.kill, secs(5), "what is left of the person waits for no work either");
 }
 
 #[test]

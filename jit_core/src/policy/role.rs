@@ -278,6 +278,18 @@ pub enum AtEnd {
     },
 }
 
+impl AtEnd {
+    /// The word in policy and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminate => "terminate",
+            Self::Drain => "drain",
+            Self::Keep { .. } => "keep",
+        }
+    }
+}
+
 /// How many logins one grant is good for. The lesser is the stricter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
