@@ -101,6 +101,12 @@ fn unlisted(nsswitch: &str) -> Option<String> {
     None
 }
 
+/// Whether a service asks jitd before it lets somebody in, by its PAM file. One that cannot be read does not.
+#[must_use]
+pub fn asks_jitd(service: &str) -> bool {
+    matches!(names_module(Path::new("/etc"), service, DEPTH), Ok(Some(true)))
+}
+
 /// Whether the PAM file of a service names the module.
 fn pam_file(etc: &Path, service: &ServiceName) -> PamFile {
     match names_module(etc, service.as_str(), DEPTH) {

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod bus;
 mod clock;
 mod desk;
@@ -34,11 +35,13 @@ use jit_proto::PRIVATE_SOCKET;
 use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
 
+use alarm::Alarm;
 use bus::{App, InFlight, Ration};
 use clock::Clock;
 use desk::{Desk, Load, NotLoaded};
 use motd::Motd;
 use on_host::OnHost;
+use session::People;
 use session::systemd::Systemd;
 use store::StorePath;
 use store::writer;
@@ -143,8 +146,12 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let wait = on_bus.listen();
     let system = runtime
         .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
-    let due = runtime.spawn("due", keep_time(Arc::clone(&app), runtime.clone()));
-    let sessions = runtime.spawn("sessions", session::follow(Arc::clone(&app), runtime.clone()));
+    let alarm = || Alarm::new(&runtime).map_err(io("a timer"));
+    let due = runtime.spawn("due", keep_time(Arc::clone(&app), alarm()?));
+    let people = Arc::new(People::default());
+    let sessions =
+        runtime.spawn("sessions", session::follow(Arc::clone(&app), Arc::clone(&people), alarm()?));
+    let asking = runtime.spawn("people", session::keep_asking(Arc::clone(&app), people, runtime.clone()));
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
     let synced = runtime.spawn("synced", synced::keep_asking(Arc::clone(&app), runtime.clone()));
     let terminals = settings
@@ -163,7 +170,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let ticket = app.desk.close();
-    drop((private, system, due, sessions, motd, synced, terminals));
+    drop((private, system, due, sessions, asking, motd, synced, terminals));
     Motd::default().remove();
     if let Some(ticket) = ticket
         && let Err(err) = ticket.durable().await
@@ -194,14 +201,12 @@ fn reload(desk: &Desk) {
 }
 
 /// Writes what time brings about, and sleeps until the next thing that matters.
-async fn keep_time(app: Arc<App>, runtime: SharedRuntime) {
+async fn keep_time(app: Arc<App>, alarm: Alarm) {
     loop {
         let changed = app.desk.changed.listen();
         enter_recovered(&app.desk).await;
         let wait = app.desk.tick();
-        match runtime.timeout(wait.max(Duration::from_millis(10)), changed).await {
-            Ok(()) | Err(_) => {}
-        }
+        alarm.wait(wait.max(Duration::from_millis(10)), changed).await;
     }
 }
 

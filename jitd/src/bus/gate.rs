@@ -65,7 +65,7 @@ impl Gate {
             ticket.durable().await?;
         }
         if let Some(session) = checked.session
-            && subject_is_caller(&asked.service)
+            && session::gets_a_scope(&asked.service)
         {
             session::enclose(&self.app, session, leader, checked.host_limit).await;
         }

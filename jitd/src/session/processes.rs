@@ -14,14 +14,20 @@ use crate::who::start_time;
 pub(crate) struct Process {
     /// Which.
     pub(crate) id: Leader,
+    /// Who started it; who has taken it over once that one is gone.
+    parent: u32,
     /// Its real, effective, saved and file system uid.
     uids: Vec<u32>,
     /// Who logged in to start it, where the kernel tells and somebody did.
     login: Option<u32>,
+    /// The audit session of that login.
+    pub(crate) audit: Option<u32>,
     /// Its name, as it gave itself.
     name: String,
     /// Its cgroup, from systemd's root.
     cgroup: String,
+    /// The session's scope that it runs in, if it does.
+    pub(crate) unit: Option<Unit>,
     /// The device of its terminal; 0 is none.
     tty: u32,
 }
@@ -42,18 +48,56 @@ pub(crate) fn read(pid: u32) -> Option<Process> {
     let (head, rest) = stat.rsplit_once(')')?;
     let name = head.split_once('(').map_or("", |(_, name)| name).to_owned();
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    if matches!(*fields.first()?, "Z" | "X") {
+    if has_ended(&fields) {
         return None;
     }
+    let number = |place: usize| fields.get(place)?.parse::<u32>().ok();
     let tty = fields.get(4)?.parse::<i32>().ok().and_then(|tty| u32::try_from(tty).ok()).unwrap_or(0);
     let status = fs::read(format!("{proc}/status")).ok()?;
     let status = String::from_utf8_lossy(&status);
     let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     let uids = uids.split_whitespace().filter_map(|uid| uid.parse().ok()).collect();
-    let login = fs::read_to_string(format!("{proc}/loginuid")).ok();
-    let login = login.and_then(|uid| uid.trim().parse().ok()).filter(|uid| *uid != u32::MAX);
-    let cgroup = cgroup_of(&fs::read_to_string(format!("{proc}/cgroup")).ok()?)?;
-    Some(Process { id: Leader { pid, start: fields.get(19)?.parse().ok()? }, uids, login, name, cgroup, tty })
+    // Both are 2^32 - 1 where nobody logged in, and not there on a kernel without audit.
+    let of_audit = |file: &str| {
+        let text = fs::read_to_string(format!("{proc}/{file}")).ok()?;
+        text.trim().parse().ok().filter(|number| *number != u32::MAX)
+    };
+    let cgroup = fs::read_to_string(format!("{proc}/cgroup")).ok().and_then(|text| cgroup_of(&text));
+    let cgroup = cgroup.unwrap_or_default();
+    Some(Process {
+        id: Leader { pid, start: fields.get(19)?.parse().ok()? },
+        parent: number(1)?,
+        uids,
+        login: of_audit("loginuid"),
+        audit: of_audit("sessionid"),
+        name,
+        unit: unit_name(&cgroup).and_then(|name| name.parse().ok()),
+        cgroup,
+        tty,
+    })
+}
+
+/// Whether nothing of a process runs, by the fields of its stat that follow its name: the state and, 17 further, the
+/// number of threads. A first thread that has ended is a zombie in the name of a process whose other threads run on.
+fn has_ended(fields: &[&str]) -> bool {
+    let threads = fields.get(17).and_then(|threads| threads.parse::<u32>().ok());
+    match fields.first() {
+        Some(&"Z") => threads.is_none_or(|threads| threads <= 1),
+        Some(&"X" | &"x") | None => true,
+        Some(_) => false,
+    }
+}
+
+/// Those among `all` that a process has started, itself included, by whatever generations are still there.
+pub(crate) fn below(leader: Leader, all: &[Process]) -> Vec<&Process> {
+    let mut found: Vec<&Process> = all.iter().filter(|process| process.id == leader).collect();
+    let mut next = 0;
+    while let Some(parent) = found.get(next).map(|process| process.id) {
+        let is_new = |process: &&Process| process.parent == parent.pid && process.id.start >= parent.start;
+        found.extend(all.iter().filter(is_new).filter(|process| process.id != parent));
+        next += 1;
+    }
+    found
 }
 
 /// The process with this pid, as it is known from now on.
@@ -67,19 +111,14 @@ fn cgroup_of(text: &str) -> Option<String> {
         |head: &str| text.lines().find_map(|line| line.split_once(head).filter(|(nr, _)| !nr.contains(':')));
     let (_, path) =
         of("::").filter(|(_, path)| *path != "/").or_else(|| of(":name=systemd:")).or_else(|| of("::"))?;
-    Some(path.to_owned())
+    // Of one that is on its way out, and whose cgroup has gone before it.
+    Some(path.strip_suffix(" (deleted)").unwrap_or(path).to_owned())
 }
 
 impl Process {
-    /// The unit that it runs in: the first of its cgroup that is no slice. What stands deeper in the path is that
-    /// unit's own to name.
+    /// The unit that it runs in.
     pub(crate) fn unit_name(&self) -> Option<&str> {
-        self.cgroup.split('/').find(|part| !part.is_empty() && !is_slice(part))
-    }
-
-    /// The session's scope that it runs in, if it does.
-    pub(crate) fn unit(&self) -> Option<Unit> {
-        self.unit_name()?.parse().ok()
+        unit_name(&self.cgroup)
     }
 
     /// The innermost slice of the unit that it runs in.
@@ -148,6 +187,11 @@ pub(crate) fn signal_to(whom: Leader, signal: Signal) {
     }
 }
 
+/// The unit of a cgroup: the first of its path that is no slice. What stands deeper is that unit's own to name.
+fn unit_name(cgroup: &str) -> Option<&str> {
+    cgroup.split('/').find(|part| !part.is_empty() && !is_slice(part))
+}
+
 fn is_slice(part: &str) -> bool {
     std::path::Path::new(part).extension().is_some_and(|kind| kind == "slice")
 }
@@ -159,17 +203,46 @@ mod tests {
     fn process(cgroup: &str, uid: u32, login: Option<u32>) -> Process {
         Process {
             id: Leader { pid: 7, start: 1 },
+            parent: 1,
             uids: vec![uid; 4],
             login,
+            audit: None,
             name: "x".into(),
+            unit: unit_name(cgroup).and_then(|name| name.parse().ok()),
             cgroup: cgroup.into(),
             tty: 0,
         }
     }
 
     #[test]
+    fn a_process_whose_first_thread_has_ended_runs_on_while_another_does() {
+        let stat = |state: &'static str, threads: &'static str| {
+            let mut fields = vec![state];
+            fields.extend(["1"; 16]);
+            fields.push(threads);
+            has_ended(&fields)
+        };
+        assert!(!stat("Z", "2"), "hidden behind a first thread that has ended");
+        assert!(stat("Z", "1") && stat("X", "1") && stat("Z", "?"));
+        assert!(!stat("S", "1") && !stat("T", "1") && !stat("D", "1"));
+    }
+
+    #[test]
+    fn what_a_process_started_is_found_by_its_parents_and_not_by_a_pid_that_came_later() {
+        let with = |pid, parent, start| Process {
+            id: Leader { pid, start },
+            parent,
+            ..process("/user.slice/user-1.slice/session-1.scope", 1, None)
+        };
+        let all = [with(10, 1, 5), with(11, 10, 6), with(12, 11, 7), with(13, 1, 8), with(14, 10, 4)];
+        let pids = |leader| below(leader, &all).iter().map(|found| found.id.pid).collect::<Vec<_>>();
+        assert_eq!(pids(Leader { pid: 10, start: 5 }), [10, 11, 12]);
+        assert_eq!(pids(Leader { pid: 10, start: 3 }), [0_u32; 0], "that is another process by now");
+    }
+
+    #[test]
     fn a_scope_is_where_systemd_put_it_and_not_where_somebody_named_one() {
-        let unit = |cgroup: &str| process(cgroup, 0, None).unit().map(|unit| unit.to_string());
+        let unit = |cgroup: &str| process(cgroup, 0, None).unit.map(|unit| unit.to_string());
         assert_eq!(unit("/user.slice/user-1001.slice/session-4.scope").as_deref(), Some("session-4.scope"));
         assert_eq!(unit("/user.slice/user-1001.slice/jit-7-9.scope/sub").as_deref(), Some("jit-7-9.scope"));
         for other in [
@@ -207,6 +280,8 @@ mod tests {
     #[test]
     fn both_forms_of_a_cgroup_file_name_systemds_path() {
         assert_eq!(cgroup_of("0::/user.slice/x.scope\n").as_deref(), Some("/user.slice/x.scope"));
+        let gone = "0::/user.slice/user-1.slice/session-3.scope (deleted)\n";
+        assert_eq!(cgroup_of(gone).as_deref(), Some("/user.slice/user-1.slice/session-3.scope"));
         let hybrid = "12:pids:/a\n1:name=systemd:/user.slice/x.scope\n0::/\n";
         assert_eq!(cgroup_of(hybrid).as_deref(), Some("/user.slice/x.scope"));
     }

@@ -1,8 +1,9 @@
 //! systemd and logind on the system bus: who makes scopes and who ends what is in them. Each call has a time limit.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jit_core::ending::{Leader, Unit};
@@ -12,6 +13,8 @@ use serde::Serialize;
 use zbus::connection::Builder;
 use zbus::{Address, Connection, DynamicType, Variant};
 use zruntime::SharedRuntime;
+
+use crate::clock::since_boot;
 
 /// How long systemd may take for one call. A login waits no longer for its scope than this.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -73,9 +76,14 @@ pub(crate) fn is_there() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
+/// How long one that did not answer is left alone: many ends may wait for it, one after another.
+const REST: Duration = Duration::from_secs(5);
+
 /// The way to it. The connection is made when it is first needed, and again when it is lost.
 pub(crate) struct Systemd {
     bus: Mutex<Option<Connection>>,
+    /// When each did not answer last, by the boot clock.
+    silent: Mutex<BTreeMap<&'static str, Duration>>,
     runtime: SharedRuntime,
 }
 
@@ -87,7 +95,7 @@ const LOGIND: [&str; 3] =
 impl Systemd {
     /// Nothing is connected yet.
     pub(crate) fn new(runtime: SharedRuntime) -> Self {
-        Self { bus: Mutex::new(None), runtime }
+        Self { bus: Mutex::new(None), silent: Mutex::default(), runtime }
     }
 
     /// Puts one process into a scope of its own, with all that it starts from now on, and has the host end that after so
@@ -113,7 +121,7 @@ impl Systemd {
         // It is moved by a job; what the process starts before that would stay outside.
         for _ in 0..250 {
             let now = super::processes::read(whom.pid).filter(|now| now.id == whom);
-            match now.and_then(|now| now.unit()) {
+            match now.and_then(|now| now.unit) {
                 Some(in_it) if in_it == *unit => return Ok(()),
                 _ => self.runtime.sleep(Duration::from_millis(2)).await,
             }
@@ -141,9 +149,9 @@ impl Systemd {
         self.call(LOGIND, "SetUserLinger", &(uid.as_u32(), false, false)).await
     }
 
-    /// Has the host end a scope so long after it began, in the place of what was said when it did.
-    pub(crate) async fn set_limit(&self, unit: &Unit, limit: Duration) -> Result<(), NoSystemd> {
-        let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+    /// Has the host end a scope so long after it began, or never, in the place of what was said when it did.
+    pub(crate) async fn set_limit(&self, unit: &Unit, limit: Option<Duration>) -> Result<(), NoSystemd> {
+        let micros = limit.map_or(u64::MAX, |limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
         let properties = vec![("RuntimeMaxUSec", Variant::from(micros))];
         match self.call(SYSTEMD, "SetUnitProperties", &(unit.as_str(), true, properties)).await {
             // Before systemd 253 a scope that runs takes this from its files alone.
@@ -152,7 +160,8 @@ impl Systemd {
         }
         let folder = drop_in(unit);
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("50-jitd.conf"), format!("[Scope]\nRuntimeMaxSec={}\n", limit.as_secs()))?;
+        let limit = limit.map_or_else(|| "infinity".to_owned(), |limit| limit.as_secs().to_string());
+        fs::write(folder.join("50-jitd.conf"), format!("[Scope]\nRuntimeMaxSec={limit}\n"))?;
         self.call(SYSTEMD, "Reload", &()).await
     }
 
@@ -164,6 +173,10 @@ impl Systemd {
     ) -> Result<(), NoSystemd> {
         if !is_there() {
             return Err(NoSystemd::Absent);
+        }
+        let rests = |at: &Duration| since_boot().saturating_sub(*at) < REST;
+        if lock(&self.silent).get(to).is_some_and(rests) {
+            return Err(NoSystemd::Silent);
         }
         let asked = async {
             let bus = self.bus().await?;
@@ -177,21 +190,26 @@ impl Systemd {
             Err(_) => false,
         };
         if !answered {
-            *self.bus.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *lock(&self.bus) = None;
+            lock(&self.silent).insert(to, since_boot());
         }
         outcome
     }
 
     async fn bus(&self) -> zbus::Result<Connection> {
-        let known = self.bus.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = lock(&self.bus).clone();
         if let Some(known) = known {
             return Ok(known);
         }
         let address: Address = format!("unix:path={SYSTEM_BUS_SOCKET}").as_str().try_into()?;
         let made: Connection = Builder::address(address).build().await?;
-        *self.bus.lock().unwrap_or_else(PoisonError::into_inner) = Some(made.clone());
+        *lock(&self.bus) = Some(made.clone());
         Ok(made)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether somebody at the other end said no, by a name of their own or by one that D-Bus has.

@@ -1,0 +1,166 @@
+//! The end of one session: its person is told, it is asked to end, and it is made to.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jit_core::duration::Human;
+use jit_core::ending::{Due, Over};
+use jit_core::event::Event;
+use jit_core::state::Session;
+use rustix::process::Signal;
+
+use super::processes::Process;
+use super::systemd::{self, NoSystemd, Order};
+use super::{Follower, OFTEN, SELDOM, Seen, cgroups, members};
+use crate::bus::App;
+use crate::clock::since_boot;
+use crate::log;
+use crate::terminals::Tty;
+
+impl Follower {
+    /// Carries the end of one session on, and says when to look again.
+    pub(super) async fn end(&mut self, session: &Session, all: &[Process], seen: &Seen) -> Duration {
+        let left = members(session, all, seen);
+        let runs = !left.is_empty() || session.unit.as_ref().is_some_and(cgroups::runs_in);
+        // What cannot be found is not known to be gone before it has to be.
+        let can_be_found = session.leader.is_some() || session.unit.is_some() || session.over.is_some();
+        if !runs && can_be_found {
+            if let Some(unit) = &session.unit {
+                systemd::forget_limit(unit);
+            }
+            self.record(Event::SessionGone { session: session.id });
+            return Duration::ZERO;
+        }
+        let done = self.sessions.entry(session.id).or_default();
+        let Some(over) = &session.over else {
+            if !session.closed {
+                return SELDOM;
+            }
+            // Its person has left and something runs on, for a moment or for as long as the window.
+            if since_boot() >= done.look_at {
+                let again = (OFTEN * 2_u32.saturating_pow(done.looks.min(10))).min(SELDOM);
+                done.looks += 1;
+                done.look_at = since_boot() + again;
+            }
+            return done.look_at.saturating_sub(since_boot());
+        };
+        if done.told != Some(over.why) {
+            done.told = Some(over.why);
+            self.tell(session, &left, &end_line(session, over)).await;
+            // sshd has to carry the line to the person before it is ended itself.
+            return OFTEN;
+        }
+        if !systemd::is_there() {
+            // Nothing is enforced here, as `status` says.
+            return SELDOM;
+        }
+        match over.terms.due(seen.now.since(&over.at)) {
+            // Work may finish meanwhile.
+            Due::Nothing { next } => next.min(OFTEN * 10),
+            Due::Term { next } => {
+                if !done.term {
+                    done.term = true;
+                    signal(&self.app, session, &left, Order::Term).await;
+                }
+                next.min(OFTEN)
+            }
+            Due::Kill if !done.term => {
+                done.term = true;
+                signal(&self.app, session, &left, Order::Term).await;
+                OFTEN * 3
+            }
+            Due::Kill => {
+                done.kills = done.kills.saturating_add(1);
+                if done.kills.is_multiple_of(16)
+                    && let Some(unit) = &session.unit
+                {
+                    log::warning(format_args!("{unit}: still there, tried {} times", done.kills));
+                    drop(self.app.systemd.thaw(unit.as_str()).await);
+                }
+                let often = done.kills <= 64;
+                signal(&self.app, session, &left, Order::Kill).await;
+                if often { OFTEN } else { OFTEN * 10 }
+            }
+        }
+    }
+
+    /// Writes a line on every terminal that a session has.
+    pub(super) async fn tell(&self, session: &Session, inside: &[&Process], line: &str) {
+        let Some(uid) = session.login.uid else { return };
+        let terminals: BTreeSet<String> = inside.iter().filter_map(|process| process.terminal()).collect();
+        let text = format!("\r\njit: {line}\r\n");
+        zruntime::unblock(move || {
+            for terminal in terminals {
+                if let Ok(terminal) = terminal.parse::<Tty>() {
+                    // One that takes no messages, or has gone: nothing to report.
+                    drop(terminal.write(uid, &text));
+                }
+            }
+        })
+        .await;
+    }
+}
+
+/// Sends a signal to what is left of a session: through systemd, which misses nothing that forks meanwhile, and one by
+/// one where that does not answer.
+async fn signal(app: &App, session: &Session, left: &[&Process], order: Order) {
+    let Some(unit) = &session.unit else {
+        one_by_one(left.iter().copied(), order);
+        return;
+    };
+    let there = |process: &&&Process| process.unit.as_ref() == Some(unit);
+    if !by_systemd(app, unit.as_str(), order).await {
+        one_by_one(left.iter().filter(there).copied(), order);
+    }
+    // The one that opened it may be on its way out elsewhere.
+    one_by_one(left.iter().filter(|process| !there(process)).copied(), order);
+}
+
+/// Has systemd send a signal to all of a unit, and says whether it did.
+pub(super) async fn by_systemd(app: &App, unit: &str, order: Order) -> bool {
+    let sent = report(app.systemd.kill(unit, order).await, unit);
+    if sent && order == Order::Term {
+        // What is stopped has to go on to hear it.
+        report(app.systemd.kill(unit, Order::Cont).await, unit);
+    }
+    sent
+}
+
+/// Sends a signal to each of these processes.
+pub(super) fn one_by_one<'p>(processes: impl Iterator<Item = &'p Process>, order: Order) {
+    let signals: &[Signal] = match order {
+        Order::Term => &[Signal::TERM, Signal::CONT],
+        Order::Cont => &[Signal::CONT],
+        Order::Kill => &[Signal::KILL],
+    };
+    for process in processes {
+        for signal in signals {
+            process.signal(*signal);
+        }
+    }
+}
+
+/// Logs why systemd did not do something, and says whether it did.
+pub(super) fn report(outcome: Result<(), NoSystemd>, what: &str) -> bool {
+    match outcome {
+        Ok(()) => true,
+        Err(err) if err.is_no_such_unit() => false,
+        Err(err) => {
+            log::warning(format_args!("{what}: {err}"));
+            false
+        }
+    }
+}
+
+fn end_line(session: &Session, over: &Over) -> String {
+    let what = format!("your window {} is over ({})", session.grant, over.why);
+    let service = &session.login.service;
+    let (term, kill) = (over.terms.term, over.terms.kill);
+    if !term.is_zero() {
+        return format!("{what}; what runs in this {service} session may finish within {}", Human(term));
+    }
+    if kill.is_zero() {
+        return format!("{what}; this {service} session ends now");
+    }
+    format!("{what}; this {service} session ends now, at the latest in {}", Human(kill))
+}
