@@ -86,9 +86,7 @@ pub(crate) fn denials_are_counted(site: &Site) {
 
 pub(crate) fn what_people_type(site: &Site) {
     site.person_with_role("typo", &["sshd"]);
-    let grant = |reason: &str| {
-        site.machine.run(&["jitctl", "--json", "grant", "typo", "--role", "typo", "--reason", reason])
-    };
+    let grant = |reason: &str| site.grant_because("typo", "typo", "1h", reason);
     for refused in
         ["two\nlines of it", "an \u{1b}[2J escape", "a\u{2028}break", "\u{202e}reversed", "", "\u{7}bell"]
     {

@@ -146,7 +146,12 @@ impl Site {
 
     /// Asks for a window.
     pub(crate) fn grant(&self, user: &str, role: &str, time: &str) -> Entry {
-        let reason = format!("--reason=INC-1 {role}");
+        read(&self.grant_because(user, role, time, &format!("INC-1 {role}")))
+    }
+
+    /// The same for a reason, whatever comes of it.
+    pub(crate) fn grant_because(&self, user: &str, role: &str, time: &str, reason: &str) -> Output {
+        let reason = format!("--reason={reason}");
         // As root who logged in: without a login root is no reviewer while some session may be root's by a grant,
         // and others hold such sessions beside us.
         let as_root = "echo 0 >/proc/self/loginuid; exec \"$@\"";
@@ -154,7 +159,7 @@ impl Site {
             "sh", "-c", as_root, "sh", "jitctl", "--json", "grant", user, "--role", role, "--for", time,
             &reason,
         ];
-        read(&self.machine.run(&argv))
+        self.machine.run(&argv)
     }
 
     /// An account that logs in by ssh as it likes, to ask and to review there, and may run anything by sudo as far as
