@@ -26,6 +26,8 @@ mod disk;
 mod elevation;
 #[path = "scenarios/ends.rs"]
 mod ends;
+#[path = "scenarios/escapes.rs"]
+mod escapes;
 #[path = "scenarios/following.rs"]
 mod following;
 #[path = "scenarios/kiosk.rs"]
@@ -119,6 +121,18 @@ const SCENARIOS: &[Scenario] = &[
     own("session_list_shows_who_is_in_and_session_end_puts_one_out", ends::listed_and_put_out),
     own("a_killed_jitd_keeps_its_promise_when_it_is_back_and_the_host_keeps_it_without_jitd", ends::jitd_is_killed),
     own("from_the_end_of_a_window_to_its_last_process_takes_less_than_a_second_more_than_the_grace", ends::how_long_it_takes),
+
+    // people who try to stay
+    own("a_process_whose_first_thread_has_ended_is_found_and_ended", escapes::behind_a_thread_that_has_ended),
+    own("a_process_that_forks_faster_than_one_can_look_is_ended", escapes::by_forking_faster_than_one_can_look),
+    own("a_fork_bomb_ends_with_its_window_and_keeps_nobody_else_out", escapes::by_a_fork_bomb),
+    shared("a_frozen_session_ends_with_its_window", escapes::frozen),
+    own("what_a_login_left_that_was_over_before_jitd_knew_where_it_ran_ends_with_the_window", escapes::a_login_that_jitd_never_saw_run),
+    own("sessions_end_while_logind_has_forgotten_them_and_neither_it_nor_systemd_answers", escapes::while_nobody_answers),
+    own("a_manager_that_lingers_does_not_start_again_after_a_window_that_a_reboot_ended", escapes::over_a_reboot),
+    own("where_proc_hides_processes_sessions_end_all_the_same", escapes::where_proc_hides_processes),
+    own("locks_of_every_kind_close_live_sessions_and_those_that_may_finish", escapes::locks_of_every_kind),
+    shared("a_session_that_goes_on_by_a_counted_window_takes_its_use", escapes::a_counted_window_goes_on_with_a_session),
 
     // uses
     shared("a_single_use_admits_one_login", uses::one_login),

@@ -1,25 +1,55 @@
-//! Whether anything runs in a unit, by the kernel's own count (`populated` in cgroup.events, cgroups(7)).
+//! What the kernel knows of all that runs in a unit, and what it does to all of it at once (cgroups(7), the kernel's
+//! cgroup-v2.rst).
 //!
-//! A list of processes is read one by one, and misses what forks and ends faster than that. The count misses nothing,
-//! so nothing is said to be gone against its word.
+//! A list of processes is read one by one, and misses what forks and ends faster than that; and so do signals that are
+//! sent one by one, systemd's among them. `populated` in cgroup.events misses nothing, so nothing is said to be gone
+//! against its word; and nothing outruns cgroup.kill (since Linux 5.14).
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jit_core::ending::Unit;
 use jit_proto::words::Uid;
 
-/// Where systemd has the unified hierarchy. Where it has none there is no such count.
-const ROOT: &str = "/sys/fs/cgroup";
+/// Where the unified hierarchy may be: alone, or beside those of before.
+const ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
+/// Whether the kernel tells of units: systemd keeps them in the unified hierarchy, too.
+pub(super) fn are_told() -> bool {
+    root().is_some()
+}
 
 /// Whether something runs in a session's scope, as far as the kernel tells.
 pub(super) fn runs_in(unit: &Unit) -> bool {
-    find(Path::new(ROOT), unit.as_str(), 8).is_some_and(|folder| is_populated(&folder))
+    of_scope(unit).is_some_and(|folder| is_populated(&folder))
 }
 
-/// Whether something runs in a user's slice.
+/// Whether something runs in a user's slice, as far as the kernel tells.
 pub(super) fn runs_under(uid: Uid) -> bool {
-    is_populated(&Path::new(ROOT).join(format!("user.slice/user-{uid}.slice")))
+    of_user(uid).is_some_and(|folder| is_populated(&folder))
+}
+
+/// Kills all that runs in a session's scope, and says whether the kernel could.
+pub(super) fn kill_in(unit: &Unit) -> bool {
+    of_scope(unit).is_some_and(|folder| kill(&folder))
+}
+
+/// Kills all that runs in a user's slice, and says whether the kernel could.
+pub(super) fn kill_under(uid: Uid) -> bool {
+    of_user(uid).is_some_and(|folder| kill(&folder))
+}
+
+fn root() -> Option<&'static Path> {
+    ROOTS.map(Path::new).into_iter().find(|root| root.join("cgroup.controllers").exists())
+}
+
+fn of_scope(unit: &Unit) -> Option<PathBuf> {
+    find(root()?, unit.as_str(), 8)
+}
+
+fn of_user(uid: Uid) -> Option<PathBuf> {
+    Some(root()?.join(format!("user.slice/user-{uid}.slice")))
 }
 
 /// A unit is below slices and nothing else; what a unit has below itself is its own to name.
@@ -38,6 +68,23 @@ fn find(slice: &Path, unit: &str, depth: usize) -> Option<PathBuf> {
 fn is_populated(folder: &Path) -> bool {
     let events = fs::read_to_string(folder.join("cgroup.events")).unwrap_or_default();
     events.lines().any(|line| line == "populated 1")
+}
+
+fn kill(folder: &Path) -> bool {
+    let file = folder.join("cgroup.kill");
+    match fs::OpenOptions::new()
+        .write(true)
+        .open(&file)
+        .and_then(|mut kill| io::Write::write_all(&mut kill, b"1"))
+    {
+        Ok(()) => true,
+        // An older kernel, or nothing is there any more.
+        Err(err) if err.kind() == io::ErrorKind::NotFound => false,
+        Err(err) => {
+            crate::log::warning(format_args!("{}: {err}", file.display()));
+            false
+        }
+    }
 }
 
 #[cfg(test)]

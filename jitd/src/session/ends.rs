@@ -101,19 +101,26 @@ impl Follower {
     }
 }
 
-/// Sends a signal to what is left of a session: through systemd, which misses nothing that forks meanwhile, and one by
-/// one where that does not answer.
+/// Sends a signal to what is left of a session: by the kernel or systemd to all of its scope, and one by one where it has
+/// none or they cannot.
 async fn signal(app: &App, session: &Session, left: &[&Process], order: Order) {
     let Some(unit) = &session.unit else {
         one_by_one(left.iter().copied(), order);
         return;
     };
-    let there = |process: &&&Process| process.unit.as_ref() == Some(unit);
-    if !by_systemd(app, unit.as_str(), order).await {
-        one_by_one(left.iter().filter(there).copied(), order);
-    }
-    // The one that opened it may be on its way out elsewhere.
-    one_by_one(left.iter().filter(|process| !there(process)).copied(), order);
+    let reached =
+        (order == Order::Kill && cgroups::kill_in(unit)) || by_systemd(app, unit.as_str(), order).await;
+    let there = |process: &Process| process.unit.as_ref() == Some(unit);
+    one_by_one(
+        left.iter().copied().filter(|process| !reached || is_passed_over(order) || !there(process)),
+        order,
+    );
+}
+
+/// Whether a process can be passed over where all of a unit is killed: cgroup.kill sends its signal to the first thread of
+/// each, and where that has ended the others do not get it (send_sig() and complete_signal() of Linux's kernel/signal.c).
+pub(super) fn is_passed_over(order: Order) -> bool {
+    order == Order::Kill
 }
 
 /// Has systemd send a signal to all of a unit, and says whether it did.

@@ -12,7 +12,7 @@ use jit_core::state::Session;
 use jit_host::facts::asks_jitd;
 use jit_proto::words::{Uid, UserName};
 
-use super::ends::{by_systemd, one_by_one, report};
+use super::ends::{by_systemd, is_passed_over, one_by_one, report};
 use super::processes::Process;
 use super::systemd::{self, Order};
 use super::{Follower, OFTEN, SELDOM, Seen, cgroups};
@@ -142,15 +142,17 @@ fn foreign<'p>(ending: &Ending, left: &[&'p Process], seen: &Seen) -> Option<&'p
     })
 }
 
-/// Ends all that is a person's: their slice through systemd, what is elsewhere, or cannot be had so, one by one.
+/// Ends all that is a person's: their slice at once, and one by one what is elsewhere or cannot be had so.
 async fn end_person(app: &App, uid: Uid, left: &[&Process], order: Order) {
-    let inside = |process: &&&Process| process.is_in_slice_of(uid);
-    // Else it would start again what it is told to keep.
+    // Else it would start again what is ended.
     report(app.systemd.stop(&format!("user@{uid}.service")).await, "the user's manager");
-    if !by_systemd(app, &format!("user-{uid}.slice"), order).await {
-        one_by_one(left.iter().filter(inside).copied(), order);
-    }
-    one_by_one(left.iter().filter(|process| !inside(process)).copied(), order);
+    let slice = format!("user-{uid}.slice");
+    let reached = (order == Order::Kill && cgroups::kill_under(uid)) || by_systemd(app, &slice, order).await;
+    let there = |process: &Process| process.is_in_slice_of(uid);
+    one_by_one(
+        left.iter().copied().filter(|process| !reached || is_passed_over(order) || !there(process)),
+        order,
+    );
 }
 
 /// Whether a person's manager is started without a login (loginctl(1)).
@@ -183,7 +185,9 @@ fn escape(ending: &Ending) -> Option<String> {
         folders.iter().any(|folder| Path::new(folder).join(ending.user.as_str()).is_file())
     };
     let at = || ["/var/spool/cron/atjobs", "/var/spool/at"].iter().any(|folder| Path::new(folder).is_dir());
-    if !asks_jitd("cron") && !asks_jitd("crond") && crontab() {
+    if !cgroups::are_told() {
+        Some("this kernel does not tell what runs in a unit, and what forks fast is not seen".to_owned())
+    } else if !asks_jitd("cron") && !asks_jitd("crond") && crontab() {
         Some(format!("{} has a crontab", ending.user))
     } else if !asks_jitd("atd") && at() {
         Some("jobs may wait in at(1)".to_owned())

@@ -10,7 +10,7 @@ use crate::site::{Entrance, Role, SOON, Site, Window};
 const GONE: Duration = Duration::from_secs(20);
 
 /// A role with a short grace.
-fn role<'a>(name: &'a str, services: &'a [&'a str], user: &'a str) -> Role<'a> {
+pub(crate) fn role<'a>(name: &'a str, services: &'a [&'a str], user: &'a str) -> Role<'a> {
     Role::new(name, services, user).with("grace = \"1s\"\n")
 }
 
@@ -28,12 +28,12 @@ fn processes(site: &Site, user: &str) -> String {
     site.shell(&script.replace("USER", user)).stdout
 }
 
-fn runs(site: &Site, what: &str) -> bool {
+pub(crate) fn runs(site: &Site, what: &str) -> bool {
     site.shell(&format!("pgrep -fx '(/usr/bin/)?{what}'")).is_ok()
 }
 
 #[track_caller]
-fn nothing_is_left(site: &Site, user: &str) {
+pub(crate) fn nothing_is_left(site: &Site, user: &str) {
     let left = || processes(site, user);
     let deadline = Instant::now() + GONE;
     while Instant::now() < deadline && !left().is_empty() {
@@ -44,7 +44,7 @@ fn nothing_is_left(site: &Site, user: &str) {
 
 /// The record of the end of a window.
 #[track_caller]
-fn ended(site: &Site, window: &Window<'_>) -> String {
+pub(crate) fn ended(site: &Site, window: &Window<'_>) -> String {
     let mut found = Vec::new();
     until(GONE, "the end is on record", || {
         found = site.logged("sessions-ended", &window.id);
@@ -54,7 +54,7 @@ fn ended(site: &Site, window: &Window<'_>) -> String {
 }
 
 /// An ssh session that runs a script and then stays.
-fn stays(site: &Site, user: &str, script: &str) -> Running {
+pub(crate) fn stays(site: &Site, user: &str, script: &str) -> Running {
     let to = format!("{user}@127.0.0.1");
     let script = format!("{script}\necho in; sleep 4444");
     let session = site.machine.start(SOON * 6, &["ssh", "-o", "BatchMode=yes", "-T", &to, &script]);
@@ -63,7 +63,7 @@ fn stays(site: &Site, user: &str, script: &str) -> Running {
 }
 
 #[track_caller]
-fn is_put_out(mut session: Running) {
+pub(crate) fn is_put_out(mut session: Running) {
     until(GONE, "the session ends", || !session.is_running());
     session.output().says("in").is_shut();
 }
@@ -81,9 +81,12 @@ pub(crate) fn ssh_with_all_that_it_left(site: &Site) {
            (setsid sh -c 'sleep 1003 & exit' >/dev/null 2>&1 &)
            sh -c 'trap "" TERM HUP; while :; do sleep 1004; done' >/dev/null 2>&1 &
            sleep 1005 >/dev/null 2>&1 & sleep 0.5; kill -STOP $!
-           XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user --quiet sleep 1006"#,
+           export XDG_RUNTIME_DIR=/run/user/$(id -u)
+           systemd-run --user --quiet sleep 1006
+           systemd-run --user --quiet --scope sleep 1007 >/dev/null 2>&1 &
+           tmux new-session -d 'sleep 1008'"#,
     );
-    for left in 1001..=1006 {
+    for left in 1001..=1008 {
         until(SOON, &format!("sleep {left}"), || runs(site, &format!("sleep {left}")));
     }
     window.wait_for_its_end();
@@ -216,7 +219,12 @@ pub(crate) fn out_of_the_group(site: &Site) {
     );
     site.open("greta", "greta", "30m");
     let mut session = stays(site, "greta", "");
-    site.shell("gpasswd -d greta gretas").done();
+    // jitd reads what root owns and nothing that root may not read: to it, the name service fails.
+    site.shell("chmod 000 /etc/passwd /etc/group && gpasswd -d greta gretas").done();
+    std::thread::sleep(Duration::from_secs(65));
+    assert!(session.is_running(), "a name service that fails ends no session");
+    site.ssh("greta").is_shut();
+    site.shell("chmod 644 /etc/passwd /etc/group").done();
     until(Duration::from_secs(90), "she is put out", || !session.is_running());
     drop(session.output());
 }

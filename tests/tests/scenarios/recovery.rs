@@ -8,8 +8,8 @@ use crate::site::{Entrance, SOON, Site};
 
 const STOP_JITD: &str = "systemctl mask --quiet --runtime jitd && systemctl stop jitd";
 const START_JITD: &str = "systemctl unmask --quiet --runtime jitd && systemctl start jitd";
-const STOP_BUS: &str = "systemctl stop dbus.socket dbus.service";
-const START_BUS: &str = "systemctl start dbus.socket dbus.service";
+pub(crate) const STOP_BUS: &str = "systemctl stop dbus.socket dbus.service";
+pub(crate) const START_BUS: &str = "systemctl start dbus.socket dbus.service";
 
 /// Somebody with an open window, who gets in while all is well; root has none and does not.
 fn all_is_well(site: &Site) {
