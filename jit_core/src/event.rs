@@ -199,6 +199,9 @@ pub enum Event {
     },
     /// A session closed.
     SessionClosed {
+        /// The process that closed it, which is the one that opened it; absent where that is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leader: Option<Leader>,
         /// What was said of it.
         #[serde(flatten)]
         login: Login,
@@ -251,6 +254,12 @@ pub enum Event {
         /// Which.
         session: u64,
     },
+    /// A window that has not ended admits nobody any more, by today's policy, and something of its person is left: that
+    /// is ended.
+    Shut {
+        /// Which.
+        grant: GrantId,
+    },
     /// The end of a window has been carried through.
     SessionsEnded {
         /// Whose.
@@ -267,7 +276,7 @@ pub enum Event {
         /// What was not looked for, and why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         spared: Option<String>,
-        /// Why something may have got away; absent where nothing can have.
+        /// Why something may have got away, as far as can be told; absent where nothing is known that could have.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         escape: Option<String>,
     },
@@ -357,9 +366,10 @@ impl Event {
             | Self::Settled { request, .. }
             | Self::Withdrawn { request, .. } => Some(*request),
             Self::Opened { grant } => Some(grant.request()),
-            Self::Began { grant, .. } | Self::Ended { grant, .. } | Self::SessionsEnded { grant, .. } => {
-                Some((*grant).into())
-            }
+            Self::Began { grant, .. }
+            | Self::Ended { grant, .. }
+            | Self::Shut { grant }
+            | Self::SessionsEnded { grant, .. } => Some((*grant).into()),
             Self::Started { .. }
             | Self::Stopped
             | Self::PolicyLoaded { .. }

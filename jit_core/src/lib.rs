@@ -23,6 +23,7 @@ pub mod person;
 pub mod policy;
 pub mod request;
 pub mod review;
+pub mod standing;
 pub mod state;
 pub mod taking_back;
 pub mod tally;

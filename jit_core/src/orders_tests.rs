@@ -657,7 +657,10 @@ fn root_without_a_login_reviews_only_while_nobody_may_be_root_by_a_grant() {
     assert_eq!(no_review(give(&mut world, &unset, id)), NoReview::RootSession(erik.name.clone()));
     let named = root_by(root());
     assert!(waits_for(world.here(), &world.state.pending()[&id], &named), "who logged in as root still may");
-    world.apply([Event::SessionClosed { login: World::question("sudo", &erik, Stage::Session).login }]);
+    world.apply([Event::SessionClosed {
+        login: World::question("sudo", &erik, Stage::Session).login,
+        leader: None,
+    }]);
     assert_eq!(give(&mut world, &unset, id), Ok(false));
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Moment, Utc, Window};
 use crate::digest::Digest;
-use crate::ending::{Ending, Leader, Over, Unit};
+use crate::ending::{Ending, Leader, Over, OverWhy, Unit};
 use crate::event::{Event, Login, PolicyText, Record, Review};
 use crate::grant::{Claim, ClaimKind, End, EndWhy, Grant, Time};
 use crate::lock::{Lock, Locks, Scope};
@@ -407,16 +407,14 @@ impl State {
                 self.claims.push(claim);
                 rows
             }
-            Event::SessionOpened { claim, grant, login, leader, from, .. } => {
-                let gone = claim.and_then(|claim| self.drop_claim(claim));
-                gone.into_iter().chain(self.open_session(record, *grant, login, (*leader, *from))).collect()
-            }
-            Event::SessionClosed { .. }
+            Event::SessionOpened { .. }
+            | Event::SessionClosed { .. }
             | Event::SessionPlaced { .. }
             | Event::SessionUnbound { .. }
             | Event::SessionMoved { .. }
             | Event::SessionOver { .. }
             | Event::SessionGone { .. }
+            | Event::Shut { .. }
             | Event::SessionsEnded { .. } => self.follow_session(record),
             Event::ClaimVoided { grant, claim } => {
                 let Some(gone) = self.drop_claim(*claim) else { return Vec::new() };
@@ -452,10 +450,16 @@ impl State {
         }
     }
 
-    /// What becomes of a session that is open.
+    /// What becomes of a session, and of what is left when its window is over.
     fn follow_session(&mut self, record: &Record) -> Vec<Row> {
         match &record.event {
-            Event::SessionClosed { login } => self.close_session(login).into_iter().collect(),
+            Event::SessionOpened { claim, grant, login, leader, from, .. } => {
+                let gone = claim.and_then(|claim| self.drop_claim(claim));
+                gone.into_iter().chain(self.open_session(record, *grant, login, (*leader, *from))).collect()
+            }
+            Event::SessionClosed { login, leader } => {
+                self.close_session(login, *leader).into_iter().collect()
+            }
             Event::SessionPlaced { session, unit } => self.change(*session, |session| {
                 session.unit = Some(unit.clone());
                 session.unbound = false;
@@ -479,6 +483,13 @@ impl State {
             Event::SessionGone { session } => {
                 let place = self.sessions.iter().position(|known| known.id == *session);
                 place.map(|place| Row::SessionGone(self.sessions.remove(place).id)).into_iter().collect()
+            }
+            Event::Shut { grant } => {
+                let grant = self.grants.get(grant).filter(|grant| !self.endings.contains_key(&grant.id));
+                let ending = grant.and_then(|grant| Ending::of(grant, &record.at, OverWhy::RoleChanged));
+                let Some(ending) = ending else { return Vec::new() };
+                self.endings.insert(ending.grant, ending.clone());
+                vec![Row::Ending(ending)]
             }
             Event::SessionsEnded { grant, .. } => {
                 self.endings.remove(grant).map(|_| Row::EndingGone(*grant)).into_iter().collect()
@@ -523,23 +534,29 @@ impl State {
             moved: false,
             over: None,
         };
-        // Of an earlier boot nothing is left; of this one nobody has so many but by a program that never says when
-        // they end.
-        let excess = (self.sessions.len() + 1).saturating_sub(MAX_SESSIONS);
-        let mut gone: Vec<_> = self.sessions.drain(..excess).collect();
-        gone.extend(self.sessions.extract_if(.., |old| old.at.boot_id != record.at.boot_id));
+        // Of an earlier boot nothing is left. Of this one nobody has so many but by a program that never says when they
+        // end: whoever runs that pays for it.
+        let mut gone: Vec<_> =
+            self.sessions.extract_if(.., |old| old.at.boot_id != record.at.boot_id).collect();
+        while self.sessions.len() >= MAX_SESSIONS {
+            let theirs = self.sessions.iter().position(|old| old.login.uid == login.uid);
+            gone.push(self.sessions.remove(theirs.unwrap_or(0)));
+        }
         self.sessions.push(session.clone());
         gone.iter().map(|old| Row::SessionGone(old.id)).chain([Row::Session(session)]).collect()
     }
 
-    /// The session that closes is the newest that was opened with the same words. PAM's word ends nothing that a session
-    /// has left running: it is gone when whoever follows it finds nothing of it. One that cannot be followed is gone now.
-    fn close_session(&mut self, login: &Login) -> Option<Row> {
+    /// The session that closes is the one of the process that closes it; else the newest that was opened with the same
+    /// words. PAM's word ends nothing that a session has left running: it is gone when whoever follows it finds nothing
+    /// of it. One that cannot be followed is gone now.
+    fn close_session(&mut self, login: &Login, leader: Option<Leader>) -> Option<Row> {
         // But for the uid: a name service that fails while somebody leaves keeps no session open.
         let same = |session: &Session| {
             !session.closed && session.login == Login { uid: session.login.uid, ..login.clone() }
         };
-        let place = self.sessions.iter().rposition(same)?;
+        let own = |session: &Session| leader.is_some() && session.leader == leader && same(session);
+        let alike = |session: &Session| (leader.is_none() || session.leader.is_none()) && same(session);
+        let place = self.sessions.iter().rposition(own).or_else(|| self.sessions.iter().rposition(alike))?;
         let session = self.sessions.get_mut(place)?;
         if session.can_be_followed() {
             session.closed = true;
@@ -599,7 +616,9 @@ impl State {
             }
         }
         let mut rows = vec![Row::Ended { grant: id, end: End { at: now.wall, why } }];
-        if let Some(ending) = Ending::of(&grant, now, why) {
+        if let Some(mut ending) = Ending::of(&grant, now, why.into()) {
+            // Its sessions may have begun to end before it did.
+            ending.sessions = self.endings.remove(&id).map_or_else(Vec::new, |known| known.sessions);
             self.endings.insert(id, ending.clone());
             rows.push(Row::Ending(ending));
         }

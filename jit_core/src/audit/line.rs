@@ -240,7 +240,7 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("remaining", remaining.to_string()));
             (Severity::Info, "session-opened")
         }
-        Event::SessionClosed { login } => {
+        Event::SessionClosed { login, .. } => {
             push_login(fields, login);
             (Severity::Info, "session-closed")
         }
@@ -274,6 +274,10 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
         Event::SessionGone { session } => {
             fields.push(("session", session.to_string()));
             (Severity::Info, "session-gone")
+        }
+        Event::Shut { grant } => {
+            fields.push(("grant", grant.to_string()));
+            (Severity::Notice, "shut")
         }
         Event::SessionsEnded { grant, user, sessions, at_end, left, spared, escape } => {
             let sessions: Vec<_> = sessions.iter().map(ToString::to_string).collect();

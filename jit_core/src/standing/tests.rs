@@ -4,6 +4,7 @@ use jit_proto::words::RequestId;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ending::{Leader, Unit};
 use crate::lock::{LockOrder, Scope, lock};
 use crate::request::{ExtendOrder, extend};
 use crate::state::State;
@@ -351,10 +352,167 @@ fn a_session_whose_scope_is_known_is_gone_when_that_is_empty() {
     let id = log_in(&mut world, "sshd", &maria());
     world.apply([Event::SessionPlaced { session: id, unit: "session-4.scope".parse().unwrap() }]);
     let login = world.state.session(id).unwrap().login.clone();
-    world.apply([Event::SessionClosed { login }]);
+    world.apply([Event::SessionClosed { login, leader: None }]);
     assert!(world.state.session(id).unwrap().closed);
     world.apply([Event::SessionGone { session: id }]);
     assert!(world.state.session(id).is_none());
+}
+
+#[test]
+fn what_another_window_lets_a_person_finish_covers_them() {
+    let mut world = world();
+    let night = world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
+    log_in(&mut world, "sshd", &maria());
+    world.wait(HOUR);
+    judge_all(&mut world);
+    let other = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    world.revoke(other);
+    let covers = |world: &World, id: RequestId| {
+        cover(world.here(), &world.state.endings()[&id.into()], &Known::Fully(maria()))
+    };
+    assert_eq!(covers(&world, other), Cover::Holds, "its 30 s are not over");
+    assert_eq!(covers(&world, night), Cover::None, "its own end waits for itself");
+    world.wait(Duration::from_secs(30));
+    assert_eq!(covers(&world, other), Cover::None);
+}
+
+#[test]
+fn a_group_that_somebody_is_only_supposed_to_be_in_exempts_no_session() {
+    let mut world = world();
+    world.policy = policy(&format!("{POLICY}[[exempt]]\ngroups = [\"automation\"]\nservices = [\"sshd\"]\n"));
+    world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    let standing =
+        |world: &World| standing(world.here(), world.state.session(id).unwrap(), &Known::Unanswered);
+    assert_eq!(standing(&world), Standing::Covered { left: HOUR });
+    world.wait(HOUR);
+    assert_eq!(standing(&world), Standing::Over(OverWhy::Expired));
+}
+
+#[test]
+fn a_policy_on_trial_that_allows_less_time_ends_no_session() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", Some(HOUR * 2)).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    world.wait(HOUR);
+    let shorter = policy(
+        &POLICY
+            .replace("max-duration = \"4h\"", "max-duration = \"30m\"")
+            .replace("default-duration = \"1h\"", "default-duration = \"30m\""),
+    );
+    assert_ne!(shorter.digest(), world.policy.digest());
+    let loaded = |trial| Event::PolicyLoaded {
+        digest: shorter.digest(),
+        files: Vec::new(),
+        before: Some(world.policy.digest()),
+        diff: None,
+        trial,
+    };
+    let (on_trial, for_good) = (loaded(Some(300)), loaded(None));
+    world.apply([on_trial]);
+    world.policy = shorter;
+    assert_eq!(judge_all(&mut world), []);
+    world.apply([for_good]);
+    judge_all(&mut world);
+    assert_eq!(over(&world, id), Some(OverWhy::Expired));
+}
+
+#[test]
+fn a_session_that_nobody_is_in_any_more_spends_no_use() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
+    let id = log_in(&mut world, "sshd", &maria());
+    let login = world.state.session(id).unwrap().login.clone();
+    world.apply([Event::SessionClosed { login, leader: None }]);
+    let once = world.grant(&as_self(root()), maria(), "night", Some(HOUR * 2)).unwrap();
+    world.wait(HOUR);
+    judge_all(&mut world);
+    assert_eq!(over(&world, id), Some(OverWhy::Expired));
+    assert_eq!(world.state.grant(once.into()).unwrap().used, 0);
+}
+
+#[test]
+fn the_outlook_counts_no_window_that_would_not_take_the_session_over() {
+    let mut world = world();
+    let more =
+        "hosts = [\"*\"]\nservices = [\"su\"]\neligible = { users = [\"maria\"] }\nmax-duration = \"4h\"\n";
+    let stage = |role: &str| {
+        format!("[[role.{role}.stage]]\nname = \"lead\"\napprovers = {{ users = [\"root\"] }}\n")
+    };
+    let text = format!(
+        "{POLICY}[role.any]\n{more}{}[role.oracle]\n{more}run-as = [\"oracle\"]\n{}",
+        stage("any"),
+        stage("oracle")
+    );
+    world.policy = policy(&text);
+    world.grant(&as_self(root()), maria(), "any", Some(HOUR)).unwrap();
+    for stage in [Stage::Account, Stage::Session] {
+        let mut question = World::question("su", &maria(), stage);
+        question.login.target = Some("postgres".parse().unwrap());
+        world.log_in(&question);
+    }
+    let outlook =
+        |world: &World| outlook(world.here(), world.state.sessions().last().unwrap(), &Known::Fully(maria()));
+    assert_eq!(outlook(&world), HOUR);
+    world.grant(&as_self(root()), maria(), "oracle", Some(HOUR * 3)).unwrap();
+    assert_eq!(outlook(&world), HOUR, "it is for another account");
+    world.grant(&as_self(root()), maria(), "any", Some(HOUR * 2)).unwrap();
+    assert_eq!(outlook(&world), HOUR * 2);
+}
+
+#[test]
+fn of_two_equal_logins_the_one_that_closes_is_closed() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    let ids = [4001, 4002].map(|pid| {
+        for stage in [Stage::Account, Stage::Session] {
+            let mut question = World::question("sshd", &maria(), stage);
+            question.leader = Some(Leader { pid, start: 77 });
+            world.log_in(&question);
+        }
+        world.state.sessions().last().unwrap().id
+    });
+    let login = world.state.session(ids[0]).unwrap().login.clone();
+    let closed = |world: &World| ids.map(|id| world.state.session(id).unwrap().closed);
+    let close = |pid| Event::SessionClosed { login: login.clone(), leader: Some(Leader { pid, start: 77 }) };
+    world.apply([close(4001)]);
+    assert_eq!(closed(&world), [true, false]);
+    world.apply([close(4009)]);
+    assert_eq!(closed(&world), [true, false], "nobody's");
+}
+
+#[test]
+fn a_window_that_policy_shuts_is_shut_by_what_is_known_and_comes_back() {
+    let mut world = world();
+    let erik = Subject { groups: BTreeSet::from(["ops".parse().unwrap()]), ..subject("erik", 1002) };
+    let id = world.grant(&as_self(root()), erik.clone(), "shell", None).unwrap();
+    let alone = Subject { groups: BTreeSet::new(), ..erik.clone() };
+    let shut =
+        |world: &World, known: &Known| is_shut(world.here(), world.state.grant(id.into()).unwrap(), known);
+    assert!(!shut(&world, &Known::Fully(erik)));
+    assert!(!shut(&world, &Known::Unanswered) && !shut(&world, &Known::WithoutGroups(alone.clone())));
+    assert!(shut(&world, &Known::Fully(alone)) && shut(&world, &Known::Not));
+
+    world.apply([Event::Shut { grant: id.into() }]);
+    let ending = world.state.endings()[&id.into()].clone();
+    assert_eq!(ending.why, OverWhy::RoleChanged);
+    assert_eq!(cover(world.here(), &ending, &Known::Not), Cover::None, "it does not cover itself");
+    assert!(world.state.grant(id.into()).is_some(), "it is open all the same");
+    world.revoke(id);
+    assert_eq!(world.state.endings()[&id.into()].why, OverWhy::Revoked);
+}
+
+#[test]
+fn what_jitd_was_not_there_to_see_is_not_given_again() {
+    let mut world = world();
+    let id = world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
+    log_in(&mut world, "sshd", &maria());
+    world.wait(HOUR + Duration::from_secs(20));
+    judge_all(&mut world);
+    let session = world.state.sessions().last().unwrap();
+    assert_eq!(session.over.as_ref().unwrap().terms.kill, Duration::from_secs(10), "of its 30 s");
+    let ending = &world.state.endings()[&id.into()];
+    assert_eq!(ending.terms(world.here(), &Known::Fully(maria())).kill, Duration::from_secs(10));
 }
 
 #[derive(Clone, Debug)]

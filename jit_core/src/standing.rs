@@ -1,0 +1,344 @@
+//! Whether something covers a session, and a person: which window takes a session over when its own ends (law 9), what
+//! people are told before, and what is nobody's any more (law 12).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jit_proto::gate::Stage;
+use jit_proto::words::{Reason, Uid, UserName};
+
+use crate::decide::{Admission, Known, Miss, Question, Takes, admits, lasts};
+use crate::ending::{Due, Ending, Over, OverWhy, Terms};
+use crate::event::{Event, Login};
+use crate::grant::{Begins, Grant, Time};
+use crate::order::{Here, Refusal};
+use crate::person::{Caller, Person, same};
+use crate::policy::{Outside, Subject};
+use crate::state::Session;
+use crate::trial::Tried;
+
+/// How a session stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its grant covers it.
+    Covered {
+        /// For so long; the whole of time where policy lets it alone.
+        left: Duration,
+    },
+    /// It goes on under another grant.
+    Moves(Vec<Event>),
+    /// Nothing covers it.
+    Over(OverWhy),
+}
+
+/// How a session stands under today's policy. A name service that fails ends no session (law 5): it is taken to say
+/// what it said before.
+#[must_use]
+pub fn standing(here: Here<'_>, session: &Session, known: &Known) -> Standing {
+    let Here { policy, state, now, .. } = here;
+    let login = &session.login;
+    let Some(uid) = login.uid else { return Standing::Over(OverWhy::RoleChanged) };
+    let certain = match known {
+        Known::Fully(subject) => Some(subject),
+        // No such account, by a successful answer.
+        Known::Not => return Standing::Over(OverWhy::RoleChanged),
+        Known::WithoutGroups(_) | Known::Unanswered => None,
+    };
+    let subject = certain.cloned().unwrap_or_else(|| supposed(here, &login.user, uid));
+    if (&subject.name, subject.uid) != (&login.user, uid) {
+        return Standing::Over(OverWhy::RoleChanged);
+    }
+    // Nobody is exempt by groups that they are only supposed to be in: by a window they came.
+    let exempt = |subject: &Subject| policy.exempt(subject, &login.service, session.from);
+    if policy.observes(&login.service) || certain.is_some_and(exempt) {
+        return Standing::Covered { left: Duration::MAX };
+    }
+    if is_locked(here, session, certain, &subject) {
+        return Standing::Over(OverWhy::Locked);
+    }
+    let question = question(session, known, uid);
+    let own = state.grant(session.grant);
+    let miss = match own.map(|own| (own, lasts(here, &question, &subject, own))) {
+        Some((_, Ok((_, left, _)))) => return Standing::Covered { left },
+        Some((own, Err(miss))) if ends_nothing(here, own, miss) => {
+            return Standing::Covered { left: own.remaining(now) };
+        }
+        Some((_, Err(miss))) => Some(miss),
+        None => None,
+    };
+    match taking_over(here, session, &question, &subject) {
+        Some(events) => Standing::Moves(events),
+        None => Standing::Over(why(here, session, miss)),
+    }
+}
+
+/// An account that the name service does not tell of: it is taken to be in every group that counts.
+fn supposed(here: Here<'_>, user: &UserName, uid: Uid) -> Subject {
+    Subject { name: user.clone(), uid, groups: here.policy.groups().cloned().collect() }
+}
+
+/// Whether a grant that would let nobody in now ends no session all the same. A suspect clock stops starts only: what has
+/// begun goes on to its end. And what is ended stays ended, so a policy that is on trial ends nothing: whoever tries it
+/// may need the session that they try it from.
+fn ends_nothing(here: Here<'_>, own: &Grant, miss: Miss) -> bool {
+    let on_trial = matches!(here.state.tried(), Some(Tried::Running(_)));
+    match miss {
+        Miss::Clock | Miss::Outside(Outside::Clock) => true,
+        Miss::RoleChanged | Miss::Outside(_) => on_trial,
+        // By its own end, or by the lesser that today's role allows.
+        Miss::Over => on_trial && !own.remaining(here.now).is_zero(),
+        Miss::OtherService | Miss::NotBegun | Miss::Locked | Miss::Spent | Miss::NoClaim => false,
+    }
+}
+
+/// Whether a lock is on a session: on who is in it, or on its service, or on its role.
+fn is_locked(here: Here<'_>, session: &Session, certain: Option<&Subject>, subject: &Subject) -> bool {
+    // Groups that were only supposed lock nobody out.
+    let alone = Subject { groups: BTreeSet::new(), ..subject.clone() };
+    let locks = here.state.locked(here.now);
+    let on_subject = locks.on_subject(certain.unwrap_or(&alone), here.policy.people());
+    let on_role = || {
+        let ending = here.state.endings().get(&session.grant);
+        ending.and_then(|ending| locks.on_role(&ending.role))
+    };
+    on_subject.or_else(|| locks.on_service(&session.login.service)).or_else(on_role).is_some()
+}
+
+/// The other grant that takes a session over: one without counted uses if there is one, the longest of those. Where PAM
+/// has closed it, nobody is there to spend a use or to begin a window.
+fn taking_over(
+    here: Here<'_>,
+    session: &Session,
+    question: &Question,
+    subject: &Subject,
+) -> Option<Vec<Event>> {
+    let Here { policy, state, host, now } = here;
+    let others =
+        state.grants_of(subject.uid).filter(|grant| grant.user == subject.name && grant.id != session.grant);
+    let admitting =
+        others.filter_map(|grant| admits(policy, state, host, question, subject, grant, now).ok());
+    let costs = |best: &Admission| best.takes != Takes::Nothing || best.begins.is_some();
+    let fitting = admitting.filter(|best| !session.closed || !costs(best));
+    let best = fitting.max_by_key(Admission::rank)?;
+    let moved = Event::SessionMoved {
+        session: session.id,
+        from: session.grant,
+        grant: best.grant,
+        role: best.role,
+        remaining: best.remaining.as_secs(),
+        uses: best.takes != Takes::Nothing,
+    };
+    let began = best.begins.map(|window| Event::Began { grant: best.grant, window });
+    Some(began.into_iter().chain([moved]).collect())
+}
+
+/// What a session would ask at the gate if it came now.
+fn question(session: &Session, known: &Known, uid: Uid) -> Question {
+    Question {
+        stage: Stage::Account,
+        login: session.login.clone(),
+        subject: known.clone(),
+        caller_uid: uid,
+        holds_claim: false,
+        from: session.from,
+        leader: session.leader,
+    }
+}
+
+fn why(here: Here<'_>, session: &Session, miss: Option<Miss>) -> OverWhy {
+    match miss {
+        None => here.state.endings().get(&session.grant).map_or(OverWhy::Expired, |ending| ending.why),
+        Some(Miss::Locked) => OverWhy::Locked,
+        Some(Miss::Outside(Outside::Hours)) => OverWhy::OutsideHours,
+        Some(Miss::RoleChanged | Miss::OtherService | Miss::Outside(_)) => OverWhy::RoleChanged,
+        Some(Miss::Over | Miss::NotBegun | Miss::Clock | Miss::Spent | Miss::NoClaim) => OverWhy::Expired,
+    }
+}
+
+/// The events that a session's standing brings about. One that is over already and may still finish its work ends
+/// sooner under a lock, and for no other reason.
+#[must_use]
+pub fn judge(here: Here<'_>, session: &Session, known: &Known) -> Vec<Event> {
+    match standing(here, session, known) {
+        Standing::Over(why) if session.over.is_none() || why == OverWhy::Locked => {
+            over(here, session, why, None).into_iter().collect()
+        }
+        Standing::Moves(events) if session.over.is_none() => events,
+        Standing::Covered { .. } | Standing::Moves(_) | Standing::Over(_) => Vec::new(),
+    }
+}
+
+/// The end of a session, unless it has one that is as soon.
+fn over(here: Here<'_>, session: &Session, why: OverWhy, reason: Option<Reason>) -> Option<Event> {
+    let ending = here.state.endings().get(&session.grant);
+    let role = here.state.grant(session.grant).map(|grant| &grant.role);
+    let role = role.or_else(|| ending.map(|ending| &ending.role));
+    let late = ending.filter(|ending| ending.why == why).map_or(Duration::ZERO, |ending| ending.late);
+    let terms = Terms::of(role.and_then(|role| here.policy.role(role)), why).late_by(late);
+    let sooner = Over { at: here.now.clone(), why, terms };
+    let is_news = session.over.as_ref().is_none_or(|known| sooner.is_sooner_than(known, here.now));
+    is_news.then_some(Event::SessionOver { session: session.id, why, terms, reason })
+}
+
+/// Ends one session now: anybody's by an admin's order, one's own by one's own.
+pub fn end_one(
+    here: Here<'_>,
+    caller: &Caller,
+    id: u64,
+    reason: Option<Reason>,
+) -> Result<Vec<Event>, Refusal> {
+    let not_found = || Refusal::NoSession(id);
+    let session = here.state.session(id).ok_or_else(not_found)?;
+    if !may_see(here, caller, session) && here.admin(caller).is_err() {
+        return Err(not_found());
+    }
+    Ok(over(here, session, OverWhy::Ordered, reason).into_iter().collect())
+}
+
+/// Whether a session is the caller's own.
+#[must_use]
+pub fn may_see(here: Here<'_>, caller: &Caller, session: &Session) -> bool {
+    session.login.uid.is_some_and(|uid| {
+        same(here.policy.people(), &caller.person(), &Person { name: session.login.user.clone(), uid })
+    })
+}
+
+/// How long a session can go on as things stand: its own window, what has been approved to go on from it, and what
+/// else would take it over.
+#[must_use]
+pub fn outlook(here: Here<'_>, session: &Session, known: &Known) -> Duration {
+    let Standing::Covered { left } = standing(here, session, known) else { return Duration::ZERO };
+    let Some(uid) = session.login.uid else { return left };
+    let goes_on = here.state.grants().find_map(|grant| match &grant.time {
+        Time::Scheduled { scheduled } if matches!(scheduled.begins, Begins::After(base) if base == session.grant) => {
+            grant.services.contains(&session.login.service).then(|| grant.length())
+        }
+        Time::Scheduled { .. } | Time::Open { .. } => None,
+    });
+    let left = left.saturating_add(goes_on.unwrap_or_default());
+    let subject = match known {
+        Known::Fully(subject) => subject.clone(),
+        Known::WithoutGroups(_) | Known::Not | Known::Unanswered => supposed(here, &session.login.user, uid),
+    };
+    let question = question(session, known, uid);
+    let others = here
+        .state
+        .grants_of(uid)
+        .filter(|grant| grant.user == subject.name && grant.id != session.grant && grant.window().is_some());
+    // A use is not counted on before it is there to be taken.
+    let lasting = others.filter_map(|grant| {
+        let (role, left, _) = lasts(here, &question, &subject, grant).ok()?;
+        (!grant.counts_uses(role.uses)).then_some(left)
+    });
+    lasting.fold(left, Duration::max)
+}
+
+/// Of the warnings that a role wants, the one that is due when there were `before` left and now are `left`.
+#[must_use]
+pub fn warning(warn: &BTreeSet<Duration>, before: Duration, left: Duration) -> Option<Duration> {
+    warn.iter().copied().find(|at| left <= *at && *at < before)
+}
+
+/// How long until the next warning.
+#[must_use]
+pub fn next_warning(warn: &BTreeSet<Duration>, left: Duration) -> Option<Duration> {
+    warn.iter().rev().find(|at| **at < left).map(|at| left.saturating_sub(*at))
+}
+
+/// Whether a window that has not ended admits its subject no more, as its role left policy or is no longer for them
+/// (law 5): what is left of them has to go as it does at an end. Nothing that the name service did not say shuts one.
+#[must_use]
+pub fn is_shut(here: Here<'_>, grant: &Grant, known: &Known) -> bool {
+    let subject = match known {
+        Known::Fully(subject) => subject.clone(),
+        Known::Not => return grant.window().is_some(),
+        Known::WithoutGroups(_) | Known::Unanswered => supposed(here, &grant.user, grant.uid),
+    };
+    grant.window().is_some()
+        && reasons(here, grant, &subject)
+            .all(|miss| miss == Some(Miss::RoleChanged) && !ends_nothing(here, grant, Miss::RoleChanged))
+}
+
+/// Whether a window covers its person: it would let them in somewhere, be it from another place or as somebody else, or
+/// ends nothing as things stand.
+fn covers(here: Here<'_>, grant: &Grant, subject: &Subject) -> bool {
+    grant.window().is_some()
+        && reasons(here, grant, subject).any(|miss| match miss {
+            None | Some(Miss::Outside(Outside::From | Outside::RunAs) | Miss::Spent | Miss::NoClaim) => true,
+            Some(miss) => ends_nothing(here, grant, miss),
+        })
+}
+
+/// For each of a window's services, why it would not let its subject in.
+fn reasons(here: Here<'_>, grant: &Grant, subject: &Subject) -> impl Iterator<Item = Option<Miss>> {
+    grant.services.iter().map(move |service| {
+        let login = Login {
+            service: service.clone(),
+            user: grant.user.clone(),
+            uid: Some(grant.uid),
+            target: None,
+            rhost: String::new(),
+            tty: String::new(),
+        };
+        let question = Question {
+            stage: Stage::Account,
+            login,
+            subject: Known::Fully(subject.clone()),
+            caller_uid: grant.uid,
+            holds_claim: false,
+            from: None,
+            leader: None,
+        };
+        lasts(here, &question, subject, grant).err()
+    })
+}
+
+/// Whether a person may go on running things after a window of theirs has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    /// By nothing.
+    None,
+    /// Perhaps: the name service has not said whether they are in a group that policy exempts.
+    Unknown,
+    /// By another window, by a session that goes on or may finish its work, or by an exemption.
+    Holds,
+}
+
+/// What covers a person apart from the window that ended, so that nothing but its sessions may be touched. Root is not
+/// a person: what runs as root is mostly the host's own.
+#[must_use]
+pub fn cover(here: Here<'_>, ending: &Ending, known: &Known) -> Cover {
+    let Here { policy, state, now, .. } = here;
+    let supposed = supposed(here, &ending.user, ending.uid);
+    let subject = if let Known::Fully(subject) = known { subject } else { &supposed };
+    let window = |grant: &Grant| grant.id != ending.grant && covers(here, grant, subject);
+    // What another window lets them finish, they may finish.
+    let may_finish = |after: Duration, terms: Terms| matches!(terms.due(after), Due::Nothing { .. });
+    let session = |session: &Session| {
+        session.login.uid == Some(ending.uid)
+            && session.over.as_ref().is_none_or(|over| {
+                session.grant != ending.grant && may_finish(now.since(&over.at), over.terms)
+            })
+    };
+    let other = |other: &Ending| {
+        other.grant != ending.grant
+            && other.uid == ending.uid
+            && may_finish(now.since(&other.at), other.terms(here, known))
+    };
+    if ending.uid.is_root()
+        || state.grants_of(ending.uid).any(window)
+        || state.sessions().iter().any(session)
+        || state.endings().values().any(other)
+    {
+        return Cover::Holds;
+    }
+    match known {
+        Known::Fully(subject) if policy.exempt_somewhere(subject) => Cover::Holds,
+        // Not to be known is not allowed to cost somebody exempt their processes.
+        Known::WithoutGroups(_) | Known::Unanswered if policy.exempt_somewhere(&supposed) => Cover::Unknown,
+        Known::Fully(_) | Known::Not | Known::WithoutGroups(_) | Known::Unanswered => Cover::None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
