@@ -557,7 +557,7 @@ impl Desk {
         let login = Question { stage: Stage::Account, ..question.clone() };
         let answer = decide(policy, &open.state, &self.host, &login, now);
         let managed = answer.verdict != Verdict::Unmanaged;
-        managed.then(|| Event::SessionClosed { login: question.login.clone() })
+        managed.then(|| Event::SessionClosed { login: question.login.clone(), leader: question.leader })
     }
 
     fn enter(&self) -> MutexGuard<'_, Room> {

@@ -101,6 +101,9 @@ fn run() -> Result<(), Fatal> {
     if !who::kernel_tells_loginuid() {
         log::warning("this kernel does not tell login uids: reviews go by bus uid");
     }
+    if session::processes::are_hidden() {
+        log::warning("/proc hides processes (hidepid): the ends of sessions are not enforced; see jitd(8)");
+    }
     zruntime::block_on(serve(settings, clock))
 }
 
@@ -151,6 +154,8 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let people = Arc::new(People::default());
     let sessions =
         runtime.spawn("sessions", session::follow(Arc::clone(&app), Arc::clone(&people), alarm()?));
+    let limits =
+        runtime.spawn("limits", session::keep_limits(Arc::clone(&app), Arc::clone(&people), runtime.clone()));
     let asking = runtime.spawn("people", session::keep_asking(Arc::clone(&app), people, runtime.clone()));
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
     let synced = runtime.spawn("synced", synced::keep_asking(Arc::clone(&app), runtime.clone()));
@@ -170,7 +175,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let ticket = app.desk.close();
-    drop((private, system, due, sessions, asking, motd, synced, terminals));
+    drop((private, system, due, sessions, limits, asking, motd, synced, terminals));
     Motd::default().remove();
     if let Some(ticket) = ticket
         && let Err(err) = ticket.durable().await

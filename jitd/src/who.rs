@@ -273,7 +273,9 @@ fn read_number(proc: &str, file: &str) -> Result<u32, Gone> {
 /// Field 22 of /proc/PID/stat (proc(5)). The command in field 2 may hold anything, so fields are counted from
 /// its closing bracket.
 pub(crate) fn start_time(proc: &str) -> Result<u64, Gone> {
-    let stat = fs::read_to_string(format!("{proc}/stat")).map_err(|_| Gone)?;
+    // The name in it is whatever the process calls itself, in any bytes.
+    let stat = fs::read(format!("{proc}/stat")).map_err(|_| Gone)?;
+    let stat = String::from_utf8_lossy(&stat);
     let (_, rest) = stat.rsplit_once(')').ok_or(Gone)?;
     rest.split_whitespace().nth(19).and_then(|field| field.parse().ok()).ok_or(Gone)
 }
@@ -313,11 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn a_process_name_with_brackets_does_not_move_the_start_time() {
+    fn no_name_that_a_process_gives_itself_hides_its_start_time() {
         let dir = tempfile::tempdir().unwrap();
         let fields: Vec<String> = (4..=25).map(|n| n.to_string()).collect();
-        let stat = format!("1 (evil) S 9 (x) S {}", fields.join(" "));
-        fs::write(dir.path().join("stat"), stat).unwrap();
-        assert_eq!(start_time(dir.path().to_str().unwrap()).ok(), Some(22));
+        for name in [&b"(evil) S 9 (x)"[..], b"(\xff\n)"] {
+            let stat = [b"1 ", name, b" S ", fields.join(" ").as_bytes()].concat();
+            fs::write(dir.path().join("stat"), stat).unwrap();
+            assert_eq!(start_time(dir.path().to_str().unwrap()).ok(), Some(22), "{name:?}");
+        }
     }
 }

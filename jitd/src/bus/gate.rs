@@ -47,7 +47,7 @@ impl Gate {
         }
         let subject = self.app.named(peer, &asked.subject).await;
         let from = self.address(&asked, peer).await;
-        let leader = session::leader(peer).filter(|_| asked.stage == Stage::Session);
+        let leader = session::leader(peer).filter(|_| asked.stage != Stage::Account);
         let question = Question { leader, ..asked.question(&subject, from) };
         let actor = peer.actor();
         let checked = desk.check(&question, actor)?;
@@ -99,7 +99,9 @@ impl Gate {
         if !subject_is_caller(&asked.service) {
             return asked.address();
         }
-        let wanted = peer.uid.is_root() && self.app.desk.asks_where(&asked.service);
+        // A session keeps it: policy may ask tomorrow where it came from.
+        let asks = asked.stage == Stage::Session || self.app.desk.asks_where(&asked.service);
+        let wanted = peer.uid.is_root() && asks;
         if wanted { self.app.sessions.address(&self.app.runtime, peer).await } else { None }
     }
 }

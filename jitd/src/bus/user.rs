@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use jit_core::decide::{Known, Question};
 use jit_core::duration::Human;
-use jit_core::ending;
 use jit_core::event::{Event, Login};
 use jit_core::lock::Lock;
 use jit_core::order::{Here, Refusal};
@@ -16,6 +15,7 @@ use jit_core::person::Caller;
 use jit_core::policy::Subject;
 use jit_core::request::{self, ExtendOrder, RequestOrder};
 use jit_core::review::is_asked;
+use jit_core::standing;
 use jit_core::taking_back::{self, Target};
 use jit_core::when::parse_when;
 use jit_proto::gate::Stage;
@@ -29,7 +29,7 @@ use zbus::{Connection, interface};
 use super::review::to_review;
 use super::{App, Error, Origin, Places, answer};
 use crate::desk::{NotDone, Source};
-use crate::session::systemd;
+use crate::session::{processes, systemd};
 use crate::sink;
 use crate::store::rows::{self, Filter, Story};
 use crate::store::{StoreError, StorePath};
@@ -247,7 +247,7 @@ impl User {
         let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let mut session = None;
         let ticket = self.app.desk.order(peer.actor(), |here| {
-            let events = ending::end_one(here, &caller, id, reason)?;
+            let events = standing::end_one(here, &caller, id, reason)?;
             session = here.state.session(id).map(|one| answer::session(here, one));
             Ok(events)
         })?;
@@ -301,6 +301,13 @@ impl User {
         }
         if !crate::who::kernel_tells_loginuid() {
             notes.push("this kernel does not tell login uids; reviews go by bus uid".into());
+        }
+        if processes::are_hidden() {
+            notes.push(
+                "/proc hides processes from jitd (hidepid), so the ends of sessions are not enforced; start jitd by \
+                 its unit, jitd.service"
+                    .into(),
+            );
         }
         if !systemd::is_there() {
             notes.push(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jit_core::duration::Human;
-use jit_core::ending::{Due, Over};
+use jit_core::ending::{Due, Over, OverWhy};
 use jit_core::event::Event;
 use jit_core::state::Session;
 use rustix::process::Signal;
@@ -22,9 +22,12 @@ impl Follower {
     pub(super) async fn end(&mut self, session: &Session, all: &[Process], seen: &Seen) -> Duration {
         let left = members(session, all, seen);
         let runs = !left.is_empty() || session.unit.as_ref().is_some_and(cgroups::runs_in);
-        // What cannot be found is not known to be gone before it has to be.
-        let can_be_found = session.leader.is_some() || session.unit.is_some() || session.over.is_some();
-        if !runs && can_be_found {
+        // What cannot be found is not known to be gone: it is when PAM says that it has closed.
+        let can_be_found = (session.leader.is_some() && !seen.blind) || session.unit.is_some();
+        if !runs && !can_be_found {
+            return SELDOM;
+        }
+        if !runs {
             if let Some(unit) = &session.unit {
                 systemd::forget_limit(unit);
             }
@@ -56,19 +59,13 @@ impl Follower {
         }
         match over.terms.due(seen.now.since(&over.at)) {
             // Work may finish meanwhile.
-            Due::Nothing { next } => next.min(OFTEN * 10),
-            Due::Term { next } => {
-                if !done.term {
-                    done.term = true;
-                    signal(&self.app, session, &left, Order::Term).await;
-                }
-                next.min(OFTEN)
-            }
-            Due::Kill if !done.term => {
+            Due::Nothing { next } => next.min(OFTEN * 50),
+            due if !done.term => {
                 done.term = true;
                 signal(&self.app, session, &left, Order::Term).await;
-                OFTEN * 3
+                if due == Due::Kill { OFTEN * 3 } else { OFTEN }
             }
+            Due::Term { next } => next.min(OFTEN),
             Due::Kill => {
                 done.kills = done.kills.saturating_add(1);
                 if done.kills.is_multiple_of(16)
@@ -160,8 +157,14 @@ pub(super) fn report(outcome: Result<(), NoSystemd>, what: &str) -> bool {
 }
 
 fn end_line(session: &Session, over: &Over) -> String {
-    let what = format!("your window {} is over ({})", session.grant, over.why);
-    let service = &session.login.service;
+    let (grant, service) = (session.grant, &session.login.service);
+    let what = match over.why {
+        OverWhy::Ordered => format!("this session was ended by order, your window {grant} was not"),
+        OverWhy::OutsideHours => format!("the hours of your window {grant} are over"),
+        OverWhy::Expired | OverWhy::Revoked | OverWhy::Done | OverWhy::Locked | OverWhy::RoleChanged => {
+            format!("your window {grant} is over ({})", over.why)
+        }
+    };
     let (term, kill) = (over.terms.term, over.terms.kill);
     if !term.is_zero() {
         return format!("{what}; what runs in this {service} session may finish within {}", Human(term));

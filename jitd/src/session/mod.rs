@@ -7,9 +7,10 @@
 
 mod cgroups;
 mod ends;
+mod limits;
 mod people;
 mod place;
-mod processes;
+pub(crate) mod processes;
 mod sweep;
 pub(crate) mod systemd;
 mod warn;
@@ -19,8 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::clock::Moment;
-use jit_core::ending::{self, Ending, Leader, OverWhy, Unit};
+use jit_core::ending::{Ending, Leader, OverWhy, Unit};
 use jit_core::event::Event;
+use jit_core::grant::Grant;
+use jit_core::order::Here;
+use jit_core::standing;
 use jit_core::state::Session;
 use jit_proto::words::{GrantId, ServiceName, subject_is_caller};
 
@@ -29,10 +33,10 @@ use crate::bus::App;
 use crate::clock::since_boot;
 use crate::log;
 use crate::who::Peer;
+pub(crate) use limits::keep_limits;
 pub(crate) use people::{People, keep_asking};
 use processes::Process;
 use systemd::NoSystemd;
-use warn::Limit;
 
 /// The host's own limit on a session comes so long after jitd's: it is there for when jitd is not.
 pub(crate) const SLACK: Duration = Duration::from_secs(5);
@@ -105,6 +109,8 @@ pub(crate) async fn follow(app: Arc<App>, people: Arc<People>, alarm: Alarm) {
 struct Done {
     /// The reason that people were told.
     told: Option<OverWhy>,
+    /// When that began, by the boot clock.
+    since: Option<Duration>,
     /// They were asked to end.
     term: bool,
     /// How often they were made to.
@@ -119,10 +125,10 @@ struct Follower {
     people: Arc<People>,
     /// What was left of each session when its person was last thought of.
     warned: HashMap<u64, Duration>,
-    /// How long the host lets each session be.
-    limits: HashMap<u64, Limit>,
     sessions: HashMap<u64, Done>,
     endings: HashMap<GrantId, Done>,
+    /// Windows that policy has shut, and whose people's leftovers were seen to.
+    shut: HashSet<GrantId>,
     looked_at_all: Option<Duration>,
 }
 
@@ -131,6 +137,8 @@ struct Seen {
     sessions: Vec<Session>,
     endings: Vec<Ending>,
     now: Moment,
+    /// /proc hides processes: of none it is known that it is gone.
+    blind: bool,
 }
 
 impl Follower {
@@ -139,9 +147,9 @@ impl Follower {
             app,
             people,
             warned: HashMap::new(),
-            limits: HashMap::new(),
             sessions: HashMap::new(),
             endings: HashMap::new(),
+            shut: HashSet::new(),
             looked_at_all: None,
         }
     }
@@ -149,17 +157,19 @@ impl Follower {
     /// Does what is due, and says how long nothing more will be.
     async fn step(&mut self) -> Duration {
         self.judge();
+        self.remember_what_is_shut();
         let Ok(seen) = self.app.desk.look(|here| Seen {
             sessions: here.state.sessions().to_vec(),
             endings: here.state.endings().values().cloned().collect(),
             now: here.now.clone(),
+            blind: processes::are_hidden(),
         }) else {
             return SELDOM;
         };
         self.forget_what_is_over(&seen);
         if seen.sessions.is_empty() && seen.endings.is_empty() {
-            // Whoever opens a session rings.
-            return Duration::MAX;
+            // Whoever opens a session rings. What is left of a window that policy shuts may be found at any time.
+            return if self.may_be_shut() { SELDOM } else { Duration::MAX };
         }
         let mut wait = SELDOM;
         let all = self.processes(&seen).await;
@@ -172,9 +182,7 @@ impl Follower {
                 wait = wait.min(self.sweep(ending, all, &seen).await);
             }
         }
-        wait = wait.min(self.warn(&seen, all.as_deref()).await);
-        self.keep_limits(&seen).await;
-        wait
+        wait.min(self.warn(&seen, all.as_deref()).await)
     }
 
     /// Lets every session stand as policy has it now.
@@ -188,8 +196,7 @@ impl Follower {
                         events.push(Event::SessionGone { session: session.id });
                         continue;
                     }
-                    let known = self.people.in_session(here, session);
-                    match ending::judge(here, session, &known) {
+                    match self.judged(here, session) {
                         found if found.is_empty() => {}
                         found if matches!(found.as_slice(), [Event::SessionOver { .. }]) => {
                             events.extend(found);
@@ -199,6 +206,7 @@ impl Follower {
                     }
                 }
                 events.extend(moves.into_iter().flatten());
+                events.extend(self.shut(here));
                 events
             });
             match judged {
@@ -212,11 +220,58 @@ impl Follower {
         }
     }
 
+    fn judged(&self, here: Here<'_>, session: &Session) -> Vec<Event> {
+        let known = self.people.in_session(here, session);
+        let found = standing::judge(here, session, &known);
+        let costs =
+            |event: &Event| matches!(event, Event::SessionMoved { uses: true, .. } | Event::Began { .. });
+        let is_left = || session.leader.is_some_and(|leader| processes::leader(leader.pid) != Some(leader));
+        if found.iter().any(costs) && is_left() {
+            // Whoever was in it has gone without a word of PAM's.
+            return standing::judge(here, &Session { closed: true, ..session.clone() }, &known);
+        }
+        found
+    }
+
+    /// Windows that policy has shut while something of their people runs that is in no session.
+    fn shut(&self, here: Here<'_>) -> Vec<Event> {
+        let in_session = |grant: &Grant| here.state.sessions().iter().any(|one| one.grant == grant.id);
+        let is_shut = |grant: &&Grant| {
+            !grant.uid.is_root()
+                && !self.shut.contains(&grant.id)
+                && !here.state.endings().contains_key(&grant.id)
+                && standing::is_shut(here, grant, &self.people.of(here, &grant.user, grant.uid))
+                && !in_session(grant)
+                && sweep::has_left(&grant.user, grant.uid)
+        };
+        here.state.grants().filter(is_shut).map(|grant| Event::Shut { grant: grant.id }).collect()
+    }
+
+    /// Each is seen to once, until it admits again.
+    fn remember_what_is_shut(&mut self) {
+        let looked = self.app.desk.look(|here| {
+            let known = |grant: &Grant| self.people.of(here, &grant.user, grant.uid);
+            let is_shut = |id: &GrantId| {
+                here.state.grant(*id).is_some_and(|grant| standing::is_shut(here, grant, &known(grant)))
+            };
+            let now_seen_to = here.state.endings().keys();
+            self.shut.iter().chain(now_seen_to).copied().filter(is_shut).collect()
+        });
+        if let Ok(shut) = looked {
+            self.shut = shut;
+        }
+    }
+
+    /// Whether somebody with a window runs something.
+    fn may_be_shut(&self) -> bool {
+        let runs = |here: Here<'_>| here.state.grants().any(|grant| cgroups::runs_under(grant.uid));
+        self.app.desk.look(runs).unwrap_or(false)
+    }
+
     fn forget_what_is_over(&mut self, seen: &Seen) {
         let sessions: HashSet<u64> = seen.sessions.iter().map(|session| session.id).collect();
         let endings: HashSet<GrantId> = seen.endings.iter().map(|ending| ending.grant).collect();
         self.warned.retain(|id, _| sessions.contains(id));
-        self.limits.retain(|id, _| sessions.contains(id));
         self.sessions.retain(|id, _| sessions.contains(id));
         self.endings.retain(|id, _| endings.contains(id));
     }
@@ -235,7 +290,13 @@ impl Follower {
         if long_ago {
             self.looked_at_all = Some(now);
         }
-        Some(zruntime::unblock(processes::all).await)
+        match zruntime::unblock(processes::all).await {
+            Ok(all) => Some(all),
+            Err(err) => {
+                log::error(format_args!("it cannot be told what runs: {err}"));
+                None
+            }
+        }
     }
 
     fn record(&self, event: Event) {

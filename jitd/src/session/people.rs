@@ -12,6 +12,7 @@ use jit_core::state::Session;
 use jit_proto::words::{GroupName, Uid, UserName};
 use zruntime::SharedRuntime;
 
+use super::cgroups;
 use crate::bus::App;
 use crate::clock::since_boot;
 
@@ -59,9 +60,12 @@ impl People {
             let in_sessions =
                 in_sessions.filter_map(|session| Some((session.login.user.clone(), session.login.uid?)));
             let in_endings = here.state.endings().values().map(|ending| (ending.user.clone(), ending.uid));
-            in_sessions.chain(in_endings).collect::<BTreeSet<_>>()
+            let open = here.state.grants().filter(|grant| grant.window().is_some());
+            let open = open.map(|grant| (grant.user.clone(), grant.uid)).collect::<BTreeSet<_>>();
+            (in_sessions.chain(in_endings).collect::<BTreeSet<_>>(), open)
         });
-        let Ok(wanted) = wanted else { return EACH };
+        let Ok((mut wanted, open)) = wanted else { return EACH };
+        wanted.extend(open.into_iter().filter(|(_, uid)| cgroups::runs_under(*uid)));
         let groups = app.desk.groups();
         let is_fresh = |answered: &Answered, now: Duration| {
             let asks_enough = groups.iter().all(|group| answered.groups.contains(group));

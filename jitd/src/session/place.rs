@@ -61,17 +61,29 @@ impl Follower {
 /// The scope that a session has come to since it was last looked at, if it has.
 fn scope(session: &Session, of_it: &[&Process], taken: &HashSet<Unit>) -> Option<Unit> {
     let leader = session.leader?;
-    let is_its_own = |unit: &&Unit| {
+    let is_its_own = |process: &Process, unit: &Unit| {
         if gets_a_scope(&session.login.service) {
-            // They run in the scope of the session that they are called in until they have their own.
-            **unit == Unit::of_session(session.id, leader) || session.unit.is_some()
+            // They run in the scope of the session that they are called in until they have their own. It can go on to
+            // another, as su does where it is a login of its own.
+            *unit == Unit::of_session(session.id, leader) || (session.unit.is_some() && process.id == leader)
         } else {
-            unit.as_str().starts_with("session-")
+            session.unit.is_none() && is_of_login(session, process, unit)
         }
     };
-    // It can go on to another, as su does where it is a login of its own. Only the one that opened it shows that: what
-    // it has started may be anywhere.
-    let shown_by = |process: &&&Process| session.unit.is_none() || process.id == leader;
-    let mut units = of_it.iter().filter(shown_by).filter_map(|process| process.unit.as_ref());
-    units.find(|unit| is_its_own(unit) && !taken.contains(*unit)).cloned()
+    of_it
+        .iter()
+        .filter_map(|process| Some((process, process.unit.as_ref()?)))
+        .find(|(process, unit)| is_its_own(process, unit) && !taken.contains(*unit))
+        .map(|(_, unit)| unit.clone())
+}
+
+/// Whether a scope is the one that logind made for a login, and not that of another login around it: logind names it by
+/// the audit session where that is known and not taken (sd_session_get_id(3)), and by a count of its own (`c1`) else.
+fn is_of_login(session: &Session, process: &Process, unit: &Unit) -> bool {
+    let by_audit = session.audit.map(|audit| format!("session-{audit}.scope"));
+    let by_count = unit.as_str().starts_with("session-c") || session.audit.is_none();
+    by_audit.is_some_and(|name| unit.as_str() == name)
+        || (by_count
+            && unit.as_str().starts_with("session-")
+            && session.login.uid.is_some_and(|uid| process.is_in_slice_of(uid)))
 }

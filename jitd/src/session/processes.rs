@@ -1,6 +1,6 @@
 //! What runs, as /proc tells (proc(5)), and the end of one process that cannot be mistaken for another.
 
-use std::fs;
+use std::{fs, io};
 
 use jit_core::ending::{Leader, Unit};
 use jit_proto::words::Uid;
@@ -32,19 +32,65 @@ pub(crate) struct Process {
     tty: u32,
 }
 
-/// Every process, zombies left out: nothing of those runs.
-pub(crate) fn all() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(read).collect()
+/// Every process, zombies left out: nothing of those runs. An error is not to know what runs.
+pub(super) fn all() -> io::Result<Vec<Process>> {
+    // What forks without a pause makes new ones while one looks, for as long as one looks. It is found the next time.
+    let most = threads()? * 2 + 1000;
+    let pids = fs::read_dir("/proc")?
+        .map(|entry| Ok(entry?.file_name().to_str().and_then(|name| name.parse().ok())));
+    pids.filter_map(io::Result::transpose)
+        .take(most)
+        .map(|pid| look(pid?))
+        .filter_map(io::Result::transpose)
+        .collect()
 }
 
-/// One process, if it lives.
+/// How many threads there are, by the fourth field of /proc/loadavg (proc(5)).
+fn threads() -> io::Result<usize> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    let threads = text.split_whitespace().nth(3).and_then(|field| field.split_once('/')?.1.parse().ok());
+    threads.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Whether /proc hides processes from jitd (hidepid= of proc(5)): then it can tell of none whether it runs.
+pub(crate) fn are_hidden() -> bool {
+    !matches!(look(1), Ok(Some(_)))
+}
+
+/// One process, if it lives and can be read.
 pub(crate) fn read(pid: u32) -> Option<Process> {
+    look(pid).ok().flatten()
+}
+
+/// One process, if it lives. An error is not to know.
+fn look(pid: u32) -> io::Result<Option<Process>> {
     let proc = format!("/proc/{pid}");
+    let file = |name: &str| match fs::read(format!("{proc}/{name}")) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        // It has ended (ESRCH while a file of it is open), or is hidden, as [`are_hidden`] tells.
+        Err(err)
+            if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+                || err.raw_os_error() == Some(Errno::ESRCH as i32) =>
+        {
+            Ok(None)
+        }
+        Err(err) => Err(err),
+    };
+    let (Some(stat), Some(status)) = (file("stat")?, file("status")?) else { return Ok(None) };
+    // Neither of audit is there on a kernel without it.
+    let (login, audit, cgroup) = (file("loginuid")?, file("sessionid")?, file("cgroup")?);
+    Ok(parse(pid, &stat, &status, login.as_deref(), audit.as_deref(), cgroup.as_deref()))
+}
+
+fn parse(
+    pid: u32,
+    stat: &str,
+    status: &str,
+    login: Option<&str>,
+    audit: Option<&str>,
+    cgroup: Option<&str>,
+) -> Option<Process> {
     // Other fields than the first two: the name may hold anything, so they are counted from its closing bracket.
-    let stat = fs::read(format!("{proc}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat).into_owned();
     let (head, rest) = stat.rsplit_once(')')?;
     let name = head.split_once('(').map_or("", |(_, name)| name).to_owned();
     let fields: Vec<&str> = rest.split_whitespace().collect();
@@ -53,23 +99,17 @@ pub(crate) fn read(pid: u32) -> Option<Process> {
     }
     let number = |place: usize| fields.get(place)?.parse::<u32>().ok();
     let tty = fields.get(4)?.parse::<i32>().ok().and_then(|tty| u32::try_from(tty).ok()).unwrap_or(0);
-    let status = fs::read(format!("{proc}/status")).ok()?;
-    let status = String::from_utf8_lossy(&status);
     let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     let uids = uids.split_whitespace().filter_map(|uid| uid.parse().ok()).collect();
-    // Both are 2^32 - 1 where nobody logged in, and not there on a kernel without audit.
-    let of_audit = |file: &str| {
-        let text = fs::read_to_string(format!("{proc}/{file}")).ok()?;
-        text.trim().parse().ok().filter(|number| *number != u32::MAX)
-    };
-    let cgroup = fs::read_to_string(format!("{proc}/cgroup")).ok().and_then(|text| cgroup_of(&text));
-    let cgroup = cgroup.unwrap_or_default();
+    // 2^32 - 1 where nobody logged in.
+    let of_audit = |text: Option<&str>| text?.trim().parse().ok().filter(|number| *number != u32::MAX);
+    let cgroup = cgroup.and_then(cgroup_of).unwrap_or_default();
     Some(Process {
         id: Leader { pid, start: fields.get(19)?.parse().ok()? },
         parent: number(1)?,
         uids,
-        login: of_audit("loginuid"),
-        audit: of_audit("sessionid"),
+        login: of_audit(login),
+        audit: of_audit(audit),
         name,
         unit: unit_name(&cgroup).and_then(|name| name.parse().ok()),
         cgroup,

@@ -3,20 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jit_core::ending::{self, Cover, Due, Ending, Unit};
+use jit_core::ending::{Due, Ending, Unit};
 use jit_core::event::Event;
 use jit_core::policy::AtEnd;
+use jit_core::standing::{self, Cover};
 use jit_core::state::Session;
 use jit_host::facts::asks_jitd;
 use jit_proto::words::{Uid, UserName};
 
 use super::ends::{by_systemd, is_passed_over, one_by_one, report};
-use super::processes::Process;
+use super::processes::{self, Process};
 use super::systemd::{self, Order};
-use super::{Follower, OFTEN, SELDOM, Seen, cgroups};
+use super::{Follower, OFTEN, SELDOM, Seen, cgroups, record};
 use crate::bus::App;
+use crate::clock::since_boot;
 
 /// How long what does not die is tried again before the record names it.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
@@ -52,11 +55,12 @@ impl Follower {
         let facts = self.app.desk.look(|here| {
             let known = self.people.of(here, &ending.user, ending.uid);
             let terms = ending.terms(here, &known);
-            (ending::cover(here, ending, &known), terms, ending.at_end(here))
+            (standing::cover(here, ending, &known), terms, ending.at_end(here))
         });
         let Ok((cover, terms, at_end)) = facts else { return SELDOM };
+        let app = Arc::clone(&self.app);
         let finish = |outcome| {
-            self.record(ended(ending, at_end, outcome));
+            record(&app, ended(ending, at_end, outcome));
             Duration::ZERO
         };
         if !systemd::is_there() {
@@ -84,53 +88,48 @@ impl Follower {
             }
             return finish(Outcome::spared(format!("{unit}, a login that jitd did not admit")));
         }
-        let after = seen.now.since(&ending.at);
-        let given_up = after > terms.kill + GIVEN_UP_AFTER;
         let lingers = lingers(&ending.user);
         let runs = !left.is_empty() || cgroups::runs_under(ending.uid);
-        if !runs && (!lingers || given_up) {
-            if sessions_left {
-                return WITH_ITS_SESSIONS;
-            }
+        if !runs && !lingers && !sessions_left {
             // The host's own that run as the same user are not theirs, and are named all the same.
             let others = all.iter().filter(|process| process.runs_as(ending.uid));
             return finish(Outcome::left(names(others)));
         }
-        if given_up {
-            let mut left = names(left.into_iter());
-            if left.is_empty() {
-                left.push(format!("something in user-{}.slice", ending.uid));
-            }
-            return finish(Outcome::left(left));
-        }
         let done = self.endings.entry(ending.grant).or_default();
-        if lingers && crate::clock::since_boot() >= done.look_at {
-            done.look_at = crate::clock::since_boot() + OFTEN * 10;
+        let now = since_boot();
+        let due = terms.due(seen.now.since(&ending.at));
+        if let Due::Nothing { next } = due {
+            return next;
+        }
+        let since = *done.since.get_or_insert(now);
+        if now.saturating_sub(since) > terms.kill + GIVEN_UP_AFTER {
+            let mut still = names(left.into_iter());
+            if still.is_empty() && runs {
+                still.push(format!("something in user-{}.slice", ending.uid));
+            }
+            let sessions = seen.sessions.iter().filter(|session| own(session));
+            still.extend(sessions.map(|session| format!("session {}", session.id)));
+            return finish(Outcome::left(still));
+        }
+        if lingers && now >= done.look_at {
+            done.look_at = now + OFTEN * 10;
             report(self.app.systemd.do_not_linger(ending.uid).await, "linger");
         }
         if !runs {
-            return OFTEN;
+            return OFTEN * 5;
         }
-        match terms.due(after) {
-            Due::Nothing { next } => next.min(SELDOM),
-            Due::Term { next } => {
-                if !done.term {
-                    done.term = true;
-                    end_person(&self.app, ending.uid, &left, Order::Term).await;
-                }
-                next.min(OFTEN)
-            }
-            Due::Kill if !done.term => {
-                done.term = true;
-                end_person(&self.app, ending.uid, &left, Order::Term).await;
-                OFTEN * 3
-            }
-            Due::Kill => {
-                end_person(&self.app, ending.uid, &left, Order::Kill).await;
-                OFTEN
-            }
+        let order = if done.term && due == Due::Kill { Order::Kill } else { Order::Term };
+        if order == Order::Kill || !done.term {
+            done.term = true;
+            end_person(&self.app, ending.uid, &left, order).await;
         }
+        if order == Order::Term && due == Due::Kill { OFTEN * 3 } else { OFTEN }
     }
+}
+
+/// Whether something of a person is left, as far as that is seen at a glance: in their slice, or when the machine starts.
+pub(super) fn has_left(user: &UserName, uid: Uid) -> bool {
+    cgroups::runs_under(uid) || lingers(user)
 }
 
 /// A login of the person's that jitd did not let in, such as one at a service that it does not manage: it is not jitd's
@@ -177,25 +176,23 @@ fn ended(ending: &Ending, at_end: Option<AtEnd>, outcome: Outcome) -> Event {
 /// Why something may have got away: it was started by root, or was handed to what starts things for people and does not
 /// ask jitd.
 fn escape(ending: &Ending) -> Option<String> {
-    if ending.reached_root() {
-        return Some("root could be reached: what root started elsewhere is not looked for".to_owned());
-    }
-    let crontab = || {
-        let folders = ["/var/spool/cron/crontabs", "/var/spool/cron"];
-        folders.iter().any(|folder| Path::new(folder).join(ending.user.as_str()).is_file())
-    };
-    let at = || ["/var/spool/cron/atjobs", "/var/spool/at"].iter().any(|folder| Path::new(folder).is_dir());
-    if !cgroups::are_told() {
-        Some("this kernel does not tell what runs in a unit, and what forks fast is not seen".to_owned())
-    } else if !asks_jitd("cron") && !asks_jitd("crond") && crontab() {
-        Some(format!("{} has a crontab", ending.user))
-    } else if !asks_jitd("atd") && at() {
-        Some("jobs may wait in at(1)".to_owned())
+    let is_there = |paths: &[&str]| paths.iter().any(|path| Path::new(path).exists());
+    let why = if ending.reached_root() {
+        "root could be reached: what root started elsewhere is not looked for"
+    } else if processes::are_hidden() {
+        "/proc hides processes (hidepid)"
+    } else if !cgroups::are_told() {
+        "this kernel does not tell what runs in a unit: what forks fast is not seen"
+    } else if is_there(&["/usr/sbin/cron", "/usr/sbin/crond"]) && !asks_jitd("cron") && !asks_jitd("crond") {
+        "cron does not ask jitd"
+    } else if is_there(&["/usr/sbin/atd"]) && !asks_jitd("atd") {
+        "at(1) does not ask jitd"
     } else if lingers(&ending.user) {
-        Some(format!("{} lingers", ending.user))
+        "their manager starts with the machine"
     } else {
-        None
-    }
+        return None;
+    };
+    Some(why.to_owned())
 }
 
 fn names<'p>(left: impl Iterator<Item = &'p Process>) -> Vec<String> {

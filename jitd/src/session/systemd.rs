@@ -19,6 +19,9 @@ use crate::clock::since_boot;
 /// How long systemd may take for one call. A login waits no longer for its scope than this.
 const LIMIT: Duration = Duration::from_secs(1);
 
+/// How long it may take to read its files anew. Nobody waits for that.
+const RELOAD_LIMIT: Duration = Duration::from_secs(60);
+
 /// Where settings of running units are written.
 const RUNTIME_UNITS: &str = "/run/systemd/system";
 
@@ -107,17 +110,17 @@ impl Systemd {
         slice: &str,
         limit: Duration,
     ) -> Result<(), NoSystemd> {
-        let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         let properties: Vec<(&str, Variant<'_>)> = vec![
             ("Description", "A session that jitd admitted".into()),
             ("Slice", slice.into()),
             ("PIDs", vec![whom.pid].into()),
             ("CollectMode", "inactive-or-failed".into()),
-            ("RuntimeMaxUSec", micros.into()),
+            ("RuntimeMaxUSec", micros(limit).into()),
             ("TimeoutStopUSec", 5_000_000_u64.into()),
         ];
         let aux: Vec<(&str, Vec<(&str, Variant<'_>)>)> = Vec::new();
-        self.call(SYSTEMD, "StartTransientUnit", &(unit.as_str(), "fail", properties, aux)).await?;
+        // Not to have one costs more than a second: asked whether or not it answered a moment ago.
+        self.ask(SYSTEMD, "StartTransientUnit", &(unit.as_str(), "fail", properties, aux), LIMIT).await?;
         // It is moved by a job; what the process starts before that would stay outside.
         for _ in 0..250 {
             let now = super::processes::read(whom.pid).filter(|now| now.id == whom);
@@ -149,51 +152,71 @@ impl Systemd {
         self.call(LOGIND, "SetUserLinger", &(uid.as_u32(), false, false)).await
     }
 
-    /// Has the host end a scope so long after it began, or never, in the place of what was said when it did.
-    pub(crate) async fn set_limit(&self, unit: &Unit, limit: Option<Duration>) -> Result<(), NoSystemd> {
-        let micros = limit.map_or(u64::MAX, |limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
-        let properties = vec![("RuntimeMaxUSec", Variant::from(micros))];
-        match self.call(SYSTEMD, "SetUnitProperties", &(unit.as_str(), true, properties)).await {
-            // Before systemd 253 a scope that runs takes this from its files alone.
-            Err(NoSystemd::Refused(err)) if is_answer(&err) => {}
-            other => return other,
+    /// Has the host end each of these scopes so long after it began, or never, in the place of what was said when it did.
+    pub(crate) async fn set_limits(&self, limits: &[(&Unit, Option<Duration>)]) -> Result<(), NoSystemd> {
+        let mut by_file = false;
+        for (unit, limit) in limits {
+            let micros = limit.map_or(u64::MAX, micros);
+            let properties = vec![("RuntimeMaxUSec", Variant::from(micros))];
+            match self.call(SYSTEMD, "SetUnitProperties", &(unit.as_str(), true, properties)).await {
+                Ok(()) => {}
+                Err(err) if err.is_no_such_unit() => {}
+                // Before systemd 253 a scope that runs takes this from its files alone.
+                Err(NoSystemd::Refused(err)) if is_answer(&err) => {
+                    let folder = drop_in(unit);
+                    let limit =
+                        limit.map_or_else(|| "infinity".to_owned(), |limit| limit.as_secs().to_string());
+                    fs::create_dir_all(&folder)?;
+                    fs::write(folder.join("50-jitd.conf"), format!("[Scope]\nRuntimeMaxSec={limit}\n"))?;
+                    by_file = true;
+                }
+                Err(err) => return Err(err),
+            }
         }
-        let folder = drop_in(unit);
-        fs::create_dir_all(&folder)?;
-        let limit = limit.map_or_else(|| "infinity".to_owned(), |limit| limit.as_secs().to_string());
-        fs::write(folder.join("50-jitd.conf"), format!("[Scope]\nRuntimeMaxSec={limit}\n"))?;
-        self.call(SYSTEMD, "Reload", &()).await
+        if by_file { self.ask(SYSTEMD, "Reload", &(), RELOAD_LIMIT).await } else { Ok(()) }
     }
 
+    /// Asks, unless whoever is asked did not answer a moment ago.
     async fn call(
+        &self,
+        whom: [&'static str; 3],
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<(), NoSystemd> {
+        let rests = |at: &Duration| since_boot().saturating_sub(*at) < REST;
+        if lock(&self.silent).get(whom[0]).is_some_and(rests) {
+            return Err(NoSystemd::Silent);
+        }
+        let outcome = self.ask(whom, method, body, LIMIT).await;
+        if matches!(outcome, Err(NoSystemd::Silent)) {
+            lock(&self.silent).insert(whom[0], since_boot());
+        }
+        outcome
+    }
+
+    async fn ask(
         &self,
         [to, path, interface]: [&'static str; 3],
         method: &str,
         body: &(impl Serialize + DynamicType),
+        limit: Duration,
     ) -> Result<(), NoSystemd> {
         if !is_there() {
             return Err(NoSystemd::Absent);
-        }
-        let rests = |at: &Duration| since_boot().saturating_sub(*at) < REST;
-        if lock(&self.silent).get(to).is_some_and(rests) {
-            return Err(NoSystemd::Silent);
         }
         let asked = async {
             let bus = self.bus().await?;
             bus.call_method(Some(to), path, Some(interface), method, body).await.map(drop)
         };
-        let outcome = self.runtime.timeout(LIMIT, asked).await;
-        let outcome = outcome.map_or(Err(NoSystemd::Silent), |answer| answer.map_err(NoSystemd::Refused));
-        let answered = match &outcome {
-            Ok(()) => true,
-            Err(NoSystemd::Refused(err)) => is_answer(err),
-            Err(_) => false,
+        let outcome = match self.runtime.timeout(limit, asked).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(err)) if is_answer(&err) => return Err(NoSystemd::Refused(err)),
+            Ok(Err(err)) => NoSystemd::Refused(err),
+            Err(_) => NoSystemd::Silent,
         };
-        if !answered {
-            *lock(&self.bus) = None;
-            lock(&self.silent).insert(to, since_boot());
-        }
-        outcome
+        // The next one makes a connection of its own.
+        *lock(&self.bus) = None;
+        Err(outcome)
     }
 
     async fn bus(&self) -> zbus::Result<Connection> {
@@ -206,6 +229,10 @@ impl Systemd {
         *lock(&self.bus) = Some(made.clone());
         Ok(made)
     }
+}
+
+fn micros(limit: Duration) -> u64 {
+    u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

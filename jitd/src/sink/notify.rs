@@ -163,7 +163,7 @@ mod tests {
             Event::Denied { why: Why::NoWindow, count: NonZeroU32::MIN, login: login.clone() },
         )
         .unwrap();
-        take(&mut programs, Event::SessionClosed { login }).unwrap();
+        take(&mut programs, Event::SessionClosed { login, leader: None }).unwrap();
         assert_eq!(theirs.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
         take(&mut programs, Event::Stopped).unwrap();
         assert!(theirs.recv(&mut [0; 8]).is_ok());

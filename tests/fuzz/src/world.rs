@@ -236,7 +236,7 @@ impl World {
         if question.stage == Stage::Close
             && self.state.sessions().iter().any(|session| session.login == question.login)
         {
-            self.apply([Event::SessionClosed { login: question.login.clone() }]);
+            self.apply([Event::SessionClosed { login: question.login.clone(), leader: None }]);
         }
     }
 

@@ -57,7 +57,7 @@ pub(crate) fn ended(site: &Site, window: &Window<'_>) -> String {
 pub(crate) fn stays(site: &Site, user: &str, script: &str) -> Running {
     let to = format!("{user}@127.0.0.1");
     let script = format!("{script}\necho in; sleep 4444");
-    let session = site.machine.start(SOON * 6, &["ssh", "-o", "BatchMode=yes", "-T", &to, &script]);
+    let session = site.machine.start(SOON * 12, &["ssh", "-o", "BatchMode=yes", "-T", &to, &script]);
     until(SOON, "the session stays", || site.shell(&format!("pgrep -u {user} -fx 'sleep 4444'")).is_ok());
     session
 }

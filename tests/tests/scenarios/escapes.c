@@ -44,11 +44,11 @@ int main(int argc, char **argv)
                 _exit(0);
     } else if (strcmp(argv[1], "bomb") == 0) {
         // As many as do not choke the machine that the test runs on.
-        struct rlimit most = {400, 400};
+        struct rlimit most = {200, 200};
         setrlimit(RLIMIT_NPROC, &most);
         for (;;)
             if (fork() < 0)
-                usleep(1000);
+                usleep(10000);
     }
     return 2;
 }

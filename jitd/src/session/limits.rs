@@ -1,0 +1,86 @@
+//! How long the host lets a session be: there for when jitd is not, and so lifted as soon as it is known that a session
+//! goes on for longer than was so when it opened (its window is extended, another covers it, policy has changed).
+//!
+//! On a task of its own: before version 253 systemd has to read all its files anew for that, which takes long where
+//! there are many.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jit_core::clock::Moment;
+use jit_core::ending::{OverWhy, Terms, Unit};
+use jit_core::order::Here;
+use jit_core::standing;
+use zruntime::SharedRuntime;
+
+use super::{People, SLACK};
+use crate::bus::App;
+use crate::clock::since_boot;
+use crate::log;
+
+/// How long after the host would not take a new limit it is asked again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// When the host ends each session, by the boot clock; the whole of time is never.
+type Limits = HashMap<u64, Duration>;
+
+/// A limit that is not what it should be.
+struct Wanted {
+    session: u64,
+    unit: Unit,
+    /// From the beginning of the session.
+    limit: Option<Duration>,
+    at: Duration,
+}
+
+/// Keeps the host's limits for as long as jitd runs.
+pub(crate) async fn keep_limits(app: Arc<App>, people: Arc<People>, runtime: SharedRuntime) {
+    let mut limits = Limits::new();
+    loop {
+        let changed = app.desk.changed.listen();
+        let wanted = app.desk.look(|here| wanted(here, &people, &mut limits)).unwrap_or_default();
+        let units: Vec<_> = wanted.iter().map(|wanted| (&wanted.unit, wanted.limit)).collect();
+        match app.systemd.set_limits(&units).await {
+            Ok(()) => {
+                limits.extend(wanted.into_iter().map(|wanted| (wanted.session, wanted.at)));
+                changed.await;
+            }
+            Err(err) => {
+                log::warning(format_args!("the host keeps its limits on {} sessions: {err}", units.len()));
+                runtime.sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// The sessions whose limit has to change. Those that are new have the limit that they were given when they opened.
+fn wanted(here: Here<'_>, people: &People, limits: &mut Limits) -> Vec<Wanted> {
+    limits.retain(|id, _| here.state.session(*id).is_some());
+    let open = here.state.sessions().iter().filter(|session| session.over.is_none());
+    let wanted = open.filter_map(|session| {
+        let unit = session.unit.clone()?;
+        let grant = here.state.grant(session.grant);
+        let own = grant.map_or(Duration::ZERO, |grant| grant.remaining(here.now));
+        let left = standing::outlook(here, session, &people.in_session(here, session));
+        let role = grant.and_then(|grant| here.policy.role(&grant.role));
+        let kill = Terms::of(role, OverWhy::Expired).kill;
+        let at = since_boot().saturating_add(left).saturating_add(kill).saturating_add(SLACK);
+        let known = limits.get(&session.id).copied().or_else(|| {
+            // As it was given when it opened, or by a jitd before this one.
+            let as_given = !session.moved && left <= own;
+            as_given.then(|| *limits.entry(session.id).or_insert(at))
+        });
+        // Shorter does not matter, jitd ends it before: unless it was none at all.
+        let differs = known.is_none_or(|known| {
+            at > known.saturating_add(Duration::from_secs(1)) || (known == Duration::MAX && at != known)
+        });
+        differs.then(|| Wanted { session: session.id, unit, limit: limit(left, at, &session.at), at })
+    });
+    wanted.collect()
+}
+
+/// From the beginning of a session until `at`; none where nothing ends it.
+fn limit(left: Duration, at: Duration, began: &Moment) -> Option<Duration> {
+    (left != Duration::MAX).then(|| at.saturating_sub(Duration::from_millis(began.boot)))
+}
