@@ -87,3 +87,70 @@ fn is_of_login(session: &Session, process: &Process, unit: &Unit) -> bool {
             && unit.as_str().starts_with("session-")
             && session.login.uid.is_some_and(|uid| process.is_in_slice_of(uid)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::processes::tests::process;
+    use jit_core::clock::{BootId, Moment, Utc};
+    use jit_core::ending::Leader;
+    use jit_core::event::Login;
+    use jit_proto::words::Uid;
+
+    fn session(service: &str, audit: Option<u32>) -> Session {
+        let login = Login {
+            service: service.parse().unwrap(),
+            user: "maria".parse().unwrap(),
+            uid: Some(Uid::try_from(1001).unwrap()),
+            target: None,
+            rhost: String::new(),
+            tty: String::new(),
+        };
+        Session {
+            id: 17,
+            grant: "g-00000001".parse().unwrap(),
+            login,
+            at: Moment::believed(Utc::from_unix_millis(0), 0, BootId::default()),
+            leader: Some(Leader { pid: 7, start: 1 }),
+            audit,
+            from: None,
+            unit: None,
+            unbound: false,
+            closed: false,
+            moved: false,
+            over: None,
+        }
+    }
+
+    fn placed(session: &Session, cgroup: &str) -> Option<String> {
+        let process = process(cgroup, 1001, Some(1001));
+        scope(session, &[&process], &HashSet::new()).map(String::from)
+    }
+
+    #[test]
+    fn a_login_is_in_the_scope_that_logind_made_for_it_and_in_no_other_that_it_was_started_in() {
+        let own = "/user.slice/user-1001.slice/session-4.scope";
+        assert_eq!(placed(&session("sshd", Some(4)), own).as_deref(), Some("session-4.scope"));
+        // An sshd that root started in a login of its own.
+        let roots = "/user.slice/user-0.slice/session-1.scope";
+        assert_eq!(placed(&session("sshd", Some(4)), roots), None);
+        assert_eq!(placed(&session("sshd", None), roots), None);
+        // A program that opens sessions, in another login of the same person.
+        assert_eq!(placed(&session("doas", Some(4)), "/user.slice/user-1001.slice/session-3.scope"), None);
+        // Counted by logind: the number of the audit session was taken, or is not known.
+        let counted = "/user.slice/user-1001.slice/session-c2.scope";
+        assert_eq!(placed(&session("login", Some(4)), counted).as_deref(), Some("session-c2.scope"));
+        assert_eq!(placed(&session("sshd", None), own).as_deref(), Some("session-4.scope"));
+    }
+
+    #[test]
+    fn su_is_in_the_scope_around_it_until_it_has_its_own_and_may_go_on_from_there() {
+        let mut session = session("su", Some(4));
+        assert_eq!(placed(&session, "/user.slice/user-1001.slice/session-4.scope"), None);
+        let own = "/user.slice/user-1001.slice/jit-17-7.scope";
+        assert_eq!(placed(&session, own).as_deref(), Some("jit-17-7.scope"));
+        session.unit = Some("jit-17-7.scope".parse().unwrap());
+        let targets = "/user.slice/user-1004.slice/session-c9.scope";
+        assert_eq!(placed(&session, targets).as_deref(), Some("session-c9.scope"));
+    }
+}

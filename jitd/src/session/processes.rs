@@ -237,10 +237,10 @@ fn is_slice(part: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn process(cgroup: &str, uid: u32, login: Option<u32>) -> Process {
+    pub(in crate::session) fn process(cgroup: &str, uid: u32, login: Option<u32>) -> Process {
         Process {
             id: Leader { pid: 7, start: 1 },
             parent: 1,

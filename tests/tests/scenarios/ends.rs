@@ -145,7 +145,8 @@ fn elevated(site: &Site, user: &str, command: &str, numbers: [u32; 3]) {
 }
 
 pub(crate) fn sudo(site: &Site) {
-    let command = "sudo -n sh -c 'setsid sleep 1201 & nohup sleep 1202 >/dev/null 2>&1 & sleep 1203'";
+    // By a name that is no text: what a process is called is its starter's to choose.
+    let command = "ln -s /usr/bin/sudo $'\\xff' && $'./\\xff' -n sh -c 'setsid sleep 1201 & nohup sleep 1202 >/dev/null 2>&1 & sleep 1203'";
     elevated(site, "sudi", command, [1201, 1202, 1203]);
 }
 

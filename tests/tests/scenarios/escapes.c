@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,6 +30,8 @@ int main(int argc, char **argv)
     int lock = open(argv[2], O_RDWR | O_CREAT, 0666);
     if (lock < 0 || flock(lock, LOCK_SH) != 0)
         return 1;
+    // No text, and a bracket where a reader of /proc/PID/stat may look for the last.
+    prctl(PR_SET_NAME, "\xff) Z (");
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_IGN);
