@@ -18,6 +18,7 @@ use jit_proto::manager;
 use jit_proto::words::{ServiceName, Uid};
 
 use crate::desk::InForce;
+use crate::session::is_there;
 use crate::store::rows::Story;
 
 /// A request and what became of it. `waits` is what it waits for, and for how long its stage does.
@@ -108,7 +109,7 @@ pub(super) fn session(here: Here<'_>, session: &Session) -> manager::Session {
         Some(over) => Some(over.terms.kill.saturating_sub(here.now.since(&over.at))),
         None => grant.map(|grant| grant.remaining(here.now)),
     };
-    let state = match (&session.over, session.closed) {
+    let state = match (&session.over, session.closed || !is_there(session)) {
         (Some(_), _) => "ending",
         (None, true) => "closed",
         (None, false) => "open",

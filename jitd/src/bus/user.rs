@@ -29,7 +29,7 @@ use zbus::{Connection, interface};
 use super::review::to_review;
 use super::{App, Error, Origin, Places, answer};
 use crate::desk::{NotDone, Source};
-use crate::session::{processes, systemd};
+use crate::session::{self, processes, systemd};
 use crate::sink;
 use crate::store::rows::{self, Filter, Story};
 use crate::store::{StoreError, StorePath};
@@ -229,7 +229,7 @@ impl User {
             let shown = of_this_boot.filter(|one| {
                 see_all || (one.login.uid == Some(caller.uid) && one.login.user == caller.name)
             });
-            shown.map(|one| answer::session(here, one)).collect()
+            shown.filter(|one| session::runs(one)).map(|one| answer::session(here, one)).collect()
         })?;
         json(&sessions)
     }

@@ -52,6 +52,17 @@ pub(crate) fn leader(peer: Peer) -> Option<Leader> {
     processes::leader(peer.pid?)
 }
 
+/// Whether the process that opened a session is still there, as far as can be told.
+pub(crate) fn is_there(session: &Session) -> bool {
+    session.leader.is_none_or(|leader| processes::leader(leader.pid) == Some(leader))
+}
+
+/// Whether something of a session runs, as far as can be told at a glance: who follows sessions looks at those of which
+/// PAM says nothing once a minute.
+pub(crate) fn runs(session: &Session) -> bool {
+    is_there(session) || session.unit.as_ref().is_none_or(cgroups::runs_in)
+}
+
 /// Whether sessions of a service get a scope from jitd: those of which logind makes none, since they are no logins.
 pub(crate) fn gets_a_scope(service: &ServiceName) -> bool {
     subject_is_caller(service) || matches!(service.as_str(), "cron" | "crond" | "atd")
@@ -225,8 +236,7 @@ impl Follower {
         let found = standing::judge(here, session, &known);
         let costs =
             |event: &Event| matches!(event, Event::SessionMoved { uses: true, .. } | Event::Began { .. });
-        let is_left = || session.leader.is_some_and(|leader| processes::leader(leader.pid) != Some(leader));
-        if found.iter().any(costs) && is_left() {
+        if found.iter().any(costs) && !is_there(session) {
             // Whoever was in it has gone without a word of PAM's.
             return standing::judge(here, &Session { closed: true, ..session.clone() }, &known);
         }

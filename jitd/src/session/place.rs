@@ -13,7 +13,7 @@ use super::{Follower, OFTEN, SELDOM, Seen, gets_a_scope, members, systemd};
 /// How long logind may take to make a session's scope; after that there is probably none.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// How soon it usually has.
+/// How soon it usually has, and jitd makes its own.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Whether a session's scope is still waited for. One that had none in time may get it later, and is looked at with
@@ -32,6 +32,12 @@ impl Follower {
         let mut taken: HashSet<Unit> =
             seen.sessions.iter().filter_map(|session| session.unit.clone()).collect();
         for session in seen.sessions.iter().filter(|session| session.leader.is_some()) {
+            let is_new = seen.now.since(&session.at) < SOON;
+            if is_new && session.unit.is_none() && gets_a_scope(&session.login.service) {
+                // It is just being made.
+                wait = wait.min(OFTEN);
+                continue;
+            }
             let of_it = members(session, all, seen);
             let event = match (&session.unit, scope(session, &of_it, &taken)) {
                 (_, Some(unit)) => {
@@ -47,7 +53,6 @@ impl Follower {
                     why: "it is in no scope of logind's or jitd's".into(),
                 },
                 (None, None) => {
-                    let is_new = seen.now.since(&session.at) < SOON;
                     wait = wait.min(if is_new { OFTEN / 4 } else { OFTEN });
                     continue;
                 }

@@ -155,4 +155,8 @@ pub(crate) fn without_systemd(site: &Site) {
     enter().admits("olga");
     window.revoke();
     enter().is_refused("bea", "bea");
+    assert!(
+        site.status().notes.iter().any(|note| note.contains("nobody is put out")),
+        "it is said plainly that ends are not enforced"
+    );
 }

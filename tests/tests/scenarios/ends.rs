@@ -168,11 +168,16 @@ pub(crate) fn sudo_is_as_it_was(site: &Site) {
            on {second=143} { send "sudo -n sh -c 'echo u''p; exec sleep 1401'\r" }
            on {[^']up} { send "\x1a" }
            on {Stopped} { send "kill %1; fg; echo third=$?\r" }
-           on {third=[0-9]} { send "exit\r" }
+           on {third=[0-9]} { send "sudo -n loginctl --no-legend list-sessions | grep -c joba; echo fourth=$?\r" }
+           on {fourth=0} { send "loginctl --no-pager show-session -P Service \$XDG_SESSION_ID; echo fifth=$?\r" }
+           on {sshd\s+fifth=0} { send "sudo -n loginctl terminate-session \$XDG_SESSION_ID\r" }
            finish"#,
     );
     assert!(seen.status != 99, "{seen}");
-    seen.says("first=7").says("second=143");
+    seen.says("first=7").says("second=143").says("fourth=0").says("fifth=0");
+    until(SOON, "what logind has ended is gone here too", || {
+        !site.sessions().iter().any(|session| session.user == "joba")
+    });
     until(SOON, "no scope stays behind", || {
         !site
             .shell("systemctl --no-legend --plain list-units --all --type=scope 'jit-*'")

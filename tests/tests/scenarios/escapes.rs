@@ -98,7 +98,7 @@ pub(crate) fn a_login_that_jitd_never_saw_run(site: &Site) {
     assert!(runs(site, "sleep 2101"));
     site.is_ready();
     until(SOON, "it is known again", || {
-        site.sessions().iter().any(|one| one.user == "flinka" && one.unit.is_some())
+        site.sessions().iter().any(|one| one.user == "flinka" && one.unit.is_some() && one.state == "closed")
     });
     window.wait_for_its_end();
     nothing_is_left(site, "flinka");
