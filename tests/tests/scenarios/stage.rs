@@ -146,6 +146,12 @@ fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     panic::catch_unwind(AssertUnwindSafe(act)).map_err(|_| PANIC.with(RefCell::take))
 }
 
+/// How often a long count is made: as this variable says, which `make prove` sets, or else so often.
+#[allow(clippy::disallowed_methods, reason = "steers the tests, and nothing else reads it")]
+pub(crate) fn count(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).ok().and_then(|count| count.parse().ok()).unwrap_or(otherwise)
+}
+
 /// Written at once and whole.
 pub(crate) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
