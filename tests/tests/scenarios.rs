@@ -14,6 +14,8 @@ mod asking;
 mod attacks;
 #[path = "scenarios/audit.rs"]
 mod audit;
+#[path = "scenarios/claims.rs"]
+mod claims;
 #[path = "scenarios/clock.rs"]
 mod clock;
 #[path = "scenarios/crash.rs"]
@@ -70,6 +72,8 @@ const BARE: Boot = Boot { broker: false, bare: true };
 /// In the order in which they are started: those that wait for long come first.
 #[rustfmt::skip] // a table: the rule, and who holds it
 const SCENARIOS: &[Scenario] = &[
+    own("a_client_that_stalls_between_check_and_session_never_makes_two_logins_of_one_use", claims::a_stalled_client),
+
     // sshd and console logins
     shared("identical_refusals_within_a_minute_are_one_record_with_a_count", audit::denials_are_counted),
     shared("roots_own_su_and_sudo_and_cron_jobs_need_no_window", elevation::roots_own_su_and_cron),
@@ -122,9 +126,7 @@ const SCENARIOS: &[Scenario] = &[
 
     // uses
     shared("a_single_use_admits_one_login", uses::one_login),
-    shared("of_ten_logins_at_once_a_single_use_admits_one", uses::ten_logins_at_once),
-    shared("of_ten_sudos_at_once_a_single_use_admits_one", uses::ten_sudos_at_once),
-    own("a_session_that_opens_a_minute_after_its_check_is_refused_and_the_use_comes_back", uses::a_late_session),
+    own("of_fifty_logins_or_sudos_at_once_a_single_use_admits_one", claims::fifty_at_once),
     own("with_session_on_the_account_line_a_use_is_claimed_at_the_check_and_used_at_the_session", uses::a_held_use),
 
     // jitctl and who may do what
