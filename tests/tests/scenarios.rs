@@ -30,8 +30,12 @@ mod elevation;
 mod ends;
 #[path = "scenarios/following.rs"]
 mod following;
+#[path = "scenarios/kills.rs"]
+mod kills;
 #[path = "scenarios/kiosk.rs"]
 mod kiosk;
+#[path = "scenarios/lasting.rs"]
+mod lasting;
 #[path = "scenarios/logins.rs"]
 mod logins;
 #[path = "scenarios/package.rs"]
@@ -73,6 +77,7 @@ const BARE: Boot = Boot { broker: false, bare: true };
 #[rustfmt::skip] // a table: the rule, and who holds it
 const SCENARIOS: &[Scenario] = &[
     own("a_client_that_stalls_between_check_and_session_never_makes_two_logins_of_one_use", claims::a_stalled_client),
+    own("however_often_jitd_is_killed_no_session_outlives_its_window_and_none_ends_before_it", kills::ends_are_kept),
 
     // sshd and console logins
     shared("identical_refusals_within_a_minute_are_one_record_with_a_count", audit::denials_are_counted),
