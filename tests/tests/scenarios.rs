@@ -42,6 +42,8 @@ mod logins;
 mod package;
 #[path = "scenarios/people.rs"]
 mod people;
+#[path = "scenarios/quiet.rs"]
+mod quiet;
 #[path = "scenarios/recovery.rs"]
 mod recovery;
 #[path = "scenarios/requests.rs"]
@@ -76,6 +78,7 @@ const BARE: Boot = Boot { broker: false, bare: true };
 /// In the order in which they are started: those that wait for long come first.
 #[rustfmt::skip] // a table: the rule, and who holds it
 const SCENARIOS: &[Scenario] = &[
+    own("idle_jitd_wakes_at_most_twice_a_minute_and_with_an_idle_login_four_times", quiet::wakes),
     own("a_client_that_stalls_between_check_and_session_never_makes_two_logins_of_one_use", claims::a_stalled_client),
     own("however_often_jitd_is_killed_no_session_outlives_its_window_and_none_ends_before_it", kills::ends_are_kept),
 
