@@ -30,6 +30,8 @@ mod elevation;
 mod ends;
 #[path = "scenarios/following.rs"]
 mod following;
+#[path = "scenarios/jobs.rs"]
+mod jobs;
 #[path = "scenarios/kills.rs"]
 mod kills;
 #[path = "scenarios/kiosk.rs"]
@@ -80,6 +82,7 @@ const BARE: Boot = Boot { broker: false, bare: true };
 const SCENARIOS: &[Scenario] = &[
     own("idle_jitd_wakes_at_most_twice_a_minute_and_with_an_idle_login_four_times", quiet::wakes),
     own("a_client_that_stalls_between_check_and_session_never_makes_two_logins_of_one_use", claims::a_stalled_client),
+    own("cron_and_at_start_jobs_inside_a_window_only_and_its_end_ends_them", jobs::cron_and_at),
     own("however_often_jitd_is_killed_no_session_outlives_its_window_and_none_ends_before_it", kills::ends_are_kept),
 
     // sshd and console logins
