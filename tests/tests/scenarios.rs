@@ -18,6 +18,8 @@ mod audit;
 mod claims;
 #[path = "scenarios/clock.rs"]
 mod clock;
+#[path = "scenarios/clocks_and_ends.rs"]
+mod clocks_and_ends;
 #[path = "scenarios/crash.rs"]
 mod crash;
 #[path = "scenarios/daemon.rs"]
@@ -133,6 +135,7 @@ const SCENARIOS: &[Scenario] = &[
     // Alone: nothing but the login itself makes jitd look.
     own("session_list_shows_who_is_in_and_session_end_puts_one_out", ends::listed_and_put_out),
     own("a_killed_jitd_keeps_its_promise_when_it_is_back_and_the_host_keeps_it_without_jitd", ends::jitd_is_killed),
+    own("a_jitd_that_was_down_over_the_end_of_a_window_carries_it_through_when_it_is_back", clocks_and_ends::jitd_is_down_over_the_end),
     own("from_the_end_of_a_window_to_its_last_process_takes_less_than_a_second_more_than_the_grace", ends::how_long_it_takes),
 
     // uses
@@ -229,6 +232,8 @@ const SCENARIOS: &[Scenario] = &[
     own("a_clock_that_is_stepped_back_opens_nothing_until_an_admin_accepts_it", clock::stepped_back),
     own("a_clock_ten_years_ahead_ends_windows_opens_none_and_goes_as_it_came", clock::ten_years_ahead),
     own("with_a_dead_battery_an_emergency_lets_in_whoever_sets_the_clock_right", clock::a_dead_battery),
+    own("a_clock_that_is_stepped_keeps_no_session_past_its_window", clocks_and_ends::a_clock_that_is_stepped),
+    own("a_clock_stepped_back_before_a_reboot_lengthens_no_window", clocks_and_ends::stepped_back_before_a_reboot),
     own_of(BROKER, "on_dbus_broker_all_is_the_same", daemon::on_dbus_broker),
     own_of(BARE, "without_systemd_the_first_check_starts_jitd", daemon::without_systemd),
 
