@@ -87,7 +87,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             log::error(&err);
-            if matches!(err, Fatal::Usage) { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if matches!(err, Fatal::Usage) {
+                return ExitCode::from(2);
+            }
+            // systemd starts it again as soon as it has ended: a second each is often enough.
+            std::thread::sleep(Duration::from_secs(1));
+            ExitCode::FAILURE
         }
     }
 }

@@ -14,8 +14,12 @@ mod asking;
 mod attacks;
 #[path = "scenarios/audit.rs"]
 mod audit;
+#[path = "scenarios/claims.rs"]
+mod claims;
 #[path = "scenarios/clock.rs"]
 mod clock;
+#[path = "scenarios/clocks_and_ends.rs"]
+mod clocks_and_ends;
 #[path = "scenarios/crash.rs"]
 mod crash;
 #[path = "scenarios/daemon.rs"]
@@ -30,14 +34,22 @@ mod ends;
 mod escapes;
 #[path = "scenarios/following.rs"]
 mod following;
+#[path = "scenarios/jobs.rs"]
+mod jobs;
+#[path = "scenarios/kills.rs"]
+mod kills;
 #[path = "scenarios/kiosk.rs"]
 mod kiosk;
+#[path = "scenarios/lasting.rs"]
+mod lasting;
 #[path = "scenarios/logins.rs"]
 mod logins;
 #[path = "scenarios/package.rs"]
 mod package;
 #[path = "scenarios/people.rs"]
 mod people;
+#[path = "scenarios/quiet.rs"]
+mod quiet;
 #[path = "scenarios/recovery.rs"]
 mod recovery;
 #[path = "scenarios/requests.rs"]
@@ -72,6 +84,11 @@ const BARE: Boot = Boot { broker: false, bare: true };
 /// In the order in which they are started: those that wait for long come first.
 #[rustfmt::skip] // a table: the rule, and who holds it
 const SCENARIOS: &[Scenario] = &[
+    own("idle_jitd_wakes_at_most_twice_a_minute_and_with_an_idle_login_four_times", quiet::wakes),
+    own("a_client_that_stalls_between_check_and_session_never_makes_two_logins_of_one_use", claims::a_stalled_client),
+    own("cron_and_at_start_jobs_inside_a_window_only_and_its_end_ends_them", jobs::cron_and_at),
+    own("however_often_jitd_is_killed_no_session_outlives_its_window_and_none_ends_before_it", kills::ends_are_kept),
+
     // sshd and console logins
     shared("identical_refusals_within_a_minute_are_one_record_with_a_count", audit::denials_are_counted),
     shared("roots_own_su_and_sudo_and_cron_jobs_need_no_window", elevation::roots_own_su_and_cron),
@@ -120,6 +137,7 @@ const SCENARIOS: &[Scenario] = &[
     // Alone: nothing but the login itself makes jitd look.
     own("session_list_shows_who_is_in_and_session_end_puts_one_out", ends::listed_and_put_out),
     own("a_killed_jitd_keeps_its_promise_when_it_is_back_and_the_host_keeps_it_without_jitd", ends::jitd_is_killed),
+    own("a_jitd_that_was_down_over_the_end_of_a_window_carries_it_through_when_it_is_back", clocks_and_ends::jitd_is_down_over_the_end),
     own("from_the_end_of_a_window_to_its_last_process_takes_less_than_a_second_more_than_the_grace", ends::how_long_it_takes),
 
     // people who try to stay
@@ -136,9 +154,7 @@ const SCENARIOS: &[Scenario] = &[
 
     // uses
     shared("a_single_use_admits_one_login", uses::one_login),
-    shared("of_ten_logins_at_once_a_single_use_admits_one", uses::ten_logins_at_once),
-    shared("of_ten_sudos_at_once_a_single_use_admits_one", uses::ten_sudos_at_once),
-    own("a_session_that_opens_a_minute_after_its_check_is_refused_and_the_use_comes_back", uses::a_late_session),
+    own("of_fifty_logins_or_sudos_at_once_a_single_use_admits_one", claims::fifty_at_once),
     own("with_session_on_the_account_line_a_use_is_claimed_at_the_check_and_used_at_the_session", uses::a_held_use),
 
     // jitctl and who may do what
@@ -230,6 +246,8 @@ const SCENARIOS: &[Scenario] = &[
     own("a_clock_that_is_stepped_back_opens_nothing_until_an_admin_accepts_it", clock::stepped_back),
     own("a_clock_ten_years_ahead_ends_windows_opens_none_and_goes_as_it_came", clock::ten_years_ahead),
     own("with_a_dead_battery_an_emergency_lets_in_whoever_sets_the_clock_right", clock::a_dead_battery),
+    own("a_clock_that_is_stepped_keeps_no_session_past_its_window", clocks_and_ends::a_clock_that_is_stepped),
+    own("a_clock_stepped_back_before_a_reboot_lengthens_no_window", clocks_and_ends::stepped_back_before_a_reboot),
     own_of(BROKER, "on_dbus_broker_all_is_the_same", daemon::on_dbus_broker),
     own_of(BARE, "without_systemd_the_first_check_starts_jitd", daemon::without_systemd),
 

@@ -17,7 +17,7 @@ const DROP_IN: &str = "[Service]\n\
     Environment=FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE=/etc/jit/faketime\n";
 
 /// From now on jitd's wall clock is what [`clock_says`] makes of it.
-fn fake_the_clock(site: &Site) {
+pub(crate) fn fake_the_clock(site: &Site) {
     clock_says(site, "+0");
     site.shell("mkdir -p /etc/systemd/system/jitd.service.d").done();
     site.machine.write("/etc/systemd/system/jitd.service.d/faketime.conf", DROP_IN, 0o644);
@@ -26,7 +26,8 @@ fn fake_the_clock(site: &Site) {
     assert_eq!(clock(site).state, "trusted");
 }
 
-fn clock_says(site: &Site, what: &str) {
+/// As from now, until it is told otherwise.
+pub(crate) fn clock_says(site: &Site, what: &str) {
     site.machine.write(RC, &format!("{what}\n"), 0o644);
 }
 

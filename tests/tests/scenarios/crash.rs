@@ -1,6 +1,7 @@
 //! jitd killed at any moment: what it confirmed is there afterwards, and the log agrees with the tables.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -10,6 +11,7 @@ use jit_core::event::Event;
 use jit_proto::manager::Entry;
 
 use crate::site::{ACCOUNT, Entrance, Role, Site};
+use crate::stage::count;
 use crate::store::audited;
 
 const KILL: &str = "kill -KILL \"$(systemctl show -P MainPID jitd)\"";
@@ -42,9 +44,7 @@ struct Confirmed {
 }
 
 pub(crate) fn kills_at_random_moments(site: &Site) {
-    // `make prove` raises it.
-    #[allow(clippy::disallowed_methods, reason = "steers the test, and nothing else reads it")]
-    let rounds = std::env::var("JIT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(6);
+    let rounds = count("JIT_ROUNDS", 6);
     site.person("chaos");
     let both =
         [Role::new("chaos", &["gate"], "chaos"), Role::new("chaos-one", &["gate"], "chaos").single_use()];
@@ -53,10 +53,10 @@ pub(crate) fn kills_at_random_moments(site: &Site) {
     site.machine.write("/etc/pam.d/gate", &lines, 0o644);
 
     let confirmed = Confirmed::default();
-    let mut random = Random(u64::from(std::process::id()) | 1);
+    let mut random = Random::new();
     for round in 0..rounds {
         let over = AtomicBool::new(false);
-        let pause = Duration::from_millis(100 + random.next() % 900);
+        let pause = random.pause(100..1000);
         thread::scope(|scope| {
             for role in ["chaos", "chaos-one"] {
                 scope.spawn(|| open_and_revoke(site, role, &confirmed, &over));
@@ -135,9 +135,18 @@ fn holds(site: &Site, confirmed: &Confirmed, when: &str) {
 }
 
 /// xorshift64: which moments are random need not be secret, and no two runs are the same.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new() -> Self {
+        Self(u64::from(std::process::id()) | 1)
+    }
+
+    /// As many milliseconds as lie within.
+    pub(crate) fn pause(&mut self, millis: Range<u64>) -> Duration {
+        Duration::from_millis(millis.start + self.next() % (millis.end - millis.start))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

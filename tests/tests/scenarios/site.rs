@@ -43,7 +43,7 @@ impl Site {
     }
 
     /// Types what the installed documentation says to type for sshd, for another service.
-    fn put_under_jitd(&self, service: &str) {
+    pub(crate) fn put_under_jitd(&self, service: &str) {
         let guide = self.guide();
         let commands: Vec<&str> = guide
             .lines()

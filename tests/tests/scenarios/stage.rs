@@ -50,7 +50,7 @@ pub(crate) const fn own_of(boot: Boot, name: &'static str, act: fn(&Site)) -> Sc
 
 /// How many at a time. They wait for windows to end and for logins to be slow; two cores carry this.
 const SIDE_BY_SIDE: usize = 4;
-const MACHINES: usize = 2;
+const MACHINES: usize = 3;
 
 /// Runs those that the command line asks for. The exit status is 1 if one of them fails.
 pub(crate) fn run(all: &[Scenario]) -> ExitCode {
@@ -144,6 +144,12 @@ fn remember_panics() {
 
 fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     panic::catch_unwind(AssertUnwindSafe(act)).map_err(|_| PANIC.with(RefCell::take))
+}
+
+/// How often a long count is made: as this variable says, which `make prove` sets, or else so often.
+#[allow(clippy::disallowed_methods, reason = "steers the tests, and nothing else reads it")]
+pub(crate) fn count(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).ok().and_then(|count| count.parse().ok()).unwrap_or(otherwise)
 }
 
 /// Written at once and whole.

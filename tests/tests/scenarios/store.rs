@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jit_core::audit::merkle;
+use jit_core::clock::Utc;
 use jit_core::event::{Event, Record};
 use jit_core::state::State;
 use jit_proto::words::RequestId;
@@ -56,6 +57,15 @@ pub(crate) fn audited(site: &Site) -> Vec<Record> {
         "left the log's fold, right the tables"
     );
     records
+}
+
+/// The end of every window that was ever open, by grant.
+pub(crate) fn ends(records: &[Record]) -> BTreeMap<String, Utc> {
+    let window = |record: &Record| match &record.event {
+        Event::Opened { grant } => Some((grant.id.to_string(), grant.window()?.end())),
+        _ => None,
+    };
+    records.iter().filter_map(window).collect()
 }
 
 fn log(store: &Connection) -> rusqlite::Result<Vec<Record>> {
