@@ -47,17 +47,24 @@ impl Follower {
             }
             return done.look_at.saturating_sub(since_boot());
         };
+        let after = seen.now.since(&over.at);
+        // A jitd that was not there for it makes good for that at once.
+        let is_late = !done.term && after > over.terms.kill + OFTEN * 5;
         if done.told != Some(over.why) {
             done.told = Some(over.why);
             self.tell(session, &left, &end_line(session, over)).await;
-            // sshd has to carry the line to the person before it is ended itself.
-            return OFTEN;
+            if !is_late {
+                // sshd has to carry the line to the person before it is ended itself.
+                return OFTEN;
+            }
         }
         if !systemd::is_there() {
             // Nothing is enforced here, as `status` says.
             return SELDOM;
         }
-        match over.terms.due(seen.now.since(&over.at)) {
+        let done = self.sessions.entry(session.id).or_default();
+        done.term |= is_late;
+        match over.terms.due(after) {
             // Work may finish meanwhile.
             Due::Nothing { next } => next.min(OFTEN * 50),
             due if !done.term => {
@@ -98,43 +105,35 @@ impl Follower {
     }
 }
 
-/// Sends a signal to what is left of a session: by the kernel or systemd to all of its scope, and one by one where it has
-/// none or they cannot.
+/// Sends a signal to what is left of a session: one by one and, to kill what forks meanwhile, to all of its scope.
 async fn signal(app: &App, session: &Session, left: &[&Process], order: Order) {
-    let Some(unit) = &session.unit else {
-        one_by_one(left.iter().copied(), order);
-        return;
-    };
-    let reached =
-        (order == Order::Kill && cgroups::kill_in(unit)) || by_systemd(app, unit.as_str(), order).await;
-    let there = |process: &Process| process.unit.as_ref() == Some(unit);
-    one_by_one(
-        left.iter().copied().filter(|process| !reached || is_passed_over(order) || !there(process)),
-        order,
-    );
-}
-
-/// Whether a process can be passed over where all of a unit is killed: cgroup.kill sends its signal to the first thread of
-/// each, and where that has ended the others do not get it (send_sig() and complete_signal() of Linux's kernel/signal.c).
-pub(super) fn is_passed_over(order: Order) -> bool {
-    order == Order::Kill
-}
-
-/// Has systemd send a signal to all of a unit, and says whether it did.
-pub(super) async fn by_systemd(app: &App, unit: &str, order: Order) -> bool {
-    let sent = report(app.systemd.kill(unit, order).await, unit);
-    if sent && order == Order::Term {
-        // What is stopped has to go on to hear it.
-        report(app.systemd.kill(unit, Order::Cont).await, unit);
+    if let Some(unit) = &session.unit {
+        let by_kernel = order == Order::Kill && cgroups::kill_in(unit);
+        if !by_kernel && is_for_systemd(order) {
+            by_systemd(app, unit.as_str(), order).await;
+        }
     }
-    sent
+    // cgroup.kill sends its signal to the first thread of each process, and where that has ended the others do not get
+    // it (send_sig() and complete_signal() of Linux's kernel/signal.c). And the one that opened the session may be on
+    // its way out elsewhere.
+    one_by_one(left.iter().copied(), order);
+}
+
+/// Whether what the kernel does not do for all of a unit is for systemd to do. To ask processes to end it is enough to
+/// ask those that are seen, where the kernel says whether there are more.
+pub(super) fn is_for_systemd(order: Order) -> bool {
+    order == Order::Kill || !cgroups::are_told()
+}
+
+/// Has systemd send a signal to all of a unit, where the kernel cannot: it takes a while on a busy host.
+pub(super) async fn by_systemd(app: &App, unit: &str, order: Order) {
+    report(app.systemd.kill(unit, order).await, unit);
 }
 
 /// Sends a signal to each of these processes.
 pub(super) fn one_by_one<'p>(processes: impl Iterator<Item = &'p Process>, order: Order) {
     let signals: &[Signal] = match order {
         Order::Term => &[Signal::TERM, Signal::CONT],
-        Order::Cont => &[Signal::CONT],
         Order::Kill => &[Signal::KILL],
     };
     for process in processes {
@@ -144,15 +143,12 @@ pub(super) fn one_by_one<'p>(processes: impl Iterator<Item = &'p Process>, order
     }
 }
 
-/// Logs why systemd did not do something, and says whether it did.
-pub(super) fn report(outcome: Result<(), NoSystemd>, what: &str) -> bool {
-    match outcome {
-        Ok(()) => true,
-        Err(err) if err.is_no_such_unit() => false,
-        Err(err) => {
-            log::warning(format_args!("{what}: {err}"));
-            false
-        }
+/// Logs why systemd did not do something. That a unit is gone is no reason.
+pub(super) fn report(outcome: Result<(), NoSystemd>, what: &str) {
+    if let Err(err) = outcome
+        && !err.is_no_such_unit()
+    {
+        log::warning(format_args!("{what}: {err}"));
     }
 }
 

@@ -14,7 +14,7 @@ use jit_core::state::Session;
 use jit_host::facts::asks_jitd;
 use jit_proto::words::{Uid, UserName};
 
-use super::ends::{by_systemd, is_passed_over, one_by_one, report};
+use super::ends::{by_systemd, is_for_systemd, one_by_one, report};
 use super::processes::{self, Process};
 use super::systemd::{self, Order};
 use super::{Follower, OFTEN, SELDOM, Seen, cgroups, record};
@@ -141,17 +141,17 @@ fn foreign<'p>(ending: &Ending, left: &[&'p Process], seen: &Seen) -> Option<&'p
     })
 }
 
-/// Ends all that is a person's: their slice at once, and one by one what is elsewhere or cannot be had so.
+/// Ends all that is a person's: one by one and, to kill what forks meanwhile, all of their slice.
 async fn end_person(app: &App, uid: Uid, left: &[&Process], order: Order) {
-    // Else it would start again what is ended.
-    report(app.systemd.stop(&format!("user@{uid}.service")).await, "the user's manager");
-    let slice = format!("user-{uid}.slice");
-    let reached = (order == Order::Kill && cgroups::kill_under(uid)) || by_systemd(app, &slice, order).await;
-    let there = |process: &Process| process.is_in_slice_of(uid);
-    one_by_one(
-        left.iter().copied().filter(|process| !reached || is_passed_over(order) || !there(process)),
-        order,
-    );
+    if order == Order::Term {
+        // Else it would start again what is ended.
+        report(app.systemd.stop(&format!("user@{uid}.service")).await, "the user's manager");
+    }
+    let by_kernel = order == Order::Kill && cgroups::kill_under(uid);
+    if !by_kernel && is_for_systemd(order) {
+        by_systemd(app, &format!("user-{uid}.slice"), order).await;
+    }
+    one_by_one(left.iter().copied(), order);
 }
 
 /// Whether a person's manager is started without a login (loginctl(1)).

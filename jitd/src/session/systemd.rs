@@ -56,20 +56,17 @@ impl NoSystemd {
 /// What processes are told to do, by a signal (signal(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// SIGTERM.
+    /// SIGTERM, and SIGCONT: what is stopped can then act on it.
     Term,
-    /// SIGCONT: what is stopped can then act on the one before.
-    Cont,
     /// SIGKILL.
     Kill,
 }
 
 impl Order {
-    const fn number(self) -> i32 {
+    const fn numbers(self) -> &'static [i32] {
         match self {
-            Self::Kill => 9,
-            Self::Term => 15,
-            Self::Cont => 18,
+            Self::Kill => &[9],
+            Self::Term => &[15, 18],
         }
     }
 }
@@ -134,7 +131,10 @@ impl Systemd {
 
     /// Sends a signal to everything in a unit, and in those below it.
     pub(crate) async fn kill(&self, unit: &str, order: Order) -> Result<(), NoSystemd> {
-        self.call(SYSTEMD, "KillUnit", &(unit, "all", order.number())).await
+        for number in order.numbers() {
+            self.call(SYSTEMD, "KillUnit", &(unit, "all", *number)).await?;
+        }
+        Ok(())
     }
 
     /// Stops a unit.

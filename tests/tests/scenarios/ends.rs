@@ -371,8 +371,7 @@ pub(crate) fn jitd_is_killed(site: &Site) {
 /// From the end of a window, by the record, until the last process has gone, for each way in: a process that ignores
 /// SIGTERM, so that the whole grace is used. `JIT_ENDS` says how often.
 pub(crate) fn how_long_it_takes(site: &Site) {
-    #[allow(clippy::disallowed_methods, reason = "how often, as for the other long counts")]
-    let rounds = std::env::var("JIT_ENDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1_usize);
+    let rounds = crate::stage::count("JIT_ENDS", 1);
     site.person("mess");
     site.sudoer("mess", "mess ALL=(ALL) NOPASSWD: ALL");
     site.roles(&[role("mess", &["sshd", "login", "sudo", "su"], "mess")]);
