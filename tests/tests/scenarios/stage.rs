@@ -50,7 +50,7 @@ pub(crate) const fn own_of(boot: Boot, name: &'static str, act: fn(&Site)) -> Sc
 
 /// How many at a time. They wait for windows to end and for logins to be slow; two cores carry this.
 const SIDE_BY_SIDE: usize = 4;
-const MACHINES: usize = 3;
+const MACHINES: usize = 4;
 
 /// Runs those that the command line asks for. The exit status is 1 if one of them fails.
 pub(crate) fn run(all: &[Scenario]) -> ExitCode {
