@@ -183,7 +183,7 @@ impl World {
             caller_uid: Uid::ROOT,
             holds_claim: false,
             from: None,
-            leader: None,
+            opener: None,
         }
     }
 

@@ -10,7 +10,7 @@ use jit_proto::words::{GrantId, RoleName, Uid, UserName, Verdict, subject_is_cal
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Moment, Window};
-use crate::ending::Leader;
+use crate::ending::Opener;
 use crate::event::{Event, Login};
 use crate::grant::{ClaimKind, Grant};
 use crate::order::Here;
@@ -33,7 +33,7 @@ pub struct Question {
     /// The address that the login session came from, where one is known for certain; su and sudo inherit it.
     pub from: Option<IpAddr>,
     /// The process that runs the PAM stack, where it is known: what its session is found by.
-    pub leader: Option<Leader>,
+    pub opener: Option<Opener>,
 }
 
 impl Question {
@@ -241,17 +241,17 @@ impl Answer {
             return Vec::new();
         };
         let (remaining, login) = (remaining.as_secs(), question.login.clone());
-        let (leader, from) = (question.leader, question.from);
+        let (opener, from) = (question.opener, question.from);
         let admitted = match takes {
             Takes::Use(kind) => Event::Allowed { grant, role, remaining, claim: Some(kind), login },
             Takes::Claim(claim) => {
-                Event::SessionOpened { grant, role, remaining, claim: Some(claim), leader, from, login }
+                Event::SessionOpened { grant, role, remaining, claim: Some(claim), opener, from, login }
             }
             Takes::Nothing if question.stage == Stage::Account => {
                 Event::Allowed { grant, role, remaining, claim: None, login }
             }
             Takes::Nothing => {
-                Event::SessionOpened { grant, role, remaining, claim: None, leader, from, login }
+                Event::SessionOpened { grant, role, remaining, claim: None, opener, from, login }
             }
         };
         begins.map(|window| Event::Began { grant, window }).into_iter().chain([admitted]).collect()

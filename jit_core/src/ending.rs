@@ -24,6 +24,17 @@ pub struct Leader {
     pub start: u64,
 }
 
+/// What a session is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opener {
+    /// The process that opens it.
+    #[serde(flatten)]
+    pub leader: Leader,
+    /// The audit session that begins with it; absent where it opens inside another login, and where the kernel has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<u32>,
+}
+
 /// The systemd scope that a session runs in: logind's (`session-4.scope`) or jitd's (`jit-17-2211.scope`). Nothing else
 /// may be ended in a session's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,6 +99,8 @@ impl fmt::Display for Unit {
 pub enum OverWhy {
     /// Its window closed.
     Expired,
+    /// The machine restarted.
+    Reboot,
     /// Its window was taken back.
     Revoked,
     /// Its window was given back.
@@ -108,6 +121,7 @@ impl OverWhy {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
+            Self::Reboot => "reboot",
             Self::Revoked => "revoked",
             Self::Done => "done",
             Self::Locked => "locked",
@@ -121,7 +135,8 @@ impl OverWhy {
 impl From<EndWhy> for OverWhy {
     fn from(why: EndWhy) -> Self {
         match why {
-            EndWhy::Expired | EndWhy::Reboot => Self::Expired,
+            EndWhy::Expired => Self::Expired,
+            EndWhy::Reboot => Self::Reboot,
             EndWhy::Revoked => Self::Revoked,
             EndWhy::Done => Self::Done,
             EndWhy::Locked => Self::Locked,
@@ -161,7 +176,8 @@ impl Terms {
                 AtEnd::Drain => Self { term: grace, kill: grace },
                 AtEnd::Keep { most } => Self { term: most, kill: most },
             },
-            OverWhy::Revoked
+            OverWhy::Reboot
+            | OverWhy::Revoked
             | OverWhy::Locked
             | OverWhy::RoleChanged
             | OverWhy::OutsideHours

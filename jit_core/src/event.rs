@@ -11,7 +11,7 @@ use crate::clock::trust::Recovery;
 use crate::clock::{Moment, Suspicion, Utc, Window};
 use crate::decide::Why;
 use crate::digest::Digest;
-use crate::ending::{Leader, OverWhy, Terms, Unit};
+use crate::ending::{Leader, Opener, OverWhy, Terms, Unit};
 use crate::grant::{ClaimKind, EndWhy, Grant};
 use crate::lock::{Lock, Scope};
 use crate::opening::Narrow;
@@ -187,9 +187,9 @@ pub enum Event {
         /// The claim it takes up, if uses are counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<u64>,
-        /// The process that opens it, where that is known.
+        /// What it is found by, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        leader: Option<Leader>,
+        opener: Option<Opener>,
         /// The address that its login came from, where that is known for certain.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<IpAddr>,

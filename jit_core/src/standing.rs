@@ -45,7 +45,7 @@ pub fn standing(here: Here<'_>, session: &Session, known: &Known) -> Standing {
         Known::WithoutGroups(_) | Known::Unanswered => None,
     };
     let subject = certain.cloned().unwrap_or_else(|| supposed(here, &login.user, uid));
-    if (&subject.name, subject.uid) != (&login.user, uid) {
+    if !is_of(&subject, &login.user, uid) {
         return Standing::Over(OverWhy::RoleChanged);
     }
     // Nobody is exempt by groups that they are only supposed to be in: by a window they came.
@@ -75,6 +75,11 @@ pub fn standing(here: Here<'_>, session: &Session, known: &Known) -> Standing {
 /// An account that the name service does not tell of: it is taken to be in every group that counts.
 fn supposed(here: Here<'_>, user: &UserName, uid: Uid) -> Subject {
     Subject { name: user.clone(), uid, groups: here.policy.groups().cloned().collect() }
+}
+
+/// Whether this is the account that was approved: a recycled uid or a recreated name is another one.
+fn is_of(subject: &Subject, user: &UserName, uid: Uid) -> bool {
+    (&subject.name, subject.uid) == (user, uid)
 }
 
 /// Whether a grant that would let nobody in now ends no session all the same. A suspect clock stops starts only: what has
@@ -141,7 +146,7 @@ fn question(session: &Session, known: &Known, uid: Uid) -> Question {
         caller_uid: uid,
         holds_claim: false,
         from: session.from,
-        leader: session.leader,
+        opener: None,
     }
 }
 
@@ -215,7 +220,10 @@ pub fn outlook(here: Here<'_>, session: &Session, known: &Known) -> Duration {
         }
         Time::Scheduled { .. } | Time::Open { .. } => None,
     });
-    let left = left.saturating_add(goes_on.unwrap_or_default());
+    // Where hours or today's policy end it before its window does, nothing goes on from that.
+    let own = here.state.grant(session.grant).map(|own| own.remaining(here.now));
+    let goes_on = goes_on.filter(|_| own == Some(left)).unwrap_or_default();
+    let left = left.saturating_add(goes_on);
     let subject = match known {
         Known::Fully(subject) => subject.clone(),
         Known::WithoutGroups(_) | Known::Not | Known::Unanswered => supposed(here, &session.login.user, uid),
@@ -250,8 +258,8 @@ pub fn next_warning(warn: &BTreeSet<Duration>, left: Duration) -> Option<Duratio
 #[must_use]
 pub fn is_shut(here: Here<'_>, grant: &Grant, known: &Known) -> bool {
     let subject = match known {
-        Known::Fully(subject) => subject.clone(),
-        Known::Not => return grant.window().is_some(),
+        Known::Fully(subject) if is_of(subject, &grant.user, grant.uid) => subject.clone(),
+        Known::Fully(_) | Known::Not => return grant.window().is_some(),
         Known::WithoutGroups(_) | Known::Unanswered => supposed(here, &grant.user, grant.uid),
     };
     grant.window().is_some()
@@ -287,7 +295,7 @@ fn reasons(here: Here<'_>, grant: &Grant, subject: &Subject) -> impl Iterator<It
             caller_uid: grant.uid,
             holds_claim: false,
             from: None,
-            leader: None,
+            opener: None,
         };
         lasts(here, &question, subject, grant).err()
     })
@@ -310,15 +318,20 @@ pub enum Cover {
 pub fn cover(here: Here<'_>, ending: &Ending, known: &Known) -> Cover {
     let Here { policy, state, now, .. } = here;
     let supposed = supposed(here, &ending.user, ending.uid);
-    let subject = if let Known::Fully(subject) = known { subject } else { &supposed };
-    let window = |grant: &Grant| grant.id != ending.grant && covers(here, grant, subject);
-    // What another window lets them finish, they may finish.
-    let may_finish = |after: Duration, terms: Terms| matches!(terms.due(after), Due::Nothing { .. });
+    let subject = match known {
+        Known::Fully(subject) => Some(subject).filter(|subject| is_of(subject, &ending.user, ending.uid)),
+        // No such account, so nobody whom a window could let in.
+        Known::Not => None,
+        Known::WithoutGroups(_) | Known::Unanswered => Some(&supposed),
+    };
+    let window = |grant: &Grant| {
+        grant.id != ending.grant && subject.is_some_and(|subject| covers(here, grant, subject))
+    };
+    // What a window lets them finish, or go on with for its grace, they may finish.
+    let may_finish = |after: Duration, terms: Terms| terms.due(after) != Due::Kill;
     let session = |session: &Session| {
         session.login.uid == Some(ending.uid)
-            && session.over.as_ref().is_none_or(|over| {
-                session.grant != ending.grant && may_finish(now.since(&over.at), over.terms)
-            })
+            && session.over.as_ref().is_none_or(|over| may_finish(now.since(&over.at), over.terms))
     };
     let other = |other: &Ending| {
         other.grant != ending.grant

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Moment, Utc, Window};
 use crate::digest::Digest;
-use crate::ending::{Ending, Leader, Over, OverWhy, Unit};
+use crate::ending::{Ending, Leader, Opener, Over, OverWhy, Unit};
 use crate::event::{Event, Login, PolicyText, Record, Review};
 use crate::grant::{Claim, ClaimKind, End, EndWhy, Grant, Time};
 use crate::lock::{Lock, Locks, Scope};
@@ -40,7 +40,8 @@ pub struct Session {
     /// The process that opened it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<Leader>,
-    /// Its audit session, which all that a login starts inherits and nothing without CAP_AUDIT_CONTROL changes.
+    /// The audit session that began with it, which all that a login starts inherits and nothing without
+    /// CAP_AUDIT_CONTROL changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<u32>,
     /// The address that its login came from, where that is known for certain.
@@ -453,9 +454,9 @@ impl State {
     /// What becomes of a session, and of what is left when its window is over.
     fn follow_session(&mut self, record: &Record) -> Vec<Row> {
         match &record.event {
-            Event::SessionOpened { claim, grant, login, leader, from, .. } => {
+            Event::SessionOpened { claim, grant, login, opener, from, .. } => {
                 let gone = claim.and_then(|claim| self.drop_claim(claim));
-                gone.into_iter().chain(self.open_session(record, *grant, login, (*leader, *from))).collect()
+                gone.into_iter().chain(self.open_session(record, *grant, login, (*opener, *from))).collect()
             }
             Event::SessionClosed { login, leader } => {
                 self.close_session(login, *leader).into_iter().collect()
@@ -518,15 +519,15 @@ impl State {
         record: &Record,
         grant: GrantId,
         login: &Login,
-        (leader, from): (Option<Leader>, Option<IpAddr>),
+        (opener, from): (Option<Opener>, Option<IpAddr>),
     ) -> Vec<Row> {
         let session = Session {
             id: record.seq,
             grant,
             login: login.clone(),
             at: record.at.clone(),
-            leader,
-            audit: record.actor.and_then(|actor| actor.session),
+            leader: opener.map(|opener| opener.leader),
+            audit: opener.and_then(|opener| opener.audit),
             from,
             unit: None,
             unbound: false,
@@ -540,7 +541,8 @@ impl State {
             self.sessions.extract_if(.., |old| old.at.boot_id != record.at.boot_id).collect();
         while self.sessions.len() >= MAX_SESSIONS {
             let theirs = self.sessions.iter().position(|old| old.login.uid == login.uid);
-            gone.push(self.sessions.remove(theirs.unwrap_or(0)));
+            let place = theirs.or_else(|| self.sessions.iter().position(|old| old.closed)).unwrap_or(0);
+            gone.push(self.sessions.remove(place));
         }
         self.sessions.push(session.clone());
         gone.iter().map(|old| Row::SessionGone(old.id)).chain([Row::Session(session)]).collect()
@@ -617,7 +619,7 @@ impl State {
         }
         let mut rows = vec![Row::Ended { grant: id, end: End { at: now.wall, why } }];
         if let Some(mut ending) = Ending::of(&grant, now, why.into()) {
-            // Its sessions may have begun to end before it did.
+            // It may have been shut before it ended.
             ending.sessions = self.endings.remove(&id).map_or_else(Vec::new, |known| known.sessions);
             self.endings.insert(id, ending.clone());
             rows.push(Row::Ending(ending));

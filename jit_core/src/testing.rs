@@ -261,7 +261,7 @@ impl World {
             caller_uid: if service.starts_with("su") { subject.uid } else { Uid::ROOT },
             holds_claim: false,
             from: None,
-            leader: None,
+            opener: None,
         }
     }
 

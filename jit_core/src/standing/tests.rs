@@ -4,7 +4,7 @@ use jit_proto::words::RequestId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ending::{Leader, Unit};
+use crate::ending::{Leader, Opener, Unit};
 use crate::lock::{LockOrder, Scope, lock};
 use crate::request::{ExtendOrder, extend};
 use crate::state::State;
@@ -37,7 +37,7 @@ approvers = { users = ["root"] }
 fn log_in(world: &mut World, service: &str, who: &Subject) -> u64 {
     for stage in [Stage::Account, Stage::Session] {
         let mut question = World::question(service, who, stage);
-        question.leader = Some(Leader { pid: 4000, start: 77 });
+        question.opener = Some(Opener { leader: Leader { pid: 4000, start: 77 }, audit: None });
         world.log_in(&question);
     }
     world.state.sessions().last().unwrap().id
@@ -251,6 +251,8 @@ fn a_person_is_left_alone_while_anything_else_covers_them() {
     };
     assert_eq!(covers(&world, first, &known), Cover::Holds, "by the other window");
     world.revoke(second);
+    assert_eq!(covers(&world, second, &known), Cover::Holds, "the grace of the first is not over");
+    world.wait(Duration::from_secs(5));
     assert_eq!(covers(&world, second, &known), Cover::None);
     assert_eq!(covers(&world, second, &Known::Unanswered), Cover::None, "nobody is exempt");
     let exempt = |who: &str| policy(&format!("{POLICY}[[exempt]]\n{who}\nservices = [\"cron\"]\n"));
@@ -371,9 +373,41 @@ fn what_another_window_lets_a_person_finish_covers_them() {
         cover(world.here(), &world.state.endings()[&id.into()], &Known::Fully(maria()))
     };
     assert_eq!(covers(&world, other), Cover::Holds, "its 30 s are not over");
-    assert_eq!(covers(&world, night), Cover::None, "its own end waits for itself");
+    assert_eq!(covers(&world, night), Cover::Holds, "and its own end waits for its session");
     world.wait(Duration::from_secs(30));
     assert_eq!(covers(&world, other), Cover::None);
+}
+
+#[test]
+fn a_policy_that_changes_meanwhile_takes_nothing_of_what_a_session_may_still_finish() {
+    let mut world = world();
+    let night = world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
+    log_in(&mut world, "sshd", &maria());
+    world.wait(HOUR);
+    judge_all(&mut world);
+    world.policy = policy(POLICY);
+    let ending = world.state.endings()[&night.into()].clone();
+    assert_eq!(ending.terms(world.here(), &Known::Fully(maria())).kill, Duration::from_secs(5), "of no role");
+    world.wait(Duration::from_secs(10));
+    assert_eq!(cover(world.here(), &ending, &Known::Fully(maria())), Cover::Holds);
+    world.wait(Duration::from_secs(20));
+    assert_eq!(cover(world.here(), &ending, &Known::Fully(maria())), Cover::None);
+}
+
+#[test]
+fn no_window_covers_an_account_that_is_gone_or_is_another_by_now() {
+    let mut world = world();
+    let first = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    world.grant(&as_self(root()), maria(), "root", None).unwrap();
+    world.revoke(first);
+    let ending = world.state.endings()[&first.into()].clone();
+    let covers = |known: &Known| cover(world.here(), &ending, known);
+    assert_eq!(covers(&Known::Fully(maria())), Cover::Holds);
+    assert_eq!(covers(&Known::Not), Cover::None);
+    assert_eq!(covers(&Known::Fully(subject("maria", 2001))), Cover::None);
+    let other = world.state.grants().next().unwrap();
+    assert!(!is_shut(world.here(), other, &Known::Fully(maria())));
+    assert!(is_shut(world.here(), other, &Known::Fully(subject("maria", 2001))));
 }
 
 #[test]
@@ -467,7 +501,7 @@ fn of_two_equal_logins_the_one_that_closes_is_closed() {
     let ids = [4001, 4002].map(|pid| {
         for stage in [Stage::Account, Stage::Session] {
             let mut question = World::question("sshd", &maria(), stage);
-            question.leader = Some(Leader { pid, start: 77 });
+            question.opener = Some(Opener { leader: Leader { pid, start: 77 }, audit: None });
             world.log_in(&question);
         }
         world.state.sessions().last().unwrap().id

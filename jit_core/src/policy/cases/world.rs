@@ -287,7 +287,7 @@ impl<'p> World<'p> {
             subject: Known::Fully(subject.clone()),
             holds_claim: false,
             from: step.from,
-            leader: None,
+            opener: None,
         };
         let answer = decide(self.policy, &self.state, &self.host, &question, &self.now);
         for rule in &self.policy.rules.exempt {
