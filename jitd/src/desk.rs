@@ -557,7 +557,10 @@ impl Desk {
         let login = Question { stage: Stage::Account, ..question.clone() };
         let answer = decide(policy, &open.state, &self.host, &login, now);
         let managed = answer.verdict != Verdict::Unmanaged;
-        managed.then(|| Event::SessionClosed { login: question.login.clone(), leader: question.leader })
+        managed.then(|| Event::SessionClosed {
+            login: question.login.clone(),
+            leader: question.opener.map(|opener| opener.leader),
+        })
     }
 
     fn enter(&self) -> MutexGuard<'_, Room> {

@@ -162,7 +162,7 @@ fn question() -> Question {
         caller_uid: Uid::ROOT,
         holds_claim: false,
         from: None,
-        leader: None,
+        opener: None,
     }
 }
 

@@ -122,6 +122,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR)),
         names_of_root: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
         names_of_others: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        names_of_sessions: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
         on_host: OnHost::default(),
         runtime: runtime.clone(),
         systemd: Systemd::new(runtime.clone()),

@@ -208,7 +208,7 @@ impl FromStr for Tty {
     type Err = NoTty;
 
     fn from_str(name: &str) -> Result<Self, NoTty> {
-        let digits = name.strip_prefix("pts/").or_else(|| name.strip_prefix("tty")).ok_or(NoTty)?;
+        let digits = ["pts/", "ttyS", "tty"].iter().find_map(|kind| name.strip_prefix(kind)).ok_or(NoTty)?;
         let is_number = (1..=6).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         if is_number { Ok(Self(Path::new("/dev").join(name))) } else { Err(NoTty) }
     }

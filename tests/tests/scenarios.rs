@@ -125,6 +125,7 @@ const SCENARIOS: &[Scenario] = &[
     own("who_is_no_longer_in_the_group_of_a_role_is_put_out", ends::out_of_the_group),
     shared("when_an_ssh_window_ends_nothing_that_the_session_left_runs_on", ends::ssh_with_all_that_it_left),
     shared("when_a_console_window_ends_the_login_ends_and_its_terminal_is_told", ends::a_console_login),
+    own("a_console_is_told_as_well_as_a_terminal", ends::a_real_console),
     own("when_a_sudo_window_ends_what_sudo_started_ends_and_the_login_goes_on", ends::sudo),
     own("when_a_su_window_ends_what_su_started_ends_and_the_login_goes_on", ends::su),
     own("a_session_of_sudo_changes_no_exit_status_and_no_job_control", ends::sudo_is_as_it_was),

@@ -18,7 +18,6 @@ use jit_proto::manager;
 use jit_proto::words::{ServiceName, Uid};
 
 use crate::desk::InForce;
-use crate::session::is_there;
 use crate::store::rows::Story;
 
 /// A request and what became of it. `waits` is what it waits for, and for how long its stage does.
@@ -103,13 +102,13 @@ fn review(at: Utc, review: &Review) -> manager::Review {
 }
 
 /// A session as it stands.
-pub(super) fn session(here: Here<'_>, session: &Session) -> manager::Session {
+pub(super) fn session(here: Here<'_>, session: &Session, is_there: bool) -> manager::Session {
     let grant = here.state.grant(session.grant);
     let left = match &session.over {
         Some(over) => Some(over.terms.kill.saturating_sub(here.now.since(&over.at))),
         None => grant.map(|grant| grant.remaining(here.now)),
     };
-    let state = match (&session.over, session.closed || !is_there(session)) {
+    let state = match (&session.over, session.closed || !is_there) {
         (Some(_), _) => "ending",
         (None, true) => "closed",
         (None, false) => "open",

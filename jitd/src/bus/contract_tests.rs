@@ -36,6 +36,7 @@ fn served() -> String {
         desk,
         names_of_root: names(),
         names_of_others: names(),
+        names_of_sessions: names(),
         on_host: crate::on_host::OnHost::default(),
         runtime: zruntime::SharedRuntime::current().unwrap(),
         systemd: Systemd::new(zruntime::SharedRuntime::current().unwrap()),

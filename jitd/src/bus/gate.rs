@@ -47,9 +47,9 @@ impl Gate {
         }
         let subject = self.app.named(peer, &asked.subject).await;
         let from = self.address(&asked, peer).await;
-        let leader = session::leader(peer).filter(|_| asked.stage != Stage::Account);
-        let question = Question { leader, ..asked.question(&subject, from) };
         let actor = peer.actor();
+        let seen = if asked.stage == Stage::Account { None } else { session::opener(peer, actor.session) };
+        let question = Question { opener: seen.map(|seen| seen.opener), ..asked.question(&subject, from) };
         let checked = desk.check(&question, actor)?;
         // The account stage is not yet in the session, and su and sudo open none.
         if let (Some(id), true) = (actor.session, asked.is_login()) {
@@ -65,9 +65,10 @@ impl Gate {
             ticket.durable().await?;
         }
         if let Some(session) = checked.session
-            && session::gets_a_scope(&asked.service)
+            && (session::gets_a_scope(&asked.service) || seen.is_some_and(|seen| seen.is_inside))
         {
-            session::enclose(&self.app, session, leader, checked.host_limit).await;
+            session::enclose(&self.app, session, seen.map(|seen| seen.opener.leader), checked.host_limit)
+                .await;
         }
         let admits = checked.answer.admits;
         let remaining = match asked.stage {
@@ -199,7 +200,7 @@ impl Asked {
             caller_uid: self.caller_uid,
             holds_claim: self.holds_claim,
             from,
-            leader: None,
+            opener: None,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct App {
     pub(crate) names_of_root: Names,
     /// The name service, for everybody else: what anybody can ask takes no thread from a login.
     pub(crate) names_of_others: Names,
+    /// The name service for those who are in already: one that hangs for them hangs for no login.
+    pub(crate) names_of_sessions: Names,
     /// The name service, for the names in a policy.
     pub(crate) on_host: OnHost,
     pub(crate) runtime: SharedRuntime,

@@ -16,6 +16,7 @@ use jit_core::policy::Subject;
 use jit_core::request::{self, ExtendOrder, RequestOrder};
 use jit_core::review::is_asked;
 use jit_core::standing;
+use jit_core::state::Session;
 use jit_core::taking_back::{self, Target};
 use jit_core::when::parse_when;
 use jit_proto::gate::Stage;
@@ -222,14 +223,17 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (caller, _, _places) = self.account(connection, &header).await?;
-        let see_all = may_read_all(&self.app, &caller);
-        let sessions: Vec<_> = self.app.desk.look(|here| {
+        let (caller, _, _places) = self.origin.order_of(&self.app, connection, &header).await?;
+        let see_all = may_read_all(&self.app, &caller.account);
+        let shown: Vec<Session> = self.app.desk.look(|here| {
             let of_this_boot = here.state.sessions().iter().filter(|one| one.at.boot_id == here.now.boot_id);
-            let shown = of_this_boot.filter(|one| {
-                see_all || (one.login.uid == Some(caller.uid) && one.login.user == caller.name)
-            });
-            shown.filter(|one| session::runs(one)).map(|one| answer::session(here, one)).collect()
+            of_this_boot.filter(|one| see_all || standing::may_see(here, &caller, one)).cloned().collect()
+        })?;
+        // What runs is looked at outside: it takes its time.
+        let shown = shown.into_iter().filter(session::runs).map(|one| (session::is_there(&one), one));
+        let shown: Vec<_> = shown.collect();
+        let sessions: Vec<_> = self.app.desk.look(|here| {
+            shown.iter().map(|(is_there, one)| answer::session(here, one, *is_there)).collect()
         })?;
         json(&sessions)
     }
@@ -248,12 +252,14 @@ impl User {
         let mut session = None;
         let ticket = self.app.desk.order(peer.actor(), |here| {
             let events = standing::end_one(here, &caller, id, reason)?;
-            session = here.state.session(id).map(|one| answer::session(here, one));
+            session = here.state.session(id).map(|one| answer::session(here, one, true));
             Ok(events)
         })?;
         ticket.durable().await.map_err(Error::unconfirmed)?;
         // Nothing may be left of it by now.
-        let now = self.app.desk.look(|here| here.state.session(id).map(|one| answer::session(here, one)))?;
+        let now = self.app.desk.look(|here| {
+            here.state.session(id).map(|one| answer::session(here, one, session::is_there(one)))
+        })?;
         json(&now.or(session).ok_or_else(|| Error::NotFound(format!("there was no session {id}")))?)
     }
 
@@ -417,7 +423,7 @@ impl User {
         let login = Login { service, user, uid, target, rhost: String::new(), tty: String::new() };
         let caller_uid = uid.unwrap_or(peer.uid);
         let stage = Stage::Account;
-        let question = Question { stage, login, subject, caller_uid, holds_claim: false, from, leader: None };
+        let question = Question { stage, login, subject, caller_uid, holds_claim: false, from, opener: None };
         Ok((question, caller, places))
     }
 

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::processes::Process;
 use super::systemd::{self, NoSystemd, Order};
-use super::{Follower, OFTEN, SELDOM, Seen, cgroups, members};
+use super::{Follower, OFTEN, SELDOM, Seen, cgroups, is_there, members};
 use crate::bus::App;
 use crate::clock::since_boot;
 use crate::log;
@@ -21,7 +21,9 @@ impl Follower {
     /// Carries the end of one session on, and says when to look again.
     pub(super) async fn end(&mut self, session: &Session, all: &[Process], seen: &Seen) -> Duration {
         let left = members(session, all, seen);
-        let runs = !left.is_empty() || session.unit.as_ref().is_some_and(cgroups::runs_in);
+        let runs = !left.is_empty()
+            || session.unit.as_ref().is_some_and(cgroups::runs_in)
+            || (session.leader.is_some() && !session.closed && is_there(session));
         // What cannot be found is not known to be gone: it is when PAM says that it has closed.
         let can_be_found = (session.leader.is_some() && !seen.blind) || session.unit.is_some();
         if !runs && !can_be_found {
@@ -72,7 +74,8 @@ impl Follower {
                 signal(&self.app, session, &left, Order::Term).await;
                 if due == Due::Kill { OFTEN * 3 } else { OFTEN }
             }
-            Due::Term { next } => next.min(OFTEN),
+            // The longer they have, the less it matters when they are seen to be gone.
+            Due::Term { next } => next.min((after / 10).clamp(OFTEN, OFTEN * 50)),
             Due::Kill => {
                 done.kills = done.kills.saturating_add(1);
                 if done.kills.is_multiple_of(16)
@@ -157,7 +160,12 @@ fn end_line(session: &Session, over: &Over) -> String {
     let what = match over.why {
         OverWhy::Ordered => format!("this session was ended by order, your window {grant} was not"),
         OverWhy::OutsideHours => format!("the hours of your window {grant} are over"),
-        OverWhy::Expired | OverWhy::Revoked | OverWhy::Done | OverWhy::Locked | OverWhy::RoleChanged => {
+        OverWhy::Expired
+        | OverWhy::Reboot
+        | OverWhy::Revoked
+        | OverWhy::Done
+        | OverWhy::Locked
+        | OverWhy::RoleChanged => {
             format!("your window {grant} is over ({})", over.why)
         }
     };

@@ -19,8 +19,8 @@ use crate::bus::App;
 use crate::clock::since_boot;
 use crate::log;
 
-/// How long after the host would not take a new limit it is asked again.
-const AGAIN: Duration = Duration::from_secs(2);
+/// How long after the host would not take a new limit it is asked again, the first time and at most.
+const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_mins(1)];
 
 /// When the host ends each session, by the boot clock; the whole of time is never.
 type Limits = HashMap<u64, Duration>;
@@ -37,6 +37,7 @@ struct Wanted {
 /// Keeps the host's limits for as long as jitd runs.
 pub(crate) async fn keep_limits(app: Arc<App>, people: Arc<People>, runtime: SharedRuntime) {
     let mut limits = Limits::new();
+    let mut again = AGAIN[0];
     loop {
         let changed = app.desk.changed.listen();
         let wanted = app.desk.look(|here| wanted(here, &people, &mut limits)).unwrap_or_default();
@@ -44,11 +45,13 @@ pub(crate) async fn keep_limits(app: Arc<App>, people: Arc<People>, runtime: Sha
         match app.systemd.set_limits(&units).await {
             Ok(()) => {
                 limits.extend(wanted.into_iter().map(|wanted| (wanted.session, wanted.at)));
+                again = AGAIN[0];
                 changed.await;
             }
             Err(err) => {
                 log::warning(format_args!("the host keeps its limits on {} sessions: {err}", units.len()));
-                runtime.sleep(AGAIN).await;
+                runtime.sleep(again).await;
+                again = (again * 2).min(AGAIN[1]);
             }
         }
     }

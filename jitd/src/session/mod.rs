@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::clock::Moment;
-use jit_core::ending::{Ending, Leader, OverWhy, Unit};
+use jit_core::ending::{Ending, Leader, Opener, OverWhy, Unit};
 use jit_core::event::Event;
 use jit_core::grant::Grant;
 use jit_core::order::Here;
@@ -47,9 +47,21 @@ const OFTEN: Duration = Duration::from_millis(100);
 /// How often everything else is.
 const SELDOM: Duration = Duration::from_mins(1);
 
-/// The process at the other end of a question, as it is found again later.
-pub(crate) fn leader(peer: Peer) -> Option<Leader> {
-    processes::leader(peer.pid?)
+/// The process at the other end of a question, as it was seen.
+#[derive(Clone, Copy)]
+pub(crate) struct SeenOpener {
+    /// As it is found again later.
+    pub(crate) opener: Opener,
+    /// It runs inside another login: logind makes no session for what opens there, and its audit session is that login's.
+    pub(crate) is_inside: bool,
+}
+
+/// Looks at the process that opens or closes a session, in this audit session.
+pub(crate) fn opener(peer: Peer, audit: Option<u32>) -> Option<SeenOpener> {
+    let leader = processes::leader(peer.pid?)?;
+    let process = processes::read(leader.pid).filter(|process| process.id == leader);
+    let is_inside = process.is_some_and(|process| process.unit.is_some());
+    Some(SeenOpener { opener: Opener { leader, audit: audit.filter(|_| !is_inside) }, is_inside })
 }
 
 /// Whether the process that opened a session is still there, as far as can be told.
@@ -69,7 +81,7 @@ pub(crate) fn gets_a_scope(service: &ServiceName) -> bool {
 }
 
 /// Puts a session that is about to open into a scope of its own. If that cannot be, the login is still allowed, since its
-/// window admitted it, and the record says that its end is not enforced.
+/// window admitted it, and the record says that its end cannot be proven.
 pub(crate) async fn enclose(app: &App, session: u64, leader: Option<Leader>, limit: Duration) {
     if !systemd::is_there() {
         return;
@@ -81,7 +93,7 @@ pub(crate) async fn enclose(app: &App, session: u64, leader: Option<Leader>, lim
     let event = match placed {
         Ok(unit) => Event::SessionPlaced { session, unit },
         Err(err) => {
-            log::warning(format_args!("session {session} has no scope, so its end is not enforced: {err}"));
+            log::warning(format_args!("session {session} has no scope, so its end cannot be proven: {err}"));
             Event::SessionUnbound { session, why: err.to_string() }
         }
     };
@@ -115,20 +127,29 @@ pub(crate) async fn follow(app: Arc<App>, people: Arc<People>, alarm: Alarm) {
     }
 }
 
-/// What has been done of an end.
+/// What has been done of a session.
 #[derive(Default)]
 struct Done {
-    /// The reason that people were told.
+    /// The reason of its end that people were told.
     told: Option<OverWhy>,
-    /// When that began, by the boot clock.
-    since: Option<Duration>,
-    /// They were asked to end.
+    /// It was asked to end.
     term: bool,
-    /// How often they were made to.
+    /// How often it was made to.
     kills: u32,
-    /// How often it was looked whether a session that PAM has closed still runs something, and when to look again.
+    /// PAM has closed it: how often it was looked whether something runs all the same, and when to look again.
     looks: u32,
     look_at: Duration,
+}
+
+/// What has been done of what is left of a person.
+#[derive(Default)]
+struct Swept {
+    /// Since when, by the boot clock.
+    since: Option<Duration>,
+    /// It was asked to end.
+    term: bool,
+    /// When to ask logind again that their manager does not linger.
+    linger_at: Duration,
 }
 
 struct Follower {
@@ -137,7 +158,7 @@ struct Follower {
     /// What was left of each session when its person was last thought of.
     warned: HashMap<u64, Duration>,
     sessions: HashMap<u64, Done>,
-    endings: HashMap<GrantId, Done>,
+    endings: HashMap<GrantId, Swept>,
     /// Windows that policy has shut, and whose people's leftovers were seen to.
     shut: HashSet<GrantId>,
     looked_at_all: Option<Duration>,
@@ -168,56 +189,56 @@ impl Follower {
     /// Does what is due, and says how long nothing more will be.
     async fn step(&mut self) -> Duration {
         self.judge();
-        self.remember_what_is_shut();
-        let Ok(seen) = self.app.desk.look(|here| Seen {
-            sessions: here.state.sessions().to_vec(),
-            endings: here.state.endings().values().cloned().collect(),
-            now: here.now.clone(),
-            blind: processes::are_hidden(),
+        let may_be_left = self.see_to_what_is_shut();
+        let Ok((sessions, endings, now)) = self.app.desk.look(|here| {
+            let endings: Vec<Ending> = here.state.endings().values().cloned().collect();
+            (here.state.sessions().to_vec(), endings, here.now.clone())
         }) else {
             return SELDOM;
         };
+        let seen = Seen { sessions, endings, now, blind: processes::are_hidden() };
         self.forget_what_is_over(&seen);
         if seen.sessions.is_empty() && seen.endings.is_empty() {
-            // Whoever opens a session rings. What is left of a window that policy shuts may be found at any time.
-            return if self.may_be_shut() { SELDOM } else { Duration::MAX };
+            // Whoever opens a session rings.
+            return if may_be_left { SELDOM } else { Duration::MAX };
         }
-        let mut wait = SELDOM;
-        let all = self.processes(&seen).await;
-        if let Some(all) = &all {
-            wait = wait.min(self.place(&seen, all));
+        let mut wait = self.place_by_leaders(&seen);
+        if self.wants_all(&seen) {
+            let Some(all) = self.processes().await else { return OFTEN * 10 };
+            wait = wait.min(self.place(&seen, &all));
             for session in &seen.sessions {
-                wait = wait.min(self.end(session, all, &seen).await);
+                wait = wait.min(self.end(session, &all, &seen).await);
             }
             for ending in &seen.endings {
-                wait = wait.min(self.sweep(ending, all, &seen).await);
+                wait = wait.min(self.sweep(ending, &all, &seen).await);
             }
         }
-        wait.min(self.warn(&seen, all.as_deref()).await)
+        let closed = seen.sessions.iter().filter_map(|session| self.sessions.get(&session.id));
+        let look_at = closed.map(|done| done.look_at).filter(|at| !at.is_zero()).min();
+        let looks = look_at.map_or(SELDOM, |at| at.saturating_sub(since_boot()).max(OFTEN));
+        wait.min(looks).min(self.warn(&seen).await)
     }
 
     /// Lets every session stand as policy has it now.
     fn judge(&self) {
         loop {
             let judged = self.app.desk.carry(|here| {
-                let mut moves = None;
+                let mut at_a_cost = None;
                 let mut events = Vec::new();
                 for session in here.state.sessions() {
                     if session.at.boot_id != here.now.boot_id {
                         events.push(Event::SessionGone { session: session.id });
                         continue;
                     }
-                    match self.judged(here, session) {
-                        found if found.is_empty() => {}
-                        found if matches!(found.as_slice(), [Event::SessionOver { .. }]) => {
-                            events.extend(found);
-                        }
+                    let found = self.judged(here, session);
+                    if found.iter().any(costs) {
                         // One at a time: two may want the last use of the same grant.
-                        found => moves = moves.or(Some(found)),
+                        at_a_cost = at_a_cost.or(Some(found));
+                    } else {
+                        events.extend(found);
                     }
                 }
-                events.extend(moves.into_iter().flatten());
-                events.extend(self.shut(here));
+                events.extend(at_a_cost.into_iter().flatten());
                 events
             });
             match judged {
@@ -234,8 +255,6 @@ impl Follower {
     fn judged(&self, here: Here<'_>, session: &Session) -> Vec<Event> {
         let known = self.people.in_session(here, session);
         let found = standing::judge(here, session, &known);
-        let costs =
-            |event: &Event| matches!(event, Event::SessionMoved { uses: true, .. } | Event::Began { .. });
         if found.iter().any(costs) && !is_there(session) {
             // Whoever was in it has gone without a word of PAM's.
             return standing::judge(here, &Session { closed: true, ..session.clone() }, &known);
@@ -243,39 +262,28 @@ impl Follower {
         found
     }
 
-    /// Windows that policy has shut while something of their people runs that is in no session.
-    fn shut(&self, here: Here<'_>) -> Vec<Event> {
-        let in_session = |grant: &Grant| here.state.sessions().iter().any(|one| one.grant == grant.id);
-        let is_shut = |grant: &&Grant| {
-            !grant.uid.is_root()
-                && !self.shut.contains(&grant.id)
-                && !here.state.endings().contains_key(&grant.id)
-                && standing::is_shut(here, grant, &self.people.of(here, &grant.user, grant.uid))
-                && !in_session(grant)
-                && sweep::has_left(&grant.user, grant.uid)
-        };
-        here.state.grants().filter(is_shut).map(|grant| Event::Shut { grant: grant.id }).collect()
-    }
-
-    /// Each is seen to once, until it admits again.
-    fn remember_what_is_shut(&mut self) {
+    /// Windows that policy has shut while something of their people runs that is in no session: that is seen to once,
+    /// until they admit again. Says whether somebody with a window runs something, so that there may be more.
+    fn see_to_what_is_shut(&mut self) -> bool {
         let looked = self.app.desk.look(|here| {
-            let known = |grant: &Grant| self.people.of(here, &grant.user, grant.uid);
-            let is_shut = |id: &GrantId| {
-                here.state.grant(*id).is_some_and(|grant| standing::is_shut(here, grant, &known(grant)))
-            };
-            let now_seen_to = here.state.endings().keys();
-            self.shut.iter().chain(now_seen_to).copied().filter(is_shut).collect()
+            let in_session = |grant: &Grant| here.state.sessions().iter().any(|one| one.grant == grant.id);
+            let open = here.state.grants().filter(|grant| grant.window().is_some() && !grant.uid.is_root());
+            let with_shut = open.map(|grant| {
+                let known = self.people.of(here, &grant.user, grant.uid);
+                let is_shut = standing::is_shut(here, grant, &known) && !in_session(grant);
+                (grant.id, grant.user.clone(), grant.uid, is_shut)
+            });
+            with_shut.collect::<Vec<_>>()
         });
-        if let Ok(shut) = looked {
-            self.shut = shut;
+        let Ok(mut open) = looked else { return false };
+        open.retain(|(_, user, uid, _)| sweep::has_left(user, *uid));
+        let may_be_left = !open.is_empty();
+        let shut: HashSet<GrantId> = open.into_iter().filter(|open| open.3).map(|open| open.0).collect();
+        for grant in shut.difference(&self.shut) {
+            self.record(Event::Shut { grant: *grant });
         }
-    }
-
-    /// Whether somebody with a window runs something.
-    fn may_be_shut(&self) -> bool {
-        let runs = |here: Here<'_>| here.state.grants().any(|grant| cgroups::runs_under(grant.uid));
-        self.app.desk.look(runs).unwrap_or(false)
+        self.shut = shut;
+        may_be_left
     }
 
     fn forget_what_is_over(&mut self, seen: &Seen) {
@@ -286,20 +294,24 @@ impl Follower {
         self.endings.retain(|id, _| endings.contains(id));
     }
 
-    /// Every process, if something of this has to be looked at now.
-    async fn processes(&mut self, seen: &Seen) -> Option<Vec<Process>> {
+    /// Whether everything that runs has to be looked at now.
+    fn wants_all(&mut self, seen: &Seen) -> bool {
         let now = since_boot();
         let long_ago = self.looked_at_all.is_none_or(|at| now.saturating_sub(at) >= SELDOM);
         let wanted = |session: &Session| {
             let look_at = self.sessions.get(&session.id).map_or(Duration::ZERO, |done| done.look_at);
-            session.over.is_some() || place::is_awaited(session) || (session.closed && now >= look_at)
+            let is_lost = || place::is_awaited(session) && !is_there(session);
+            session.over.is_some() || (session.closed && now >= look_at) || is_lost()
         };
-        if !(long_ago || !seen.endings.is_empty() || seen.sessions.iter().any(wanted)) {
-            return None;
-        }
+        let wants = long_ago || !seen.endings.is_empty() || seen.sessions.iter().any(wanted);
         if long_ago {
             self.looked_at_all = Some(now);
         }
+        wants
+    }
+
+    /// Every process, if that can be told.
+    async fn processes(&self) -> Option<Vec<Process>> {
         match zruntime::unblock(processes::all).await {
             Ok(all) => Some(all),
             Err(err) => {
@@ -312,6 +324,11 @@ impl Follower {
     fn record(&self, event: Event) {
         record(&self.app, event);
     }
+}
+
+/// Whether a session that goes on under another grant spends something of that.
+fn costs(event: &Event) -> bool {
+    matches!(event, Event::SessionMoved { uses: true, .. } | Event::Began { .. })
 }
 
 /// The processes of a session: those in its scope, and the one that opened it, which may be on its way out elsewhere.

@@ -77,7 +77,7 @@ impl People {
             if self.lock().get(&person).is_some_and(|answered| is_fresh(answered, since_boot())) {
                 continue;
             }
-            let known = app.names_of_root.named(&person.0, Arc::clone(&groups)).await;
+            let known = app.names_of_sessions.named(&person.0, Arc::clone(&groups)).await;
             let failed = matches!(known, Known::Unanswered | Known::WithoutGroups(_));
             let now = since_boot();
             let mut answered = self.lock();

@@ -7,7 +7,7 @@ use jit_core::ending::Unit;
 use jit_core::event::Event;
 use jit_core::state::Session;
 
-use super::processes::Process;
+use super::processes::{self, Process};
 use super::{Follower, OFTEN, SELDOM, Seen, gets_a_scope, members, systemd};
 
 /// How long logind may take to make a session's scope; after that there is probably none.
@@ -23,57 +23,62 @@ pub(super) const fn is_awaited(session: &Session) -> bool {
 }
 
 impl Follower {
-    /// Finds the scopes of sessions, and says when to look again.
-    pub(super) fn place(&self, seen: &Seen, all: &[Process]) -> Duration {
+    /// Finds the scopes of sessions that are new by the processes that open them, and says when to look again.
+    pub(super) fn place_by_leaders(&self, seen: &Seen) -> Duration {
         let mut wait = SELDOM;
-        if !systemd::is_there() {
-            return wait;
-        }
-        let mut taken: HashSet<Unit> =
-            seen.sessions.iter().filter_map(|session| session.unit.clone()).collect();
-        for session in seen.sessions.iter().filter(|session| session.leader.is_some()) {
-            let is_new = seen.now.since(&session.at) < SOON;
-            if is_new && session.unit.is_none() && gets_a_scope(&session.login.service) {
-                // It is just being made.
-                wait = wait.min(OFTEN);
-                continue;
+        for session in seen.sessions.iter().filter(|session| is_awaited(session)) {
+            let opener = session
+                .leader
+                .and_then(|leader| processes::read(leader.pid).filter(|process| process.id == leader));
+            // Without its opener it takes a look at everything.
+            if let Some(opener) = opener {
+                wait = wait.min(self.place_one(seen, session, &[&opener]));
             }
-            let of_it = members(session, all, seen);
-            let event = match (&session.unit, scope(session, &of_it, &taken)) {
-                (_, Some(unit)) => {
-                    taken.insert(unit.clone());
-                    Event::SessionPlaced { session: session.id, unit }
-                }
-                (Some(_), None) => continue,
-                // Its end is not to be waited for here.
-                (None, None) if of_it.is_empty() => continue,
-                (None, None) if session.unbound => continue,
-                (None, None) if seen.now.since(&session.at) > WITHIN => Event::SessionUnbound {
-                    session: session.id,
-                    why: "it is in no scope of logind's or jitd's".into(),
-                },
-                (None, None) => {
-                    wait = wait.min(if is_new { OFTEN / 4 } else { OFTEN });
-                    continue;
-                }
-            };
-            self.record(event);
         }
         wait
+    }
+
+    /// Finds the scopes of all others, by all that runs, and says when to look again.
+    pub(super) fn place(&self, seen: &Seen, all: &[Process]) -> Duration {
+        let with_leader = seen.sessions.iter().filter(|session| session.leader.is_some());
+        with_leader
+            .map(|session| self.place_one(seen, session, &members(session, all, seen)))
+            .min()
+            .unwrap_or(SELDOM)
+    }
+
+    fn place_one(&self, seen: &Seen, session: &Session, of_it: &[&Process]) -> Duration {
+        let age = seen.now.since(&session.at);
+        let makes = session.unit.is_none() && gets_a_scope(&session.login.service);
+        if !systemd::is_there() || (makes && age < SOON) {
+            // None is made, or it is just being.
+            return if makes { OFTEN } else { SELDOM };
+        }
+        let others = seen.sessions.iter().filter(|other| other.id != session.id);
+        let taken: HashSet<&Unit> = others.filter_map(|other| other.unit.as_ref()).collect();
+        if let Some(unit) = scope(session, of_it, &taken) {
+            self.record(Event::SessionPlaced { session: session.id, unit });
+        } else if is_awaited(session) && !of_it.is_empty() {
+            if age < WITHIN {
+                return if age < SOON { OFTEN / 4 } else { OFTEN };
+            }
+            let why = "it is in no scope of logind's or jitd's".into();
+            self.record(Event::SessionUnbound { session: session.id, why });
+        }
+        SELDOM
     }
 }
 
 /// The scope that a session has come to since it was last looked at, if it has.
-fn scope(session: &Session, of_it: &[&Process], taken: &HashSet<Unit>) -> Option<Unit> {
+fn scope(session: &Session, of_it: &[&Process], taken: &HashSet<&Unit>) -> Option<Unit> {
     let leader = session.leader?;
-    let is_its_own = |process: &Process, unit: &Unit| {
-        if gets_a_scope(&session.login.service) {
-            // They run in the scope of the session that they are called in until they have their own. It can go on to
-            // another, as su does where it is a login of its own.
-            *unit == Unit::of_session(session.id, leader) || (session.unit.is_some() && process.id == leader)
-        } else {
-            session.unit.is_none() && is_of_login(session, process, unit)
-        }
+    let own = Unit::of_session(session.id, leader);
+    let is_its_own = |process: &Process, unit: &Unit| match &session.unit {
+        // It runs in the scope of the login that it is called in until it has its own.
+        None => *unit == own || is_of_login(session, process, unit),
+        // It can go on to another, as su does where it is a login of its own. Only its opener shows that: what it has
+        // started may be anywhere.
+        Some(known) => *known == own && *unit != own && process.id == leader,
     };
     of_it
         .iter()
@@ -85,8 +90,11 @@ fn scope(session: &Session, of_it: &[&Process], taken: &HashSet<Unit>) -> Option
 /// Whether a scope is the one that logind made for a login, and not that of another login around it: logind names it by
 /// the audit session where that is known and not taken (sd_session_get_id(3)), and by a count of its own (`c1`) else.
 fn is_of_login(session: &Session, process: &Process, unit: &Unit) -> bool {
+    if gets_a_scope(&session.login.service) {
+        return false;
+    }
     let by_audit = session.audit.map(|audit| format!("session-{audit}.scope"));
-    let by_count = unit.as_str().starts_with("session-c") || session.audit.is_none();
+    let by_count = unit.as_str().starts_with("session-c");
     by_audit.is_some_and(|name| unit.as_str() == name)
         || (by_count
             && unit.as_str().starts_with("session-")
@@ -140,12 +148,11 @@ mod tests {
         let roots = "/user.slice/user-0.slice/session-1.scope";
         assert_eq!(placed(&session("sshd", Some(4)), roots), None);
         assert_eq!(placed(&session("sshd", None), roots), None);
-        // A program that opens sessions, in another login of the same person.
-        assert_eq!(placed(&session("doas", Some(4)), "/user.slice/user-1001.slice/session-3.scope"), None);
         // Counted by logind: the number of the audit session was taken, or is not known.
         let counted = "/user.slice/user-1001.slice/session-c2.scope";
         assert_eq!(placed(&session("login", Some(4)), counted).as_deref(), Some("session-c2.scope"));
-        assert_eq!(placed(&session("sshd", None), own).as_deref(), Some("session-4.scope"));
+        // It opened inside another login: whatever that is in is not its own.
+        assert_eq!(placed(&session("doas", None), own), None);
     }
 
     #[test]

@@ -197,6 +197,7 @@ impl Process {
         match major {
             136..=143 => Some(format!("pts/{}", minor + (major - 136) * 256)),
             4 if (1..64).contains(&minor) => Some(format!("tty{minor}")),
+            4 if (64..256).contains(&minor) => Some(format!("ttyS{}", minor - 64)),
             _ => None,
         }
     }
@@ -331,6 +332,7 @@ pub(super) mod tests {
         let terminal = |tty| Process { tty, ..process("/", 0, None) }.terminal();
         assert_eq!(terminal(0x8803).as_deref(), Some("pts/3"));
         assert_eq!(terminal(0x0401).as_deref(), Some("tty1"));
+        assert_eq!(terminal(0x0440).as_deref(), Some("ttyS0"));
         assert_eq!(terminal(0), None);
     }
 

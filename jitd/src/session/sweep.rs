@@ -97,12 +97,13 @@ impl Follower {
         }
         let done = self.endings.entry(ending.grant).or_default();
         let now = since_boot();
-        let due = terms.due(seen.now.since(&ending.at));
+        let after = seen.now.since(&ending.at);
+        let due = terms.due(after);
         if let Due::Nothing { next } = due {
             return next;
         }
         let since = *done.since.get_or_insert(now);
-        if now.saturating_sub(since) > terms.kill + GIVEN_UP_AFTER {
+        if now.saturating_sub(since) > terms.kill.saturating_sub(terms.term) + GIVEN_UP_AFTER {
             let mut still = names(left.into_iter());
             if still.is_empty() && runs {
                 still.push(format!("something in user-{}.slice", ending.uid));
@@ -111,8 +112,8 @@ impl Follower {
             still.extend(sessions.map(|session| format!("session {}", session.id)));
             return finish(Outcome::left(still));
         }
-        if lingers && now >= done.look_at {
-            done.look_at = now + OFTEN * 10;
+        if lingers && now >= done.linger_at {
+            done.linger_at = now + OFTEN * 10;
             report(self.app.systemd.do_not_linger(ending.uid).await, "linger");
         }
         if !runs {
@@ -123,7 +124,11 @@ impl Follower {
             done.term = true;
             end_person(&self.app, ending.uid, &left, order).await;
         }
-        if order == Order::Term && due == Due::Kill { OFTEN * 3 } else { OFTEN }
+        match due {
+            Due::Kill if order == Order::Term => OFTEN * 3,
+            Due::Kill => OFTEN,
+            Due::Term { next } | Due::Nothing { next } => next.min((after / 10).clamp(OFTEN, OFTEN * 50)),
+        }
     }
 }
 

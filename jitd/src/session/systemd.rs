@@ -255,7 +255,7 @@ fn drop_in(unit: &Unit) -> PathBuf {
     Path::new(RUNTIME_UNITS).join(format!("{unit}.d"))
 }
 
-/// Takes away what [`Systemd::set_limit`] wrote: the scope is gone.
+/// Takes away what [`Systemd::set_limits`] wrote: the scope is gone.
 pub(crate) fn forget_limit(unit: &Unit) {
     let folder = drop_in(unit);
     if folder.is_dir()

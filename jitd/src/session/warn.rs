@@ -8,14 +8,14 @@ use jit_core::standing::{self, Standing, next_warning, warning};
 use jit_core::state::Session;
 use jit_proto::text::Shown;
 
-use super::processes::{self, Process};
 use super::{Follower, SELDOM, Seen, members};
 
 impl Follower {
     /// Tells people before their window ends, and says when to look again.
-    pub(super) async fn warn(&mut self, seen: &Seen, all: Option<&[Process]>) -> Duration {
+    pub(super) async fn warn(&mut self, seen: &Seen) -> Duration {
+        let mut all = None;
         let mut wait = SELDOM;
-        for session in seen.sessions.iter().filter(|session| session.over.is_none() && !session.closed) {
+        for session in seen.sessions.iter().filter(|session| session.over.is_none()) {
             let outlook = self.app.desk.look(|here| {
                 let known = self.people.in_session(here, session);
                 let until = match standing::standing(here, session, &known) {
@@ -31,19 +31,19 @@ impl Follower {
             });
             let Ok((left, until, warn, (role, at_end))) = outlook else { return SELDOM };
             wait = wait.min(until.max(Duration::from_millis(1)));
+            if session.closed {
+                continue;
+            }
             wait = wait.min(next_warning(&warn, left).unwrap_or(SELDOM).max(Duration::from_millis(1)));
             let before = self.warned.insert(session.id, left).unwrap_or(left);
             if warning(&warn, before, left).is_some() {
                 let line = warning_line(session, &role, at_end, left);
-                let found;
-                let all = if let Some(all) = all {
-                    all
-                } else {
-                    // Not to know is to tell nobody.
-                    found = zruntime::unblock(processes::all).await.unwrap_or_default();
-                    &found
-                };
-                self.tell(session, &members(session, all, seen), &line).await;
+                if all.is_none() {
+                    all = self.processes().await;
+                }
+                // Not to know what runs is to tell nobody.
+                let inside = all.as_deref().map_or_else(Vec::new, |all| members(session, all, seen));
+                self.tell(session, &inside, &line).await;
             }
         }
         wait

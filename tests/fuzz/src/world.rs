@@ -340,7 +340,7 @@ pub(crate) fn question(service: &ServiceName, subject: &Subject, stage: Stage) -
         caller_uid: if subject_is_caller(service) { subject.uid } else { Uid::ROOT },
         holds_claim: false,
         from: None,
-        leader: None,
+        opener: None,
     }
 }
 

@@ -115,6 +115,29 @@ pub(crate) fn a_console_login(site: &Site) {
     nothing_is_left(site, "cora");
 }
 
+/// On a virtual console of the host's kernel, as agetty(8) logs somebody in whom it need not ask.
+pub(crate) fn a_real_console(site: &Site) {
+    const CONSOLE: &str = "/dev/tty27";
+    site.person("konny");
+    site.roles(&[role("konny", &["login"], "konny")]);
+    // The machine has no consoles of its own.
+    let made =
+        std::process::Command::new("mknod").arg(site.machine.path(CONSOLE)).args(["c", "4", "27"]).status();
+    assert!(made.unwrap().success());
+    // Debian's login(1) lets nobody write to a console but its user (TTYPERM of login.defs(5)).
+    site.machine.write("/home/konny/.bash_profile", "mesg y\n", 0o644);
+    let window = site.open("konny", "konny", "8s");
+    let log_in = format!("setsid --ctty --wait login -f konny <{CONSOLE} >{CONSOLE} 2>&1");
+    let mut session = site.machine.start(SOON * 3, &["bash", "-c", &log_in]);
+    until(SOON, "she is in", || site.sessions().iter().any(|one| one.user == "konny"));
+    until(GONE, "she is put out", || !session.is_running());
+    drop(session.output());
+    // What it shows is read where its device is (vcs(4)).
+    let screen = std::fs::read("/dev/vcs27").unwrap();
+    let screen = String::from_utf8_lossy(&screen).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(screen.contains(&format!("jit: your window {} is over (expired)", window.id)), "{screen}");
+}
+
 /// A login by one window, in which something runs by another that ends before.
 fn elevated(site: &Site, user: &str, command: &str, numbers: [u32; 3]) {
     site.person(user);
