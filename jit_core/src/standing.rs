@@ -354,4 +354,6 @@ pub fn cover(here: Here<'_>, ending: &Ending, known: &Known) -> Cover {
 }
 
 #[cfg(test)]
+mod cover_tests;
+#[cfg(test)]
 mod tests;

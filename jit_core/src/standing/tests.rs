@@ -11,10 +11,10 @@ use crate::state::State;
 use crate::taking_back::{Target, done};
 use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
 
-const HOUR: Duration = Duration::from_hours(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 /// A world in which the roles end in different ways, and one more role opens what `shell` does.
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::new();
     let more = r#"
 [role.night]
@@ -34,7 +34,7 @@ approvers = { users = ["root"] }
 }
 
 /// Logs somebody in; the session's id.
-fn log_in(world: &mut World, service: &str, who: &Subject) -> u64 {
+pub(super) fn log_in(world: &mut World, service: &str, who: &Subject) -> u64 {
     for stage in [Stage::Account, Stage::Session] {
         let mut question = World::question(service, who, stage);
         question.opener = Some(Opener { leader: Leader { pid: 4000, start: 77 }, audit: None });
@@ -43,7 +43,7 @@ fn log_in(world: &mut World, service: &str, who: &Subject) -> u64 {
     world.state.sessions().last().unwrap().id
 }
 
-fn judge_all(world: &mut World) -> Vec<Event> {
+pub(super) fn judge_all(world: &mut World) -> Vec<Event> {
     let mut all = Vec::new();
     loop {
         let found = world.state.sessions().iter().find_map(|session| {
@@ -240,50 +240,6 @@ fn only_a_window_that_runs_out_or_is_given_back_drains_or_keeps() {
 }
 
 #[test]
-fn a_person_is_left_alone_while_anything_else_covers_them() {
-    let mut world = world();
-    let first = world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
-    let second = world.grant(&as_self(root()), maria(), "root", Some(HOUR * 2)).unwrap();
-    let known = Known::Fully(maria());
-    world.wait(HOUR);
-    let covers = |world: &World, id: RequestId, known: &Known| {
-        cover(world.here(), &world.state.endings()[&id.into()], known)
-    };
-    assert_eq!(covers(&world, first, &known), Cover::Holds, "by the other window");
-    world.revoke(second);
-    assert_eq!(covers(&world, second, &known), Cover::Holds, "the grace of the first is not over");
-    world.wait(Duration::from_secs(5));
-    assert_eq!(covers(&world, second, &known), Cover::None);
-    assert_eq!(covers(&world, second, &Known::Unanswered), Cover::None, "nobody is exempt");
-    let exempt = |who: &str| policy(&format!("{POLICY}[[exempt]]\n{who}\nservices = [\"cron\"]\n"));
-    world.policy = exempt("users = [\"maria\"]");
-    assert_eq!(covers(&world, second, &known), Cover::Holds, "by being exempt somewhere");
-    world.policy = exempt("groups = [\"ops\"]");
-    assert_eq!(covers(&world, second, &Known::Unanswered), Cover::Unknown, "who is in it is not known");
-    assert_eq!(covers(&world, second, &known), Cover::None);
-}
-
-#[test]
-fn a_window_that_is_only_scheduled_covers_nobody() {
-    let mut world = world();
-    let first = world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();
-    let later = ExtendOrder {
-        beneficiary: maria(),
-        grant: first.into(),
-        duration: Some(HOUR),
-        reason: "INC-1 more".parse().unwrap(),
-        id: world.next_id(),
-    };
-    let id = later.id;
-    let events = extend(world.here(), &as_self(maria()), later).unwrap();
-    world.apply(events);
-    world.review(&root(), id, crate::event::Decision::Approve).unwrap();
-    world.revoke(first);
-    let ending = world.state.endings()[&first.into()].clone();
-    assert_eq!(cover(world.here(), &ending, &Known::Fully(maria())), Cover::None);
-}
-
-#[test]
 fn what_may_still_finish_is_ended_by_a_lock_or_an_order_and_by_nothing_later() {
     let mut world = world();
     world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
@@ -358,56 +314,6 @@ fn a_session_whose_scope_is_known_is_gone_when_that_is_empty() {
     assert!(world.state.session(id).unwrap().closed);
     world.apply([Event::SessionGone { session: id }]);
     assert!(world.state.session(id).is_none());
-}
-
-#[test]
-fn what_another_window_lets_a_person_finish_covers_them() {
-    let mut world = world();
-    let night = world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
-    log_in(&mut world, "sshd", &maria());
-    world.wait(HOUR);
-    judge_all(&mut world);
-    let other = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
-    world.revoke(other);
-    let covers = |world: &World, id: RequestId| {
-        cover(world.here(), &world.state.endings()[&id.into()], &Known::Fully(maria()))
-    };
-    assert_eq!(covers(&world, other), Cover::Holds, "its 30 s are not over");
-    assert_eq!(covers(&world, night), Cover::Holds, "and its own end waits for its session");
-    world.wait(Duration::from_secs(30));
-    assert_eq!(covers(&world, other), Cover::None);
-}
-
-#[test]
-fn a_policy_that_changes_meanwhile_takes_nothing_of_what_a_session_may_still_finish() {
-    let mut world = world();
-    let night = world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
-    log_in(&mut world, "sshd", &maria());
-    world.wait(HOUR);
-    judge_all(&mut world);
-    world.policy = policy(POLICY);
-    let ending = world.state.endings()[&night.into()].clone();
-    assert_eq!(ending.terms(world.here(), &Known::Fully(maria())).kill, Duration::from_secs(5), "of no role");
-    world.wait(Duration::from_secs(10));
-    assert_eq!(cover(world.here(), &ending, &Known::Fully(maria())), Cover::Holds);
-    world.wait(Duration::from_secs(20));
-    assert_eq!(cover(world.here(), &ending, &Known::Fully(maria())), Cover::None);
-}
-
-#[test]
-fn no_window_covers_an_account_that_is_gone_or_is_another_by_now() {
-    let mut world = world();
-    let first = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
-    world.grant(&as_self(root()), maria(), "root", None).unwrap();
-    world.revoke(first);
-    let ending = world.state.endings()[&first.into()].clone();
-    let covers = |known: &Known| cover(world.here(), &ending, known);
-    assert_eq!(covers(&Known::Fully(maria())), Cover::Holds);
-    assert_eq!(covers(&Known::Not), Cover::None);
-    assert_eq!(covers(&Known::Fully(subject("maria", 2001))), Cover::None);
-    let other = world.state.grants().next().unwrap();
-    assert!(!is_shut(world.here(), other, &Known::Fully(maria())));
-    assert!(is_shut(world.here(), other, &Known::Fully(subject("maria", 2001))));
 }
 
 #[test]
@@ -513,27 +419,6 @@ fn of_two_equal_logins_the_one_that_closes_is_closed() {
     assert_eq!(closed(&world), [true, false]);
     world.apply([close(4009)]);
     assert_eq!(closed(&world), [true, false], "nobody's");
-}
-
-#[test]
-fn a_window_that_policy_shuts_is_shut_by_what_is_known_and_comes_back() {
-    let mut world = world();
-    let erik = Subject { groups: BTreeSet::from(["ops".parse().unwrap()]), ..subject("erik", 1002) };
-    let id = world.grant(&as_self(root()), erik.clone(), "shell", None).unwrap();
-    let alone = Subject { groups: BTreeSet::new(), ..erik.clone() };
-    let shut =
-        |world: &World, known: &Known| is_shut(world.here(), world.state.grant(id.into()).unwrap(), known);
-    assert!(!shut(&world, &Known::Fully(erik)));
-    assert!(!shut(&world, &Known::Unanswered) && !shut(&world, &Known::WithoutGroups(alone.clone())));
-    assert!(shut(&world, &Known::Fully(alone)) && shut(&world, &Known::Not));
-
-    world.apply([Event::Shut { grant: id.into() }]);
-    let ending = world.state.endings()[&id.into()].clone();
-    assert_eq!(ending.why, OverWhy::RoleChanged);
-    assert_eq!(cover(world.here(), &ending, &Known::Not), Cover::None, "it does not cover itself");
-    assert!(world.state.grant(id.into()).is_some(), "it is open all the same");
-    world.revoke(id);
-    assert_eq!(world.state.endings()[&id.into()].why, OverWhy::Revoked);
 }
 
 #[test]

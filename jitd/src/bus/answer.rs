@@ -11,11 +11,9 @@ use jit_core::event::Review;
 use jit_core::explain::{Considered, Explanation, Missing};
 use jit_core::grant::{Grant, Time};
 use jit_core::lock::Lock;
-use jit_core::order::Here;
 use jit_core::policy::{Role, Stage, Then, Uses};
-use jit_core::state::Session;
 use jit_proto::manager;
-use jit_proto::words::{ServiceName, Uid};
+use jit_proto::words::ServiceName;
 
 use crate::desk::InForce;
 use crate::store::rows::Story;
@@ -98,38 +96,6 @@ fn review(at: Utc, review: &Review) -> manager::Review {
         services: narrow.services.as_ref().map(words),
         uses: narrow.uses.map(NonZeroU32::get),
         note: note.as_ref().map(ToString::to_string),
-    }
-}
-
-/// A session as it stands.
-pub(super) fn session(here: Here<'_>, session: &Session, is_there: bool) -> manager::Session {
-    let grant = here.state.grant(session.grant);
-    let left = match &session.over {
-        Some(over) => Some(over.terms.kill.saturating_sub(here.now.since(&over.at))),
-        None => grant.map(|grant| grant.remaining(here.now)),
-    };
-    let state = match (&session.over, session.closed || !is_there) {
-        (Some(_), _) => "ending",
-        (None, true) => "closed",
-        (None, false) => "open",
-    };
-    manager::Session {
-        id: session.id,
-        user: session.login.user.to_string(),
-        uid: session.login.uid.map(Uid::as_u32),
-        service: session.login.service.to_string(),
-        target: session.login.target.as_ref().map(ToString::to_string),
-        from: session.login.rhost.clone(),
-        tty: session.login.tty.clone(),
-        grant: session.grant.to_string(),
-        role: grant.map(|grant| grant.role.to_string()),
-        since: session.at.wall.to_seconds(),
-        until: left.map(|left| here.now.wall.plus(left).to_seconds()),
-        remaining: left.map_or(0, |left| left.as_secs()),
-        state: state.to_owned(),
-        ended: session.over.as_ref().map(|over| over.why.to_string()),
-        unit: session.unit.as_ref().map(ToString::to_string),
-        enforced: session.unit.is_some(),
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod gate;
 mod origin;
 pub(crate) mod private;
 pub(crate) mod review;
+mod sessions;
 pub(crate) mod system;
 pub(crate) mod user;
 mod wire;

@@ -16,7 +16,6 @@ use jit_core::policy::Subject;
 use jit_core::request::{self, ExtendOrder, RequestOrder};
 use jit_core::review::is_asked;
 use jit_core::standing;
-use jit_core::state::Session;
 use jit_core::taking_back::{self, Target};
 use jit_core::when::parse_when;
 use jit_proto::gate::Stage;
@@ -28,7 +27,7 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 
 use super::review::to_review;
-use super::{App, Error, Origin, Places, answer};
+use super::{App, Error, Origin, Places, answer, sessions};
 use crate::desk::{NotDone, Source};
 use crate::session::{self, processes, systemd};
 use crate::sink;
@@ -224,17 +223,7 @@ impl User {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
         let (caller, _, _places) = self.origin.order_of(&self.app, connection, &header).await?;
-        let see_all = may_read_all(&self.app, &caller.account);
-        let shown: Vec<Session> = self.app.desk.look(|here| {
-            let of_this_boot = here.state.sessions().iter().filter(|one| one.at.boot_id == here.now.boot_id);
-            of_this_boot.filter(|one| see_all || standing::may_see(here, &caller, one)).cloned().collect()
-        })?;
-        // What runs is looked at outside: it takes its time.
-        let shown = shown.into_iter().filter(session::runs).map(|one| (session::is_there(&one), one));
-        let shown: Vec<_> = shown.collect();
-        let sessions: Vec<_> = self.app.desk.look(|here| {
-            shown.iter().map(|(is_there, one)| answer::session(here, one, *is_there)).collect()
-        })?;
+        let sessions = sessions::in_now(&self.app, &caller)?;
         json(&sessions)
     }
 
@@ -252,13 +241,13 @@ impl User {
         let mut session = None;
         let ticket = self.app.desk.order(peer.actor(), |here| {
             let events = standing::end_one(here, &caller, id, reason)?;
-            session = here.state.session(id).map(|one| answer::session(here, one, true));
+            session = here.state.session(id).map(|one| sessions::answer(here, one, true));
             Ok(events)
         })?;
         ticket.durable().await.map_err(Error::unconfirmed)?;
         // Nothing may be left of it by now.
         let now = self.app.desk.look(|here| {
-            here.state.session(id).map(|one| answer::session(here, one, session::is_there(one)))
+            here.state.session(id).map(|one| sessions::answer(here, one, session::is_there(one)))
         })?;
         json(&now.or(session).ok_or_else(|| Error::NotFound(format!("there was no session {id}")))?)
     }
@@ -542,7 +531,7 @@ impl User {
     }
 }
 
-fn may_read_all(app: &App, caller: &Subject) -> bool {
+pub(super) fn may_read_all(app: &App, caller: &Subject) -> bool {
     caller.uid.is_root() || app.desk.may_read_all(caller)
 }
 
