@@ -196,7 +196,7 @@ async fn logged_in() -> zbus::Result<Vec<Login>> {
     Ok(found)
 }
 
-/// A terminal by logind's name for it: `pts/3` or `tty1`.
+/// A terminal by logind's name for it: `pts/3`, `tty1` or, on a serial line, `ttyS0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tty(PathBuf);
 
@@ -389,11 +389,22 @@ approvers = { users = ["owen"] }
 
     #[test]
     fn only_the_names_of_terminals_are_terminals() {
-        for good in ["pts/0", "pts/12345", "tty1"] {
+        for good in ["pts/0", "pts/12345", "tty1", "ttyS0"] {
             assert_eq!(good.parse::<Tty>().unwrap().0, Path::new("/dev").join(good));
         }
-        for bad in ["", "pts/", "pts/../sda", "tty", "ttyS0", "/dev/pts/1", ":0", "pts/1/2", "pts/+1", "sda"]
-        {
+        for bad in [
+            "",
+            "pts/",
+            "pts/../sda",
+            "tty",
+            "ttyS",
+            "ttyACM0",
+            "/dev/pts/1",
+            ":0",
+            "pts/1/2",
+            "pts/+1",
+            "sda",
+        ] {
             assert!(bad.parse::<Tty>().is_err(), "{bad}");
         }
     }
