@@ -213,8 +213,8 @@ impl Follower {
                 wait = wait.min(self.sweep(ending, &all, &seen).await);
             }
         }
-        let closed = seen.sessions.iter().filter_map(|session| self.sessions.get(&session.id));
-        let look_at = closed.map(|done| done.look_at).filter(|at| !at.is_zero()).min();
+        let closed = seen.sessions.iter().filter(|session| session.closed && session.over.is_none());
+        let look_at = closed.filter_map(|session| Some(self.sessions.get(&session.id)?.look_at)).min();
         let looks = look_at.map_or(SELDOM, |at| at.saturating_sub(since_boot()).max(OFTEN));
         wait.min(looks).min(self.warn(&seen).await)
     }
