@@ -138,15 +138,15 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         let (app, store) = (Arc::clone(&app), store.clone());
         spawn("store", move || writer::run(&store, &inbox, &app.desk))?
     };
+
+    // Nobody can ask, and no log follows, before the store has been opened or was found to be unusable: a start must not
+    // look like a failure to whoever logs in just then.
+    if runtime.timeout(Duration::from_secs(20), settled).await.is_err() {
+        log::warning("the store takes long to open; until it has, jitd answers that it cannot decide");
+    }
     {
         let (app, queue) = (Arc::clone(&app), queue.clone());
         spawn("sinks", move || sink::follow(&store, &app.desk, &queue))?;
-    }
-
-    // Nobody can ask before the store has been opened, or was found to be unusable: a start must not look like a
-    // failure to whoever logs in just then.
-    if runtime.timeout(Duration::from_secs(20), settled).await.is_err() {
-        log::warning("the store takes long to open; until it has, jitd answers that it cannot decide");
     }
     let listener = bus::private::bind(Path::new(PRIVATE_SOCKET), &runtime).map_err(io(PRIVATE_SOCKET))?;
     let private =

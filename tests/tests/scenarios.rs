@@ -132,7 +132,7 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_window_that_is_locked_or_given_back_ends_its_sessions", ends::locked_or_given_back),
     shared("a_role_that_leaves_policy_ends_its_sessions", ends::a_role_that_leaves_policy),
     shared("while_another_window_covers_it_no_session_ends", ends::two_windows),
-    shared("a_window_that_is_extended_keeps_its_session", ends::an_extended_window),
+    own("a_window_that_is_extended_keeps_its_session_also_while_jitd_is_down", ends::an_extended_window),
     shared("drain_lets_work_finish_and_keep_lets_it_go_on_to_its_cap", ends::drain_and_keep),
     shared("a_person_is_warned_before_the_end", ends::a_warning),
     // Alone: nothing but the login itself makes jitd look.

@@ -290,12 +290,27 @@ pub(crate) fn an_extended_window(site: &Site) {
         extension.request, extension.digest
     ))
     .done();
+    // From now on the host lets it be for as long, too.
+    until(SOON, "the host has its new limit", || {
+        site.shell("grep -rs RuntimeMaxSec=1[0-9][0-9][0-9] /run/systemd/system/session-*.scope.d").is_ok()
+    });
+    site.shell("systemctl stop jitd").done();
+    // Longer than the host itself would have waited, had its limit stayed what it was.
+    site.shell("sleep 18").done();
+    assert!(session.is_running(), "the session goes on without jitd");
+    site.shell("systemctl start jitd").done();
+    site.is_ready();
     window.wait_for_its_end();
     ended(site, &window);
-    site.shell("sleep 8").done();
     assert!(session.is_running(), "the session goes on");
     site.machine.run(&["jitctl", "revoke", &extension.request]).done();
     is_put_out(session);
+}
+
+/// What a record of an end says that sessions could do after it, as it is quoted there.
+fn at_end(ended: &str) -> &str {
+    let (_, rest) = ended.split_once("at-end=").unwrap_or_default();
+    rest.split_whitespace().next().unwrap_or("nothing")
 }
 
 pub(crate) fn drain_and_keep(site: &Site) {
@@ -320,7 +335,8 @@ pub(crate) fn drain_and_keep(site: &Site) {
         until(SOON, "work finishes", || site.machine.path(&format!("/home/{name}/finished")).exists());
         is_put_out(session);
         nothing_is_left(site, name);
-        ended(site, &window);
+        let ended = ended(site, &window);
+        assert!(rest.contains(&format!("at-end = {}", at_end(&ended))), "the record says so: {ended}");
     }
 }
 
