@@ -96,9 +96,7 @@ fn is_of_login(session: &Session, process: &Process, unit: &Unit) -> bool {
     let by_audit = session.audit.map(|audit| format!("session-{audit}.scope"));
     let by_count = unit.as_str().starts_with("session-c");
     by_audit.is_some_and(|name| unit.as_str() == name)
-        || (by_count
-            && unit.as_str().starts_with("session-")
-            && session.login.uid.is_some_and(|uid| process.is_in_slice_of(uid)))
+        || (by_count && session.login.uid.is_some_and(|uid| process.is_in_slice_of(uid)))
 }
 
 #[cfg(test)]
