@@ -324,9 +324,8 @@ pub fn cover(here: Here<'_>, ending: &Ending, known: &Known) -> Cover {
         Known::Not => None,
         Known::WithoutGroups(_) | Known::Unanswered => Some(&supposed),
     };
-    let window = |grant: &Grant| {
-        grant.id != ending.grant && subject.is_some_and(|subject| covers(here, grant, subject))
-    };
+    // One that was shut and admits again covers them, too: it has not ended.
+    let window = |grant: &Grant| subject.is_some_and(|subject| covers(here, grant, subject));
     // What a window lets them finish, or go on with for its grace, they may finish.
     let may_finish = |after: Duration, terms: Terms| terms.due(after) != Due::Kill;
     let session = |session: &Session| {

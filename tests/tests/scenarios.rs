@@ -131,6 +131,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_session_of_sudo_changes_no_exit_status_and_no_job_control", ends::sudo_is_as_it_was),
     shared("a_window_that_is_locked_or_given_back_ends_its_sessions", ends::locked_or_given_back),
     shared("a_role_that_leaves_policy_ends_its_sessions", ends::a_role_that_leaves_policy),
+    shared("what_a_person_left_goes_when_their_role_leaves_policy_though_nobody_is_logged_in", ends::what_was_left_when_a_role_leaves_policy),
     shared("while_another_window_covers_it_no_session_ends", ends::two_windows),
     own("a_window_that_is_extended_keeps_its_session_also_while_jitd_is_down", ends::an_extended_window),
     shared("drain_lets_work_finish_and_keep_lets_it_go_on_to_its_cap", ends::drain_and_keep),

@@ -109,14 +109,16 @@ fn a_window_that_policy_shuts_is_shut_by_what_is_known_and_comes_back() {
     let alone = Subject { groups: BTreeSet::new(), ..erik.clone() };
     let shut =
         |world: &World, known: &Known| is_shut(world.here(), world.state.grant(id.into()).unwrap(), known);
-    assert!(!shut(&world, &Known::Fully(erik)));
+    assert!(!shut(&world, &Known::Fully(erik.clone())));
     assert!(!shut(&world, &Known::Unanswered) && !shut(&world, &Known::WithoutGroups(alone.clone())));
-    assert!(shut(&world, &Known::Fully(alone)) && shut(&world, &Known::Not));
+    assert!(shut(&world, &Known::Fully(alone.clone())) && shut(&world, &Known::Not));
 
     world.apply([Event::Shut { grant: id.into() }]);
     let ending = world.state.endings()[&id.into()].clone();
     assert_eq!(ending.why, OverWhy::RoleChanged);
-    assert_eq!(cover(world.here(), &ending, &Known::Not), Cover::None, "it does not cover itself");
+    assert_eq!(cover(world.here(), &ending, &Known::Fully(alone)), Cover::None, "it does not cover itself");
+    let back = Known::Fully(erik);
+    assert_eq!(cover(world.here(), &ending, &back), Cover::Holds, "but for when it admits again");
     assert!(world.state.grant(id.into()).is_some(), "it is open all the same");
     world.revoke(id);
     assert_eq!(world.state.endings()[&id.into()].why, OverWhy::Revoked);

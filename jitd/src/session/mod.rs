@@ -1,6 +1,6 @@
 //! Sessions and their ends: where each one runs, what people are told before, and what is done when nothing covers it
-//! any more (DESIGN law 12). What is due is said by `jit_core::ending`; here it is carried out, by systemd where that can
-//! do it.
+//! any more (DESIGN law 12). What is due is said by `jit_core::ending`; here it is carried out, by signals and by the
+//! kernel's control groups; systemd makes the scopes.
 //!
 //! What must survive jitd is in the store: sessions, their ends, and windows whose end has not been carried through.
 //! What is kept here (who was told what, which signal was sent) is found out again, or done again, after a restart.
@@ -279,10 +279,20 @@ impl Follower {
         open.retain(|(_, user, uid, _)| sweep::has_left(user, *uid));
         let may_be_left = !open.is_empty();
         let shut: HashSet<GrantId> = open.into_iter().filter(|open| open.3).map(|open| open.0).collect();
-        for grant in shut.difference(&self.shut) {
-            self.record(Event::Shut { grant: *grant });
-        }
+        let news: Vec<GrantId> = shut.difference(&self.shut).copied().collect();
         self.shut = shut;
+        // Policy may have changed since.
+        let is_shut = |here: Here<'_>, grant: &Grant| {
+            standing::is_shut(here, grant, &self.people.of(here, &grant.user, grant.uid))
+        };
+        let shut = self.app.desk.carry(|here| {
+            let still =
+                news.iter().filter(|id| here.state.grant(**id).is_some_and(|grant| is_shut(here, grant)));
+            still.map(|grant| Event::Shut { grant: *grant }).collect()
+        });
+        if let Err(err) = shut {
+            log::error(err);
+        }
         may_be_left
     }
 
@@ -334,7 +344,8 @@ fn costs(event: &Event) -> bool {
 /// The processes of a session: those in its scope, and the one that opened it, which may be on its way out elsewhere.
 ///
 /// Of a login whose scope is not known, those of its audit session: all that it started has that, wherever it went. Of
-/// another session without a scope, what its opener started, as far as that can still be told.
+/// another session without a scope, or without an audit session of its own, what its opener started, as far as that can
+/// still be told.
 fn members<'p>(session: &Session, all: &'p [Process], seen: &Seen) -> Vec<&'p Process> {
     let is_leader = |process: &Process| session.leader == Some(process.id) && !session.closed;
     if let Some(unit) = &session.unit {
@@ -343,13 +354,13 @@ fn members<'p>(session: &Session, all: &'p [Process], seen: &Seen) -> Vec<&'p Pr
             .filter(|process| process.unit.as_ref() == Some(unit) || is_leader(process))
             .collect();
     }
-    if gets_a_scope(&session.login.service) {
+    if gets_a_scope(&session.login.service) || session.audit.is_none() {
         return session.leader.map_or_else(Vec::new, |leader| processes::below(leader, all));
     }
     let others: HashSet<&Unit> = seen.sessions.iter().filter_map(|other| other.unit.as_ref()).collect();
     let is_of_login = |process: &Process| {
         let elsewhere = process.unit.as_ref().is_some_and(|unit| others.contains(unit));
-        session.audit.is_some() && process.audit == session.audit && !elsewhere
+        process.audit == session.audit && !elsewhere
     };
     all.iter().filter(|process| is_leader(process) || is_of_login(process)).collect()
 }

@@ -238,6 +238,23 @@ pub(crate) fn a_role_that_leaves_policy(site: &Site) {
     assert!(!site.logged("session-over", "role-changed").is_empty());
 }
 
+/// Nobody is logged in any more, and what a login left is in no session.
+pub(crate) fn what_was_left_when_a_role_leaves_policy(site: &Site) {
+    site.person("gundi");
+    site.roles(&[role("gundi", &["sshd"], "gundi")]);
+    let window = site.open("gundi", "gundi", "30m");
+    site.shell("loginctl enable-linger gundi").done();
+    let leave = "XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user --quiet sleep 1751";
+    site.logged_in("gundi", leave).done();
+    until(SOON, "no session is left", || !site.sessions().iter().any(|one| one.user == "gundi"));
+    assert!(runs(site, "sleep 1751"), "her window covers it");
+    site.shell("rm /etc/jit/policy.d/50-gundi.toml && jitctl policy load").done();
+    nothing_is_left(site, "gundi");
+    assert!(!site.logged("shut", &window.id).is_empty());
+    assert!(ended(site, &window).contains("left=\"0\""));
+    assert_eq!(site.entry(&window.id).state, "active", "it comes back with its role");
+}
+
 pub(crate) fn out_of_the_group(site: &Site) {
     site.person("greta");
     site.shell("groupadd gretas && gpasswd -M greta,olga gretas").done();
