@@ -75,7 +75,8 @@ become_nspawn() {
         --register=no --link-journal=no --private-network --machine="$group" "$@"
 }
 
-# Kills what is left in control group GROUP, and removes it.
+# Kills what is left in control group GROUP, and removes it. Groups and processes go while
+# it looks: that fails nothing here.
 drop_cgroup() {
     local dir pid
     if [ -d /run/systemd/system ]; then
@@ -85,7 +86,7 @@ drop_cgroup() {
     for dir in $(cgroup_dirs "$1"); do
         for _ in {1..50}; do
             [ -d "$dir" ] || break
-            find "$dir" -name cgroup.procs -exec cat {} + 2>/dev/null |
+            { find "$dir" -name cgroup.procs -exec cat {} + 2>/dev/null || true; } |
                 while read -r pid; do kill -KILL "$pid" 2>/dev/null || true; done
             find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
         done
