@@ -1,13 +1,14 @@
 //! The line that syslog and the journal carry for a record: short, constant in form, every field escaped.
 
-use std::collections::BTreeSet;
-
 use jit_proto::text::Shown;
 use jit_proto::words::ServiceName;
 
-use crate::clock::{Suspicion, Utc};
-use crate::event::{Event, Login, Record};
-use crate::grant::{ClaimKind, Time};
+use crate::event::{Event, Record};
+use crate::model::{Basis, ClaimKind, Leader, Login, Past, Time};
+use crate::proof::checkpoint::Signed;
+use crate::services::Services;
+use crate::text::cut;
+use crate::time::{Suspicion, Utc};
 
 /// The longest message in bytes. RFC 3164 receivers cut at 1,024; the header takes some of it.
 pub const MAX_MESSAGE: usize = 900;
@@ -57,20 +58,30 @@ pub struct Line {
 }
 
 impl Line {
-    /// What a record looks like in a log.
+    /// What a record looks like in a log: no value is longer than [`MAX_VALUE`].
     #[must_use]
     pub fn of(record: &Record) -> Self {
+        let mut line = Self::whole(record);
+        for (_, value) in &mut line.fields {
+            *value = cut(std::mem::take(value), MAX_VALUE);
+        }
+        line
+    }
+
+    /// The same with every value whole, for who reads the store.
+    #[must_use]
+    pub fn whole(record: &Record) -> Self {
         let mut fields = vec![("seq", record.seq.to_string())];
         if let Some(actor) = record.actor {
             fields.push(("actor", actor.uid.to_string()));
             if let Some(login) = actor.loginuid {
                 fields.push(("login", login.to_string()));
+            } else if actor.untold {
+                fields.push(("login", "untold".into()));
             }
+            fields.extend(actor.session.map(|session| ("ses", session.to_string())));
         }
         let (severity, event) = describe(record, &mut fields);
-        for (_, value) in &mut fields {
-            *value = cut(std::mem::take(value), MAX_VALUE);
-        }
         Self { severity, event, fields }
     }
 
@@ -88,17 +99,6 @@ impl Line {
 /// Backslash and quote are escaped, so that a value cannot end its own quotes and forge the next field.
 fn quoted(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"")
-}
-
-/// The text, or as much of it as fits, with a mark that there was more.
-#[must_use]
-pub fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let mark = '…';
-        text.truncate(text.floor_char_boundary(most - mark.len_utf8()));
-        text.push(mark);
-    }
-    text
 }
 
 type Fields = Vec<(&'static str, String)>;
@@ -155,7 +155,14 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.extend(review.narrow.services.as_ref().map(|services| ("services", list(services))));
             fields.extend(review.narrow.uses.map(|uses| ("uses", uses.to_string())));
             fields.extend(review.note.as_ref().map(|note| ("note", note.to_string())));
+            fields.extend(review.signed.as_ref().map(|signed| ("key", signed.key.clone())));
             (Severity::Notice, "reviewed")
+        }
+        Event::SignatureRefused { text, key, why } => {
+            fields.extend(key.as_ref().map(|key| ("key", key.clone())));
+            fields.push(("why", why.clone()));
+            fields.push(("text", text.to_string()));
+            (Severity::Warning, "signature-refused")
         }
         Event::Discounted { request, by } => {
             fields.push(("request", request.to_string()));
@@ -207,6 +214,8 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("scope", lock.scope.to_string()));
             fields.push(("by", lock.by.to_string()));
             fields.extend(lock.duration.map(|most| ("seconds", most.as_secs().to_string())));
+            let uids: Vec<_> = lock.uids.iter().map(ToString::to_string).collect();
+            fields.extend((!uids.is_empty()).then(|| ("uids", uids.join(","))));
             fields.extend(lock.message.as_ref().map(|message| ("message", message.to_string())));
             (Severity::Warning, "locked")
         }
@@ -222,22 +231,35 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.extend(reason.as_ref().map(|reason| ("reason", reason.to_string())));
             (Severity::Notice, "ended")
         }
-        Event::Allowed { grant, role, remaining, claim, login } => {
+        Event::Came { user, uid, lingers } => {
+            fields.push(("user", user.to_string()));
+            fields.push(("uid", uid.to_string()));
+            fields.push(("lingers", lingers.to_string()));
+            (Severity::Info, "came")
+        }
+        Event::Allowed { grant, role, remaining, claim, by, from, basis, login } => {
             push_login(fields, login);
             fields.push(("grant", grant.to_string()));
             fields.push(("role", role.to_string()));
             fields.push(("remaining", remaining.to_string()));
+            push_process(fields, by.or_else(|| record.actor?.process));
+            fields.extend(from.map(|from| ("from", from.to_string())));
+            push_basis(fields, basis);
             if let Some(kind) = claim {
                 let kind = if *kind == ClaimKind::Held { "held" } else { "spent" };
                 fields.push(("use", kind.to_owned()));
             }
             (Severity::Info, "allowed")
         }
-        Event::SessionOpened { grant, role, remaining, login, .. } => {
+        Event::SessionOpened { grant, role, remaining, opener, from, basis, login, .. } => {
             push_login(fields, login);
             fields.push(("grant", grant.to_string()));
             fields.push(("role", role.to_string()));
             fields.push(("remaining", remaining.to_string()));
+            push_process(fields, opener.map(|opener| opener.leader));
+            fields.extend(opener.and_then(|one| one.audit).map(|audit| ("audit", audit.to_string())));
+            fields.extend(from.map(|from| ("from", from.to_string())));
+            push_basis(fields, basis);
             (Severity::Info, "session-opened")
         }
         Event::SessionClosed { login, .. } => {
@@ -271,15 +293,41 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.extend(reason.as_ref().map(|reason| ("reason", reason.to_string())));
             (Severity::Notice, "session-over")
         }
-        Event::SessionGone { session } => {
+        Event::SessionAdopted { grant, role, opener, from, basis, login, .. } => {
+            push_login(fields, login);
+            fields.push(("grant", grant.to_string()));
+            fields.push(("role", role.to_string()));
+            push_process(fields, Some(opener.leader));
+            fields.extend(opener.audit.map(|audit| ("audit", audit.to_string())));
+            fields.extend(from.map(|from| ("from", from.to_string())));
+            push_basis(fields, basis);
+            let missing = format!("the session line of pam_jit.so is missing for {}", login.service);
+            fields.push(("why", missing));
+            (Severity::Alert, "session-adopted")
+        }
+        Event::SessionRefused { session, grant, returned, why, login } => {
+            push_login(fields, login);
             fields.push(("session", session.to_string()));
+            fields.push(("grant", grant.to_string()));
+            fields.push(("use-returned", returned.to_string()));
+            fields.push(("why", why.clone()));
+            (Severity::Warning, "session-refused")
+        }
+        Event::SessionGone { session, unbound, past } => {
+            fields.push(("session", session.to_string()));
+            if let Some(past) = past {
+                push_past(fields, past, record);
+            }
+            if *unbound {
+                fields.push(("escape", "not excluded: it was bound to no unit".to_owned()));
+            }
             (Severity::Info, "session-gone")
         }
         Event::Shut { grant } => {
             fields.push(("grant", grant.to_string()));
             (Severity::Notice, "shut")
         }
-        Event::SessionsEnded { grant, user, sessions, at_end, left, spared, escape } => {
+        Event::SessionsEnded { grant, user, sessions, at_end, left, spared, stays, escape } => {
             let sessions: Vec<_> = sessions.iter().map(ToString::to_string).collect();
             fields.push(("grant", grant.to_string()));
             fields.push(("user", user.to_string()));
@@ -288,6 +336,7 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("left", left.len().to_string()));
             fields.extend(left.first().map(|_| ("processes", left.join(", "))));
             fields.extend(spared.as_ref().map(|spared| ("spared", spared.clone())));
+            fields.extend(stays.first().map(|_| ("stays", stays.join(", "))));
             fields.extend(escape.as_ref().map(|why| ("escape", format!("not excluded: {why}"))));
             let severity = if left.is_empty() { Severity::Notice } else { Severity::Warning };
             (severity, "sessions-ended")
@@ -297,17 +346,19 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("claim", claim.to_string()));
             (Severity::Notice, "claim-voided")
         }
-        Event::Denied { why, count, login } => {
+        Event::Denied { why, count, last, others, login } => {
             push_login(fields, login);
             fields.push(("why", why.to_string()));
             fields.push(("count", count.to_string()));
+            push_last(fields, last.as_deref(), *others);
             (Severity::Warning, "denied")
         }
-        Event::Unmanaged { why, would, count, login } => {
+        Event::Unmanaged { why, would, count, last, others, login } => {
             push_login(fields, login);
             fields.push(("why", why.to_string()));
             fields.extend(would.map(|would| ("would", would.to_string())));
             fields.push(("count", count.to_string()));
+            push_last(fields, last.as_deref(), *others);
             (Severity::Info, "unmanaged")
         }
         Event::ClockSuspect { why, mark, expected } => {
@@ -330,10 +381,40 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("at", at.to_string()));
             (Severity::Alert, "recovered")
         }
+        Event::RecoveryUnread { name, bytes, why } => {
+            fields.push(("name", name.clone()));
+            fields.push(("bytes", bytes.to_string()));
+            fields.push(("why", why.clone()));
+            (Severity::Alert, "recovery-unread")
+        }
+        Event::HostKey { key, before } => {
+            fields.push(("key", key.to_string()));
+            fields.extend(before.as_ref().map(|before| ("before", before.to_string())));
+            // A key that takes another's place is a thing to ask about.
+            (if before.is_some() { Severity::Alert } else { Severity::Notice }, "host-key")
+        }
+        Event::Checkpoint { signed: Signed { checkpoint, signature } } => {
+            fields.push(("origin", checkpoint.origin.to_string()));
+            fields.push(("size", checkpoint.size.to_string()));
+            fields.push(("root", checkpoint.root.to_string()));
+            fields.push(("signature", signature.to_string()));
+            (Severity::Info, "checkpoint")
+        }
     }
 }
 
-fn list(services: &BTreeSet<ServiceName>) -> String {
+/// What the last of several refusals differed in.
+fn push_last(fields: &mut Fields, last: Option<&Login>, others: bool) {
+    if others {
+        fields.push(("others", others.to_string()));
+    }
+    if let Some(last) = last {
+        fields.push(("last_rhost", last.rhost.clone()));
+        fields.push(("last_tty", last.tty.clone()));
+    }
+}
+
+fn list(services: &Services) -> String {
     services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(",")
 }
 
@@ -342,6 +423,33 @@ fn push_clock(fields: &mut Fields, record: &Record, why: Suspicion, mark: Utc, e
     for (name, time) in [("wall", record.at.wall), ("mark", mark), ("expected", expected)] {
         fields.push((name, time.to_seconds()));
     }
+}
+
+fn push_process(fields: &mut Fields, process: Option<Leader>) {
+    if let Some(process) = process {
+        fields.push(("pid", process.pid.to_string()));
+        fields.push(("start", process.start.to_string()));
+    }
+}
+
+fn push_basis(fields: &mut Fields, basis: &Basis) {
+    fields.extend(basis.ticket.as_ref().map(|ticket| ("ticket", ticket.clone())));
+    fields.extend(basis.policy.map(|policy| ("policy", policy.to_string())));
+}
+
+fn push_past(fields: &mut Fields, past: &Past, record: &Record) {
+    push_login(fields, &past.login);
+    fields.push(("grant", past.grant.to_string()));
+    fields.extend(past.role.as_ref().map(|role| ("role", role.to_string())));
+    fields.push(("opened", past.opened.wall.to_seconds()));
+    fields.push(("seconds", record.at.since(&past.opened).as_secs().to_string()));
+    fields.extend(past.why.map(|why| ("why", why.to_string())));
+    push_process(fields, past.opener.map(|opener| opener.leader));
+    fields.extend(past.opener.and_then(|one| one.audit).map(|audit| ("audit", audit.to_string())));
+    fields.extend(past.from.map(|from| ("from", from.to_string())));
+    fields.extend(past.unit.as_ref().map(|unit| ("unit", unit.to_string())));
+    fields.extend(past.opened_by.and_then(|by| by.loginuid).map(|uid| ("loginuid", uid.to_string())));
+    push_basis(fields, &past.basis);
 }
 
 fn push_login(fields: &mut Fields, login: &Login) {
@@ -359,7 +467,10 @@ fn push_login(fields: &mut Fields, login: &Login) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::tests::at;
+    use jit_proto::words::Uid;
+
+    use crate::model::Actor;
+    use crate::time::tests::at;
 
     fn denied(rhost: &str) -> Record {
         let login = Login {
@@ -370,8 +481,13 @@ mod tests {
             rhost: rhost.to_owned(),
             tty: String::new(),
         };
-        let event =
-            Event::Denied { why: crate::decide::Why::NoWindow, count: std::num::NonZeroU32::MIN, login };
+        let event = Event::Denied {
+            why: crate::model::Why::NoWindow,
+            count: std::num::NonZeroU32::MIN,
+            last: None,
+            others: false,
+            login,
+        };
         Record { seq: 7, at: at(0, 0), actor: None, event }
     }
 
@@ -380,6 +496,20 @@ mod tests {
         let message = Line::of(&denied("x\" verdict=\"allow\n\u{1b}[2J\u{2028}%n")).message();
         assert!(!message.chars().any(jit_proto::text::is_unprintable), "{message}");
         assert!(message.contains(r#"rhost="x\" verdict=\"allow\u{a}"#), "{message}");
+    }
+
+    #[test]
+    fn a_record_says_whose_login_it_was_or_that_the_kernel_does_not_tell() {
+        let by = |loginuid, untold| {
+            let actor = Some(Actor { uid: Uid::ROOT, loginuid, untold, session: None, process: None });
+            let record = Record { actor, ..denied("") };
+            let again: Record = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+            assert_eq!(again, record);
+            Line::of(&again).message()
+        };
+        assert!(by(Uid::try_from(1001).ok(), false).contains(r#"actor="0" login="1001""#));
+        assert!(by(None, true).contains(r#"actor="0" login="untold""#));
+        assert!(!by(None, false).contains("login="));
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The record that auditors get: exact bytes, the leaf over them, and the line that syslog carries.
+//! The record that auditors get: exact bytes, what it is about, and how it looks in a log, a table and a message.
 
+pub mod about;
+pub mod format;
 pub mod line;
-pub mod merkle;
 pub mod record;

@@ -1,8 +1,8 @@
 //! A record as bytes. What is written is what is hashed is what is sent; it is never written a second time.
 
-use crate::audit::merkle;
 use crate::digest::Digest;
 use crate::event::Record;
+use crate::proof::merkle;
 
 /// A record with its exact bytes and leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Encoded {
 #[derive(Debug, thiserror::Error)]
 #[error("audit record {seq}: {source}")]
 pub struct BadRecord {
-    /// Which one.
+    /// The record's number in the log.
     pub seq: u64,
     source: serde_json::Error,
 }
