@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use jit_core::clock::{BootId, Moment};
-use jit_core::decide::{Known, Question, Why, decide};
-use jit_core::event::{Login, Record};
-use jit_core::explain::{explain, refusal};
-use jit_core::order::Here;
-use jit_core::person::{Caller, Login as Behind};
+use jit_core::check::decide::decide;
+use jit_core::check::explain::{explain, refusal};
+use jit_core::context::Context;
+use jit_core::event::Record;
+use jit_core::model::{Caller, Known, Login, LoginAccount as Behind, Question, Why};
+use jit_core::orders::request::{RequestOrder, grant};
 use jit_core::policy::{Host, Policy, SourceFile, Subject, Ways};
-use jit_core::request::{RequestOrder, grant};
 use jit_core::state::State;
+use jit_core::time::{BootId, Moment};
 use jit_proto::gate::Stage;
 use jit_proto::words::{RequestId, Uid};
 
@@ -160,7 +160,7 @@ impl World {
             id: RequestId::from_bits(1),
         };
         let caller = Caller { account: root.clone(), login: Behind::Known(root) };
-        let here = Here { policy: &policy, state: &state, host: &host, now: &now };
+        let here = Context { policy: &policy, state: &state, host: &host, now: &now };
         for event in grant(here, &caller, order).unwrap() {
             state.apply(&Record { seq: state.next_seq(), at: now.clone(), actor: None, event });
         }
@@ -191,7 +191,7 @@ impl World {
     fn check(&self, expected: Why) -> Duration {
         let question = Self::question();
         let decide = || decide(&self.policy, &self.state, &self.host, black_box(&question), &self.now);
-        assert_eq!(decide().why, expected);
+        assert_eq!(decide().why(), expected);
         median(9, || (0..1_000).for_each(|_| drop(black_box(decide())))) / 1_000
     }
 
@@ -208,7 +208,7 @@ impl World {
 }
 
 fn subject(name: &str, uid: u32) -> Subject {
-    Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: BTreeSet::new() }
+    Subject::named(name.parse().unwrap(), uid.try_into().unwrap())
 }
 
 /// The median of some runs, after one to warm up.

@@ -1,438 +1,287 @@
-//! Moments and windows. Nothing here reads a clock: jitd samples them and hands the moment in.
+//! Whether the wall clock can be believed (DESIGN §6). Pure: jitd samples the clocks and hands the samples in.
 //!
-//! Law 6: elapsed time is the larger of what the wall clock and `CLOCK_BOOTTIME` say, so stepping the wall
-//! clock back never lengthens a window, and stepping it forward only shortens one. Whether the wall clock can be
-//! believed is for [`trust`] to say.
+//! Two things tell. The *mark* is the latest time that was ever believed; it is kept on disk, and a clock far behind
+//! it has been stepped back, or has forgotten the time. The *anchor* is a pair of readings, taken at boot or when the
+//! clock was accepted, from which `CLOCK_BOOTTIME` says what the wall clock should read; a clock far ahead of that has
+//! been stepped forward. Samples never move the anchor, so that many small steps are one large one.
+//!
+//! A suspect clock stops starts and nothing else. It stops being suspect when an admin accepts it, when the kernel has
+//! held it to be synchronised for ten minutes, or when it is back where it should be.
+//!
+//! The running time of all boots is kept here too: what a window that survives a reboot is charged when the wall clock
+//! does not tell. It is written off ahead of time, so that a machine that loses its power has lost that much of its
+//! windows, and never gains any.
 
-pub mod trust;
-
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use jit_proto::words::BadWord;
+use jit_proto::words::Reason;
 use serde::{Deserialize, Serialize};
 
-/// Wall-clock time in UTC, to the millisecond. Written as RFC 3339: `2026-11-23T06:50:33.120Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Utc(i64);
+use crate::event::Event;
+use crate::time::{BootId, Moment, Recovery, Suspicion, Utc};
 
-impl Utc {
-    /// From milliseconds since the Unix epoch, limited to years that RFC 3339 can write.
-    #[must_use]
-    pub fn from_unix_millis(millis: i64) -> Self {
-        Self(millis.clamp(0, 253_402_207_200_000))
-    }
+/// How far the wall clock may be off before it is suspect.
+pub const TOLERANCE: Duration = Duration::from_mins(2);
 
-    /// Milliseconds since the Unix epoch.
-    #[must_use]
-    pub const fn unix_millis(self) -> i64 {
-        self.0
-    }
+/// How long the kernel must have held the wall clock to be synchronised.
+pub const SYNCED_FOR: Duration = Duration::from_mins(10);
 
-    /// This moment and `duration`, at most the year 9999.
-    #[must_use]
-    pub fn plus(self, duration: Duration) -> Self {
-        Self::from_unix_millis(self.0.saturating_add(millis(duration)))
-    }
+/// No jitd was built before this day: a clock that says less has lost the time.
+pub const EARLIEST: Utc = Utc::from_unix_millis(1_761_955_200_000);
 
-    /// This moment less `duration`, at least the epoch.
-    #[must_use]
-    pub fn minus(self, duration: Duration) -> Self {
-        Self::from_unix_millis(self.0.saturating_sub(millis(duration)))
-    }
+/// How much running time is written off at once.
+const ADVANCE: Duration = Duration::from_mins(2);
 
-    /// Time since `earlier`; zero if the clock says that it is later.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
-    }
+/// With less than this left of it, more is.
+const LOW: Duration = Duration::from_mins(1);
 
-    /// RFC 3339 to the second, as people and JSON get it. Rounded down: a window is never said to last longer.
-    #[must_use]
-    pub fn to_seconds(self) -> String {
-        Self(self.0 - self.0 % 1000).to_string()
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-impl fmt::Display for Utc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In range by construction, so the epoch is never shown for anything else.
-        let stamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        write!(f, "{stamp}")
-    }
-}
-
-impl FromStr for Utc {
-    type Err = BadWord;
-
-    fn from_str(text: &str) -> Result<Self, BadWord> {
-        let bad = BadWord::NotOneOf { what: "time", expected: "RFC 3339 in UTC, like 2026-11-23T06:50:33Z" };
-        let stamp: jiff::Timestamp = text.parse().map_err(|_| bad)?;
-        Ok(Self::from_unix_millis(stamp.as_millisecond()))
-    }
-}
-
-impl TryFrom<String> for Utc {
-    type Error = BadWord;
-
-    fn try_from(text: String) -> Result<Self, BadWord> {
-        text.parse()
-    }
-}
-
-impl From<Utc> for String {
-    fn from(utc: Utc) -> Self {
-        utc.to_string()
-    }
-}
-
-/// Which boot of the machine: the kernel's random boot id, `+`, and the start time of process 1, which is another
-/// one after the restart of a container, whose kernel goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct BootId(String);
-
-/// No boot of any machine: for stories that happen nowhere.
-impl Default for BootId {
-    fn default() -> Self {
-        Self("00000000-0000-0000-0000-000000000000".to_owned())
-    }
-}
-
-impl BootId {
-    /// The kernel's part. While it stays the same, so does what `CLOCK_BOOTTIME` counts from.
-    fn kernel(&self) -> &str {
-        self.0.split_once('+').map_or(self.0.as_str(), |(kernel, _)| kernel)
-    }
-}
-
-impl FromStr for BootId {
-    type Err = BadWord;
-
-    fn from_str(text: &str) -> Result<Self, BadWord> {
-        let text = text.trim();
-        let (kernel, init) = text.split_once('+').unwrap_or((text, "0"));
-        let is_uuid = kernel.len() == 36 && kernel.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        if !is_uuid || init.is_empty() || init.len() > 20 || !init.bytes().all(|b| b.is_ascii_digit()) {
-            let expected = "36 hex digits and hyphens, + and a number";
-            return Err(BadWord::NotOneOf { what: "boot id", expected });
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for BootId {
-    type Error = BadWord;
-
-    fn try_from(text: String) -> Result<Self, BadWord> {
-        text.parse()
-    }
-}
-
-impl From<BootId> for String {
-    fn from(id: BootId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for BootId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Why the wall clock is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Suspicion {
-    /// It is behind the latest time that was believed: it was stepped back, or the machine forgot the time.
-    Behind,
-    /// It has been stepped forward against `CLOCK_BOOTTIME`.
-    Ahead,
-}
-
-impl Suspicion {
-    /// The word in records and answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Behind => "behind",
-            Self::Ahead => "ahead",
-        }
-    }
-}
-
-/// What happened, in words that follow "the clock".
-impl fmt::Display for Suspicion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Behind => "is behind the latest time that was known here",
-            Self::Ahead => "was stepped forward",
-        })
-    }
-}
-
-/// One sample of the clocks, and what the wall clock's word is worth.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
+/// The clocks as they were read, not yet judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
     /// The wall clock.
-    #[serde(rename = "time")]
     pub wall: Utc,
-    /// `CLOCK_BOOTTIME` in milliseconds: time since boot, suspend included (clock_gettime(2)).
-    #[serde(rename = "boot_ms")]
+    /// `CLOCK_BOOTTIME` in milliseconds.
     pub boot: u64,
     /// The boot that `boot` counts from.
     pub boot_id: BootId,
-    /// How long this machine has been up in all boots that jitd knows, in milliseconds: what measures time over a
-    /// restart when the wall clock does not. Absent in what was written before this was kept.
-    #[serde(rename = "ran_ms", default, skip_serializing_if = "Option::is_none")]
-    pub ran: Option<u64>,
-    /// Why the wall clock was not believed then; absent while it was.
-    #[serde(rename = "clock", default, skip_serializing_if = "Option::is_none")]
-    pub suspect: Option<Suspicion>,
-    /// Whether the kernel held the wall clock to be synchronised; absent where nobody asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Whether the kernel holds the wall clock to be synchronised; absent where that is not known.
     pub synced: Option<bool>,
 }
 
-impl Moment {
-    /// A sample that nobody has judged, and that is believed.
+impl Sample {
+    /// The sample as it is, for where nothing is known to judge it by.
     #[must_use]
-    pub const fn believed(wall: Utc, boot: u64, boot_id: BootId) -> Self {
-        Self { wall, boot, boot_id, ran: None, suspect: None, synced: None }
-    }
-
-    /// Whether the wall clock's word counts.
-    #[must_use]
-    pub const fn is_trusted(&self) -> bool {
-        self.suspect.is_none()
-    }
-
-    /// The moment of this boot at which the wall clock, had it always run as it does now, said `wall`.
-    #[must_use]
-    pub fn back_at(&self, wall: Utc) -> Self {
-        let ago = u64::try_from(self.wall.since(wall).as_millis()).unwrap_or(u64::MAX);
-        let (boot, ran) = (self.boot.saturating_sub(ago), self.ran.map(|ran| ran.saturating_sub(ago)));
-        Self { wall, boot, ran, ..self.clone() }
-    }
-
-    /// What the clocks will say when so much time has passed.
-    #[must_use]
-    pub fn later(&self, by: Duration) -> Self {
-        let more = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        let (boot, ran) = (self.boot.saturating_add(more), self.ran.map(|ran| ran.saturating_add(more)));
-        Self { wall: self.wall.plus(by), boot, ran, ..self.clone() }
-    }
-
-    /// Time since `earlier`: the larger of the clocks' answers (law 6). What began while the wall clock was suspect
-    /// runs on `CLOCK_BOOTTIME` alone until the next boot: a wrong reading that is put right measures nothing.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Duration {
-        let wall = self.wall.since(earlier.wall);
-        match self.up_since(earlier) {
-            Some(up) if self.boot_id == earlier.boot_id && !earlier.is_trusted() => up,
-            Some(up) => wall.max(up),
-            None => wall,
-        }
-    }
-
-    /// What each clock says here or there, whichever is earlier. Of two boots, the clocks of the other one count.
-    #[must_use]
-    pub fn no_later_than(&self, other: &Self) -> Self {
-        let wall = self.wall.min(other.wall);
-        if self.boot_id != other.boot_id {
-            return Self { wall, ..other.clone() };
-        }
-        let ran = self.ran.zip(other.ran).map(|(here, there)| here.min(there)).or(self.ran);
-        Self { wall, boot: self.boot.min(other.boot), ran, ..self.clone() }
-    }
-
-    /// The same where too long is the safe side, as for what keeps people out: the least of those clocks that can be
-    /// believed. Time in which the machine was off is told by the wall clock alone.
-    #[must_use]
-    pub fn at_least_since(&self, earlier: &Self) -> Duration {
-        let wall = self.wall.since(earlier.wall);
-        let rebooted = self.boot_id != earlier.boot_id;
-        match self.up_since(earlier) {
-            Some(up) if !earlier.is_trusted() => up,
-            Some(_) if rebooted && self.is_trusted() => wall,
-            Some(up) => wall.min(up),
-            None => wall,
-        }
-    }
-
-    /// How long the machine was up since `earlier`, where that is known.
-    fn up_since(&self, earlier: &Self) -> Option<Duration> {
-        let up = if self.boot_id == earlier.boot_id {
-            self.boot.saturating_sub(earlier.boot)
-        } else {
-            self.ran?.saturating_sub(earlier.ran?)
-        };
-        Some(Duration::from_millis(up))
+    pub fn believed(self) -> Moment {
+        Moment { synced: self.synced, ..Moment::believed(self.wall, self.boot, self.boot_id) }
     }
 }
 
-/// The half-open time `[start, start + duration)` in which a grant admits.
+/// Both clocks at one moment of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Reading {
+    wall: Utc,
+    boot_ms: u64,
+}
+
+impl Reading {
+    const fn of(sample: &Sample) -> Self {
+        Self { wall: sample.wall, boot_ms: sample.boot }
+    }
+
+    /// What the wall clock would say after so much running time.
+    fn wall_at(self, boot_ms: u64) -> Utc {
+        self.wall.plus(Duration::from_millis(boot_ms.saturating_sub(self.boot_ms)))
+    }
+}
+
+/// What the wall clock is judged by, and what came of it. Kept in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// When it opened.
-    pub start: Moment,
-    /// How long it is open, in whole seconds.
-    #[serde(with = "seconds")]
-    pub duration: Duration,
-    /// Whether it goes on after a restart of the machine.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub survives_reboot: bool,
+pub struct Trust {
+    mark: Utc,
+    boot_id: BootId,
+    anchor: Reading,
+    last: Reading,
+    /// Running time before this boot.
+    before_ms: u64,
+    /// Running time that is written off: never less than there has been when something is answered.
+    charged_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    doubt: Option<Doubt>,
 }
 
-impl Window {
-    /// A window that has not begun, as one that began when the wall clock said `start` and is charged from now on: what
-    /// was over before this boot is taken off, so that no later step of the wall clock gives it back. Whole seconds.
+/// A suspicion, and what is there against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Doubt {
+    why: Suspicion,
+    since: Utc,
+    /// Since when the kernel says without a break that the clock is synchronised. A restart of jitd is a break.
+    #[serde(skip)]
+    synced: Option<Reading>,
+}
+
+/// Why the clock cannot be accepted as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAccepted {
+    /// It is believed already.
+    #[error("the clock is not suspect, so there is nothing to accept; nothing was changed")]
+    Trusted,
+    /// It says a time that cannot be.
+    #[error("the clock says {}, before this jitd was built; set it first, as with 'timedatectl set-time'", .0.to_seconds())]
+    Absurd(Utc),
+}
+
+impl Trust {
+    /// Goes on from what the store knows, or, with nothing known, believes the first sample that is not absurd. The
+    /// event is to be recorded.
     #[must_use]
-    pub fn begun_at(self, start: Utc, now: &Moment) -> Self {
-        let ago = now.wall.since(start);
-        if ago <= Duration::from_millis(now.boot) {
-            return Self { start: now.back_at(start), ..self };
+    pub fn resume(stored: Option<Self>, sample: &Sample) -> (Self, Option<Event>) {
+        let here = Reading::of(sample);
+        let fresh = || Self {
+            mark: EARLIEST,
+            boot_id: sample.boot_id.clone(),
+            anchor: here,
+            last: here,
+            before_ms: 0,
+            charged_ms: 0,
+            doubt: None,
+        };
+        let mut trust = stored.unwrap_or_else(fresh);
+        if trust.boot_id.kernel() != sample.boot_id.kernel() {
+            trust.reboot(here);
         }
-        let left = Duration::from_secs(self.duration.saturating_sub(ago).as_secs());
-        Self { start: now.clone(), duration: left, ..self }
+        trust.boot_id = sample.boot_id.clone();
+        let event = trust.see(sample);
+        (trust, event)
     }
 
-    /// What is left at `now`; zero from the very end on, and after a reboot that it does not survive.
-    #[must_use]
-    pub fn remaining(&self, now: &Moment) -> Duration {
-        if self.ended_by_reboot(now) {
-            return Duration::ZERO;
+    /// A new boot: `CLOCK_BOOTTIME` counts from zero again.
+    fn reboot(&mut self, here: Reading) {
+        // A clock that was too far ahead and has not been put back meanwhile still is as far ahead as it was.
+        let still_ahead =
+            self.suspect() == Some(Suspicion::Ahead) && here.wall.plus(TOLERANCE) >= self.last.wall;
+        let ahead = if still_ahead { self.ahead_by(self.last) } else { Duration::ZERO };
+        self.anchor = Reading { wall: here.wall.minus(ahead), ..here };
+        self.before_ms = self.charged_ms;
+    }
+
+    /// Judges a sample. The event, if there is one, is to be recorded at [`Trust::moment`] of the same sample.
+    pub fn see(&mut self, sample: &Sample) -> Option<Event> {
+        let here = Reading::of(sample);
+        self.last = here;
+        let was = self.suspect();
+        let Some(is) = self.seems(here) else {
+            let event = was.map(|why| self.recovered(why, Recovery::Returned));
+            self.doubt = None;
+            self.mark = self.mark.max(here.wall);
+            return event;
+        };
+        if was != Some(is) {
+            let synced = (sample.synced == Some(true)).then_some(here);
+            self.doubt = Some(Doubt { why: is, since: here.wall, synced });
+            return Some(Event::ClockSuspect { why: is, mark: self.mark, expected: self.expected() });
         }
-        self.duration.saturating_sub(now.since(&self.start))
+        let synced_for = self.synced_for(here, sample.synced);
+        if synced_for.is_some_and(|time| time >= SYNCED_FOR) && here.wall >= EARLIEST {
+            let event = self.recovered(is, Recovery::Synchronised);
+            self.set_by(here);
+            return Some(event);
+        }
+        None
     }
 
-    /// Whether a restart of the machine has ended it.
-    #[must_use]
-    pub fn ended_by_reboot(&self, now: &Moment) -> bool {
-        !self.survives_reboot && self.start.boot_id != now.boot_id
+    /// What a reading looks like. To be believed again takes more than not to have been doubted.
+    fn seems(&self, here: Reading) -> Option<Suspicion> {
+        let grace = if self.doubt.is_none() { TOLERANCE } else { Duration::ZERO };
+        if here.wall.plus(grace) < self.mark {
+            Some(Suspicion::Behind)
+        } else if self.ahead_by(here) > TOLERANCE {
+            Some(Suspicion::Ahead)
+        } else {
+            None
+        }
     }
 
-    /// The moment at which it ends if both clocks run evenly: where what extends it begins.
-    #[must_use]
-    pub fn last(&self) -> Moment {
-        self.start.later(self.duration)
+    fn ahead_by(&self, here: Reading) -> Duration {
+        here.wall.since(self.anchor.wall_at(here.boot_ms))
     }
 
-    /// The end by the wall clock as it stood at the start.
-    #[must_use]
-    pub fn end(&self) -> Utc {
-        self.start.wall.plus(self.duration)
+    /// For how long the kernel has said so, with no step in between.
+    fn synced_for(&mut self, here: Reading, synced: Option<bool>) -> Option<Duration> {
+        let doubt = self.doubt.as_mut()?;
+        if synced != Some(true) {
+            doubt.synced = None;
+            return None;
+        }
+        let steady = |from: &Reading| {
+            let expected = from.wall_at(here.boot_ms);
+            here.wall.since(expected).max(expected.since(here.wall)) <= TOLERANCE
+        };
+        let from = *doubt.synced.insert(doubt.synced.filter(steady).unwrap_or(here));
+        Some(Duration::from_millis(here.boot_ms.saturating_sub(from.boot_ms)))
     }
 
-    /// The end as the wall clock of `now` will say it: another one than [`Window::end`] where it opened by a clock
-    /// that was suspect.
+    fn recovered(&self, why: Suspicion, by: Recovery) -> Event {
+        Event::ClockRecovered { why, by, mark: self.mark, expected: self.expected() }
+    }
+
+    /// From here on this reading is what others are judged by.
+    fn set_by(&mut self, here: Reading) {
+        self.mark = here.wall;
+        self.anchor = here;
+        self.doubt = None;
+    }
+
+    /// An admin says that the clock is right. What was known before is in the event.
+    pub fn accept(&mut self, sample: &Sample, reason: Option<Reason>) -> Result<Event, NotAccepted> {
+        let here = Reading::of(sample);
+        let why = self.suspect().ok_or(NotAccepted::Trusted)?;
+        if here.wall < EARLIEST {
+            return Err(NotAccepted::Absurd(here.wall));
+        }
+        let event = Event::ClockAccepted { why, mark: self.mark, expected: self.expected(), reason };
+        self.set_by(here);
+        Ok(event)
+    }
+
+    /// A sample with what it is worth.
     #[must_use]
-    pub fn end_seen_at(&self, now: &Moment) -> Utc {
-        if self.start.is_trusted() { self.end() } else { now.wall.plus(self.remaining(now)) }
+    pub fn moment(&self, sample: &Sample) -> Moment {
+        let Sample { wall, boot, boot_id, synced } = sample.clone();
+        Moment { wall, boot, boot_id, ran: Some(self.ran(boot)), suspect: self.suspect(), synced }
+    }
+
+    const fn ran(&self, boot: u64) -> u64 {
+        self.before_ms.saturating_add(boot)
+    }
+
+    /// Whether it is to be written now: no more than a minute is left of what was written off.
+    #[must_use]
+    pub const fn is_due(&self, now: &Moment) -> bool {
+        self.ran(now.boot).saturating_add(millis(LOW)) >= self.charged_ms
+    }
+
+    /// What is to be written, with as much written off as will do for a while.
+    #[must_use = "what is written off and not written may be given out a second time"]
+    pub fn to_write(&mut self, now: &Moment) -> Self {
+        self.charged_ms = self.charged_ms.max(self.ran(now.boot).saturating_add(millis(ADVANCE)));
+        self.clone()
+    }
+
+    /// What is to be written at the end: nothing is charged that did not happen.
+    #[must_use]
+    pub fn closed(&self, now: &Moment) -> Self {
+        Self { charged_ms: self.ran(now.boot), ..self.clone() }
+    }
+
+    /// Why the wall clock is not believed, if it is not.
+    #[must_use]
+    pub fn suspect(&self) -> Option<Suspicion> {
+        self.doubt.map(|doubt| doubt.why)
+    }
+
+    /// What the wall clock said when it began to be suspect.
+    #[must_use]
+    pub fn suspect_since(&self) -> Option<Utc> {
+        self.doubt.map(|doubt| doubt.since)
+    }
+
+    /// The latest time that was believed.
+    #[must_use]
+    pub const fn mark(&self) -> Utc {
+        self.mark
+    }
+
+    /// What the wall clock should say by the anchor and `CLOCK_BOOTTIME`, as of the last sample.
+    #[must_use]
+    pub fn expected(&self) -> Utc {
+        self.anchor.wall_at(self.last.boot_ms)
     }
 }
 
-/// Durations in records and digests are whole seconds.
-pub(crate) mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `with` passes a reference
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u64(duration.as_secs())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_secs)
-    }
-}
-
-/// The same where there may be none.
-pub(crate) mod optional_seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde's `with` passes a reference
-    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
-        duration.map(|duration| duration.as_secs()).serialize(to)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_secs))
-    }
+/// Of the constants above, which are minutes.
+const fn millis(duration: Duration) -> u64 {
+    duration.as_secs() * 1000
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const BOOT_A: &str = "6f8e4c1a-0000-4000-8000-00000000000a";
-    const BOOT_B: &str = "6f8e4c1a-0000-4000-8000-00000000000b";
-
-    /// A moment with the wall clock and the boot clock in milliseconds.
-    pub(crate) fn at(wall: i64, boot: u64) -> Moment {
-        Moment::believed(Utc::from_unix_millis(wall), boot, BOOT_A.parse().unwrap())
-    }
-
-    pub(crate) fn at_next_boot(wall: i64, boot: u64) -> Moment {
-        Moment { boot_id: BOOT_B.parse().unwrap(), ..at(wall, boot) }
-    }
-
-    fn minute_from(start: Moment) -> Window {
-        Window { start, duration: Duration::from_secs(60), survives_reboot: false }
-    }
-
-    #[test]
-    fn a_window_is_half_open() {
-        let window = minute_from(at(1_000, 500));
-        assert_eq!(window.remaining(&at(1_000, 500)), Duration::from_secs(60));
-        assert_eq!(window.remaining(&at(60_999, 60_499)), Duration::from_millis(1));
-        assert_eq!(window.remaining(&at(61_000, 60_500)), Duration::ZERO);
-    }
-
-    #[test]
-    fn stepping_the_wall_clock_back_does_not_lengthen_a_window() {
-        let window = minute_from(at(1_000_000, 0));
-        assert_eq!(window.remaining(&at(0, 60_000)), Duration::ZERO);
-    }
-
-    #[test]
-    fn stepping_the_wall_clock_forward_ends_a_window() {
-        assert_eq!(minute_from(at(0, 0)).remaining(&at(60_000, 1)), Duration::ZERO);
-    }
-
-    #[test]
-    fn a_reboot_ends_a_window() {
-        assert_eq!(minute_from(at(0, 0)).remaining(&at_next_boot(1, 1)), Duration::ZERO);
-    }
-
-    #[test]
-    fn time_reads_back_as_it_was_written() {
-        let text = "2026-11-23T06:50:33.12Z";
-        let utc: Utc = text.parse().unwrap();
-        assert_eq!(utc.to_string(), text);
-        assert_eq!(utc.to_seconds(), "2026-11-23T06:50:33Z");
-        assert!("2026-11-23 06:50".parse::<Utc>().is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_pair_of_clock_readings_gives_more_than_the_duration(
-            start in 0i64..1 << 41, boot in 0u64..1 << 35, wall in 0i64..1 << 41, later in 0u64..1 << 35,
-        ) {
-            let window = minute_from(at(start, boot));
-            let left = window.remaining(&at(wall, boot + later));
-            prop_assert!(left <= window.duration.saturating_sub(Duration::from_millis(later)));
-        }
-    }
-}
+mod tests;

@@ -7,17 +7,17 @@ use std::time::Duration;
 use jit_proto::gate::Stage;
 use jit_proto::words::{RequestId, Verdict};
 
-use crate::clock::tests::at_next_boot;
-use crate::clock::{Moment, Suspicion, Utc};
-use crate::decide::{Answer, Why};
-use crate::event::{Decision, Event, Record};
-use crate::explain::explain;
-use crate::grant::EndWhy;
-use crate::lock::{LockOrder, lock};
-use crate::order::Refusal;
+use crate::check::decide::Answer;
+use crate::check::explain::explain;
+use crate::event::{Event, Record};
+use crate::model::{Decision, EndWhy, Why};
+use crate::orders::Refusal;
+use crate::orders::lock::{LockOrder, lock};
+use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
 use crate::policy::Subject;
-use crate::request::{ExtendOrder, RequestOrder, extend, file};
 use crate::testing::{World, as_self, maria, policy, root, subject};
+use crate::time::tests::at_next_boot;
+use crate::time::{Moment, Suspicion, Utc};
 
 const SITE: &str = r#"
 version = 1
@@ -130,7 +130,7 @@ fn ssh(world: &World) -> Answer {
 }
 
 fn left(world: &World) -> Option<Duration> {
-    ssh(world).admits.map(|admits| admits.remaining)
+    ssh(world).admission().map(|admits| admits.remaining)
 }
 
 // What it stops.
@@ -178,8 +178,8 @@ fn a_scheduled_window_does_not_begin_until_the_clock_is_trusted_and_has_then_wha
     let id = ask(&mut world, "shell", Some(start)).unwrap();
     world.review(&olga(), id, Decision::Approve).unwrap();
     doubt(&mut world, Suspicion::Ahead, start.plus(HOUR / 4));
-    assert_eq!(ssh(&world).why, Why::ClockSuspect);
-    assert_eq!(world.state.grant(id.into()).unwrap().quiet_for(&world.state, &world.now), Duration::MAX);
+    assert_eq!(ssh(&world).why(), Why::ClockSuspect);
+    assert_eq!(world.state.quiet_for(world.state.grant(id.into()).unwrap(), &world.now), Duration::MAX);
     trusted(&mut world, start.plus(HOUR / 4));
     assert_eq!(left(&world), Some(HOUR / 4 * 3));
 }
@@ -190,7 +190,7 @@ fn a_first_login_opens_nothing() {
     let id = ask(&mut world, "first", None).unwrap();
     world.review(&olga(), id, Decision::Approve).unwrap();
     an_hour_back(&mut world);
-    assert_eq!(ssh(&world).why, Why::ClockSuspect);
+    assert_eq!(ssh(&world).why(), Why::ClockSuspect);
     let right = world.now.wall.plus(HOUR);
     trusted(&mut world, right);
     assert_eq!(left(&world), Some(HOUR));
@@ -202,7 +202,7 @@ fn hours_match_at_no_time_and_whoever_comes_is_told_why() {
     world.grant(&as_self(root()), maria(), "office", None).unwrap();
     assert_eq!(left(&world), Some(HOUR));
     doubt(&mut world, Suspicion::Behind, None);
-    assert_eq!(ssh(&world).why, Why::ClockSuspect);
+    assert_eq!(ssh(&world).why(), Why::ClockSuspect);
     let question = World::question("sshd", &maria(), Stage::Account);
     let explained = explain(&world.policy, &world.state, &world.host, &question, &world.now);
     assert!(explained.line().contains("clock of db-1 is suspect"), "{}", explained.line());
@@ -226,10 +226,10 @@ fn an_open_window_goes_on_and_ends_by_whichever_clock_is_further() {
     let mut world = self::world();
     world.grant(&as_self(root()), maria(), "shell", None).unwrap();
     ten_years_ahead(&mut world);
-    assert_eq!(ssh(&world).why, Why::NoWindow, "a step forward takes");
+    assert_eq!(ssh(&world).why(), Why::NoWindow, "a step forward takes");
     let right = world.now.wall.minus(YEARS);
     trusted(&mut world, right);
-    assert_eq!(ssh(&world).why, Why::NoWindow, "and what has ended has ended");
+    assert_eq!(ssh(&world).why(), Why::NoWindow, "and what has ended has ended");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn an_emergency_opens_runs_on_the_boot_clock_and_outlives_the_clock_being_put_ri
         trusted(&mut world, right);
         assert_eq!(left(&world), Some(HOUR / 4), "{wrong}");
         pass(&mut world, HOUR / 4);
-        assert_eq!(ssh(&world).why, Why::NoWindow, "{wrong}");
+        assert_eq!(ssh(&world).why(), Why::NoWindow, "{wrong}");
         assert!(world.state.owed().contains_key(&id), "its review is owed");
     }
 }
@@ -284,14 +284,19 @@ fn a_lock_that_was_set_by_a_wrong_clock_holds_for_its_time_and_no_longer() {
         let right = world.now.wall;
         let wall: Utc = wrong.parse().unwrap();
         doubt(&mut world, Suspicion::Ahead, wall);
-        let order = LockOrder { scope: "host".parse().unwrap(), message: None, duration: Some(HOUR) };
+        let order = LockOrder {
+            scope: "host".parse().unwrap(),
+            message: None,
+            duration: Some(HOUR),
+            uids: [].into(),
+        };
         let events = lock(world.here(), &as_self(root()), order).unwrap();
         world.apply(events);
         trusted(&mut world, right);
         pass(&mut world, HOUR - Duration::from_millis(1));
-        assert_eq!(ssh(&world).why, Why::Locked, "{wrong}");
+        assert_eq!(ssh(&world).why(), Why::Locked, "{wrong}");
         pass(&mut world, Duration::from_millis(1));
-        assert_eq!(ssh(&world).why, Why::NoWindow, "{wrong}");
+        assert_eq!(ssh(&world).why(), Why::NoWindow, "{wrong}");
     }
 }
 
@@ -311,7 +316,7 @@ fn a_window_goes_on_after_a_reboot_only_while_its_role_says_so_today() {
     world.settle();
     assert_eq!(left(&world), Some(HOUR / 2));
     world.policy = policy(&SITE.replace("survives-reboot = true", ""));
-    assert_eq!(ssh(&world).why, Why::NoWindow, "the stricter of then and today");
+    assert_eq!(ssh(&world).why(), Why::NoWindow, "the stricter of then and today");
 
     let mut world = self::world();
     world.policy = policy(&SITE.replace("survives-reboot = true", ""));
@@ -329,7 +334,7 @@ fn an_end_that_nobody_was_there_to_see_is_seen_afterwards() {
     let id = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
     // jitd was down, or the machine was, and the clock has been stepped back since.
     world.now = Moment { wall: world.now.wall.minus(HOUR), ..world.now.later(HOUR) };
-    assert_eq!(ssh(&world).verdict, Verdict::Deny);
+    assert_eq!(ssh(&world).verdict(), Verdict::Deny);
     world.settle();
     assert!(world.state.grant(id.into()).is_none());
 }

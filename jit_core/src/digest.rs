@@ -1,4 +1,4 @@
-//! SHA-256 digests of exact bytes, written as hex, and the one way in which fields become such bytes.
+//! SHA-256 digests of exact bytes, written as hex, and the encoding that turns fields into bytes to be hashed.
 
 use std::fmt;
 use std::str::FromStr;

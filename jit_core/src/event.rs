@@ -1,24 +1,23 @@
-//! Everything that can happen. Events are the only way state changes, and each is one audit record.
+//! Everything that can happen. Events are the only way state changes. Each is one audit record, but for those that are noted
+//! with a session until the record of its end.
 
-use std::fmt;
+mod kinds;
+
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::trust::Recovery;
-use crate::clock::{Moment, Suspicion, Utc, Window};
-use crate::decide::Why;
 use crate::digest::Digest;
-use crate::ending::{Leader, Opener, OverWhy, Terms, Unit};
-use crate::grant::{ClaimKind, EndWhy, Grant};
-use crate::lock::{Lock, Scope};
-use crate::opening::Narrow;
-use crate::person::Person;
+use crate::model::{
+    Actor, BackWhy, Basis, ClaimKind, Decision, EndReason, EndTerms, EndWhy, Grant, Leader, Lock, Login,
+    Opener, Past, Person, Request, Review, Scope, Unit, Why,
+};
 use crate::policy::Difference;
-use crate::request::Request;
-use crate::trial::BackWhy;
+use crate::proof::checkpoint::Signed;
+use crate::proof::note::PublicKey;
+use crate::time::{Moment, Recovery, Suspicion, Utc, Window};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +25,7 @@ use crate::trial::BackWhy;
 pub enum Event {
     /// jitd started, or came back after its store failed.
     Started {
-        /// jitd's version.
+        /// The version of jitd.
         version: String,
         /// Whether this kernel tells login uids; if not, reviews go by bus uid.
         loginuid: bool,
@@ -35,9 +34,9 @@ pub enum Event {
     Stopped,
     /// A policy came into force, with its exact text.
     PolicyLoaded {
-        /// Its digest.
+        /// The policy's digest.
         digest: Digest,
-        /// Its files.
+        /// The policy's files.
         files: Vec<PolicyText>,
         /// The policy that was in force before; absent where there was none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,18 +50,18 @@ pub enum Event {
     },
     /// The policy on trial stays.
     PolicyConfirmed {
-        /// Its digest.
+        /// The policy's digest.
         digest: Digest,
     },
     /// Nobody confirmed the policy on trial: the one before it is in force again.
     PolicyReverted {
-        /// Why.
+        /// Why it was taken back.
         why: BackWhy,
         /// The policy that was tried.
         tried: Digest,
         /// The digest of the policy that is in force again.
         digest: Digest,
-        /// Its files.
+        /// The files of the policy that came back.
         files: Vec<PolicyText>,
     },
     /// The policy files did not load; the one in force stayed.
@@ -79,30 +78,40 @@ pub enum Event {
     },
     /// Somebody reviewed a request.
     Reviewed {
-        /// Which.
+        /// The request that was reviewed.
         request: RequestId,
         /// The digest of the bytes that were reviewed.
         digest: Digest,
-        /// The review.
+        /// The review that was given.
         review: Review,
     },
     /// A review counts no more: whoever gave it is no longer asked.
     Discounted {
         /// Of which request.
         request: RequestId,
-        /// Whose.
+        /// The reviewer whose review counts no more.
         by: Person,
     },
     /// A pending request was denied by its reviewers and will not open.
     Refused {
-        /// Which.
+        /// The request that was denied.
         request: RequestId,
         /// In which stage.
         stage: String,
     },
+    /// A signed text was brought to this host and refused.
+    SignatureRefused {
+        /// The digest of the text.
+        text: Digest,
+        /// The fingerprint of the key, where it came to one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        /// Why the signature was not accepted.
+        why: String,
+    },
     /// A pending request was taken back.
     Withdrawn {
-        /// Which.
+        /// The request that was taken back.
         request: RequestId,
         /// What was said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,7 +119,7 @@ pub enum Event {
     },
     /// A pending request was not decided in time, or can never open any more.
     Lapsed {
-        /// Which.
+        /// The request that lapsed.
         request: RequestId,
         /// The stage that waited in vain; absent where something else stands in the way.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,9 +132,9 @@ pub enum Event {
     },
     /// The window of a scheduled grant opened.
     Began {
-        /// Whose.
+        /// The grant whose window opened.
         grant: GrantId,
-        /// The window.
+        /// The window that opened.
         window: Window,
     },
     /// The reviews that an emergency owed have been given.
@@ -137,9 +146,9 @@ pub enum Event {
     },
     /// A grant is over.
     Ended {
-        /// Which.
+        /// The grant that is over.
         grant: GrantId,
-        /// Why.
+        /// Why it is over.
         why: EndWhy,
         /// What the person who ended it said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,12 +156,12 @@ pub enum Event {
     },
     /// A lock was set, in the place of any older one of the same scope.
     Locked {
-        /// The lock.
+        /// The lock that was set.
         lock: Lock,
     },
     /// A lock was lifted, or ran out.
     Unlocked {
-        /// Which.
+        /// What is no longer locked.
         scope: Scope,
         /// Whether it ran out.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -161,28 +170,49 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
     },
+    /// Somebody comes in by a window and is not here by one yet: what runs or lingers now was there before.
+    Came {
+        /// The account that they come by.
+        user: UserName,
+        /// The uid of the account.
+        uid: Uid,
+        /// Whether their manager is started with the machine (loginctl(1), enable-linger).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lingers: bool,
+    },
     /// A check was answered `allow`.
     Allowed {
         /// The grant that admits.
         grant: GrantId,
-        /// Its role.
+        /// The role of the grant.
         role: RoleName,
-        /// Seconds left.
+        /// Seconds that are left of the window.
         remaining: u64,
         /// The use that this login takes, if uses are counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<ClaimKind>,
+        /// The process that asked, where it is root's: what its session is found by if that is never asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Leader>,
+        /// The address that the login came from, where that is known for certain; su and sudo inherit it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<IpAddr>,
+        /// On what it was let in.
+        #[serde(flatten)]
+        basis: Basis,
         /// What was asked.
         #[serde(flatten)]
         login: Login,
     },
-    /// A session opened under a window.
+    /// A session opened under a window. It is a record of its own where no check is on record that the same process made
+    /// for it; else the check's record is that of the access, and the opening is noted with the session until the record
+    /// of its end says it.
     SessionOpened {
         /// The grant that admits.
         grant: GrantId,
-        /// Its role.
+        /// The role of the grant.
         role: RoleName,
-        /// Seconds left.
+        /// Seconds that are left of the window.
         remaining: u64,
         /// The claim it takes up, if uses are counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,42 +223,53 @@ pub enum Event {
         /// The address that its login came from, where that is known for certain.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<IpAddr>,
+        /// On what it was let in.
+        #[serde(flatten)]
+        basis: Basis,
+        /// The record of the check that it opens by; then this is no record, and that is the session's number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        admitted: Option<u64>,
         /// What was asked.
         #[serde(flatten)]
         login: Login,
     },
-    /// A session closed.
+    /// PAM closed a session that is not known here: nobody asked whether it may open. Of one that is known it is noted
+    /// with the session; older logs have a record of that.
     SessionClosed {
         /// The process that closed it, which is the one that opened it; absent where that is not known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         leader: Option<Leader>,
+        /// Which it is, where it is known; then this is no record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<u64>,
         /// What was said of it.
         #[serde(flatten)]
         login: Login,
     },
-    /// Where a session runs was found out, or made: what will be ended in its name.
+    /// Where a session runs was found out, or made: what will be ended in its name. Noted with the session; older logs have
+    /// a record of it.
     SessionPlaced {
         /// Which: the number of the record that opened it.
         session: u64,
-        /// Its scope.
+        /// The unit that it runs in.
         unit: Unit,
     },
     /// It was not found out where a session runs, so its end will not be enforced.
     SessionUnbound {
-        /// Which.
+        /// The number of the record that opened it.
         session: u64,
-        /// Why.
+        /// Why it was not found out.
         why: String,
     },
     /// A session goes on under another grant.
     SessionMoved {
-        /// Which.
+        /// The number of the record that opened it.
         session: u64,
         /// Under which it was.
         from: GrantId,
         /// Under which it is.
         grant: GrantId,
-        /// Its role.
+        /// The role of that grant.
         role: RoleName,
         /// Seconds left of that.
         remaining: u64,
@@ -238,31 +279,74 @@ pub enum Event {
     },
     /// Nothing covers a session any more: it is being ended.
     SessionOver {
-        /// Which.
+        /// The number of the record that opened it.
         session: u64,
-        /// Why.
-        why: OverWhy,
+        /// Why it is being ended.
+        why: EndReason,
         /// How that goes on.
         #[serde(flatten)]
-        terms: Terms,
+        terms: EndTerms,
         /// What the person who ended it said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
     },
-    /// Nothing of a session is left.
-    SessionGone {
-        /// Which.
+    /// A login that was allowed came in without asking for its session, since the session line is missing from its
+    /// service's PAM file: it is a session of the grant all the same.
+    SessionAdopted {
+        /// The grant that admitted it.
+        grant: GrantId,
+        /// The role of the grant.
+        role: RoleName,
+        /// The claim that its check made, if uses are counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<u64>,
+        /// What it is found by.
+        opener: Opener,
+        /// The address that its login came from, where that is known for certain.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<IpAddr>,
+        /// On what it was let in.
+        #[serde(flatten)]
+        basis: Basis,
+        /// What was asked.
+        #[serde(flatten)]
+        login: Login,
+    },
+    /// A session that was about to open could not be put into a scope of its own, so it was refused.
+    SessionRefused {
+        /// The number of the record that would have opened it.
         session: u64,
+        /// The grant that admitted it.
+        grant: GrantId,
+        /// Whether the use that it took is returned.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        returned: bool,
+        /// Why it could not be put into a scope.
+        why: String,
+        /// What was asked.
+        #[serde(flatten)]
+        login: Login,
+    },
+    /// Nothing of a session is left, as far as that can be known.
+    SessionGone {
+        /// The number of the record that opened it.
+        session: u64,
+        /// It had neither a scope nor an audit session of its own: what it started may run on unseen.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unbound: bool,
+        /// All that is known of it; absent in what was written before this was kept.
+        #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+        past: Option<Box<Past>>,
     },
     /// A window that has not ended admits nobody any more, by today's policy, and something of its person is left: that
     /// is ended.
     Shut {
-        /// Which.
+        /// The grant that admits nobody any more.
         grant: GrantId,
     },
     /// The end of a window has been carried through.
     SessionsEnded {
-        /// Whose.
+        /// The grant whose window ended.
         grant: GrantId,
         /// The account that it admitted.
         user: UserName,
@@ -276,43 +360,58 @@ pub enum Event {
         /// What was not looked for, and why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         spared: Option<String>,
+        /// What was found and is not the window's, with the reason: it was there before, or is the host's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stays: Vec<String>,
         /// Why something may have got away, as far as can be told; absent where nothing is known that could have.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         escape: Option<String>,
     },
     /// A held claim found no session in time; its use is back.
     ClaimVoided {
-        /// Whose.
+        /// The grant whose use is back.
         grant: GrantId,
-        /// The claim.
+        /// The claim that was voided.
         claim: u64,
     },
     /// A check was answered `deny`.
     Denied {
-        /// Why.
+        /// The reason for the denial.
         why: Why,
         /// How many identical answers this record stands for.
         count: NonZeroU32,
+        /// What was asked last, where this record stands for several and that was something else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<Box<Login>>,
+        /// That the answers were not identical: there were too many different ones about this subject.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        others: bool,
         /// What was asked.
         #[serde(flatten)]
         login: Login,
     },
     /// A check was answered `unmanaged`.
     Unmanaged {
-        /// Why.
+        /// The reason why jitd stands aside.
         why: Why,
         /// At a service that is only observed: why it would have been allowed or denied.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         would: Option<Why>,
         /// How many identical answers this record stands for.
         count: NonZeroU32,
+        /// What was asked last, where this record stands for several and that was something else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<Box<Login>>,
+        /// That the answers were not identical: there were too many different ones about this subject.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        others: bool,
         /// What was asked.
         #[serde(flatten)]
         login: Login,
     },
     /// The wall clock is not believed any more, or for another reason than before.
     ClockSuspect {
-        /// Why.
+        /// Why the clock is not believed.
         why: Suspicion,
         /// The latest time that was believed.
         mark: Utc,
@@ -348,149 +447,32 @@ pub enum Event {
         at: i64,
         /// Into which service.
         service: ServiceName,
-        /// Whom.
+        /// The account that was let in.
         user: UserName,
     },
-}
-
-impl Event {
-    /// The request that it is about, whether that is open by now or not.
-    #[must_use]
-    pub fn request(&self) -> Option<RequestId> {
-        match self {
-            Self::Requested { request } => Some(request.id),
-            Self::Reviewed { request, .. }
-            | Self::Discounted { request, .. }
-            | Self::Refused { request, .. }
-            | Self::Lapsed { request, .. }
-            | Self::Settled { request, .. }
-            | Self::Withdrawn { request, .. } => Some(*request),
-            Self::Opened { grant } => Some(grant.request()),
-            Self::Began { grant, .. }
-            | Self::Ended { grant, .. }
-            | Self::Shut { grant }
-            | Self::SessionsEnded { grant, .. } => Some((*grant).into()),
-            Self::Started { .. }
-            | Self::Stopped
-            | Self::PolicyLoaded { .. }
-            | Self::PolicyRefused { .. }
-            | Self::PolicyConfirmed { .. }
-            | Self::PolicyReverted { .. }
-            | Self::Locked { .. }
-            | Self::Unlocked { .. }
-            | Self::Allowed { .. }
-            | Self::SessionOpened { .. }
-            | Self::SessionClosed { .. }
-            | Self::SessionPlaced { .. }
-            | Self::SessionUnbound { .. }
-            | Self::SessionMoved { .. }
-            | Self::SessionOver { .. }
-            | Self::SessionGone { .. }
-            | Self::ClaimVoided { .. }
-            | Self::Denied { .. }
-            | Self::Unmanaged { .. }
-            | Self::ClockSuspect { .. }
-            | Self::ClockAccepted { .. }
-            | Self::ClockRecovered { .. }
-            | Self::Recovered { .. } => None,
-        }
-    }
-}
-
-/// Who came from where to which service.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Login {
-    /// The service.
-    pub service: ServiceName,
-    /// The subject.
-    pub user: UserName,
-    /// The subject's uid; absent where the name service knows none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<Uid>,
-    /// For su and sudo, whom they become.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<UserName>,
-    /// PAM_RHOST as it came, not believed.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub rhost: String,
-    /// PAM_TTY as it came, not believed.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub tty: String,
-}
-
-/// A review as recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Review {
-    /// Who.
-    pub by: Person,
-    /// What they said.
-    pub decision: Decision,
-    /// In which stage.
-    pub stage: String,
-    /// How it reached this host.
-    pub method: Method,
-    /// When it was given.
-    pub at: Moment,
-    /// What it takes away from what was asked for.
-    #[serde(default, skip_serializing_if = "Narrow::is_none")]
-    pub narrow: Narrow,
-    /// What the reviewer wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<Reason>,
-}
-
-/// What a reviewer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decision {
-    /// Yes.
-    Approve,
-    /// No.
-    Deny,
-}
-
-impl Decision {
-    /// The word in records and answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Deny => "deny",
-        }
-    }
-}
-
-/// How a review reaches this host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Over the bus, by a person logged in here.
-    Online,
-    /// As a signed file.
-    Signature,
-    /// As a code that was read out.
-    Code,
-}
-
-impl Method {
-    /// Every method there is.
-    pub const ALL: [Self; 3] = [Self::Online, Self::Signature, Self::Code];
-
-    /// The word in policy, records and answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Online => "online",
-            Self::Signature => "signature",
-            Self::Code => "code",
-        }
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
+    /// Notes of such logins that cannot be read: somebody may have been let in of whom nothing more is known.
+    RecoveryUnread {
+        /// What was set aside, and where.
+        name: String,
+        /// How many bytes of it say nothing.
+        bytes: u64,
+        /// Why they cannot be read.
+        why: String,
+    },
+    /// From here on, checkpoints of the log are signed by this key.
+    HostKey {
+        /// Its public half.
+        key: PublicKey,
+        /// The one before it; absent where there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<PublicKey>,
+    },
+    /// So much of the log there was, signed by the host's key.
+    Checkpoint {
+        /// How many records, the root over them, and the signature.
+        #[serde(flatten)]
+        signed: Signed,
+    },
 }
 
 /// One policy file in a record.
@@ -502,31 +484,18 @@ pub struct PolicyText {
     pub text: String,
 }
 
-/// Who made an event happen, as the kernel and the bus say; absent when jitd did by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// The uid that the bus or the socket reports.
-    pub uid: Uid,
-    /// The login uid of the calling process (proc(5)), where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loginuid: Option<Uid>,
-    /// Its audit session id, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<u32>,
-}
-
 /// An event with its place in the log: what is written, byte for byte, as one line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Position in the log, from 0, without gaps.
     pub seq: u64,
-    /// When.
+    /// When it happened, by the clocks of the host.
     #[serde(flatten)]
     pub at: Moment,
     /// Who made it happen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Actor>,
-    /// What happened.
+    /// The event that is recorded.
     #[serde(flatten)]
     pub event: Event,
 }

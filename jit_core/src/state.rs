@@ -1,31 +1,22 @@
 //! What is true now: live grants, pending requests, claims. Only [`State::apply`] changes it.
 
+mod grants;
 mod sessions;
+mod stays;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use jit_proto::words::{GrantId, RequestId, Uid};
+use jit_proto::words::{GrantId, GroupName, RequestId, Uid};
 
-use crate::clock::{Moment, Utc, Window};
 use crate::digest::Digest;
-use crate::ending::Ending;
-use crate::event::{Event, PolicyText, Record, Review};
-use crate::grant::{Claim, ClaimKind, End, EndWhy, Grant, Time};
-use crate::lock::{Lock, Locks, Scope};
-use crate::person::Person;
-use crate::request::Request;
-use crate::trial::{Trial, Tried};
-pub use sessions::Session;
-
-/// A request that waits, with the reviews that count so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pending {
-    /// The request.
-    pub request: Request,
-    /// Its reviews, in order.
-    pub reviews: Vec<Review>,
-}
+use crate::event::{Event, PolicyText, Record};
+use crate::model::{
+    Claim, ClaimKind, Closed, End, EndWhy, Grant, Lock, Locks, Pending, Person, Request, Review, Scope,
+    Session, Stay, Termination, Time, Trial, Tried,
+};
+use crate::proof::note::PublicKey;
+use crate::time::{Moment, Utc, Window};
 
 /// What is read back from the store.
 #[derive(Clone, Debug, Default)]
@@ -38,12 +29,14 @@ pub struct Stored {
     pub owed: Vec<Pending>,
     /// Claims that no session has taken up.
     pub claims: Vec<Claim>,
-    /// Locks.
+    /// The locks that are set.
     pub locks: Vec<Lock>,
     /// Sessions that have not been seen to end.
     pub sessions: Vec<Session>,
     /// Ends of windows that have not been carried through.
-    pub endings: Vec<Ending>,
+    pub endings: Vec<Termination>,
+    /// Who is here by a window.
+    pub stays: Vec<Stay>,
     /// The number that the next record must have.
     pub next_seq: u64,
 }
@@ -58,55 +51,35 @@ pub struct State {
     claims: Vec<Claim>,
     locks: BTreeMap<Scope, Lock>,
     sessions: Vec<Session>,
-    endings: BTreeMap<GrantId, Ending>,
+    endings: BTreeMap<GrantId, Termination>,
+    stays: BTreeMap<Uid, Stay>,
     tried: Option<Tried>,
     next_seq: u64,
-}
-
-/// How a request came to an end without a grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// Whoever asked, or an admin, took it back.
-    Withdrawn,
-    /// Its reviewers said no.
-    Denied,
-    /// Nobody decided it in time, or it could not open any more.
-    Lapsed,
-}
-
-impl Closed {
-    /// The word in answers and in the store.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Withdrawn => "withdrawn",
-            Self::Denied => "denied",
-            Self::Lapsed => "lapsed",
-        }
-    }
 }
 
 /// A row that an event changed. The tables are a snapshot of the events; these keep them so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
+    /// The key that signs the log from now on.
+    HostKey(PublicKey),
     /// A new request.
     Request(Request),
     /// A request that did not open and never will.
     Closed {
-        /// Which.
+        /// The request that was closed.
         request: RequestId,
-        /// When.
+        /// When it was closed.
         at: Utc,
-        /// How.
+        /// How it came to nothing.
         how: Closed,
     },
     /// A review that counts no more.
     Discounted {
         /// Of which request.
         request: RequestId,
-        /// Whose.
+        /// The reviewer whose review it is.
         by: Person,
-        /// When.
+        /// When the review was discounted.
         at: Utc,
     },
     /// An emergency whose reviews are in.
@@ -118,25 +91,25 @@ pub enum Row {
     Review {
         /// Of which request.
         request: RequestId,
-        /// When.
+        /// When the review was given.
         at: Utc,
-        /// The review.
+        /// The review itself.
         review: Review,
     },
     /// A new grant.
     Grant(Grant),
-    /// A grant whose window has begun.
+    /// A grant whose window has begun, or of which something else than its uses has changed.
     Began(Grant),
     /// How often a grant has been used.
     Used {
-        /// Which.
+        /// The grant that was used.
         grant: GrantId,
         /// The new count.
         used: u32,
     },
     /// The end of a grant.
     Ended {
-        /// Which.
+        /// The grant that ended.
         grant: GrantId,
         /// When and why.
         end: End,
@@ -154,16 +127,20 @@ pub enum Row {
     /// A session that ended.
     SessionGone(u64),
     /// An end of a window that has to be carried through, new or changed.
-    Ending(Ending),
+    Termination(Termination),
     /// An end of a window that has been.
     EndingGone(GrantId),
+    /// Somebody who is here by a window, new or changed.
+    Stay(Stay),
+    /// Somebody who is here by none any more.
+    StayGone(Uid),
     /// The policy in force.
     Policy {
-        /// Its digest.
+        /// The policy's digest.
         digest: Digest,
         /// When it was loaded.
         at: Utc,
-        /// Its files.
+        /// The policy's files.
         files: Vec<PolicyText>,
     },
     /// The trial of a policy that runs or went back; nothing once it is settled.
@@ -174,7 +151,7 @@ impl State {
     /// A state read back from the store.
     #[must_use]
     pub fn restore(stored: Stored) -> Self {
-        let Stored { grants, pending, owed, claims, locks, sessions, endings, next_seq } = stored;
+        let Stored { grants, pending, owed, claims, locks, sessions, endings, stays, next_seq } = stored;
         let by_id = |all: Vec<Pending>| all.into_iter().map(|one| (one.request.id, one)).collect();
         let locks = locks.into_iter().map(|lock| (lock.scope.clone(), lock)).collect();
         let mut state = Self {
@@ -184,6 +161,7 @@ impl State {
             locks,
             sessions,
             endings: endings.into_iter().map(|ending| (ending.grant, ending)).collect(),
+            stays: stays.into_iter().map(|stay| (stay.uid, stay)).collect(),
             next_seq,
             ..Self::default()
         };
@@ -251,6 +229,14 @@ impl State {
         &self.locks
     }
 
+    /// The groups that are locked, also those whose lock has run out.
+    pub fn locked_groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.locks.keys().filter_map(|scope| match scope {
+            Scope::Group(group) => Some(group),
+            Scope::User(_) | Scope::Service(_) | Scope::Role(_) | Scope::Host => None,
+        })
+    }
+
     /// The locks that hold now.
     #[must_use]
     pub const fn locked<'a>(&'a self, now: &'a Moment) -> Locks<'a> {
@@ -271,7 +257,7 @@ impl State {
 
     /// Ends of windows that have not been carried through.
     #[must_use]
-    pub const fn endings(&self) -> &BTreeMap<GrantId, Ending> {
+    pub const fn endings(&self) -> &BTreeMap<GrantId, Termination> {
         &self.endings
     }
 
@@ -297,7 +283,7 @@ impl State {
     /// Applies one record and names the rows it changed.
     ///
     /// Total: an event about something that is not there changes nothing, so replaying a log cannot fail.
-    /// That events make sense is the business of [`crate::decide`] and [`crate::request`].
+    /// That events make sense is the business of [`crate::check`] and [`crate::orders`].
     pub fn apply(&mut self, record: &Record) -> Vec<Row> {
         self.next_seq = record.seq + 1;
         let at = record.at.wall;
@@ -319,19 +305,9 @@ impl State {
                 reviewed.reviews.retain(|review| review.by != *by);
                 vec![Row::Discounted { request: *request, by: by.clone(), at }]
             }
-            Event::Opened { grant } => {
-                let request = grant.request();
-                if let Some(pending) = self.pending.remove(&request).filter(|_| grant.emergency) {
-                    self.owed.insert(request, pending);
-                }
-                self.add_grant(grant.clone());
-                vec![Row::Grant(grant.clone())]
-            }
+            Event::Opened { grant } => self.open(grant),
             Event::Began { grant, window } => self.begin(*grant, window),
-            Event::Settled { request, .. } => {
-                let settled = self.owed.remove(request);
-                settled.map(|_| Row::Settled { request: *request }).into_iter().collect()
-            }
+            Event::Settled { request, .. } => self.paid(*request).into_iter().collect(),
             Event::Ended { grant, why, .. } => self.end(*grant, *why, &record.at),
             Event::Locked { lock } => {
                 self.locks.insert(lock.scope.clone(), lock.clone());
@@ -356,12 +332,15 @@ impl State {
                 self.claims.push(claim);
                 rows
             }
-            Event::SessionOpened { .. }
+            Event::Came { .. }
+            | Event::SessionOpened { .. }
             | Event::SessionClosed { .. }
             | Event::SessionPlaced { .. }
             | Event::SessionUnbound { .. }
             | Event::SessionMoved { .. }
             | Event::SessionOver { .. }
+            | Event::SessionAdopted { .. }
+            | Event::SessionRefused { .. }
             | Event::SessionGone { .. }
             | Event::Shut { .. }
             | Event::SessionsEnded { .. } => self.follow_session(record),
@@ -390,12 +369,16 @@ impl State {
             | Event::Started { .. }
             | Event::Stopped
             | Event::PolicyRefused { .. }
+            | Event::SignatureRefused { .. }
             | Event::Denied { .. }
             | Event::Unmanaged { .. }
             | Event::ClockSuspect { .. }
             | Event::ClockAccepted { .. }
             | Event::ClockRecovered { .. }
-            | Event::Recovered { .. } => Vec::new(),
+            | Event::Recovered { .. }
+            | Event::RecoveryUnread { .. }
+            | Event::Checkpoint { .. } => Vec::new(),
+            Event::HostKey { key, .. } => vec![Row::HostKey(key.clone())],
         }
     }
 
@@ -405,6 +388,11 @@ impl State {
         changed.then_some(Row::Tried(tried))
     }
 
+    /// The reviews of an emergency are owed no more.
+    fn paid(&mut self, request: RequestId) -> Option<Row> {
+        self.owed.remove(&request).map(|_| Row::Settled { request })
+    }
+
     fn close(&mut self, request: RequestId, how: Closed, at: Utc) -> Vec<Row> {
         let closed = self.pending.remove(&request);
         closed.map(|_| Row::Closed { request, at, how }).into_iter().collect()
@@ -412,6 +400,16 @@ impl State {
 
     fn reviewable_mut(&mut self, id: RequestId) -> Option<&mut Pending> {
         self.pending.get_mut(&id).or_else(|| self.owed.get_mut(&id))
+    }
+
+    /// Only what waits opens, and so nothing opens twice.
+    fn open(&mut self, grant: &Grant) -> Vec<Row> {
+        let Some(pending) = self.pending.remove(&grant.request()) else { return Vec::new() };
+        if grant.emergency {
+            self.owed.insert(grant.request(), pending);
+        }
+        self.add_grant(grant.clone());
+        vec![Row::Grant(grant.clone())]
     }
 
     fn begin(&mut self, id: GrantId, window: &Window) -> Vec<Row> {
@@ -437,11 +435,11 @@ impl State {
             }
         }
         let mut rows = vec![Row::Ended { grant: id, end: End { at: now.wall, why } }];
-        if let Some(mut ending) = Ending::of(&grant, now, why.into()) {
+        if let Some(mut ending) = Termination::of(&grant, now, why.into()) {
             // It may have been shut before it ended.
             ending.sessions = self.endings.remove(&id).map_or_else(Vec::new, |known| known.sessions);
             self.endings.insert(id, ending.clone());
-            rows.push(Row::Ending(ending));
+            rows.push(Row::Termination(ending));
         }
         self.claims.retain(|claim| {
             let keep = claim.grant != id;

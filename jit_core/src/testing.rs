@@ -8,17 +8,20 @@ use std::time::Duration;
 use jit_proto::gate::Stage;
 use jit_proto::words::{GroupName, RequestId, Uid, UserName};
 
-use crate::clock::{Moment, tests::at};
-use crate::decide::{Answer, Known, Question, decide};
+use crate::check::decide::{Answer, decide};
+use crate::context::Context;
 use crate::due::due;
-use crate::event::{Decision, Event, Login as LoginEvent, Record};
-use crate::order::{Here, Refusal};
-use crate::person::{Caller, Login};
+use crate::event::{Event, Record};
+use crate::model::{Caller, Decision, Known, Login as LoginEvent, LoginAccount, Question};
+use crate::orders::Refusal;
+use crate::orders::lock::{LockOrder, lock, unlock};
+use crate::orders::request::{RequestOrder, file, grant};
+use crate::orders::review::{Given, Lookups, Reviewer, review};
+use crate::orders::revoke::{Target, revoke};
 use crate::policy::{Finding, Host, Policy, SourceFile, Subject, Ways};
-use crate::request::{RequestOrder, file, grant};
-use crate::review::{Given, Reviewer, Standing, review};
 use crate::state::State;
-use crate::taking_back::{Target, revoke};
+use crate::time::Moment;
+use crate::time::tests::at;
 
 pub(crate) const POLICY: &str = r#"
 version = 1
@@ -81,7 +84,7 @@ pub(crate) fn policy(text: &str) -> Policy {
 }
 
 pub(crate) fn subject(name: &str, uid: u32) -> Subject {
-    Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: BTreeSet::new() }
+    Subject::named(name.parse().unwrap(), uid.try_into().unwrap())
 }
 
 pub(crate) fn host(name: &str) -> Host {
@@ -98,12 +101,12 @@ pub(crate) fn root() -> Subject {
 
 /// A caller who logged in as themselves.
 pub(crate) fn as_self(subject: Subject) -> Caller {
-    Caller { login: Login::Known(subject.clone()), account: subject }
+    Caller { login: LoginAccount::Known(subject.clone()), account: subject }
 }
 
 /// Root that `login` logged in to become.
 pub(crate) fn root_by(login: Subject) -> Caller {
-    Caller { account: root(), login: Login::Known(login) }
+    Caller { account: root(), login: LoginAccount::Known(login) }
 }
 
 /// Everything that a host knows.
@@ -159,8 +162,8 @@ impl World {
         }
     }
 
-    pub(crate) fn here(&self) -> Here<'_> {
-        Here { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
+    pub(crate) fn here(&self) -> Context<'_> {
+        Context { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
     }
 
     pub(crate) fn next_id(&mut self) -> RequestId {
@@ -219,23 +222,20 @@ impl World {
 
     /// A review as it is given; whether the window opened. Everybody concerned is who they were.
     pub(crate) fn give(&mut self, given: &Given<'_>, id: RequestId) -> Result<bool, Refusal> {
-        let standing = self.standing(id);
-        let events = review(self.here(), id, None, given, &standing)?;
+        let lookups = self.lookups(id);
+        let events = review(self.here(), id, None, given, &lookups)?;
         self.apply(events);
         Ok(self.state.grant(id.into()).is_some())
     }
 
     /// The people whom a review of this request is about, with whatever groups `people` gives them.
-    pub(crate) fn standing(&self, id: RequestId) -> Standing {
-        let Some(pending) = self.state.reviewable(id) else { return Standing::new() };
+    pub(crate) fn lookups(&self, id: RequestId) -> Lookups {
+        let Some(pending) = self.state.reviewable(id) else { return Lookups::new() };
         let people = [&pending.request.beneficiary].into_iter().chain(pending.reviews.iter().map(|r| &r.by));
         let known = people.map(|person| {
-            let subject = Subject {
-                name: person.name.clone(),
-                uid: person.uid,
-                groups: self.groups.get(&person.name).cloned().unwrap_or_default(),
-            };
-            (person.name.clone(), Some(subject))
+            let groups = self.groups.get(&person.name).cloned().unwrap_or_default();
+            let subject = Subject { groups, ..Subject::named(person.name.clone(), person.uid) };
+            (person.name.clone(), Known::Fully(subject))
         });
         known.collect()
     }
@@ -244,6 +244,33 @@ impl World {
         let target = Target::Request(id);
         let events = revoke(self.here(), &as_self(root()), target, None).unwrap();
         self.apply(events);
+    }
+
+    /// As `jitctl lock` by root.
+    pub(crate) fn lock(&mut self, scope: &str, duration: Option<Duration>) {
+        let message = Some("INC-9 under investigation".parse().unwrap());
+        let order = LockOrder { scope: scope.parse().unwrap(), message, duration, uids: [].into() };
+        let events = lock(self.here(), &as_self(root()), order).unwrap();
+        self.apply(events);
+    }
+
+    /// As `jitctl unlock` by root.
+    pub(crate) fn unlock(&mut self, scope: &str) {
+        let events = unlock(self.here(), &as_self(root()), scope.parse().unwrap(), None).unwrap();
+        self.apply(events);
+    }
+
+    /// As `jitctl policy load`: on trial for so many seconds, or for good.
+    pub(crate) fn load(&mut self, new: Policy, trial: Option<u64>) {
+        let before = Some(self.policy.digest());
+        self.apply([Event::PolicyLoaded {
+            digest: new.digest(),
+            files: Vec::new(),
+            before,
+            diff: None,
+            trial,
+        }]);
+        self.policy = new;
     }
 
     pub(crate) fn question(service: &str, subject: &Subject, stage: Stage) -> Question {

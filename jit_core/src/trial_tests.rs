@@ -5,16 +5,15 @@ use std::time::Duration;
 use jit_proto::gate::Stage;
 use jit_proto::words::Verdict;
 
-use crate::clock::{
-    Moment,
-    tests::{at, at_next_boot},
-};
-use crate::decide::Answer;
+use crate::due::next;
 use crate::event::{Event, Record};
+use crate::model::{BackWhy, LoginSession, Trial, Tried};
+use crate::orders::trial::{self, NewLogins, NoTrial};
 use crate::policy::Policy;
 use crate::state::{Row, State};
 use crate::testing::{POLICY, World, maria, policy};
-use crate::trial::{self, BackWhy, LoginSession, NewLogins, NoTrial, Trial, Tried};
+use crate::time::Moment;
+use crate::time::tests::{at, at_next_boot};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -53,9 +52,8 @@ fn session(id: u32) -> LoginSession {
 /// The logins after one that opened, at this service and stage, with this verdict.
 fn after(service: &str, stage: Stage, verdict: Verdict) -> NewLogins {
     let question = World::question(service, &maria(), stage);
-    let answer = Answer { verdict, ..World::new().ask(&question) };
     let mut logins = NewLogins::default();
-    logins.note(&question, &answer, session(7));
+    logins.note(&question, verdict, session(7));
     logins
 }
 
@@ -160,4 +158,23 @@ fn the_trial_that_the_state_holds_is_the_one_that_was_loaded() {
     let expected =
         Trial { digest: new().digest(), before: old().digest(), since: at(1_000_000, 0), limit: MINUTE };
     assert_eq!(trial::running(&on_trial()), Some(&expected));
+}
+
+#[test]
+fn a_request_whose_role_a_trial_has_changed_wakes_nobody_before_the_trial_is_over() {
+    let stages = "name = \"lead\"\n";
+    let expires = POLICY.replace(stages, "name = \"lead\"\nexpires = \"1m\"\n");
+    // Under trial there is no such role, or another under its name, or one whose time for the request is over.
+    for tried in [POLICY.replace("role.shell", "role.other"), POLICY.replace("\"4h\"", "\"5h\""), expires] {
+        let mut world = World::new();
+        world.file(maria(), "shell", "INC-1 look").unwrap();
+        let before = Some(world.policy.digest());
+        world.policy = policy(&tried);
+        let digest = world.policy.digest();
+        let trial = Some(3_600);
+        world.apply([Event::PolicyLoaded { digest, files: Vec::new(), before, diff: None, trial }]);
+        world.wait(MINUTE * 2);
+        assert_eq!(world.state.pending().len(), 1);
+        assert_ne!(next(world.here()), Some(Duration::ZERO), "nothing is due");
+    }
 }

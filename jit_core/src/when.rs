@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use jit_proto::words::BadWord;
 
-use crate::clock::Utc;
+use crate::time::Utc;
 
 const EXPECTED: &str =
     "RFC 3339, as 2026-12-01T07:00:00Z, or in UTC: 2026-12-01 07:00, today 18:00, tomorrow 07:00 or 18:00";
@@ -31,7 +31,7 @@ pub fn parse_when(text: &str, now: Utc) -> Result<Utc, BadWord> {
     Ok(Utc::from_unix_millis(at.as_millisecond()))
 }
 
-/// `2026-12-01`.
+/// Reads a date such as `2026-12-01`.
 fn day(text: &str) -> Option<Date> {
     let digits = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     digits.then(|| text.parse().ok()).flatten()

@@ -7,10 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jit_proto::text::Shown;
-use jit_proto::words::ServiceName;
 
-use super::{AtEnd, Exempt, HostPattern, Observed, PersonName, Policy, Role, Stage, Starts, Then, Who};
+use super::host::HostPattern;
+use super::people::{PersonName, Who};
+use super::role::{AtEnd, Role, Stage, Starts, Then};
+use super::rules::{Exempt, Observed};
+use super::set::Policy;
 use crate::duration::Human;
+use crate::services::Services;
 
 /// Whether access grows or shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,10 +27,10 @@ pub enum Direction {
     Changes,
 }
 
-/// One difference.
+/// One difference between two policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    /// Which way.
+    /// Whether it gives access or takes it away.
     pub direction: Direction,
     /// What it is about: `role db-oncall`, `admins`.
     pub about: String,
@@ -246,8 +250,8 @@ fn reach(pair: &Pair<'_>, about: &mut About<'_>) {
 }
 
 /// The services of one role that the other does not have.
-fn services(of: &Role, other: &Role) -> BTreeSet<ServiceName> {
-    &of.services - &other.services
+fn services(of: &Role, other: &Role) -> Services {
+    of.services.without(&other.services)
 }
 
 /// The hosts of one role that the other does not have.
@@ -261,13 +265,13 @@ fn otherwise(
     policy: &Policy,
     but: &Role,
     who: &Who,
-    services: &BTreeSet<ServiceName>,
+    services: &Services,
     hosts: &[HostPattern],
     word: &str,
 ) -> String {
     let mut ways = Vec::new();
-    let mut way = |of: &BTreeSet<ServiceName>, name: String| {
-        let by: BTreeSet<_> = of.intersection(services).cloned().collect();
+    let mut way = |of: &Services, name: String| {
+        let by = of.both(services);
         if !by.is_empty() {
             ways.push((by, name));
         }
@@ -284,7 +288,7 @@ fn otherwise(
     if ways.is_empty() {
         return String::new();
     }
-    let all = |by: &BTreeSet<ServiceName>| by == services;
+    let all = |by: &Services| by == services;
     let ways =
         ways.iter().map(|(by, name)| if all(by) { name.clone() } else { format!("{} {name}", list(by)) });
     format!(" ({word} {})", ways.collect::<Vec<_>>().join("; "))

@@ -1,9 +1,10 @@
-//! What a change of policy gives and takes, as much of it as a record holds.
+//! The difference between two policies, cut to what fits into a record.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, diff};
-use crate::audit::line::cut;
+use super::diff::diff;
+use super::set::Policy;
+use crate::text::cut;
 
 /// The most lines of a record's difference; the files beside it are whole.
 const MOST_LINES: usize = 100;

@@ -5,30 +5,12 @@ use std::ops::Range;
 
 use jit_proto::text::Shown;
 
-use super::code::{self, Code};
+use super::code::{self, Code, Severity};
 use super::source::Source;
 
 /// How many errors, and how many warnings, are kept. A generated policy with a mistake in every line must not
 /// fill memory, and nobody reads further.
 const LIMIT: usize = 1_000;
-
-/// Whether a finding keeps the policy from loading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Nothing is loaded.
-    Error,
-    /// It is loaded, and somebody should look.
-    Warning,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        })
-    }
-}
 
 /// One thing that is wrong, and where. All text in it is safe to show on a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +59,8 @@ pub enum FileFault {
     Name,
     /// It is the settings of this host, and they say nothing that can be used.
     Settings,
+    /// The files of those whose signatures count.
+    Signers,
 }
 
 impl Finding {
@@ -90,6 +74,7 @@ impl Finding {
             FileFault::NotRoots => code::NOT_ROOTS,
             FileFault::Name => code::FILE_NAME,
             FileFault::Settings => code::SETTINGS,
+            FileFault::Signers => code::SIGNERS,
         };
         Self {
             code: code.id,
@@ -135,23 +120,23 @@ impl Finding {
 
 /// A place in one of the files. Without a span it is the file as a whole.
 #[derive(Clone, Debug)]
-pub(super) struct Spot {
+pub(crate) struct Spot {
     /// Its index in the list of sources.
-    pub(super) file: usize,
+    pub(crate) file: usize,
     /// Bytes of its text.
-    pub(super) span: Option<Range<usize>>,
+    pub(crate) span: Option<Range<usize>>,
 }
 
 impl Spot {
     /// The file as a whole.
-    pub(super) const fn file(file: usize) -> Self {
+    pub(crate) const fn file(file: usize) -> Self {
         Self { file, span: None }
     }
 }
 
 /// Findings as they come up.
 #[derive(Debug)]
-pub(super) struct Log<'a> {
+pub(crate) struct Log<'a> {
     sources: &'a [Source<'a>],
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
@@ -160,17 +145,17 @@ pub(super) struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    pub(super) const fn new(sources: &'a [Source<'a>]) -> Self {
+    pub(crate) const fn new(sources: &'a [Source<'a>]) -> Self {
         Self { sources, errors: Vec::new(), warnings: Vec::new(), dropped: 0 }
     }
 
     /// Adds what was found at a place.
-    pub(super) fn add(&mut self, code: Code, spot: &Spot, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, code: Code, spot: &Spot, message: impl Into<String>) {
         self.push(code, spot, message.into(), None);
     }
 
     /// Adds what was found at a place, and what to write instead.
-    pub(super) fn add_with_hint(
+    pub(crate) fn add_with_hint(
         &mut self,
         code: Code,
         spot: &Spot,
@@ -181,7 +166,7 @@ impl<'a> Log<'a> {
     }
 
     /// Adds what was found at a place, and what to write instead if that can be said.
-    pub(super) fn push(&mut self, code: Code, spot: &Spot, message: String, hint: Option<String>) {
+    pub(crate) fn push(&mut self, code: Code, spot: &Spot, message: String, hint: Option<String>) {
         let Code { id: code, severity } = code;
         let kept = match severity {
             Severity::Error => &mut self.errors,
@@ -201,19 +186,19 @@ impl<'a> Log<'a> {
     }
 
     /// Whether anything was found that keeps the policy from loading.
-    pub(super) const fn has_errors(&self) -> bool {
+    pub(crate) const fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 
     /// Where a place is, for a message about another one.
-    pub(super) fn place(&self, spot: &Spot) -> String {
+    pub(crate) fn place(&self, spot: &Spot) -> String {
         let Some(source) = self.sources.get(spot.file) else { return "policy.d".to_owned() };
         let (line, column) = source.line_and_column(spot.span.as_ref().map_or(0, |span| span.start));
         format!("{}:{line}:{column}", Shown(source.name))
     }
 
     /// The warnings if there was no error, else all findings; by file and place.
-    pub(super) fn finish(mut self) -> Result<Vec<Finding>, Vec<Finding>> {
+    pub(crate) fn finish(mut self) -> Result<Vec<Finding>, Vec<Finding>> {
         let failed = !self.errors.is_empty();
         let mut all = self.errors;
         all.append(&mut self.warnings);

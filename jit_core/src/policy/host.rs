@@ -5,13 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use jit_proto::text::{Shown, is_unprintable};
-use jit_proto::words::{BadWord, HostName, RoleName, ServiceName};
+use jit_proto::words::{BadWord, HostName, RoleName};
 use serde::Deserialize;
+
+use crate::services::Services;
 
 /// This host as jitd.toml describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// Its name.
+    /// The host's name, as roles name it.
     pub name: HostName,
     /// The groups it is in.
     pub groups: BTreeSet<HostGroup>,
@@ -23,7 +25,7 @@ pub struct Host {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ways {
     /// The services whose auth line says `request`.
-    pub at_login: BTreeSet<ServiceName>,
+    pub at_login: Services,
     /// What to type to reach the kiosk.
     pub kiosk: Option<ShownCommand>,
 }

@@ -17,7 +17,7 @@ use jiff::{Span, Timestamp};
 use jit_proto::text::Shown;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Utc;
+use crate::time::Utc;
 
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
@@ -111,7 +111,7 @@ pub struct Days(u8);
 const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Days {
-    /// All seven.
+    /// All seven days of the week.
     pub const ALL: Self = Self(0x7f);
 
     const fn has(self, day: Weekday) -> bool {

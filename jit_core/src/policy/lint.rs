@@ -3,9 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use jit_proto::words::ServiceName;
+
+use super::code;
 use super::finding::{Log, Spot};
+use super::people::Who;
+use super::reason::ReasonRule;
+use super::role::{Role, Stage};
+use super::rules::{Exempt, Observed};
 use super::shape::quoted;
-use super::{Exempt, Observed, ReasonRule, Role, Stage, Who, code};
 use crate::duration::Human;
 
 /// How many names a message holds.
@@ -25,10 +31,9 @@ pub(super) fn run_as(role: &Role, spot: &Spot, log: &mut Log<'_>) {
     if role.limits.run_as.is_empty() {
         return;
     }
-    let opens = |names: [&str; 2]| role.services.iter().any(|service| names.contains(&service.as_str()));
-    let message = if opens(["sudo", "sudo-i"]) {
+    let message = if role.services.iter().any(ServiceName::is_sudo) {
         "`run-as` cannot be kept for sudo, which this role opens too"
-    } else if !opens(["su", "su-l"]) {
+    } else if !role.services.iter().any(ServiceName::is_su) {
         "`run-as` is about su, which this role does not open"
     } else {
         return;

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jit_proto::words::{RoleName, UserName};
 
+use super::code;
 use super::finding::{Log, Spot};
 use super::people::Human;
-use super::{People, Role, Rules, Uses, code};
+use super::people::People;
+use super::role::Method;
+use super::role::{Role, Uses};
+use super::rules::Rules;
 use crate::digest::Digest;
-use crate::event::Method;
 
 /// Roles with the same stages are compared with each other up to this many; of more only the time would be felt.
 const MAX_COMPARED: usize = 300;
@@ -164,7 +167,7 @@ fn includes(wide: &Role, narrow: &Role) -> bool {
     let uses = |role: &Role| role.uses == Uses::Unlimited;
     wide.hosts.len() >= narrow.hosts.len()
         && narrow.hosts.iter().all(|host| wide.hosts.contains(host))
-        && wide.services.is_superset(&narrow.services)
+        && wide.services.includes(&narrow.services)
         && wide.eligible.includes(&narrow.eligible)
         && wide.max_duration >= narrow.max_duration
         && (uses(wide) || wide.uses >= narrow.uses)

@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jit_proto::words::{RoleName, ServiceName};
+use jit_proto::words::RoleName;
 use toml::de::DeTable;
 
 use super::finding::{Finding, Log, Spot};
 use super::mentions::Mentions;
 use super::parse_role::role;
+use super::people::{PersonName, Who};
 use super::reason::Patterns;
-use super::shape::{EXEMPT, FILE, MODE, PERSON, WHO, quoted};
+use super::rules::{Exempt, Observed, Rules};
+use super::shape::{EXEMPT, FILE, MODE, PERSON, quoted};
 use super::source::Source;
+use super::source::SourceFile;
 use super::walk::{Node, Table};
-use super::{Exempt, Network, Observed, PersonName, Rules, SourceFile, Who, code, lint, lint_whole};
+use super::words::{networks, services, who, who_in};
+use super::{code, lint, lint_whole};
 
 /// The most files of one policy.
 const MAX_FILES: usize = 256;
@@ -293,42 +297,4 @@ fn version(file: &Table<'_>, log: &mut Log<'_>) -> Option<()> {
         return None;
     }
     Some(())
-}
-
-pub(super) fn who(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
-    who_in(&node.table(&WHO, log)?, log)
-}
-
-/// The people that a table names with `users` and `groups`, whatever else it says.
-pub(super) fn who_in(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
-    let users = table.optional("users", |node, log| node.set(Node::word, log), log);
-    let groups = table.optional("groups", |node, log| node.set(Node::word, log), log);
-    let who = Who { users: users?.unwrap_or_default(), groups: groups?.unwrap_or_default() };
-    if who.is_empty() {
-        // A misspelt `users` has been reported.
-        if !table.has_misspelt() {
-            let message = "this names nobody: it needs `users` or `groups`";
-            log.add_with_hint(code::EMPTY, &table.spot, message, "write it like users = [\"ana\"]");
-        }
-        return None;
-    }
-    Some(who)
-}
-
-/// Services, with what `sudo` and `su` stand for spelled out: `sudo -i` and `su -` are PAM services of their
-/// own, and a role that opens one without the other surprises everybody.
-pub(super) fn services(node: &Node<'_>, log: &mut Log<'_>) -> Option<BTreeSet<ServiceName>> {
-    let mut services = node.some(Node::word, log)?;
-    for (short, login) in [("sudo", "sudo-i"), ("su", "su-l")] {
-        if services.iter().any(|service: &ServiceName| service.as_str() == short) {
-            // These two words always parse.
-            services.extend(login.parse::<ServiceName>());
-        }
-    }
-    Some(services)
-}
-
-/// Ranges of addresses.
-pub(super) fn networks(node: &Node<'_>, log: &mut Log<'_>) -> Option<BTreeSet<Network>> {
-    node.some(|item, log| item.parsed(code::BAD_NETWORK, log), log)
 }

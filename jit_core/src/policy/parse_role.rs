@@ -1,4 +1,4 @@
-//! One role, from TOML to its terms.
+//! Parses one `[role.NAME]` table.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -7,14 +7,17 @@ use std::time::Duration;
 use jit_proto::words::RoleName;
 
 use super::finding::{Log, Spot};
-use super::parse::{networks, services, who};
+use super::host::HostPattern;
+use super::hours::{Clock, Days, Hours};
 use super::reason::Patterns;
+use super::reason::ReasonRule;
+use super::role::Method;
+use super::role::{AtEnd, Limits, Role, Stage, Starts, Then, Uses};
 use super::shape::{HOURS, REASON, ROLE, STAGE, quoted};
 use super::walk::{Node, Table};
-use super::{AtEnd, Clock, Days, HostPattern, Hours, Limits, ReasonRule, Role, Stage, Starts, Then, Uses};
+use super::words::{networks, services, who};
 use super::{code, lint};
 use crate::duration::Human;
-use crate::event::Method;
 
 /// How long a summary, a hint and a stage's name may be, in characters: they stand in tables and log lines.
 const MAX_LINE: usize = 200;

@@ -1,4 +1,4 @@
-//! Who is meant: sets of accounts and groups, and which accounts are one human.
+//! Sets of accounts and groups, and which accounts belong to one human.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,10 +14,25 @@ use crate::digest::Canonical;
 pub struct Subject {
     /// The account name.
     pub name: UserName,
-    /// Its uid.
+    /// The uid of the account.
     pub uid: Uid,
+    /// The other names that this host's account files have for the uid.
+    pub also: BTreeSet<UserName>,
     /// The names of all its groups, the primary one included.
     pub groups: BTreeSet<GroupName>,
+}
+
+impl Subject {
+    /// An account that has no other name and is in no group.
+    #[must_use]
+    pub const fn named(name: UserName, uid: Uid) -> Self {
+        Self { name, uid, also: BTreeSet::new(), groups: BTreeSet::new() }
+    }
+
+    /// Every name that the account is known by.
+    pub fn names(&self) -> impl Iterator<Item = &UserName> {
+        [&self.name].into_iter().chain(&self.also)
+    }
 }
 
 /// A set of people: these accounts, and whoever is in one of these groups.

@@ -1,4 +1,4 @@
-//! A role with all its terms.
+//! A role: what it opens, for whom, its limits and its stages.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,10 +9,16 @@ use std::time::Duration;
 use jit_proto::words::{RoleName, ServiceName, UserName};
 use serde::{Deserialize, Serialize};
 
-use super::{Host, HostPattern, Hours, Network, ReasonRule, Who, hours};
-use crate::clock::Moment;
+use super::host::{Host, HostPattern};
+use super::hours;
+use super::hours::Hours;
+use super::net::Network;
+use super::people::{Subject, Who};
+use super::reason::ReasonRule;
 use crate::digest::{Canonical, Digest};
-use crate::event::Method;
+
+use crate::services::Services;
+use crate::time::Moment;
 
 /// What may be asked for: hosts × services × who is eligible, the limits, and who approves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +30,7 @@ pub struct Role {
     /// The hosts it exists on; at least one. Sorted.
     pub hosts: Vec<HostPattern>,
     /// The PAM services it opens; at least one. `sudo` and `su` are already spelled out.
-    pub services: BTreeSet<ServiceName>,
+    pub services: Services,
     /// Who may ask; never empty.
     pub eligible: Who,
     /// Where from, when and as whom it may be used.
@@ -64,10 +70,10 @@ impl Role {
     /// or through su where that is not kept to other accounts.
     #[must_use]
     pub fn reaches_root(&self) -> bool {
-        let has = |names: [&str; 2]| self.services.iter().any(|service| names.contains(&service.as_str()));
         let run_as = &self.limits.run_as;
         let su_to_root = run_as.is_empty() || run_as.iter().any(|user| user.as_str() == "root");
-        has(["sudo", "sudo-i"]) || (has(["su", "su-l"]) && su_to_root)
+        let mut services = self.services.iter();
+        services.any(|service| service.is_sudo() || (service.is_su() && su_to_root))
     }
 
     /// A digest of what the role means: its name and every term that can change who gets in, where, for how
@@ -118,15 +124,8 @@ impl Role {
         bytes.digest()
     }
 
-    pub(super) fn people(&self) -> impl Iterator<Item = &Who> {
-        let stages = self.stages.iter().flat_map(|stage| {
-            let next = match &stage.then {
-                Then::Deny => None,
-                Then::Ask(next) => Some(next),
-            };
-            [&stage.approvers].into_iter().chain(next)
-        });
-        stages.chain([&self.eligible])
+    pub(crate) fn people(&self) -> impl Iterator<Item = &Who> {
+        self.stages.iter().flat_map(Stage::people).chain([&self.eligible])
     }
 }
 
@@ -202,6 +201,39 @@ pub(super) fn listed(ranges: &BTreeSet<Network>, address: Option<IpAddr>) -> boo
     ranges.is_empty() || address.is_some_and(|address| ranges.iter().any(|range| range.contains(address)))
 }
 
+/// How a review reaches this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Over the bus, by a person logged in here.
+    Online,
+    /// As a signed file.
+    Signature,
+    /// As a code that was read out.
+    Code,
+}
+
+impl Method {
+    /// Every method there is.
+    pub const ALL: [Self; 3] = [Self::Online, Self::Signature, Self::Code];
+
+    /// The word in policy, records and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Signature => "signature",
+            Self::Code => "code",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// One level of approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {
@@ -222,6 +254,21 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// Whom it asks, at once or once the first have not decided it in time.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &Who> {
+        let next = match &self.then {
+            Then::Deny => None,
+            Then::Ask(next) => Some(next),
+        };
+        [&self.approvers].into_iter().chain(next)
+    }
+
+    /// Whether it asks somebody, at once or once the first have not decided it in time.
+    #[must_use]
+    pub fn ever_asks(&self, subject: &Subject) -> bool {
+        self.approvers.contains(subject) || matches!(&self.then, Then::Ask(next) if next.contains(subject))
+    }
+
     /// How many people must approve.
     pub(super) fn needed(&self) -> usize {
         usize::try_from(self.approvals.get()).unwrap_or(usize::MAX)

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use jit_proto::text::is_unprintable;
 
-use super::SourceFile;
 use super::code::{self, Code};
 
 /// The longest file that is read: 1 MiB. The whole text of every policy goes into the audit.
@@ -14,27 +13,36 @@ const MAX_BYTES: usize = 1 << 20;
 const EXCERPT: usize = 120;
 const EXCERPT_BEFORE: usize = 40;
 
+/// One policy file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its name without the folder, as `10-site.toml`.
+    pub name: String,
+    /// The exact bytes of the file.
+    pub bytes: Vec<u8>,
+}
+
 /// One file as text. Where it is not text, `text` is what could be read before the flaw.
 #[derive(Debug)]
-pub(super) struct Source<'a> {
-    pub(super) name: &'a str,
-    pub(super) text: &'a str,
-    pub(super) flaw: Option<Flaw>,
+pub(crate) struct Source<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) flaw: Option<Flaw>,
     line_starts: Vec<usize>,
 }
 
 /// Why a file is not looked into any further.
 #[derive(Debug)]
-pub(super) struct Flaw {
-    pub(super) code: Code,
-    pub(super) span: Option<Range<usize>>,
-    pub(super) message: String,
-    pub(super) hint: &'static str,
+pub(crate) struct Flaw {
+    pub(crate) code: Code,
+    pub(crate) span: Option<Range<usize>>,
+    pub(crate) message: String,
+    pub(crate) hint: &'static str,
 }
 
 impl<'a> Source<'a> {
     /// Looks at the bytes only.
-    pub(super) fn new(file: &'a SourceFile) -> Self {
+    pub(crate) fn new(file: &'a SourceFile) -> Self {
         let (text, flaw) = readable(&file.bytes);
         let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         let line_starts = [0].into_iter().chain(after_newlines).collect();
@@ -42,19 +50,19 @@ impl<'a> Source<'a> {
     }
 
     /// The line of a byte offset, from 1. It costs the same in a line of any length.
-    pub(super) fn line(&self, offset: usize) -> usize {
+    pub(crate) fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset).max(1)
     }
 
     /// Line and column of a byte offset, each from 1, the column in characters.
-    pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
+    pub(crate) fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let line = self.line_at(offset);
         (line.number, chars_before(line.text, offset - line.start) + 1)
     }
 
     /// Line, column, the line as a person may see it, and the characters of that which the span covers. A line
     /// is cut round the place if it is long; a span that goes on in the next line is shown to the end of this.
-    pub(super) fn show(&self, span: &Range<usize>) -> (usize, usize, String, Range<usize>) {
+    pub(crate) fn show(&self, span: &Range<usize>) -> (usize, usize, String, Range<usize>) {
         let Line { number, start, text } = self.line_at(span.start);
         let length = text.chars().count();
         let from = chars_before(text, span.start - start);
@@ -83,7 +91,7 @@ impl<'a> Source<'a> {
 
 /// A line of a file, without its end.
 struct Line<'a> {
-    /// From 1.
+    /// The line's number, from 1.
     number: usize,
     /// The offset of its first byte.
     start: usize,

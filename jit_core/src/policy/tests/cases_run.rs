@@ -2,7 +2,7 @@
 
 use jit_proto::text::is_unprintable;
 
-use crate::policy::cases::{Report, run};
+use crate::cases::{Report, run};
 
 use super::*;
 

@@ -150,7 +150,7 @@ fn a_group_among_users_is_sent_to_groups() {
         r#""maria""#,
         r#""@dba""#,
         r#"
-error JIT017: `users`: user name has '@' at byte 0; allowed are ASCII letters, digits and _ - . @ \ $ +, the first a letter, digit or _
+error JIT017: `users`: user name has '@' at byte 0; allowed are visible characters but : , / * ?, with no space at either end, and no - + @ in front
   --> 10-site.toml:19:23
    |
 19 | eligible = { users = ["@dba"], groups = ["dba"] }
@@ -166,7 +166,7 @@ fn an_escape_in_a_name_is_refused_and_not_carried_out() {
         r#""maria""#,
         r#""mar\u001bia""#,
         r#"
-error JIT017: `users`: user name has the character U+001B at byte 3; allowed are ASCII letters, digits and _ - . @ \ $ +, the first a letter, digit or _
+error JIT017: `users`: user name has the character U+001B at byte 3; allowed are visible characters but : , / * ?, with no space at either end, and no - + @ in front
   --> 10-site.toml:19:23
    |
 19 | eligible = { users = ["mar\u001bia"], groups = ["dba"] }
@@ -347,7 +347,7 @@ fn a_long_line_is_cut_round_the_place() {
         r#"groups = ["dba"]"#,
         r#"groups = ["aaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "-c", "dddddddddddddddddddddddddddd", "eeeeeeeeeeeeeeeeeeeeeeeeeeee"]"#,
         r#"
-error JIT017: `groups`: group name has '-' at byte 0; allowed are ASCII letters, digits, inner spaces and _ - . @ \ $ +
+error JIT017: `groups`: group name has '-' at byte 0; allowed are visible characters but : , / * ?, with no space at either end, and no - + @ in front
   --> 10-site.toml:19:108
    |
 19 | …aaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "-c", "dddddddddddddddddddddddddddd", "eeeeeeeeeeeeeeeeeeeeeeeeeeee"] }

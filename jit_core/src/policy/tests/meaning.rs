@@ -1,6 +1,8 @@
 //! What a policy that loads means.
 
 use super::*;
+use crate::digest::Digest;
+use jit_proto::words::GroupName;
 
 #[test]
 fn a_policy_says_what_its_file_says() {
@@ -12,7 +14,7 @@ fn a_policy_says_what_its_file_says() {
             name: "db-oncall".parse().unwrap(),
             summary: Some("On-call".to_owned()),
             hosts: ["backup", "db-*"].map(|glob| HostPattern::Name(glob.parse().unwrap())).to_vec(),
-            services: set(&["sshd", "sudo", "sudo-i"]),
+            services: set(&["sshd", "sudo", "sudo-i"]).into(),
             eligible: Who { users: set(&["maria"]), groups: set(&["dba"]) },
             max_duration: Duration::from_hours(4),
             default_duration: Duration::from_mins(30),
@@ -163,7 +165,7 @@ fn a_table_may_be_written_in_any_form_that_toml_has() {
 fn sudo_and_su_mean_their_login_forms_too() {
     let policy = load(&with_role(&ROLE_LINES.replace("\"sshd\"", "\"sudo\", \"su\"")));
     let role = policy.role(&"r".parse().unwrap()).unwrap();
-    assert_eq!(role.services, set(&["su", "su-l", "sudo", "sudo-i"]));
+    assert_eq!(role.services, set(&["su", "su-l", "sudo", "sudo-i"]).into());
 
     let policy = load(&BASE.replace("\"login\"", "\"login\", \"su\""));
     assert!(policy.exempt(&subject("root", &[]), &"su-l".parse().unwrap(), None));
@@ -172,7 +174,7 @@ fn sudo_and_su_mean_their_login_forms_too() {
 #[test]
 fn the_login_form_alone_does_not_mean_the_other() {
     let policy = load(&with_role(&ROLE_LINES.replace("sshd", "sudo-i")));
-    assert_eq!(policy.role(&"r".parse().unwrap()).unwrap().services, set(&["sudo-i"]));
+    assert_eq!(policy.role(&"r".parse().unwrap()).unwrap().services, set(&["sudo-i"]).into());
 }
 
 #[test]
@@ -356,18 +358,4 @@ fn the_digest_of_a_policy_is_over_names_and_bytes_in_name_order() {
     }
     assert_eq!(policy.digest(), Digest::of(&bytes));
     assert_eq!(policy.files(), [a, b]);
-}
-
-#[test]
-fn where_a_login_comes_from_is_asked_only_at_services_whose_rules_want_to_know() {
-    let asks = |text: &str, service: &str| load(text).asks_where(&service.parse().unwrap());
-    let role = format!(
-        "{BASE}\n[role.r]\n{ROLE_LINES}\n[[role.r.stage]]\nname = \"s\"\napprovers = {{ users = [\"ana\"] }}\n"
-    );
-    assert!(!asks(&role, "sshd"));
-    let from = role.replace("max-duration", "from = [\"10.1.0.0/16\"]\nmax-duration");
-    assert!(asks(&from, "sshd") && !asks(&from, "login") && !asks(&from, "sudo"));
-    let exempt = "{ users = [\"bak\"], services = [\"sudo\"], from = [\"::1\"] }";
-    let exempt = role.replace("services = [\"login\"] }", &format!("services = [\"login\"] }}, {exempt}"));
-    assert!(asks(&exempt, "sudo") && asks(&exempt, "sudo-i") && !asks(&exempt, "sshd"));
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use jit_proto::words::{Uid, UserName};
 
 use super::*;
-use crate::event::Method;
+use crate::policy::Method;
 
 /// A whole policy of the common keys. The rest of the language is in [`RICH`].
 const WHOLE: &str = r#"
@@ -146,7 +146,7 @@ max-duration = "4h"
 
 fn subject(name: &str, groups: &[&str]) -> Subject {
     let groups = groups.iter().map(|group| group.parse().unwrap()).collect();
-    Subject { name: name.parse().unwrap(), uid: Uid::try_from(1000).unwrap(), groups }
+    Subject { groups, ..Subject::named(name.parse().unwrap(), Uid::try_from(1000).unwrap()) }
 }
 
 fn host_named(name: &str) -> Host {

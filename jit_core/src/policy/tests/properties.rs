@@ -6,6 +6,7 @@ use proptest::sample::{Index, subsequence};
 use toml::de::DeTable;
 
 use super::*;
+use std::collections::BTreeMap;
 
 /// Whatever the bytes, a finding can be shown: one line, nothing that a terminal acts on, marks under the line.
 fn check(files: &[SourceFile]) -> Result<(), TestCaseError> {

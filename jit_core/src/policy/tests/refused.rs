@@ -18,7 +18,7 @@ fn a_bad_value_is_refused_with_the_code_of_its_kind() {
         ("eligible = \"dba\"", "JIT015"),
         ("eligible = {}", "JIT016"),
         ("eligible = { users = [] }", "JIT016"),
-        ("eligible = { users = [\"a b\"] }", "JIT017"),
+        ("eligible = { users = [\"a:b\"] }", "JIT017"),
         ("eligible = { users = [\"-rf\"] }", "JIT017"),
         ("eligible = { groups = [\"@dba\"] }", "JIT017"),
         ("eligible = { users = [1000] }", "JIT015"),
@@ -170,9 +170,9 @@ fn an_account_or_a_key_belongs_to_one_person_only() {
         ("a = {}", "JIT014"),
         ("a = { accounts = [] }", "JIT016"),
         ("a = [\"x\"]", "JIT015"),
-        ("a = { accounts = [\"x y\"] }", "JIT017"),
+        ("a = { accounts = [\"x:y\"] }", "JIT017"),
         ("a = { accounts = [\"x\"], keys = [\"*@site\"] }", "JIT017"),
-        ("\"a b\" = { accounts = [\"x\"] }", "JIT017"),
+        ("\"a:b\" = { accounts = [\"x\"] }", "JIT017"),
         ("a = { account = [\"x\"] }", "JIT012"),
     ] {
         assert_eq!(people(text), [code], "{text}");
@@ -376,7 +376,7 @@ fn a_policy_that_locks_out_every_admin_or_the_console_is_refused() {
 fn one_mistake_is_not_reported_as_another() {
     // An unreadable name in [admins] is not "no admins", an unreadable exemption not "no console".
     assert_eq!(
-        codes(&BASE.replace("admins = { users = [\"root\"] }", "admins = { users = [\"a b\"] }")),
+        codes(&BASE.replace("admins = { users = [\"root\"] }", "admins = { users = [\"a:b\"] }")),
         ["JIT017"]
     );
     assert_eq!(codes(&BASE.replace("\"login\"", "\"LOGIN\"")), ["JIT017"]);
@@ -396,7 +396,7 @@ fn one_mistake_is_not_reported_as_another() {
     // What a file would have said is not missed where the file cannot be read.
     assert_eq!(codes("version = 1\n[admins"), ["JIT007"]);
     // Half a list of approvers is not too few.
-    let half = "stage = [{ approvers = { users = [\"ana\", \"t m\"] }, approvals = 2 }]";
+    let half = "stage = [{ approvers = { users = [\"ana\", \"t:m\"] }, approvals = 2 }]";
     assert_eq!(codes(&with_role(&format!("{ROLE_LINES}{half}"))), ["JIT017"]);
 }
 
@@ -411,7 +411,7 @@ fn what_is_listed_twice_is_a_warning_and_the_policy_loads() {
 
 #[test]
 fn all_findings_are_given_by_file_and_place_warnings_among_them() {
-    let b = "version = 1\nrolle = 1\n[auditors]\nusers = [\"ana\", \"ana\", \"t m\"]\n";
+    let b = "version = 1\nrolle = 1\n[auditors]\nusers = [\"ana\", \"ana\", \"t:m\"]\n";
     let a = format!("{BASE}\n[role.x]\n[role.w]\nuses = 0\n");
     let found = Policy::parse(&[file("b.toml", b), file("a.toml", a)]).unwrap_err();
     let places: Vec<_> = found.iter().map(|f| (f.file.as_str(), f.line, f.code)).collect();

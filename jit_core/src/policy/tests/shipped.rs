@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::cases;
 use crate::policy::shape;
 
 const MAN_PAGE: &str = include_str!("../../../../packaging/man/jit-policy.5");
@@ -81,7 +82,7 @@ fn the_role_in_the_comments_of_the_installed_policy_loads_once_the_marks_are_gon
     let role =
         role.lines().map(|line| line.strip_prefix("# ").unwrap_or_default()).collect::<Vec<_>>().join("\n");
     let policy = load(&format!("{before}[role.shell]\n{role}"));
-    assert_eq!(policy.roles().next().unwrap().services, set(&["sshd", "sudo", "sudo-i"]));
+    assert_eq!(policy.roles().next().unwrap().services, set(&["sshd", "sudo", "sudo-i"]).into());
 }
 
 /// The words of a text that look like codes.

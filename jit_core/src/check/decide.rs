@@ -1,0 +1,374 @@
+//! The answer to a check. Pure and total (law 13): the same policy, state, question and moment give the same
+//! answer, and there is an answer to every question.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jit_proto::gate::Stage;
+use jit_proto::words::{GrantId, GroupName, RoleName, Verdict, subject_is_caller};
+
+use crate::context::{Context, groups_at};
+use crate::event::Event;
+pub use crate::model::Known;
+use crate::model::{Basis, ClaimKind, Grant, Question, Why};
+use crate::policy::{Host, Outside, Policy, Role, Subject};
+use crate::state::State;
+use crate::time::{Moment, Window};
+
+/// The answer: a [`Verdict`] with its reason. What only a yes has, only a yes carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there is one of them, for a moment")]
+pub enum Answer {
+    /// A window admits the subject.
+    Allow(Admission),
+    /// Nothing does, or something forbids it: this.
+    Deny(Why),
+    /// It is outside of what jitd decides, for this reason.
+    Unmanaged(Why),
+    /// The service is only observed: why it would have been allowed or denied.
+    Observed {
+        /// Why it would have been.
+        would: Why,
+    },
+}
+
+/// How a grant admits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The grant that admits.
+    pub grant: GrantId,
+    /// The role of that grant.
+    pub role: RoleName,
+    /// What is left of the window under today's policy.
+    pub remaining: Duration,
+    /// What becomes of its uses.
+    pub takes: Takes,
+    /// The window that this login opens, where it is the first of its grant.
+    pub begins: Option<Window>,
+    /// On what that is.
+    pub basis: Basis,
+}
+
+/// What an admission does to the uses of its grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing: uses are not counted.
+    Nothing,
+    /// One use, at the check.
+    Use(ClaimKind),
+    /// The claim that the check made, at the session.
+    Claim(u64),
+}
+
+impl Answer {
+    /// In one word.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Allow(_) => Verdict::Allow,
+            Self::Deny(_) => Verdict::Deny,
+            Self::Unmanaged(_) | Self::Observed { .. } => Verdict::Unmanaged,
+        }
+    }
+
+    /// The reason for the answer.
+    #[must_use]
+    pub const fn why(&self) -> Why {
+        match self {
+            Self::Allow(_) => Why::Window,
+            Self::Deny(why) | Self::Unmanaged(why) => *why,
+            Self::Observed { .. } => Why::Observed,
+        }
+    }
+
+    /// At a service that is only observed: why it would have been allowed or denied.
+    #[must_use]
+    pub const fn would(&self) -> Option<Why> {
+        match self {
+            Self::Observed { would } => Some(*would),
+            Self::Allow(_) | Self::Deny(_) | Self::Unmanaged(_) => None,
+        }
+    }
+
+    /// How a grant admits, where one does.
+    #[must_use]
+    pub const fn admission(&self) -> Option<&Admission> {
+        match self {
+            Self::Allow(admission) => Some(admission),
+            Self::Deny(_) | Self::Unmanaged(_) | Self::Observed { .. } => None,
+        }
+    }
+
+    /// What must be on record before it leaves: of an `allow` what it does; of others nothing, they go through the tally.
+    #[must_use]
+    pub fn events(&self, question: &Question) -> Vec<Event> {
+        self.admission().map_or_else(Vec::new, |admission| admission.events(question))
+    }
+
+    /// What becomes of an answer where policy only observes. It takes no use.
+    const fn observed(&self) -> Self {
+        Self::Observed { would: self.why() }
+    }
+}
+
+/// Decides. The order is that of the laws: who asks, what beats everything, who is outside, which window. What depends
+/// on what the name service has not said is refused for that.
+#[must_use]
+pub fn decide(policy: &Policy, state: &State, host: &Host, question: &Question, now: &Moment) -> Answer {
+    settled(policy, state, host, question, now)
+        .unwrap_or_else(|| stands_aside(policy, question, Answer::Deny(Why::NameService)))
+}
+
+/// The answer, unless something that the name service has not said yet could change it.
+///
+/// Groups let in, by role or exemption, and locks on groups keep out. So of the groups that nothing was said of, three
+/// cases hold all others between them: the subject is in none; in each that is not locked; in every one. What is the
+/// answer in all three is the answer.
+#[must_use]
+pub fn settled(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    now: &Moment,
+) -> Option<Answer> {
+    if question.stage == Stage::Close {
+        return Some(Answer::Unmanaged(Why::Closing));
+    }
+    let answer = |subject: &Subject| managed(policy, state, host, question, subject, now);
+    let answer = match &question.subject {
+        Known::Fully(subject) => answer(subject),
+        Known::Partly(subject, _) => {
+            let open = question.subject.unanswered(groups_at(policy, state, &question.login.service));
+            let in_none = answer(subject);
+            let locked: BTreeSet<_> = state.locked_groups().cloned().collect();
+            let also_in = |groups: BTreeSet<GroupName>| {
+                let groups = subject.groups.union(&groups).cloned().collect();
+                answer(&Subject { groups, ..subject.clone() })
+            };
+            if !open.is_empty() && (also_in(&open - &locked) != in_none || also_in(open) != in_none) {
+                return None;
+            }
+            in_none
+        }
+        Known::Not => Answer::Deny(Why::UnknownUser),
+        Known::Unanswered => return None,
+    };
+    Some(stands_aside(policy, question, answer))
+}
+
+/// What becomes of an answer at a service that policy only observes.
+fn stands_aside(policy: &Policy, question: &Question, answer: Answer) -> Answer {
+    let observed = answer.verdict() != Verdict::Unmanaged && policy.observes(&question.login.service);
+    if observed { answer.observed() } else { answer }
+}
+
+/// The answer where policy has a say, to a subject of whom every group is known.
+fn managed(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    subject: &Subject,
+    now: &Moment,
+) -> Answer {
+    let service = &question.login.service;
+    if subject_is_caller(service) {
+        match (question.caller_uid.is_root(), subject.uid.is_root()) {
+            (true, true) => return Answer::Unmanaged(Why::CallerIsRoot),
+            // sudo may have become root for good before it opens the session: it is about who called it.
+            (true, false) => {}
+            (false, _) if question.caller_uid == subject.uid => {}
+            (false, _) => return Answer::Deny(Why::CallerMismatch),
+        }
+    }
+    if policy.exempt(subject, service, question.from) {
+        return Answer::Unmanaged(Why::Exempt);
+    }
+    let locks = state.locked(now);
+    if locks.on_subject(subject, policy.people()).or_else(|| locks.on_service(service)).is_some() {
+        return Answer::Deny(Why::Locked);
+    }
+    match admission(policy, state, host, question, subject, now) {
+        Ok(_) if !state.has_room_for(subject.uid) => Answer::Deny(Why::TooManySessions),
+        Ok(admission) => Answer::Allow(admission),
+        Err(why) => Answer::Deny(why),
+    }
+}
+
+/// The grant to use: one without counted uses if there is one, so that no use is spent in vain; of those the
+/// longest, of the others the one that ends first.
+fn admission(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    subject: &Subject,
+    now: &Moment,
+) -> Result<Admission, Why> {
+    let mut best: Option<Admission> = None;
+    let mut nearest_miss = None;
+    for grant in state.grants_of(subject.uid).filter(|grant| grant.user == subject.name) {
+        match admits(policy, state, host, question, subject, grant, now) {
+            Ok(candidate) => {
+                if best.as_ref().is_none_or(|best| candidate.rank() > best.rank()) {
+                    best = Some(candidate);
+                }
+            }
+            Err(miss) => nearest_miss = nearest_miss.max(Some(miss)),
+        }
+    }
+    best.ok_or_else(|| match nearest_miss {
+        Some(Miss::NoClaim) => Why::NoClaim,
+        Some(Miss::Spent) => Why::Spent,
+        Some(Miss::Locked) => Why::Locked,
+        Some(Miss::NotBegun) => Why::NotBegun,
+        Some(Miss::Clock | Miss::Outside(Outside::Clock)) => Why::ClockSuspect,
+        Some(Miss::Outside(Outside::Hours)) => Why::OutsideHours,
+        Some(Miss::Outside(Outside::From)) => Why::OtherAddress,
+        Some(Miss::Outside(Outside::RunAs)) => Why::OtherTarget,
+        Some(Miss::RoleChanged) => Why::RoleChanged,
+        None | Some(Miss::Over | Miss::OtherService) => no_window(policy, host, question, subject),
+    })
+}
+
+impl Admission {
+    /// The events that an `allow` must have on record before it leaves.
+    #[must_use]
+    pub fn events(&self, question: &Question) -> Vec<Event> {
+        let Self { grant, role, remaining, takes, begins, basis } = self.clone();
+        let (remaining, login) = (remaining.as_secs(), question.login.clone());
+        let (opener, from) = (question.opener, question.from);
+        let by = opener.map(|opener| opener.leader);
+        let allowed = |claim| {
+            let (role, basis, login) = (role.clone(), basis.clone(), login.clone());
+            Event::Allowed { grant, role, remaining, claim, by, from, basis, login }
+        };
+        let session = |claim| {
+            let (role, basis, login) = (role.clone(), basis.clone(), login.clone());
+            Event::SessionOpened { grant, role, remaining, claim, opener, from, basis, admitted: None, login }
+        };
+        let admitted = match takes {
+            Takes::Use(kind) => allowed(Some(kind)),
+            Takes::Claim(claim) => session(Some(claim)),
+            Takes::Nothing if question.stage == Stage::Account => allowed(None),
+            Takes::Nothing => session(None),
+        };
+        begins.map(|window| Event::Began { grant, window }).into_iter().chain([admitted]).collect()
+    }
+
+    pub(crate) fn rank(&self) -> (bool, i128) {
+        let left = i128::try_from(self.remaining.as_millis()).unwrap_or(i128::MAX);
+        let uncounted = self.takes == Takes::Nothing;
+        (uncounted, if uncounted { left } else { -left })
+    }
+}
+
+/// Why one grant does not admit, the most telling last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Miss {
+    OtherService,
+    Over,
+    NotBegun,
+    Clock,
+    RoleChanged,
+    Outside(Outside),
+    Locked,
+    Spent,
+    NoClaim,
+}
+
+/// Law 5: the stricter of the approved terms and today's policy, condition by condition. Today's role, what is left, and
+/// the window that this login would open.
+pub(crate) fn lasts<'p>(
+    here: Context<'p>,
+    question: &Question,
+    subject: &Subject,
+    grant: &Grant,
+) -> Result<(&'p Role, Duration, Option<Window>), Miss> {
+    let Context { policy, state, host, now } = here;
+    let service = &question.login.service;
+    if !grant.services.contains(service) {
+        return Err(Miss::OtherService);
+    }
+    if state.over(grant, now).is_some() {
+        return Err(Miss::Over);
+    }
+    let begins = state.begun(grant, now).or_else(|| grant.at_first_use(now));
+    let waits = if grant.waits_for_clock(now) { Miss::Clock } else { Miss::NotBegun };
+    let window = begins.as_ref().or(grant.window()).ok_or(waits)?;
+    let elapsed = now.since(&window.start);
+    let left = window.remaining(now);
+    if left.is_zero() {
+        return Err(Miss::Over);
+    }
+    let role = policy
+        .role(&grant.role)
+        .filter(|role| covers(role, host, subject) && role.services.contains(service))
+        .ok_or(Miss::RoleChanged)?;
+    if state.locked(now).on_role(&role.name).is_some() {
+        return Err(Miss::Locked);
+    }
+    if !role.survives_reboot && window.start.boot_id != now.boot_id {
+        return Err(Miss::Over);
+    }
+    let remaining = left.min(role.max_duration.saturating_sub(elapsed));
+    if remaining.is_zero() {
+        return Err(Miss::Over);
+    }
+    // Both must hold: a policy that became laxer does not widen what was approved.
+    let within = |limits, remaining| question.within(limits, now, remaining).map_err(Miss::Outside);
+    let remaining = within(&role.limits, within(&grant.limits, remaining)?)?;
+    Ok((role, remaining, begins))
+}
+
+/// How a grant admits, if it does.
+pub(crate) fn admits(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    subject: &Subject,
+    grant: &Grant,
+    now: &Moment,
+) -> Result<Admission, Miss> {
+    let here = Context { policy, state, host, now };
+    let (role, remaining, begins) = lasts(here, question, subject, grant)?;
+    let service = &question.login.service;
+    let takes = if !grant.counts_uses(role.uses) {
+        Takes::Nothing
+    } else if question.stage == Stage::Session && is_adopted(state, grant, question) {
+        // Taken for a login without a session line, it has its use already.
+        Takes::Nothing
+    } else if question.stage == Stage::Session {
+        let claim = state
+            .claim_for(grant.id, service.as_str(), &question.login.rhost)
+            .filter(|claim| claim.is_good(now))
+            .ok_or(Miss::NoClaim)?;
+        Takes::Claim(claim.id)
+    } else if grant.is_spent(role.uses) {
+        return Err(Miss::Spent);
+    } else {
+        Takes::Use(if question.holds_claim { ClaimKind::Held } else { ClaimKind::Spent })
+    };
+    let basis = Basis { ticket: grant.ticket.clone(), policy: Some(policy.digest()) };
+    Ok(Admission { grant: grant.id, role: grant.role.clone(), remaining, takes, begins, basis })
+}
+
+/// Whether the process that asks for its session is in by an adopted one of the same grant: its session line came late.
+fn is_adopted(state: &State, grant: &Grant, question: &Question) -> bool {
+    let leader = question.opener.map(|opener| opener.leader);
+    state.sessions().iter().any(|one| one.adopted && one.grant == grant.id && one.leader == leader)
+}
+
+fn covers(role: &Role, host: &Host, subject: &Subject) -> bool {
+    role.on_host(host) && role.eligible.contains(subject)
+}
+
+fn no_window(policy: &Policy, host: &Host, question: &Question, subject: &Subject) -> Why {
+    let service = &question.login.service;
+    if policy.roles_open_to(subject, service).any(|role| role.on_host(host)) {
+        return Why::NoWindow;
+    }
+    if policy.roles_for(service).any(|role| role.on_host(host)) { Why::NotEligible } else { Why::NoRole }
+}

@@ -1,0 +1,477 @@
+//! Why an answer is what it is: every role that names the service, the first condition that fails, what would have
+//! to change, and who could approve it now. [`Explanation::line`] is what a refused login prints.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jit_proto::gate::MAX_TEXT;
+use jit_proto::text::Typed;
+use jit_proto::words::{RequestId, RoleName, ServiceName, UserName, Verdict};
+
+use crate::check::decide::{Answer, Miss, admits, decide};
+use crate::context::Context;
+use crate::model::{Grant, Lock, Login, Pending, Question, Time, Why};
+use crate::orders::stages::{asked_in, waiting_for};
+use crate::policy::{Host, Method, Outside, Policy, Role, Subject, Ways, Who, next_opening};
+use crate::state::State;
+use crate::text::cut;
+use crate::time::Moment;
+
+/// The longest list of people or limits in the line, in bytes: what to type has to fit behind it. The explanation has
+/// it whole.
+const MAX_PART: usize = 200;
+
+/// An answer with its reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What [`decide`] answers.
+    pub answer: Answer,
+    /// Every role that names the service, in name order. Empty where no role was looked at.
+    pub roles: Vec<Considered>,
+    line: String,
+    asked: String,
+}
+
+/// One role, and how far it goes for this question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// The role's name.
+    pub role: RoleName,
+    /// The first condition that fails.
+    pub missing: Missing,
+    /// What would have to change; empty if nothing.
+    pub change: String,
+    /// Who could approve it now; empty where approval is not what is missing.
+    pub approvers: String,
+}
+
+/// The conditions that a role makes, in the order in which they are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Missing {
+    /// It is of other hosts.
+    Host,
+    /// It is for other people.
+    Eligible,
+    /// It is locked.
+    Locked,
+    /// It lets su become other accounts.
+    Target,
+    /// It is for other addresses.
+    Address,
+    /// It is for other times.
+    Hours,
+    /// It is for certain times, or its window would begin, and the clock is suspect.
+    Clock,
+    /// It has not been asked for, or what was asked for is over.
+    Window,
+    /// It has been asked for and waits for reviews.
+    Approval(RequestId),
+    /// Its window has been approved and has not begun.
+    Begin,
+    /// Every use of its window is spent, or none was claimed for this session.
+    Use,
+    /// Nothing: it admits.
+    Nothing,
+}
+
+impl Missing {
+    /// The stable word in answers.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Eligible => "eligible",
+            Self::Locked => "locked",
+            Self::Target => "target",
+            Self::Address => "address",
+            Self::Hours => "hours",
+            Self::Clock => "clock",
+            Self::Window => "window",
+            Self::Approval(_) => "approval",
+            Self::Begin => "begin",
+            Self::Use => "use",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// The condition in words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "not on this host",
+            Self::Eligible => "for other people",
+            Self::Locked => "locked",
+            Self::Target => "for other target accounts",
+            Self::Address => "for other addresses",
+            Self::Hours => "not at this time",
+            Self::Clock => "the clock is suspect",
+            Self::Window => "no window is open",
+            Self::Approval(_) => "waits for approval",
+            Self::Begin => "its window has not begun",
+            Self::Use => "no use is left",
+            Self::Nothing => "admits",
+        }
+    }
+}
+
+/// Decides, and says why.
+#[must_use]
+pub fn explain(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    now: &Moment,
+) -> Explanation {
+    let answer = decide(policy, state, host, question, now);
+    let roles = match question.known() {
+        Some(subject) => Asker::new(policy, state, host, question, subject, now).roles(),
+        None => Vec::new(),
+    };
+    let here = Context { policy, state, host, now };
+    let line = line(here, question, &answer, &roles);
+    let Login { service, user, .. } = &question.login;
+    Explanation { answer, roles, line, asked: format!("{user} at {service} on {host}") }
+}
+
+/// [`Explanation::line`] for this answer, without the rest: no role is looked at that is not for the subject, since
+/// none of those is ever in the line. A refusal can be provoked at will.
+#[must_use]
+pub fn refusal(
+    policy: &Policy,
+    state: &State,
+    host: &Host,
+    question: &Question,
+    answer: &Answer,
+    now: &Moment,
+) -> String {
+    let roles = match question.known() {
+        Some(subject) => Asker::new(policy, state, host, question, subject, now).open_roles(),
+        None => Vec::new(),
+    };
+    line(Context { policy, state, host, now }, question, answer, &roles)
+}
+
+impl Explanation {
+    /// One line for the person: what happened and what to do next; empty where there is nothing to say. It holds
+    /// only words that policy and the question hold, all of them validated.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+}
+
+/// Several lines, without a newline after the last.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let answer = &self.answer;
+        write!(f, "{}: {} ({})", self.asked, answer.verdict(), answer.why())?;
+        if let Some(would) = answer.would() {
+            write!(f, ", would be {would}")?;
+        }
+        for Considered { role, missing, change, approvers } in &self.roles {
+            write!(f, "\n  {role}: {}", missing.as_str())?;
+            if !change.is_empty() {
+                write!(f, "\n    {change}")?;
+            }
+            if !approvers.is_empty() {
+                write!(f, "\n    could approve now: {approvers}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who asks what, where and when.
+struct Asker<'a> {
+    policy: &'a Policy,
+    state: &'a State,
+    host: &'a Host,
+    question: &'a Question,
+    subject: &'a Subject,
+    /// Their requests that wait; looked up once for all roles.
+    pending: Vec<&'a Pending>,
+    now: &'a Moment,
+}
+
+impl<'a> Asker<'a> {
+    fn new(
+        policy: &'a Policy,
+        state: &'a State,
+        host: &'a Host,
+        question: &'a Question,
+        subject: &'a Subject,
+        now: &'a Moment,
+    ) -> Self {
+        let mine = |pending: &&Pending| pending.request.beneficiary.is_account(subject);
+        let pending = state.pending().values().filter(mine).collect();
+        Self { policy, state, host, question, subject, pending, now }
+    }
+
+    fn roles(&self) -> Vec<Considered> {
+        self.policy.roles_for(&self.question.login.service).map(|role| self.consider(role)).collect()
+    }
+
+    /// Those of [`Self::roles`] that are for the subject.
+    fn open_roles(&self) -> Vec<Considered> {
+        let open = self.policy.roles_open_to(self.subject, &self.question.login.service);
+        let open: BTreeMap<_, _> = open.map(|role| (&role.name, role)).collect();
+        open.into_values().map(|role| self.consider(role)).collect()
+    }
+
+    fn consider(&self, role: &Role) -> Considered {
+        let (missing, change, approvers) = self.missing(role);
+        Considered { role: role.name.clone(), missing, change, approvers }
+    }
+
+    fn missing(&self, role: &Role) -> (Missing, String, String) {
+        let only = |missing, change| (missing, change, String::new());
+        if !role.on_host(self.host) {
+            return only(Missing::Host, format!("it exists on {}", list(&role.hosts)));
+        }
+        if !role.eligible.contains(self.subject) {
+            return only(Missing::Eligible, format!("it is for {}", role.eligible));
+        }
+        if let Some(lock) = self.state.locked(self.now).on_role(&role.name) {
+            return only(Missing::Locked, lock.refusal());
+        }
+        match self.question.within(&role.limits, self.now, role.max_duration) {
+            Err(Outside::RunAs) => {
+                return only(Missing::Target, format!("su may become {}", list(&role.limits.run_as)));
+            }
+            Err(Outside::From) => {
+                let known = match self.question.from {
+                    Some(address) => format!("this login comes from {address}"),
+                    None => "where this login comes from is not known".to_owned(),
+                };
+                return only(Missing::Address, format!("log in from {}; {known}", list(&role.limits.from)));
+            }
+            Err(Outside::Hours) => return only(Missing::Hours, self.when(role)),
+            Err(Outside::Clock) => return only(Missing::Clock, self.clock()),
+            Ok(_) => {}
+        }
+        self.window(role)
+    }
+
+    fn when(&self, role: &Role) -> String {
+        let hours = list(&role.limits.hours);
+        match next_opening(&role.limits.hours, self.now.wall) {
+            Some(next) => format!("come back at {}; it is for {hours}", next.to_seconds()),
+            None => format!("it is for {hours}"),
+        }
+    }
+
+    /// What has to become of a clock that is suspect.
+    fn clock(&self) -> String {
+        format!("an admin ({}) looks at it with: jitctl clock", self.policy.admins())
+    }
+
+    /// What is missing of a role that would do here and now.
+    fn window(&self, role: &Role) -> (Missing, String, String) {
+        let Self { policy, state, host, question, subject, now, .. } = *self;
+        let grants = state.grants_of(subject.uid).filter(|g| g.user == subject.name && g.role == role.name);
+        let tried: Vec<_> =
+            grants.map(|grant| admits(policy, state, host, question, subject, grant, now)).collect();
+        if tried.iter().any(Result::is_ok) {
+            return (Missing::Nothing, String::new(), String::new());
+        }
+        if let Some(pending) = self.pending.iter().find(|pending| pending.request.role == role.name) {
+            let here = Context { policy, state, host, now };
+            let change = format!("{}: {}", pending.request.id, waiting_for(here, pending));
+            let approvers = asked_in(here, pending).map_or_else(String::new, |(_, who)| self.but_me(&who));
+            return (Missing::Approval(pending.request.id), change, approvers);
+        }
+        let first = role.stages.first().map_or_else(String::new, |stage| self.but_me(&stage.approvers));
+        match tried.into_iter().filter_map(Result::err).max() {
+            Some(Miss::NotBegun) => (Missing::Begin, self.begins(role), String::new()),
+            Some(Miss::Clock) => (Missing::Clock, self.clock(), String::new()),
+            Some(Miss::Spent | Miss::NoClaim) => {
+                (Missing::Use, "every use is spent or claimed; ask for another window".to_owned(), first)
+            }
+            _ => (Missing::Window, format!("ask for role {}", role.name), first),
+        }
+    }
+
+    /// When the window of a grant that waits will begin.
+    fn begins(&self, role: &Role) -> String {
+        let mine = |grant: &&Grant| grant.user == self.subject.name && grant.role == role.name;
+        let scheduled =
+            self.state.grants_of(self.subject.uid).filter(mine).find_map(|grant| match &grant.time {
+                Time::Scheduled { scheduled } => Some(&scheduled.begins),
+                Time::Open { .. } => None,
+            });
+        scheduled.map_or_else(|| "see: jitctl status".to_owned(), |begins| format!("it begins {begins}"))
+    }
+
+    /// These people, without the accounts of the one who asks.
+    fn but_me(&self, who: &Who) -> String {
+        let mine = |user: &UserName| self.policy.people().same(user, &self.subject.name);
+        let users = who.users.iter().filter(|user| !mine(user)).cloned().collect();
+        Who { users, groups: who.groups.clone() }.to_string()
+    }
+}
+
+/// A part of the line that policy makes as long as it likes.
+fn part(text: impl fmt::Display) -> String {
+    cut(text.to_string(), MAX_PART)
+}
+
+fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The module believes no answer with a longer text, and an answer that it does not believe lets root recover.
+fn line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
+    cut(whole_line(here, question, answer, roles), MAX_TEXT)
+}
+
+fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
+    let Context { policy, state, host, now } = here;
+    let Login { service, user, .. } = &question.login;
+    let admins = part(policy.admins());
+    if answer.verdict() != Verdict::Deny {
+        return String::new();
+    }
+    match answer.why() {
+        Why::NoWindow => no_window(policy, host, question, roles),
+        Why::NoRole => {
+            format!(
+                "jit: no role opens {service} on {host}. Ask an admin ({admins}) to add one to the policy."
+            )
+        }
+        Why::NotEligible => {
+            format!(
+                "jit: no role opens {service} on {host} for {user}. Ask an admin ({admins}) who may have it."
+            )
+        }
+        Why::RoleChanged => {
+            format!(
+                "jit: the role behind your window no longer covers {service} for {user}. See: jitctl status"
+            )
+        }
+        Why::OtherTarget | Why::OtherAddress | Why::OutsideHours => {
+            let wanted = match answer.why() {
+                Why::OtherTarget => Missing::Target,
+                Why::OtherAddress => Missing::Address,
+                _ => Missing::Hours,
+            };
+            let why = roles.iter().find(|considered| considered.missing == wanted);
+            let change = part(why.map_or("see: jitctl status", |considered| considered.change.as_str()));
+            format!("jit: your window for {service} does not admit this login: {change}.")
+        }
+        Why::Locked => {
+            let locks = state.locked(now);
+            // That of a window of theirs: what is said of other roles' locks is not for everybody.
+            let of_role = || {
+                let subject = question.known()?;
+                let own = state.grants_of(subject.uid).filter(|grant| grant.user == subject.name);
+                own.filter(|grant| grant.services.contains(service))
+                    .find_map(|grant| locks.on_role(&grant.role))
+            };
+            let subject = question.known().and_then(|subject| locks.on_subject(subject, policy.people()));
+            let lock = subject.or_else(|| locks.on_service(service)).or_else(of_role);
+            let lock = lock.map_or_else(|| "locked".to_owned(), Lock::refusal);
+            format!("jit: {service} on {host} is {}. Ask an admin ({admins}).", part(lock))
+        }
+        Why::NotBegun => {
+            let begins = roles.iter().find(|considered| considered.missing == Missing::Begin);
+            let begins = part(begins.map_or("see: jitctl status", |considered| considered.change.as_str()));
+            format!("jit: your window for {service} is approved and not open yet: {begins}.")
+        }
+        Why::ClockSuspect => {
+            format!(
+                "jit: the clock of {host} is suspect, so your window for {service} does not admit yet. Ask an admin \
+                 ({admins}) to look at it with: jitctl clock"
+            )
+        }
+        Why::Spent => format!("jit: every use of your window for {service} is spent. Ask for a new one."),
+        Why::NoClaim => {
+            format!("jit: this login to {service} took too long or was not checked; log in again.")
+        }
+        Why::UnknownUser => format!("jit: {user} is not known on {host}."),
+        Why::NameService => {
+            format!(
+                "jit: the name service of {host} does not answer, so {user} cannot be checked. Try again."
+            )
+        }
+        Why::CallerMismatch => format!("jit: {service} was not started by {user}; refused."),
+        Why::NotEnclosed => not_enclosed(service, host),
+        Why::TooManySessions => {
+            format!(
+                "jit: {user} has too many sessions open on {host}, or all people together have. See: jitctl session list; \
+                 end one with: jitctl session end"
+            )
+        }
+        Why::Window | Why::Exempt | Why::CallerIsRoot | Why::Observed | Why::Closing => String::new(),
+    }
+}
+
+/// What a person is told whose session could not be put into a unit of its own.
+#[must_use]
+pub fn not_enclosed(service: &ServiceName, host: &Host) -> String {
+    format!(
+        "jit: {service} refused: systemd of {host} did not put this session into a unit of its own in time, so its end \
+         could not be enforced. No use was spent. Try again."
+    )
+}
+
+/// How to ask for a role, where this host has ways beside jitctl.
+fn ways(host: &Host, service: &ServiceName) -> Option<String> {
+    let Ways { at_login, kiosk } = &host.ways;
+    let login = at_login.contains(service).then(|| match service.as_str() {
+        // Public keys skip the questions, and plain passwords cannot show them.
+        "sshd" => "log in by ssh -o PreferredAuthentications=keyboard-interactive".to_owned(),
+        _ => format!("use {service} again and answer its questions"),
+    });
+    let kiosk = kiosk.as_ref().map(|kiosk| format!("go to the kiosk: {kiosk}"));
+    let ways: Vec<String> = login.into_iter().chain(kiosk).collect();
+    (!ways.is_empty()).then(|| ways.join(", or "))
+}
+
+/// Whether a stage of the role takes a review on this host; where none does, `jitctl approve` is refused.
+fn accepts_online(policy: &Policy, role: &RoleName) -> bool {
+    let mut stages = policy.role(role).into_iter().flat_map(|role| &role.stages);
+    stages.any(|stage| stage.accept.contains(&Method::Online))
+}
+
+/// The line for somebody who may have a role and has no window: about the role that is nearest to admitting.
+fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Considered]) -> String {
+    let Login { service, user, .. } = &question.login;
+    // Of equal ones the first by name, so that the same question always gets the same line.
+    let nearest = roles.iter().rev().max_by_key(|considered| considered.missing);
+    let Some(Considered { role, missing, change, approvers }) = nearest else { return String::new() };
+    let change = part(change);
+    let order = |who: &str| {
+        format!("Ask {} to run: jitctl grant {} --role {role} --reason WHY", part(who), Typed(user.as_str()))
+    };
+    let everybody = || {
+        let stages = policy.role(role).map_or(&[][..], |role| &role.stages);
+        stages.iter().map(|stage| stage.approvers.to_string()).collect::<Vec<_>>().join("; then ")
+    };
+    match missing {
+        Missing::Window | Missing::Use | Missing::Begin | Missing::Nothing => {
+            let ways =
+                ways(host, service).map_or_else(String::new, |ways| format!("To ask for one, {ways}. "));
+            format!("jit: {user} has no open window for {service} on {host}. {ways}{}", order(&everybody()))
+        }
+        Missing::Approval(id) => {
+            let order = if approvers.is_empty() {
+                order(&everybody())
+            } else if accepts_online(policy, role) {
+                format!("Ask {} to run: jitctl approve {id}", part(approvers))
+            } else {
+                format!("Have {} sign the file of: jitctl offline export {id}", part(approvers))
+            };
+            format!("jit: {user} waits for role {role} on {host}. {change}. {order}")
+        }
+        Missing::Locked
+        | Missing::Target
+        | Missing::Address
+        | Missing::Hours
+        | Missing::Clock
+        | Missing::Host
+        | Missing::Eligible => {
+            format!("jit: role {role} does not open {service} on {host} for {user} now: {change}.")
+        }
+    }
+}

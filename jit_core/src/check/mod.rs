@@ -1,0 +1,6 @@
+//! Checks: the answer, its explanation, how refusals are recorded, and what a refused login may ask for.
+
+pub mod decide;
+pub mod explain;
+pub mod login_request;
+pub mod tally;

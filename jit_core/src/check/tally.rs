@@ -1,0 +1,303 @@
+//! One record for a minute of identical refusals (law 7), so that `sudo` in a one-second monitoring loop, or
+//! a password guesser, fills neither the log nor the disk.
+//!
+//! The first answer is recorded at once; the same answer within the next minute is counted, and the count is
+//! recorded when the minute is over. Nothing is lost but the exact moments in between.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jit_proto::words::{ServiceName, Uid, UserName};
+
+use crate::check::decide::Answer;
+use crate::event::Event;
+use crate::model::{Actor, Login, Why};
+use crate::time::Moment;
+
+const SPAN: Duration = Duration::from_mins(1);
+
+/// Different refusals of one uid, and of all names that are no account together, in a minute. What one more differs in
+/// is often free for its subject to vary: whom su becomes, the name that sshd is given. It is counted with the others of
+/// the same uid.
+const MAX_OF_ONE: usize = 32;
+
+/// Different refusals in a minute; above it all are counted together, so that memory stays bounded.
+const MAX_KEYS: usize = 4096;
+
+/// What makes two answers identical. The terminal and where the login says to come from are not part of it: a script
+/// has a new terminal for each attempt. The record of several has the first and the last of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// The same answer to the same question.
+    Same {
+        said: Said,
+        service: ServiceName,
+        user: UserName,
+        uid: Option<Uid>,
+        target: Option<UserName>,
+        /// Who asked, or a user who asks about himself could hide sshd's refusal of him in his own count. The audit
+        /// session is not part of it: every login has another.
+        asked_by: (Uid, Option<Uid>),
+    },
+    /// Whatever else was answered about a uid, or about names that are no account.
+    Other { uid: Option<Uid>, asked_by: Uid },
+    /// Whatever else was answered.
+    Rest,
+}
+
+/// An answer that admits nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Said {
+    Denied(Why),
+    Unmanaged { why: Why, would: Option<Why> },
+}
+
+impl Said {
+    /// Nothing of an `allow`, each of which is a record of its own.
+    const fn of(answer: &Answer) -> Option<Self> {
+        match answer {
+            Answer::Allow(_) => None,
+            Answer::Deny(why) => Some(Self::Denied(*why)),
+            Answer::Unmanaged(_) | Answer::Observed { .. } => {
+                Some(Self::Unmanaged { why: answer.why(), would: answer.would() })
+            }
+        }
+    }
+}
+
+/// What was answered, in short.
+#[derive(Clone, Debug)]
+struct Told {
+    said: Said,
+    login: Login,
+    /// Without the audit session and the process, which are others at every login.
+    actor: Actor,
+}
+
+impl Told {
+    fn into_event(self, count: NonZeroU32, last: Option<Login>, others: bool) -> (Actor, Event) {
+        let Self { said, login, actor } = self;
+        let last = last.filter(|last| *last != login).map(Box::new);
+        let event = match said {
+            Said::Unmanaged { why, would } => Event::Unmanaged { why, would, count, last, others, login },
+            Said::Denied(why) => Event::Denied { why, count, last, others, login },
+        };
+        (actor, event)
+    }
+}
+
+#[derive(Debug)]
+struct Span {
+    since: Moment,
+    held: Option<Held>,
+}
+
+/// What is held back.
+#[derive(Debug)]
+struct Held {
+    count: NonZeroU32,
+    first: Told,
+    last: Login,
+}
+
+/// Refusals and `unmanaged` answers of the last minute.
+#[derive(Debug, Default)]
+pub struct Tally {
+    spans: HashMap<Key, Span>,
+    /// How many of [`Key::Same`] there are of each uid.
+    of_one: HashMap<Option<Uid>, usize>,
+}
+
+impl Tally {
+    /// Takes note of an answer; the event to record now, if it is the first of its kind within a minute.
+    pub fn note(&mut self, answer: &Answer, login: Login, actor: Actor, now: &Moment) -> Option<Event> {
+        let said = Said::of(answer)?;
+        let key = self.key(said, &login, actor);
+        let told = Told { said, login, actor: Actor { session: None, process: None, ..actor } };
+        if let Some(span) = self.spans.get_mut(&key) {
+            if let Some(held) = &mut span.held {
+                held.count = held.count.saturating_add(1);
+                held.last = told.login;
+            } else {
+                span.held = Some(Held { count: NonZeroU32::MIN, last: told.login.clone(), first: told });
+            }
+            return None;
+        }
+        let others = !matches!(key, Key::Same { .. });
+        if let Key::Same { uid, .. } = &key {
+            *self.of_one.entry(*uid).or_default() += 1;
+        }
+        self.spans.insert(key, Span { since: now.clone(), held: None });
+        Some(told.into_event(NonZeroU32::MIN, None, others).1)
+    }
+
+    /// What an answer is counted as.
+    fn key(&self, said: Said, login: &Login, actor: Actor) -> Key {
+        let Login { service, user, uid, target, .. } = login.clone();
+        let asked_by = (actor.uid, actor.loginuid);
+        let same = Key::Same { said, service, user, uid, target, asked_by };
+        let has_room = self.spans.len() < MAX_KEYS;
+        let of_one = self.of_one.get(&uid).copied().unwrap_or_default();
+        if self.spans.contains_key(&same) || (has_room && of_one < MAX_OF_ONE) {
+            return same;
+        }
+        let other = Key::Other { uid, asked_by: actor.uid };
+        if has_room || self.spans.contains_key(&other) { other } else { Key::Rest }
+    }
+
+    /// The counts whose minute is over.
+    pub fn due(&mut self, now: &Moment) -> Vec<(Actor, Event)> {
+        self.take(|span| now.since(&span.since) >= SPAN)
+    }
+
+    /// How long until a count is due; absent when none is held back.
+    #[must_use]
+    pub fn next(&self, now: &Moment) -> Option<Duration> {
+        let held = self.spans.values().filter(|span| span.held.is_some());
+        held.map(|span| SPAN.saturating_sub(now.since(&span.since))).min()
+    }
+
+    /// All counts, for a daemon that stops.
+    pub fn drain(&mut self) -> Vec<(Actor, Event)> {
+        self.take(|_| true)
+    }
+
+    fn take(&mut self, over: impl Fn(&Span) -> bool) -> Vec<(Actor, Event)> {
+        let mut events = Vec::new();
+        for (key, span) in self.spans.extract_if(|_, span| over(span)) {
+            if let Key::Same { uid, .. } = &key {
+                let left = self.of_one.get(uid).map_or(0, |count| count.saturating_sub(1));
+                if left == 0 {
+                    self.of_one.remove(uid);
+                } else {
+                    self.of_one.insert(*uid, left);
+                }
+            }
+            if let Some(Held { count, first, last }) = span.held {
+                let others = !matches!(key, Key::Same { .. });
+                events.push(first.into_event(count, Some(last), others));
+            }
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::tests::at;
+
+    const ROOT: Actor = Actor { uid: Uid::ROOT, loginuid: None, untold: false, session: None, process: None };
+
+    fn login(user: &str) -> Login {
+        Login {
+            service: "sudo".parse().unwrap(),
+            user: user.parse().unwrap(),
+            uid: None,
+            target: None,
+            rhost: String::new(),
+            tty: String::new(),
+        }
+    }
+
+    const fn deny(why: Why) -> Answer {
+        Answer::Deny(why)
+    }
+
+    #[test]
+    fn identical_refusals_within_a_minute_become_one_record_with_a_count() {
+        let mut tally = Tally::default();
+        let note = |tally: &mut Tally, at| tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at);
+        assert!(matches!(note(&mut tally, at(0, 0)), Some(Event::Denied { count, .. }) if count.get() == 1));
+        for second in 1..60 {
+            assert!(note(&mut tally, at(second * 1000, 0)).is_none());
+        }
+        assert_eq!(tally.next(&at(59_000, 0)), Some(Duration::from_secs(1)));
+        assert!(tally.due(&at(59_999, 0)).is_empty());
+        let due = tally.due(&at(60_000, 0));
+        assert!(matches!(&due[..], [(ROOT, Event::Denied { count, .. })] if count.get() == 59));
+        assert!(note(&mut tally, at(60_001, 0)).is_some());
+    }
+
+    #[test]
+    fn another_person_or_another_reason_is_another_record() {
+        let mut tally = Tally::default();
+        assert!(tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoWindow), login("erik"), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoRole), login("maria"), ROOT, &at(0, 0)).is_some());
+    }
+
+    #[test]
+    fn who_asks_about_himself_hides_nobody_elses_refusal_in_his_count() {
+        let mut tally = Tally::default();
+        let himself = Actor { uid: Uid::try_from(1001).unwrap(), ..ROOT };
+        assert!(tally.note(&deny(Why::NoWindow), login("maria"), himself, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at(0, 0)).is_some());
+    }
+
+    #[test]
+    fn a_new_terminal_or_remote_name_is_no_new_record_and_the_first_and_last_are_kept() {
+        let mut tally = Tally::default();
+        let mut recorded = 0;
+        for n in 0..500 {
+            let from = Login { tty: format!("pts/{n}"), rhost: format!("h{n}"), ..login("maria") };
+            recorded += u32::from(tally.note(&deny(Why::NoWindow), from, ROOT, &at(n, 0)).is_some());
+        }
+        assert_eq!(recorded, 1, "each of the others is counted");
+        let due = tally.due(&at(60_000, 0));
+        let [(_, Event::Denied { count, last: Some(last), others: false, login, .. })] = &due[..] else {
+            panic!("{due:?}")
+        };
+        assert_eq!((count.get(), login.tty.as_str(), login.rhost.as_str()), (499, "pts/1", "h1"));
+        assert_eq!((last.tty.as_str(), last.rhost.as_str()), ("pts/499", "h499"));
+    }
+
+    #[test]
+    fn whatever_one_uid_varies_makes_no_more_than_so_many_records_and_hides_nobody_elses() {
+        let mut tally = Tally::default();
+        let uid = Uid::try_from(1001).unwrap();
+        let mut recorded = 0;
+        for n in 0..10_000 {
+            let target = Some(format!("t{n}").parse().unwrap());
+            let su = Login { uid: Some(uid), target, ..login("maria") };
+            recorded += usize::from(tally.note(&deny(Why::NoWindow), su, ROOT, &at(0, 0)).is_some());
+        }
+        assert_eq!(recorded, MAX_OF_ONE + 1);
+        let erik = Login { uid: Uid::try_from(1002).ok(), ..login("erik") };
+        assert!(tally.note(&deny(Why::NoWindow), erik, ROOT, &at(0, 0)).is_some());
+        let due = tally.due(&at(60_000, 0));
+        let total: u32 = due.iter().map(|(_, event)| count(event)).sum();
+        assert_eq!(usize::try_from(total).unwrap() + recorded, 10_000, "each is in some count");
+        assert!(matches!(&due[..], [(_, Event::Denied { others: true, .. })]), "{due:?}");
+        assert!(tally.spans.is_empty() && tally.of_one.is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_different_names_grows_neither_memory_nor_the_log() {
+        let mut tally = Tally::default();
+        let mut recorded = 0;
+        for n in 0..2 * MAX_KEYS {
+            let event = tally.note(&deny(Why::UnknownUser), login(&format!("u{n}")), ROOT, &at(0, 0));
+            recorded += usize::from(event.is_some());
+        }
+        assert_eq!((recorded, tally.spans.len()), (MAX_OF_ONE + 1, MAX_OF_ONE + 1));
+    }
+
+    #[test]
+    fn many_uids_together_grow_no_memory_either() {
+        let mut tally = Tally::default();
+        for n in 0..u32::try_from(2 * MAX_KEYS).unwrap() {
+            let one = Login { uid: Uid::try_from(n).ok(), ..login(&format!("u{n}")) };
+            drop(tally.note(&deny(Why::NoWindow), one, ROOT, &at(0, 0)));
+        }
+        assert_eq!(tally.spans.len(), MAX_KEYS + 1);
+    }
+
+    const fn count(event: &Event) -> u32 {
+        match event {
+            Event::Denied { count, .. } => count.get(),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The four things that every decision and every order depends on, passed as one value.
+
+use std::collections::BTreeSet;
+
+use jit_proto::words::{GroupName, ServiceName};
+
+use crate::policy::{Host, Policy};
+use crate::state::State;
+use crate::time::Moment;
+
+/// The policy, the state, the host and the time: what a decision or an order depends on, and nothing else (law 13).
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// The state that the events so far have led to.
+    pub state: &'a State,
+    /// The host that jitd runs on.
+    pub host: &'a Host,
+    /// The clocks, read once for the whole order or check.
+    pub now: &'a Moment,
+}
+
+/// The groups that an answer at this service can depend on: those of its exemptions, of its roles, and of every lock.
+#[must_use]
+pub fn groups_at<'a>(
+    policy: &'a Policy,
+    state: &'a State,
+    service: &'a ServiceName,
+) -> BTreeSet<&'a GroupName> {
+    policy.groups_at(service).chain(state.locked_groups()).collect()
+}
+
+/// The groups that any answer can depend on.
+#[must_use]
+pub fn groups(here: Context<'_>) -> BTreeSet<&GroupName> {
+    here.policy.groups().chain(here.state.locked_groups()).collect()
+}

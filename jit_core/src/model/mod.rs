@@ -1,0 +1,37 @@
+//! Plain data: people, requests, reviews, grants, locks, sessions. Methods here use one value and a moment, and nothing
+//! else; what needs several values is a method of [`State`](crate::state::State), and rules are in orders and checks.
+
+mod grant;
+mod known;
+mod lock;
+mod login;
+mod past;
+mod person;
+mod process;
+mod question;
+mod request;
+mod review;
+mod session;
+mod stay;
+mod termination;
+mod terms;
+mod trial;
+mod why;
+
+pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Scheduled, Time};
+pub use known::Known;
+pub use lock::{Lock, Locks, Scope};
+pub use login::{Actor, Basis, Login};
+pub use past::Past;
+pub(crate) use person::same;
+pub use person::{Caller, LoginAccount, Person};
+pub use process::Leader;
+pub use question::Question;
+pub use request::{Closed, Pending, Request};
+pub use review::{Decision, Evidence, Narrow, Review};
+pub use session::{Opener, Session, Unit, gets_a_scope};
+pub use stay::Stay;
+pub use termination::{Due, EndReason, EndTerms, Over, Termination};
+pub use terms::{NotNarrower, Terms};
+pub use trial::{BackWhy, LoginSession, Trial, Tried};
+pub use why::Why;

@@ -1,0 +1,116 @@
+//! A request, and how far it has come.
+
+use std::time::Duration;
+
+use jit_proto::words::{GrantId, HostName, Reason, RequestId, RoleName, ServiceName};
+use serde::{Deserialize, Serialize};
+
+use super::person::Person;
+use super::review::Review;
+use crate::digest::Digest;
+use crate::policy::Uses;
+use crate::services::Services;
+use crate::time::{Moment, Utc};
+
+/// One person asks for one role on this host. Immutable; reviews bind to the digest of [`Request::bytes`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The request's id, such as `r-4k7m2qx9`.
+    pub id: RequestId,
+    /// The host it is for.
+    pub host: HostName,
+    /// Whom it would admit.
+    pub beneficiary: Person,
+    /// The role that is asked for.
+    pub role: RoleName,
+    /// The role's effective terms when it was asked for.
+    pub terms: Digest,
+    /// The services it would open.
+    pub services: Services,
+    /// How often it would admit.
+    pub uses: Uses,
+    /// For how long, in whole seconds.
+    #[serde(with = "crate::time::seconds")]
+    pub duration: Duration,
+    /// When the window is to start; when it has been approved if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Utc>,
+    /// The window that it is to go on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<GrantId>,
+    /// Who typed it: the beneficiary, or an admin on their behalf.
+    pub filed_by: Person,
+    /// When; the first stage waits from then on.
+    pub filed_at: Moment,
+    /// The reason that the person gave.
+    pub reason: Reason,
+}
+
+impl Request {
+    /// The exact bytes that are reviewed: ASCII labels in a fixed order, one line each, LF.
+    ///
+    /// Every value is a validated word or number without a line break, so no value can start a new field. `start`
+    /// and `extends` have no line where there is none.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let services: Vec<&str> = self.services.iter().map(ServiceName::as_str).collect();
+        let start = self.start.map_or_else(String::new, |start| format!("start: {start}\n"));
+        let extends = self.extends.map_or_else(String::new, |base| format!("extends: {base}\n"));
+        let text = format!(
+            "jitd.request.v1\nid: {}\nhost: {}\nuser: {}\nuid: {}\nrole: {}\nterms: {}\nservices: {}\nuses: {}\nduration: {}\n\
+             {start}{extends}filed-by: {}\nfiled-by-uid: {}\nfiled-at: {}\nreason: {}\n",
+            self.id,
+            self.host,
+            self.beneficiary.name,
+            self.beneficiary.uid,
+            self.role,
+            self.terms,
+            services.join(","),
+            self.uses,
+            self.duration.as_secs(),
+            self.filed_by.name,
+            self.filed_by.uid,
+            self.filed_at.wall,
+            self.reason,
+        );
+        text.into_bytes()
+    }
+
+    /// SHA-256 of [`Request::bytes`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes())
+    }
+}
+
+/// A request that waits, with the reviews that count so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The request that waits.
+    pub request: Request,
+    /// Its reviews, in order.
+    pub reviews: Vec<Review>,
+}
+
+/// How a request came to an end without a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Whoever asked, or an admin, took it back.
+    Withdrawn,
+    /// Its reviewers said no.
+    Denied,
+    /// Nobody decided it in time, or it could not open any more.
+    Lapsed,
+}
+
+impl Closed {
+    /// The word in answers and in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Withdrawn => "withdrawn",
+            Self::Denied => "denied",
+            Self::Lapsed => "lapsed",
+        }
+    }
+}

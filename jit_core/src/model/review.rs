@@ -1,0 +1,98 @@
+//! A review: what a reviewer said of a request, and what they took away from it.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jit_proto::words::Reason;
+use serde::{Deserialize, Serialize};
+
+use super::person::Person;
+use crate::policy::Method;
+use crate::services::Services;
+use crate::time::Moment;
+
+/// A review as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Who gave the review.
+    pub by: Person,
+    /// What they said.
+    pub decision: Decision,
+    /// In which stage.
+    pub stage: String,
+    /// How it reached this host.
+    pub method: Method,
+    /// When it was given.
+    pub at: Moment,
+    /// What it takes away from what was asked for.
+    #[serde(default, skip_serializing_if = "Narrow::is_none")]
+    pub narrow: Narrow,
+    /// What the reviewer wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Reason>,
+    /// Of a review that came as a signed text, what proves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Box<Evidence>>,
+}
+
+/// What lets an auditor verify a signed review again, with nothing of ours (docs/offline.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Whom the key stood for.
+    pub principals: Vec<String>,
+    /// The fingerprint of the key.
+    pub key: String,
+    /// Of a FIDO key, the flags of the signature: bit 0 is a touch, bit 2 a PIN or a finger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<u8>,
+    /// Of a FIDO key, how often it had signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter: Option<u32>,
+    /// The exact text.
+    pub text: String,
+    /// The signature, as ssh-keygen writes it.
+    pub signature: String,
+}
+
+/// What a reviewer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// The reviewer approves the request.
+    Approve,
+    /// The reviewer denies the request.
+    Deny,
+}
+
+impl Decision {
+    /// The word in records and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What a reviewer takes away from what was asked for. What is absent stays as it was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Narrow {
+    /// No longer than this, in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time::optional_seconds")]
+    pub duration: Option<Duration>,
+    /// Only these services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
+    /// Only so many logins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<NonZeroU32>,
+}
+
+impl Narrow {
+    /// Whether it takes nothing away.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.duration.is_none() && self.services.is_none() && self.uses.is_none()
+    }
+}

@@ -1,0 +1,204 @@
+//! Filing requests: for oneself, on somebody's behalf, and to extend a window. Each is refused with a reason or becomes
+//! events.
+//!
+//! There is one door (law 3): an admin's `grant` is a request on somebody's behalf plus that admin's own
+//! review, and opens nothing unless the review counts and every stage is met.
+
+use std::time::Duration;
+
+use jit_proto::words::{GrantId, Reason, RequestId, RoleName};
+
+use crate::context::Context;
+use crate::duration::Human;
+use crate::event::Event;
+use crate::model::{Caller, Decision, Person, Request, same};
+use crate::orders::review::{self, Given, Reviewer};
+use crate::orders::stages::Stages;
+use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, Refusal, terms};
+use crate::policy::{Role, Subject};
+use crate::time::Utc;
+
+/// An order to ask for a role, for oneself or for somebody.
+#[derive(Clone, Debug)]
+pub struct RequestOrder {
+    /// Whom it is for.
+    pub beneficiary: Subject,
+    /// The role that is asked for.
+    pub role: RoleName,
+    /// How long; the role's default if absent.
+    pub duration: Option<Duration>,
+    /// When the window is to start; once it is approved if absent.
+    pub start: Option<Utc>,
+    /// The reason that the person gives.
+    pub reason: Reason,
+    /// Random, from the caller's edge.
+    pub id: RequestId,
+}
+
+/// Files a person's own request. An emergency role opens at once.
+pub fn file(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec<Event>, Refusal> {
+    let person = caller.own();
+    if !is_for(here, caller, &order.beneficiary) {
+        return Err(Refusal::ForSomebodyElse);
+    }
+    let (role, request) = new_request(here, person.clone(), order, None)?;
+    // An emergency waits for nobody, and must not wait for what does.
+    if !role.emergency {
+        own_quota(here, &person)?;
+    }
+    Ok(filed(here, role, request))
+}
+
+/// An order to extend a window.
+#[derive(Clone, Debug)]
+pub struct ExtendOrder {
+    /// Whose it is.
+    pub beneficiary: Subject,
+    /// The grant whose window is to go on.
+    pub grant: GrantId,
+    /// How long; the role's default if absent.
+    pub duration: Option<Duration>,
+    /// The reason that the person gives.
+    pub reason: Reason,
+    /// Random, from the caller's edge.
+    pub id: RequestId,
+}
+
+/// Asks for a new grant of the same role, through the same stages, that begins where a live window of the caller's
+/// ends.
+pub fn extend(here: Context<'_>, caller: &Caller, order: ExtendOrder) -> Result<Vec<Event>, Refusal> {
+    let ExtendOrder { beneficiary, grant, duration, reason, id } = order;
+    let person = caller.own();
+    if !is_for(here, caller, &beneficiary) {
+        return Err(Refusal::ForSomebodyElse);
+    }
+    let base = here
+        .state
+        .grant(grant)
+        .filter(|base| base.uid == beneficiary.uid && base.user == beneficiary.name)
+        .ok_or_else(|| Refusal::NotFound(grant.to_string()))?;
+    if base.remaining(here.now).is_zero() {
+        return Err(Refusal::NotOpen(grant.to_string()));
+    }
+    // A role that opens at once does so when it is needed, whatever it was when this window opened.
+    if base.emergency || here.role(&base.role).is_ok_and(|role| role.emergency) {
+        return Err(Refusal::Emergency { role: base.role.clone(), what: "extended" });
+    }
+    let waits = here.state.pending().values().find(|pending| pending.request.extends == Some(grant));
+    if let Some(pending) = waits {
+        return Err(Refusal::AlreadyExtending(pending.request.id));
+    }
+    own_quota(here, &person)?;
+    let order = RequestOrder { beneficiary, role: base.role.clone(), duration, start: None, reason, id };
+    let (role, request) = new_request(here, person, order, Some(grant))?;
+    Ok(filed(here, role, request))
+}
+
+/// Files a request on somebody's behalf, adds the caller's own review where it counts, and opens the window
+/// if that meets every stage.
+pub fn grant(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec<Event>, Refusal> {
+    here.admin(caller)?;
+    let beneficiary = order.beneficiary.clone();
+    let (role, request) = new_request(here, caller.person(), order, None)?;
+    if !role.emergency {
+        here.clock()?;
+    }
+    let mut events = filed(here, role, request.clone());
+    let given = Given::new(Reviewer::Online(caller), Decision::Approve);
+    // An admin who may not review has still filed a request.
+    let stages = if role.emergency { Stages::of_emergency(role) } else { Stages::of_role(role) };
+    if let Ok(more) = review::events(here, &stages, &request, &[], &given, Some(&beneficiary)) {
+        events.extend(more);
+    }
+    Ok(events)
+}
+
+/// A request as it is filed, and opened where its role waits for nobody.
+fn filed(here: Context<'_>, role: &Role, request: Request) -> Vec<Event> {
+    let opened = role.emergency.then(|| terms::opened(here, role, &request, &[]));
+    [Event::Requested { request }].into_iter().chain(opened).collect()
+}
+
+/// What every request goes through, whoever files it.
+fn new_request(
+    here: Context<'_>,
+    filed_by: Person,
+    order: RequestOrder,
+    extends: Option<GrantId>,
+) -> Result<(&Role, Request), Refusal> {
+    let Context { policy, state, host, now } = here;
+    let RequestOrder { beneficiary, role, duration, start, reason, id } = order;
+    let role = here.role(&role)?;
+    if !role.eligible.contains(&beneficiary) {
+        return Err(Refusal::NotEligible {
+            role: role.name.clone(),
+            user: beneficiary.name,
+            eligible: role.eligible.to_string(),
+        });
+    }
+    let locks = state.locked(now);
+    if let Some(lock) = locks.on_subject(&beneficiary, policy.people()).or_else(|| locks.on_role(&role.name))
+    {
+        return Err(Refusal::Locked(Box::new(lock.clone())));
+    }
+    if let Some(rule) = role.reason.as_ref().filter(|rule| !rule.accepts(&reason)) {
+        return Err(Refusal::Reason { role: role.name.clone(), wanted: rule.to_string() });
+    }
+    let duration = duration.unwrap_or(role.default_duration);
+    if duration > role.max_duration {
+        let (max, asked) = (Human(role.max_duration), Human(duration));
+        return Err(Refusal::TooLong { role: role.name.clone(), max, asked });
+    }
+    if let Some(start) = start {
+        if role.emergency {
+            return Err(Refusal::Emergency { role: role.name.clone(), what: "asked for ahead of time" });
+        }
+        here.clock()?;
+        if start < now.wall || start.since(now.wall) > MAX_AHEAD {
+            return Err(Refusal::Start { start, now: now.wall });
+        }
+    }
+    let me = Person::of(&beneficiary);
+    let owes = |pending: &&crate::model::Pending| {
+        pending.request.role == role.name && same(policy.people(), &pending.request.beneficiary, &me)
+    };
+    if let Some(owed) = state.owed().values().find(owes) {
+        let id = owed.request.id;
+        return Err(Refusal::ReviewOwed { user: beneficiary.name, id, role: role.name.clone() });
+    }
+    if state.pending().len() >= MAX_PENDING && !role.emergency {
+        return Err(Refusal::TooManyPending);
+    }
+    if state.knows(id) {
+        return Err(Refusal::IdTaken);
+    }
+    let request = Request {
+        id,
+        host: host.name.clone(),
+        beneficiary: me,
+        role: role.name.clone(),
+        terms: policy.terms(role),
+        services: role.services.clone(),
+        uses: role.uses,
+        duration,
+        start,
+        extends,
+        filed_by,
+        filed_at: now.clone(),
+        reason,
+    };
+    Ok((role, request))
+}
+
+/// Whether somebody asks for themselves: by the account, and by the login where there is one.
+fn is_for(here: Context<'_>, caller: &Caller, beneficiary: &Subject) -> bool {
+    let people = here.policy.people();
+    same(people, &caller.own(), &Person::of(beneficiary)) && caller.is_one_person(people)
+}
+
+/// One person's flood leaves room for others.
+fn own_quota(here: Context<'_>, person: &Person) -> Result<(), Refusal> {
+    let people = here.policy.people();
+    let mine = here.state.pending().values().filter(|p| same(people, &p.request.filed_by, person));
+    if mine.count() >= MAX_PENDING_EACH { Err(Refusal::TooManyOfYours) } else { Ok(()) }
+}

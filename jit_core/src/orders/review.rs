@@ -1,0 +1,392 @@
+//! Reviews: who may give one, and what it does to the request. Law 4: one person counts once across all stages, and
+//! never for themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jit_proto::words::{GroupName, Reason, RequestId, Uid, UserName};
+
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::event::Event;
+use crate::model::{
+    Caller, Decision, EndWhy, Evidence, Known, LoginAccount, Narrow, Pending, Person, Request, Review, Terms,
+    same,
+};
+use crate::orders::stages::{Progress, Stages};
+use crate::orders::{NoReview, Refusal, revoke, terms};
+use crate::policy::{Method, Role, Stage, Subject, Who};
+use crate::state::State;
+use crate::time::Moment;
+
+/// Who reviews, and how that reached this host.
+#[derive(Clone, Copy, Debug)]
+pub enum Reviewer<'a> {
+    /// The caller of an order on the bus.
+    Online(&'a Caller),
+    /// Whoever a verified signature or code names.
+    Remote {
+        /// The reviewer's account.
+        account: &'a Subject,
+        /// Signature or code.
+        method: Method,
+    },
+}
+
+impl<'a> Reviewer<'a> {
+    fn method(self) -> Method {
+        match self {
+            Self::Online(_) => Method::Online,
+            Self::Remote { method, .. } => method,
+        }
+    }
+
+    fn person(self) -> Person {
+        match self {
+            Self::Online(caller) => caller.person(),
+            Self::Remote { account, .. } => Person::of(account),
+        }
+    }
+
+    /// Whether the kernel's word on who this is can be relied on (law 4).
+    fn identified(self, state: &State, now: &Moment) -> Result<(), NoReview> {
+        let Self::Online(caller) = self else { return Ok(()) };
+        let root = caller.account.uid.is_root();
+        match &caller.login {
+            // Either root that somebody became, or a process that is not what it seems.
+            LoginAccount::Known(login) if caller.account.uid != login.uid && !root => {
+                Err(NoReview::AnotherLogin)
+            }
+            LoginAccount::Unset if !root => Err(NoReview::NoLogin),
+            // Whoever is root by a grant can start a process that has no login.
+            LoginAccount::Unset | LoginAccount::Untold if root => match state.root_session(now) {
+                Some(session) => Err(NoReview::RootSession(session.login.user.clone())),
+                None => Ok(()),
+            },
+            LoginAccount::Known(_) | LoginAccount::Unset | LoginAccount::Untold => Ok(()),
+        }
+    }
+
+    /// The accounts behind the review.
+    fn accounts(self) -> Vec<&'a Subject> {
+        match self {
+            Self::Online(caller) => caller.accounts().collect(),
+            Self::Remote { account, .. } => vec![account],
+        }
+    }
+
+    /// Whether these people include the reviewer: the account, and the login behind it where it is another.
+    fn is_among(self, approvers: &Who) -> bool {
+        self.accounts().into_iter().all(|account| approvers.contains(account))
+    }
+}
+
+/// A review as it is given.
+#[derive(Clone, Debug)]
+pub struct Given<'a> {
+    /// Who gives it.
+    pub reviewer: Reviewer<'a>,
+    /// Yes or no.
+    pub decision: Decision,
+    /// What it takes away.
+    pub narrow: Narrow,
+    /// What was written with it.
+    pub note: Option<Reason>,
+    /// What proves it, where it came signed.
+    pub signed: Option<Evidence>,
+}
+
+impl<'a> Given<'a> {
+    /// One that takes nothing away and says no more.
+    #[must_use]
+    pub fn new(reviewer: Reviewer<'a>, decision: Decision) -> Self {
+        Self { reviewer, decision, narrow: Narrow::default(), note: None, signed: None }
+    }
+}
+
+/// What the name service says now of the people whom a decision is about: the beneficiary, and whoever reviewed
+/// before.
+pub type Lookups = BTreeMap<UserName, Known>;
+
+/// The groups that it has to say of each whether these people are in them; none where nothing is to be reviewed.
+#[must_use]
+pub fn groups_of(here: Context<'_>, id: RequestId) -> BTreeSet<GroupName> {
+    let stages = here.state.reviewable(id).and_then(|of| Stages::of(here, &of.request).ok());
+    stages.map_or_else(BTreeSet::new, |stages| wanted(here, &stages).into_iter().cloned().collect())
+}
+
+fn wanted<'a>(here: Context<'a>, stages: &'a Stages<'_>) -> BTreeSet<&'a GroupName> {
+    stages.people().flat_map(|who| &who.groups).chain(here.state.locked_groups()).collect()
+}
+
+/// One of these people; nobody if the account is no more.
+pub(super) fn told<'s>(
+    here: Context<'_>,
+    stages: &Stages<'_>,
+    id: RequestId,
+    lookups: &'s Lookups,
+    name: &UserName,
+) -> Result<Option<&'s Subject>, Refusal> {
+    match lookups.get(name).ok_or(Refusal::Raced(id))? {
+        Known::Not => Ok(None),
+        known => {
+            let groups = wanted(here, stages);
+            let unanswered =
+                || Refusal::Unanswered { user: name.clone(), groups: known.unanswered(groups.clone()) };
+            known.certain(groups.clone()).map(Some).ok_or_else(unanswered)
+        }
+    }
+}
+
+/// The accounts that the name service is asked about before this request is reviewed.
+#[must_use]
+pub fn concerned(state: &State, id: RequestId) -> Vec<UserName> {
+    state.reviewable(id).map_or_else(Vec::new, |Pending { request, reviews }| {
+        let reviewers = reviews.iter().map(|review| review.by.name.clone());
+        [request.beneficiary.name.clone()].into_iter().chain(reviewers).collect()
+    })
+}
+
+/// Reviews a request that waits, or an emergency that owes it; opens the window if that meets every stage, or ends
+/// it if that is one denial more than its stage bears. `seen` is the digest of what the reviewer looked at.
+pub fn review(
+    here: Context<'_>,
+    id: RequestId,
+    seen: Option<Digest>,
+    given: &Given<'_>,
+    lookups: &Lookups,
+) -> Result<Vec<Event>, Refusal> {
+    let unknown = || Refusal::NotFound(id.to_string());
+    let Pending { request, reviews } = here.state.reviewable(id).ok_or_else(unknown)?;
+    let stages = Stages::of(here, request)?;
+    if seen.is_some_and(|seen| seen != request.digest()) {
+        return Err(Refusal::OtherDigest(id));
+    }
+    // A denial opens nothing, and neither does a review of what has opened already.
+    if given.decision == Decision::Approve && !stages.of_debt() {
+        here.clock()?;
+    }
+    let beneficiary = told(here, &stages, id, lookups, &request.beneficiary.name)?
+        .filter(|now| request.beneficiary.is_account(now));
+    // Who is no longer eligible may still be denied, and an emergency of theirs reviewed.
+    let may_open = match stages.role() {
+        Some(role) if given.decision == Decision::Approve => {
+            let eligible = beneficiary.filter(|now| role.eligible.contains(now));
+            Some(eligible.ok_or_else(|| not_eligible(role, request))?)
+        }
+        Some(_) | None => None,
+    };
+    // Whose reviews count is read again now, and so it is at the opening.
+    let mut events = discounts(here, id, lookups)?;
+    let counted: Vec<Review> = reviews
+        .iter()
+        .filter(|review| {
+            !events.iter().any(|event| matches!(event, Event::Discounted { by, .. } if *by == review.by))
+        })
+        .cloned()
+        .collect();
+    let more = self::events(here, &stages, request, &counted, given, may_open);
+    events.extend(more.map_err(|refusal| match refusal {
+        Stop::NoReview(why) => Refusal::NoReview { id, why },
+        Stop::Refused(refusal) => refusal,
+    })?);
+    Ok(events)
+}
+
+/// The reviews that no longer count, since those who gave them are no longer asked. This happens also when the review
+/// that brought it to light is refused: else the request would go on waiting for the stage behind.
+pub fn discounts(here: Context<'_>, id: RequestId, lookups: &Lookups) -> Result<Vec<Event>, Refusal> {
+    let unknown = || Refusal::NotFound(id.to_string());
+    let Pending { request, reviews } = here.state.reviewable(id).ok_or_else(unknown)?;
+    let stages = Stages::of(here, request)?;
+    let mut events = Vec::new();
+    for review in reviews {
+        let now = told(here, &stages, id, lookups, &review.by.name)?;
+        // Who signed elsewhere needs no account here, and has none still.
+        let absent =
+            if now.is_none() && review.method != Method::Online { absent(&review.by.name) } else { None };
+        if !still_asked(here, &stages, review, now.or(absent.as_ref())) {
+            events.push(Event::Discounted { request: id, by: review.by.clone() });
+        }
+    }
+    Ok(events)
+}
+
+/// Somebody who has no account on this host: in no group, and with a uid that no account should have, made of the name so
+/// that two of them are two people. Should another have it all the same, one of the two does not count.
+pub(super) fn absent(name: &UserName) -> Option<Subject> {
+    const FIRST: u32 = 0xf000_0000;
+    let Digest([a, b, c, d, ..]) = Digest::of(name.as_str().as_bytes());
+    let uid = (u32::from_be_bytes([a, b, c, d]) >> 4 | FIRST).min(u32::MAX - 1);
+    Uid::try_from(uid).ok().map(|uid| Subject::named(name.clone(), uid))
+}
+
+fn still_asked(here: Context<'_>, stages: &Stages<'_>, review: &Review, now: Option<&Subject>) -> bool {
+    let Some(now) = now.filter(|now| review.by.is_account(now)) else { return false };
+    // Whoever has been locked since, for what they did perhaps, has no say in what opens.
+    if here.state.locked(here.now).on_person(now, here.policy.people()).is_some() {
+        return false;
+    }
+    stages.iter().filter(|stage| stage.name == review.stage).any(|stage| stage.ever_asks(now))
+}
+
+/// Why a review comes to nothing.
+pub(crate) enum Stop {
+    /// It does not count.
+    NoReview(NoReview),
+    /// It would, and what it would bring about is refused.
+    Refused(Refusal),
+}
+
+impl<T: Into<NoReview>> From<T> for Stop {
+    fn from(why: T) -> Self {
+        Self::NoReview(why.into())
+    }
+}
+
+/// The events of one more review, or why it does not count. `beneficiary` is who would be let in, where it may open.
+pub(crate) fn events(
+    here: Context<'_>,
+    stages: &Stages<'_>,
+    request: &Request,
+    reviews: &[Review],
+    given: &Given<'_>,
+    beneficiary: Option<&Subject>,
+) -> Result<Vec<Event>, Stop> {
+    let people = here.policy.people();
+    let (stage, approvers) = match stages.progress(people, request, reviews, here.now) {
+        Progress::Waits { stage, approvers, .. } => (stage, approvers),
+        Progress::Met => return Err(NoReview::Met.into()),
+        Progress::Denied { stage } => return Err(NoReview::Denied(stage.name.clone()).into()),
+        Progress::Lapsed { stage } => return Err(NoReview::Lapsed(stage.name.clone()).into()),
+    };
+    let reviewer = given.reviewer;
+    may(here, reviewer, request, reviews, stage, approvers)?;
+    if given.decision == Decision::Approve {
+        Terms::asked(request).allow(&given.narrow)?;
+        Terms::left(request, reviews).with(&given.narrow)?;
+    }
+
+    let Given { decision, narrow, note, signed, .. } = given.clone();
+    let signed = signed.map(Box::new);
+    let (by, method) = (reviewer.person(), reviewer.method());
+    let review = Review {
+        by,
+        decision,
+        stage: stage.name.clone(),
+        method,
+        at: here.now.clone(),
+        narrow,
+        note,
+        signed,
+    };
+    let all: Vec<Review> = reviews.iter().cloned().chain([review.clone()]).collect();
+    let mut events = vec![Event::Reviewed { request: request.id, digest: request.digest(), review }];
+    match (stages.progress(people, request, &all, here.now), stages.role()) {
+        (Progress::Met, Some(role)) => {
+            events.push(opened(here, role, request, &all, beneficiary).map_err(Stop::Refused)?);
+        }
+        (Progress::Denied { stage }, Some(_)) => {
+            events.push(Event::Refused { request: request.id, stage: stage.name.clone() });
+        }
+        // What has opened already does not open again, whatever its role is today.
+        (Progress::Met, None) => {
+            events.push(Event::Settled { request: request.id, decision: Decision::Approve });
+        }
+        (Progress::Denied { .. }, None) => {
+            events.push(Event::Settled { request: request.id, decision: Decision::Deny });
+            let grant = request.id.into();
+            if here.state.grant(grant).is_some() {
+                events.extend(revoke::end(here.state, grant, EndWhy::Revoked, given.note.clone()));
+            }
+        }
+        (Progress::Waits { .. } | Progress::Lapsed { .. }, _) => {}
+    }
+    Ok(events)
+}
+
+fn not_eligible(role: &Role, request: &Request) -> Refusal {
+    Refusal::NotEligible {
+        role: role.name.clone(),
+        user: request.beneficiary.name.clone(),
+        eligible: role.eligible.to_string(),
+    }
+}
+
+fn opened(
+    here: Context<'_>,
+    role: &Role,
+    request: &Request,
+    reviews: &[Review],
+    beneficiary: Option<&Subject>,
+) -> Result<Event, Refusal> {
+    let beneficiary = beneficiary.ok_or_else(|| not_eligible(role, request))?;
+    let locks = here.state.locked(here.now);
+    let lock = locks.on_subject(beneficiary, here.policy.people()).or_else(|| locks.on_role(&role.name));
+    match lock {
+        Some(lock) => Err(Refusal::Locked(Box::new(lock.clone()))),
+        None => Ok(terms::opened(here, role, request, reviews)),
+    }
+}
+
+/// Whether this reviewer's word counts in the stage that waits.
+fn may(
+    here: Context<'_>,
+    reviewer: Reviewer<'_>,
+    request: &Request,
+    reviews: &[Review],
+    stage: &Stage,
+    approvers: &Who,
+) -> Result<(), NoReview> {
+    let people = here.policy.people();
+    let (by, method) = (reviewer.person(), reviewer.method());
+    reviewer.identified(here.state, here.now)?;
+    if same(people, &by, &request.beneficiary) {
+        return Err(NoReview::OwnRequest);
+    }
+    let locks = here.state.locked(here.now);
+    if let Some(lock) = reviewer.accounts().into_iter().find_map(|account| locks.on_subject(account, people))
+    {
+        return Err(NoReview::Locked(lock.refusal()));
+    }
+    if !reviewer.is_among(approvers) {
+        let (stage, approvers) = (stage.name.clone(), approvers.to_string());
+        return Err(NoReview::NotApprover { stage, approvers });
+    }
+    if !stage.accept.contains(&method) {
+        let accepted = stage.accept.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(NoReview::Method { stage: stage.name.clone(), accepted, method });
+    }
+    if reviews.iter().any(|review| same(people, &review.by, &by)) {
+        return Err(NoReview::Twice(by));
+    }
+    Ok(())
+}
+
+/// Whether a request waits for this very caller's review now.
+#[must_use]
+pub fn waits_for(here: Context<'_>, pending: &Pending, caller: &Caller) -> bool {
+    let Pending { request, reviews } = pending;
+    let Ok(stages) = Stages::of(here, request) else { return false };
+    // What was said in a stage that is gone is discounted with the next review.
+    let in_stages = reviews.iter().filter(|review| stages.iter().any(|stage| stage.name == review.stage));
+    let reviews: Vec<Review> = in_stages.cloned().collect();
+    match stages.progress(here.policy.people(), request, &reviews, here.now) {
+        Progress::Waits { stage, approvers, .. } => {
+            may(here, Reviewer::Online(caller), request, &reviews, stage, approvers).is_ok()
+        }
+        Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => false,
+    }
+}
+
+/// Whether somebody is asked in any stage of a request, and so may see it.
+#[must_use]
+pub fn is_asked(here: Context<'_>, request: &Request, subject: &Subject) -> bool {
+    // What was asked under other terms is still shown to those whom its role asks.
+    let asked = |stages: &[Stage]| stages.iter().any(|stage| stage.ever_asks(subject));
+    match here.policy.role(&request.role) {
+        Some(role) if asked(&role.stages) => true,
+        _ => {
+            Stages::of(here, request).is_ok_and(|stages| stages.iter().any(|stage| stage.ever_asks(subject)))
+        }
+    }
+}

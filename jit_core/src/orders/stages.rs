@@ -1,0 +1,260 @@
+//! The stages of a request: which one waits, which reviews count for it, and when it lapses.
+
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::event::Event;
+use crate::model::{Decision, Pending, Person, Request, Review, same};
+use crate::orders::{Refusal, terms, trial};
+use crate::policy::{Method, People, Role, Stage, Then, Who};
+use crate::time::Moment;
+use crate::timer::Timer;
+
+/// By whom a request is reviewed, and what comes of that: a role for what waits, which opens once its stages are met;
+/// none for what an emergency owes, which has opened already. Which of the two it is, is a fact of the request and not
+/// of today's policy: a role may have ceased to be an emergency, or may be gone.
+#[derive(Clone, Debug)]
+pub struct Stages<'a> {
+    all: Cow<'a, [Stage]>,
+    opens: Option<&'a Role>,
+}
+
+impl<'a> Stages<'a> {
+    /// The stages of a request that waits, or is owed.
+    ///
+    /// What is reviewed is what was asked for (law 5); under other terms it would be another request. What an emergency
+    /// owes is owed whatever has become of the role since: to those whom the role asks today, and if there is no such
+    /// role here any more, to any admin.
+    pub fn of(here: Context<'a>, request: &Request) -> Result<Self, Refusal> {
+        let role = here.role(&request.role);
+        if here.state.owed().contains_key(&request.id) {
+            return Ok(role.map_or_else(|_| Self::of_any_admin(here), Self::of_emergency));
+        }
+        let role = role?;
+        if here.policy.terms(role) != request.terms {
+            return Err(Refusal::TermsChanged(role.name.clone()));
+        }
+        Ok(Self::of_role(role))
+    }
+
+    /// Those of a request that opens with them.
+    pub(crate) fn of_role(role: &'a Role) -> Self {
+        Self { all: Cow::Borrowed(&role.stages), opens: Some(role) }
+    }
+
+    /// Those of a request that has opened without them.
+    pub(crate) fn of_emergency(role: &'a Role) -> Self {
+        Self { all: Cow::Borrowed(&role.stages), opens: None }
+    }
+
+    fn of_any_admin(here: Context<'_>) -> Self {
+        let stage = Stage {
+            name: "any admin".to_owned(),
+            approvers: here.policy.admins().clone(),
+            approvals: NonZeroU32::MIN,
+            denials: NonZeroU32::MIN,
+            expires: None,
+            then: Then::Deny,
+            accept: [Method::Online].into(),
+        };
+        Self { all: Cow::Owned(vec![stage]), opens: None }
+    }
+
+    /// Whether they are about what has opened already.
+    #[must_use]
+    pub const fn of_debt(&self) -> bool {
+        self.opens.is_none()
+    }
+
+    /// The role that opens once they are met.
+    #[must_use]
+    pub const fn role(&self) -> Option<&'a Role> {
+        self.opens
+    }
+
+    /// In their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Stage> {
+        self.all.iter()
+    }
+
+    /// Everybody of whom it matters who they are: whom they ask, and of what opens with them, for whom it is.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &Who> {
+        let asked = self.iter().flat_map(Stage::people);
+        asked.chain(self.opens.map(|role| &role.eligible))
+    }
+
+    /// How far these reviews bring a request. Stages run in order: one that is not met hides those behind it.
+    #[must_use]
+    pub fn progress(
+        &self,
+        people: &People,
+        request: &Request,
+        reviews: &[Review],
+        now: &Moment,
+    ) -> Progress<'_> {
+        self.walk(people, request, reviews, now).0
+    }
+
+    /// The progress, and when the stage that waits began to.
+    fn walk<'r>(
+        &self,
+        people: &People,
+        request: &'r Request,
+        reviews: &'r [Review],
+        now: &Moment,
+    ) -> (Progress<'_>, &'r Moment) {
+        let mut began = &request.filed_at;
+        let mut counted = vec![&request.beneficiary];
+        for stage in self.iter() {
+            let (mut approvals, mut denials) = (0_u32, 0_u32);
+            for review in reviews.iter().filter(|review| review.stage == stage.name) {
+                if !stage.accept.contains(&review.method) || is_one_of(people, &review.by, &counted) {
+                    continue;
+                }
+                counted.push(&review.by);
+                match review.decision {
+                    Decision::Approve => approvals += 1,
+                    Decision::Deny => denials += 1,
+                }
+                if denials >= stage.denials.get() {
+                    return (Progress::Denied { stage }, began);
+                }
+                if approvals == stage.approvals.get() {
+                    began = &review.at;
+                    break;
+                }
+            }
+            if approvals < stage.approvals.get() {
+                let lacking = usize::try_from(stage.approvals.get() - approvals).unwrap_or(usize::MAX);
+                let progress = match self.asked_now(stage, now.since(began)) {
+                    Some(approvers) => Progress::Waits { stage, approvers, lacking },
+                    None => Progress::Lapsed { stage },
+                };
+                return (progress, began);
+            }
+        }
+        (Progress::Met, began)
+    }
+
+    /// Whom a stage that has waited so long asks now; nobody once it has lapsed. What an emergency owes is owed until
+    /// it is paid.
+    fn asked_now<'s>(&self, stage: &'s Stage, waited: Duration) -> Option<&'s Who> {
+        let Some(expires) = stage.expires else { return Some(&stage.approvers) };
+        match &stage.then {
+            _ if waited < expires => Some(&stage.approvers),
+            Then::Ask(next) if waited < expires * 2 || self.of_debt() => Some(next),
+            Then::Deny if self.of_debt() => Some(&stage.approvers),
+            Then::Ask(_) | Then::Deny => None,
+        }
+    }
+
+    /// After how long it asks others or nobody, of a stage that has waited so long and still asks; absent if it goes on.
+    fn changes_in(&self, stage: &Stage, waited: Duration) -> Option<Duration> {
+        let expires = stage.expires?;
+        match &stage.then {
+            Then::Deny if self.of_debt() => None,
+            _ if waited < expires => Some(expires.saturating_sub(waited)),
+            Then::Ask(_) if !self.of_debt() => Some((expires * 2).saturating_sub(waited)),
+            Then::Ask(_) | Then::Deny => None,
+        }
+    }
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// Every stage is met.
+    Met,
+    /// A stage waits.
+    Waits {
+        /// The stage that waits.
+        stage: &'a Stage,
+        /// Whom it asks now.
+        approvers: &'a Who,
+        /// How many approvals it lacks.
+        lacking: usize,
+    },
+    /// A stage was denied.
+    Denied {
+        /// The stage that was denied.
+        stage: &'a Stage,
+    },
+    /// A stage was not decided in time.
+    Lapsed {
+        /// The stage that lapsed.
+        stage: &'a Stage,
+    },
+}
+
+/// What becomes of a request that waits by time alone: the end of one that nobody has decided in time, or that can never
+/// open; absent if time does nothing to it.
+pub(crate) fn lapses(here: Context<'_>, pending: &Pending) -> Option<Timer> {
+    let Pending { request, reviews } = pending;
+    let over = |stage| Some(Timer::Due(Event::Lapsed { request: request.id, stage }));
+    if terms::too_late(request, here.now.wall) {
+        return over(None);
+    }
+    let too_late = request.start.map(|start| start.plus(request.duration).since(here.now.wall));
+    let Ok(stages) = Stages::of(here, request) else {
+        // A policy on trial may go back, and the role with it. Whatever ends the trial looks again.
+        return if trial::running(here.state).is_some() { too_late.map(Timer::In) } else { over(None) };
+    };
+    let (progress, began) = stages.walk(here.policy.people(), request, reviews, here.now);
+    let stage_ends = match progress {
+        Progress::Lapsed { stage } => return over(Some(stage.name.clone())),
+        Progress::Waits { stage, .. } => stages.changes_in(stage, here.now.since(began)),
+        Progress::Met | Progress::Denied { .. } => None,
+    };
+    stage_ends.into_iter().chain(too_late).min().map(Timer::In)
+}
+
+/// How long the stage that waits asks whom it asks now; absent if that does not end, or if none waits.
+#[must_use]
+pub fn stage_ends_in(here: Context<'_>, pending: &Pending) -> Option<Duration> {
+    let Pending { request, reviews } = pending;
+    let stages = Stages::of(here, request).ok()?;
+    let (progress, began) = stages.walk(here.policy.people(), request, reviews, here.now);
+    let Progress::Waits { stage, .. } = progress else { return None };
+    let too_late = request.start.map(|start| start.plus(request.duration).since(here.now.wall));
+    stages.changes_in(stage, here.now.since(began)).into_iter().chain(too_late).min()
+}
+
+/// The stage that waits, and whom it asks now.
+#[must_use]
+pub fn asked_in(here: Context<'_>, pending: &Pending) -> Option<(Stage, Who)> {
+    let Pending { request, reviews } = pending;
+    let stages = Stages::of(here, request).ok()?;
+    match stages.progress(here.policy.people(), request, reviews, here.now) {
+        Progress::Waits { stage, approvers, .. } => Some((stage.clone(), approvers.clone())),
+        Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => None,
+    }
+}
+
+/// What a request waits for, in words.
+#[must_use]
+pub fn waiting_for(here: Context<'_>, pending: &Pending) -> String {
+    let Pending { request, reviews } = pending;
+    let stages = match Stages::of(here, request) {
+        Ok(stages) => stages,
+        Err(Refusal::TermsChanged(role)) => {
+            return format!("nothing: role '{role}' has changed since; ask again");
+        }
+        Err(_) => return format!("nothing: role '{}' is no longer in policy", request.role),
+    };
+    match stages.progress(here.policy.people(), request, reviews, here.now) {
+        Progress::Met => String::new(),
+        Progress::Denied { stage } => format!("nothing: stage '{}' denied it", stage.name),
+        Progress::Lapsed { stage } => {
+            format!("nothing: stage '{}' was not decided in time; ask again", stage.name)
+        }
+        Progress::Waits { stage, approvers, lacking } => {
+            format!("stage '{}': {lacking} more of {approvers}, not {}", stage.name, request.beneficiary)
+        }
+    }
+}
+
+fn is_one_of(people: &People, person: &Person, others: &[&Person]) -> bool {
+    others.iter().any(|other| same(people, person, other))
+}

@@ -1,0 +1,63 @@
+//! What opens: the intersection of the request and every review that counts (law 5).
+
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::event::Event;
+use crate::model::{Begins, Grant, Request, Review, Scheduled, Terms, Time};
+use crate::policy::{Role, Starts};
+use crate::time::{Utc, Window};
+
+/// Opens what was approved: the window, or, where that is for later, a grant that waits for it.
+pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews: &[Review]) -> Event {
+    let Terms { duration, services, uses } = Terms::left(request, reviews);
+    let grant = Grant {
+        id: request.id.into(),
+        user: request.beneficiary.name.clone(),
+        uid: request.beneficiary.uid,
+        role: request.role.clone(),
+        services,
+        limits: role.limits.clone(),
+        terms: request.terms,
+        ticket: ticket(role, request),
+        time: time(here, role, request, duration),
+        uses,
+        used: 0,
+        extends: request.extends,
+        emergency: role.emergency,
+        unbound: false,
+    };
+    Event::Opened { grant }
+}
+
+/// The ticket, by the pattern that the role has when it opens.
+fn ticket(role: &Role, request: &Request) -> Option<String> {
+    let ticket = role.reason.as_ref()?.ticket(&request.reason)?.trim();
+    (!ticket.is_empty()).then(|| ticket.to_owned())
+}
+
+fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -> Time {
+    let Context { state, now, .. } = here;
+    let survives_reboot = role.survives_reboot;
+    let scheduled = |begins| Time::Scheduled {
+        scheduled: Scheduled { since: now.clone(), begins, duration, survives_reboot },
+    };
+    let open = |start| Time::Open { window: Window { start, duration, survives_reboot } };
+    let base = request.extends.filter(|base| state.grant(*base).is_some_and(|g| !g.remaining(now).is_zero()));
+    match (base, request.start, role.starts) {
+        (Some(base), _, _) => scheduled(Begins::After(base)),
+        // A late approval gets what remains.
+        (None, Some(start), _) if start <= now.wall => {
+            let window = Window { start: now.clone(), duration, survives_reboot };
+            Time::Open { window: window.begun_at(start, now) }
+        }
+        (None, Some(start), _) => scheduled(Begins::At(start)),
+        (None, None, Starts::AtFirstUse { lapse }) => scheduled(Begins::AtFirstUse { lapse }),
+        (None, None, Starts::AtApproval) => open(now.clone()),
+    }
+}
+
+/// When a request that names a start would be over before it opened.
+pub(crate) fn too_late(request: &Request, now: Utc) -> bool {
+    request.start.is_some_and(|start| start.plus(request.duration) <= now)
+}

@@ -1,0 +1,398 @@
+//! Checks a policy against one host: whether the groups and accounts that it names exist, and are enough for its stages.
+//!
+//! Facts go in, findings come out. They never keep a policy from coming into force at a start or a reload: a name
+//! service that is out for an hour must not cost a host its policy (DESIGN §5).
+//!
+//! That somebody is *not* there is proven only where the host can list all it knows. Elsewhere (LDAP, sssd) a
+//! group may have members that nobody lists, and all that is said is that it cannot be told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
+
+use super::finding::{Finding, Log, Spot};
+use super::host::Host;
+use super::lint::names;
+use super::lint_whole::{Places, stuck};
+use super::mentions::Mentions;
+use super::people::Human;
+use super::people::Who;
+use super::role::Method;
+use super::role::{Role, Stage, Then};
+use super::rules::{Exempt, Rules};
+use super::set::Policy;
+use super::{code, parse};
+
+/// What a host knows of the names in a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The host. Roles that do not exist on it are not judged.
+    pub host: Host,
+    /// Each group that the policy names.
+    pub groups: BTreeMap<GroupName, Group>,
+    /// Each account that the policy names.
+    pub accounts: BTreeMap<UserName, Account>,
+    /// What each of these accounts has running that is no login, if anything.
+    pub standing: BTreeMap<UserName, Standing>,
+    /// Each service that a role names.
+    pub services: BTreeMap<ServiceName, PamFile>,
+    /// Why the host cannot list all accounts and members of groups, if it cannot.
+    pub unlisted: Option<String>,
+}
+
+/// A group, as far as the host knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The host knows none of this name.
+    Absent,
+    /// Its members, those included whose primary group it is.
+    Members(BTreeSet<UserName>),
+    /// The name service failed.
+    Unanswered,
+}
+
+/// An account, as far as the host knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// The host knows none of this name.
+    Absent,
+    /// It is there.
+    There,
+    /// The name service failed.
+    Unanswered,
+}
+
+/// What an account has running without being logged in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Its manager starts with the machine (loginctl(1), enable-linger).
+    pub lingers: bool,
+    /// The services of the system that run as it.
+    pub services: BTreeSet<String>,
+}
+
+/// The PAM file of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PamFile {
+    /// There is none; PAM takes the one called `other`.
+    Absent,
+    /// It names the module, itself or by way of a file that it includes.
+    NamesModule,
+    /// It does not.
+    NamesOthers,
+    /// It could not be read.
+    Unread,
+}
+
+impl Policy {
+    /// What would not work on a host of which these are the facts. By file and place.
+    #[must_use]
+    pub fn host_check(&self, facts: &Facts) -> Vec<Finding> {
+        parse::judged(&self.files, |rules, seen, mentions, log| {
+            let judge = Judge { rules, facts, places: &seen.roles, mentions };
+            for (role, spot) in judge.roles() {
+                judge.role(role, spot, log);
+            }
+            for (spot, who) in &seen.others {
+                judge.groups(&who.groups, None, spot, log);
+                judge.users(&who.users, None, spot, log);
+            }
+            if let Some(spot) = &seen.admins {
+                judge.admins(spot, log);
+            }
+            judge.services(log);
+            judge.standing(log);
+        })
+    }
+}
+
+/// Those whom a rule means on this host.
+#[derive(Default)]
+struct Crowd {
+    humans: BTreeSet<Human>,
+    accounts: BTreeSet<UserName>,
+    /// Why there may be more of them.
+    more: Option<String>,
+}
+
+struct Judge<'a> {
+    rules: &'a Rules,
+    facts: &'a Facts,
+    places: &'a BTreeMap<RoleName, Spot>,
+    mentions: &'a Mentions,
+}
+
+impl<'a> Judge<'a> {
+    /// The roles of this host, each with its place.
+    fn roles(&self) -> impl Iterator<Item = (&'a Role, &'a Spot)> {
+        let (facts, places) = (self.facts, self.places);
+        let here = self.rules.roles.values().filter(|role| role.on_host(&facts.host));
+        here.filter_map(|role| Some((role, places.get(&role.name)?)))
+    }
+
+    fn role(&self, role: &Role, spot: &Spot, log: &mut Log<'_>) {
+        let whos: Vec<&Who> = role.people().collect();
+        let groups = whos.iter().flat_map(|who| &who.groups).cloned().collect();
+        let stages = role.stages.iter().filter(|stage| !from_afar(stage));
+        let asked = stages.flat_map(|stage| {
+            let next = match &stage.then {
+                Then::Deny => None,
+                Then::Ask(next) => Some(next),
+            };
+            [&stage.approvers].into_iter().chain(next)
+        });
+        let users = asked.chain([&role.eligible]).flat_map(|who| &who.users).cloned().collect();
+        self.users(&users, Some(role), spot, log);
+        if !self.groups(&groups, Some(role), spot, log) {
+            return; // a group that is missing is why whatever follows would be said
+        }
+        let eligible = self.crowd(&role.eligible, false);
+        // Accounts that are not there have been named.
+        if eligible.humans.is_empty() && !role.eligible.groups.is_empty() {
+            let message = format!("nobody on this host may ask for role `{}`: {}", role.name, role.eligible);
+            match &eligible.more {
+                None => {
+                    let hint = "add somebody to the group with: gpasswd -a USER GROUP";
+                    log.add_with_hint(code::NOBODY_HERE, spot, message + " comes to no account", hint);
+                }
+                Some(why) => cannot_tell(
+                    &format!("whether anybody may ask for role `{}` ({})", role.name, role.eligible),
+                    why,
+                    spot,
+                    log,
+                ),
+            }
+        }
+        self.stages(role, &eligible, spot, log);
+    }
+
+    /// Whether the stages can be met whoever of those eligible is left out.
+    fn stages(&self, role: &Role, eligible: &Crowd, spot: &Spot, log: &mut Log<'_>) {
+        let crowds: Vec<Crowd> =
+            role.stages.iter().map(|stage| self.crowd(&stage.approvers, from_afar(stage))).collect();
+        let places: Vec<Places> = role
+            .stages
+            .iter()
+            .zip(&crowds)
+            .map(|(stage, crowd)| Places { needed: stage.needed(), humans: crowd.humans.clone() })
+            .collect();
+        let Some(asker) = stuck(&places, &eligible.humans) else { return };
+        let without =
+            asker.map_or_else(String::new, |asker| format!(" without {asker}, who may ask for it,"));
+        // A stage that is short by itself is easier to mend than all of them together.
+        let left = |humans: &BTreeSet<Human>| {
+            humans.iter().filter(|human| Some(*human) != asker).cloned().collect::<BTreeSet<_>>()
+        };
+        let short =
+            role.stages.iter().zip(&places).find(|(_, places)| left(&places.humans).len() < places.needed);
+        let what = match short {
+            Some((stage, places)) => format!(
+                "stage `{}` of role `{}` needs {}, and{without} this host knows {} of {}",
+                stage.name,
+                role.name,
+                places.needed,
+                names(&left(&places.humans)),
+                stage.approvers
+            ),
+            None => format!(
+                "the stages of role `{}` need more different people than this host knows{without}: one person \
+                 counts once in all of them",
+                role.name
+            ),
+        };
+        match crowds.iter().find_map(|crowd| crowd.more.as_ref()) {
+            None => {
+                let hint = "add somebody to the group with: gpasswd -a USER GROUP";
+                log.add_with_hint(code::TOO_FEW_HERE, spot, what, hint);
+            }
+            Some(why) => {
+                cannot_tell(
+                    &format!("whether role `{}` can be approved here: {what}", role.name),
+                    why,
+                    spot,
+                    log,
+                );
+            }
+        }
+    }
+
+    /// Says which groups are not there; false if one is missing for certain.
+    fn groups(
+        &self,
+        groups: &BTreeSet<GroupName>,
+        role: Option<&Role>,
+        spot: &Spot,
+        log: &mut Log<'_>,
+    ) -> bool {
+        let mut all = true;
+        for group in groups {
+            let named = role.and_then(|role| self.mentions.group(role.name.as_str(), group.as_str()));
+            let spot = named.unwrap_or(spot);
+            match (self.facts.groups.get(group), &self.facts.unlisted) {
+                (Some(Group::Absent), None) => {
+                    let message = format!("there is no group `{group}` on this host");
+                    let hint = format!("correct the name, or make the group with: groupadd {group}");
+                    log.add_with_hint(code::NO_SUCH_GROUP, spot, message, hint);
+                    all = false;
+                }
+                (Some(Group::Absent), Some(why)) => {
+                    let what = format!("whether there is a group `{group}`: it is not known now");
+                    cannot_tell(&what, why, spot, log);
+                }
+                (Some(Group::Members(members)), None) if members.is_empty() => {
+                    log.add(code::GROUP_EMPTY, spot, format!("group `{group}` has no members on this host"));
+                }
+                (Some(Group::Unanswered) | None, _) => {
+                    cannot_tell(&format!("who is in group `{group}`"), UNANSWERED, spot, log);
+                }
+                (Some(Group::Members(_)), _) => {}
+            }
+        }
+        all
+    }
+
+    /// Says which accounts are not there.
+    fn users(&self, users: &BTreeSet<UserName>, role: Option<&Role>, spot: &Spot, log: &mut Log<'_>) {
+        for user in users.iter().filter(|user| self.absent(user)) {
+            let named = role.and_then(|role| self.mentions.user(role.name.as_str(), user.as_str()));
+            let message = format!("there is no account `{user}` on this host");
+            log.add(code::NO_SUCH_ACCOUNT, named.unwrap_or(spot), message);
+        }
+    }
+
+    /// Whether it is proven that there is no such account.
+    fn absent(&self, user: &UserName) -> bool {
+        self.facts.unlisted.is_none() && self.facts.accounts.get(user) == Some(&Account::Absent)
+    }
+
+    /// Those whom a rule means here; with `from_afar`, whoever it names need not have an account.
+    fn crowd(&self, who: &Who, from_afar: bool) -> Crowd {
+        let mut crowd = Crowd::default();
+        crowd.accounts.extend(who.users.iter().filter(|user| from_afar || !self.absent(user)).cloned());
+        for group in &who.groups {
+            match self.facts.groups.get(group) {
+                Some(Group::Members(members)) => {
+                    crowd.accounts.extend(members.iter().cloned());
+                    crowd.more = crowd.more.or_else(|| self.facts.unlisted.clone());
+                }
+                Some(Group::Absent) => crowd.more = crowd.more.or_else(|| self.facts.unlisted.clone()),
+                Some(Group::Unanswered) | None => crowd.more = Some(UNANSWERED.to_owned()),
+            }
+        }
+        crowd.humans = crowd.accounts.iter().map(|account| self.rules.people.human(account)).collect();
+        crowd
+    }
+
+    /// Whether there is an admin on this host, and whether each of them gets in.
+    fn admins(&self, spot: &Spot, log: &mut Log<'_>) {
+        let admins = self.crowd(&self.rules.admins, false);
+        if admins.accounts.is_empty() {
+            let what = format!("whether any admin ({}) has an account on this host", self.rules.admins);
+            match &admins.more {
+                None => {
+                    let message = format!("no admin has an account on this host: {}", self.rules.admins);
+                    let hint = "name one in [admins]; root always has";
+                    log.add_with_hint(code::NO_ADMIN_HERE, spot, message, hint);
+                }
+                Some(why) => cannot_tell(&what, why, spot, log),
+            }
+            return;
+        }
+        let exempt = self.rules.exempt.iter().map(|Exempt { who, .. }| who);
+        let mut inside = Crowd::default();
+        for who in exempt.chain(self.roles().map(|(role, _)| &role.eligible)) {
+            let crowd = self.crowd(who, false);
+            inside.accounts.extend(crowd.accounts);
+            inside.more = inside.more.or(crowd.more);
+        }
+        let outside = &admins.accounts - &inside.accounts;
+        if outside.is_empty() {
+            return;
+        }
+        let nobody = outside.len() == admins.accounts.len();
+        match inside.more.or(admins.more.filter(|_| nobody)) {
+            Some(why) if nobody => cannot_tell("whether any admin can get in on this host", &why, spot, log),
+            Some(_) => {}
+            None => {
+                let who = names(&outside);
+                let hint = "make them eligible for a role of this host, or exempt them at `login`";
+                let (code, message) = if nobody {
+                    (code::NO_WAY_IN, format!("no admin can get in on this host: {who}"))
+                } else {
+                    let message =
+                        format!("admins who may ask for no role of this host and are exempt nowhere: {who}");
+                    (code::ADMIN_OUTSIDE, message)
+                };
+                log.add_with_hint(code, spot, message, hint);
+            }
+        }
+    }
+
+    /// Accounts that may ask for a role and have something running all the time. It is there before they come, so that
+    /// no end of a window ends it, and neither what they have it start.
+    fn standing(&self, log: &mut Log<'_>) {
+        let mut said = BTreeSet::new();
+        for (role, spot) in self.roles() {
+            for account in self.crowd(&role.eligible, false).accounts {
+                let Some(Standing { lingers, services }) = self.facts.standing.get(&account) else {
+                    continue;
+                };
+                if !said.insert(account.clone()) {
+                    continue;
+                }
+                let services: Vec<&str> = services.iter().map(String::as_str).collect();
+                let what = match (*lingers, services.is_empty()) {
+                    (true, true) => "lingers".to_owned(),
+                    (true, false) => format!("lingers and runs {}", services.join(", ")),
+                    (false, _) => format!("runs {}", services.join(", ")),
+                };
+                let message = format!(
+                    "`{account}`, who may ask for role `{}`, {what}: what runs before they come stays when their \
+                     window ends, with what they have it start later",
+                    role.name
+                );
+                let hint = format!(
+                    "give services an account that may ask for nothing; loginctl disable-linger {account}"
+                );
+                log.add_with_hint(code::STANDING, spot, message, &hint);
+            }
+        }
+    }
+
+    /// Services whose PAM file does not ask jitd: there a role gives nothing, and keeps nobody out.
+    fn services(&self, log: &mut Log<'_>) {
+        for (service, file) in &self.facts.services {
+            let Some((role, spot)) = self.roles().find(|(role, _)| role.services.contains(service)) else {
+                continue;
+            };
+            let opens = format!("role `{}` opens `{service}`, and", role.name);
+            let message = match file {
+                PamFile::NamesModule => continue,
+                PamFile::Absent => format!("{opens} there is no /etc/pam.d/{service} on this host"),
+                PamFile::NamesOthers => {
+                    format!("{opens} /etc/pam.d/{service} does not name pam_jit.so: nobody is kept out there")
+                }
+                PamFile::Unread => {
+                    let what = format!("whether `{service}` asks jitd");
+                    cannot_tell(&what, &format!("/etc/pam.d/{service} cannot be read"), spot, log);
+                    continue;
+                }
+            };
+            log.add_with_hint(code::NO_MODULE, spot, message, "pam_jit(8) says which line to add there");
+        }
+    }
+}
+
+/// Whether a review of this stage may come from somebody without an account here: signed, or as a code.
+fn from_afar(stage: &Stage) -> bool {
+    stage.accept.iter().any(|method| *method != Method::Online)
+}
+
+const UNANSWERED: &str = "the name service does not answer";
+
+fn cannot_tell(what: &str, why: &str, spot: &Spot, log: &mut Log<'_>) {
+    log.add(code::CANNOT_TELL, spot, format!("cannot tell {what}; {why}"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+use std::fmt::Write;
+
+use super::*;
+use crate::policy::{Severity, SourceFile};
+
+const BASE: &str = r#"
+version = 1
+[admins]
+users = ["root"]
+[[exempt]]
+users = ["root"]
+services = ["login"]
+"#;
+
+/// A role on db-1 of these lines; what they leave out is sound.
+fn role(lines: &str) -> String {
+    let mut text = format!("{BASE}[role.r]\n{lines}\n");
+    for (key, line) in [
+        ("hosts", "hosts = [\"db-*\"]"),
+        ("services", "services = [\"sshd\"]"),
+        ("eligible", "eligible = { groups = [\"dba\"] }"),
+        ("max-duration", "max-duration = \"1h\""),
+        ("stage", "stage = [{ approvers = { groups = [\"leads\"] } }]"),
+    ] {
+        if !lines.contains(key) {
+            writeln!(text, "{line}").unwrap();
+        }
+    }
+    text
+}
+
+fn policy(text: &str) -> Policy {
+    let file = SourceFile { name: "a.toml".to_owned(), bytes: text.as_bytes().to_vec() };
+    Policy::parse(&[file]).unwrap_or_else(|findings| panic!("{findings:#?}")).policy
+}
+
+fn members(names: &[&str]) -> Group {
+    Group::Members(names.iter().map(|name| name.parse().unwrap()).collect())
+}
+
+/// A host that knows these groups and every account, and lists all it knows.
+fn host(groups: &[(&str, Group)]) -> Facts {
+    Facts {
+        host: Host {
+            name: "db-1".parse().unwrap(),
+            groups: BTreeSet::new(),
+            ways: crate::policy::Ways::default(),
+        },
+        groups: groups.iter().map(|(name, group)| (name.parse().unwrap(), group.clone())).collect(),
+        accounts: BTreeMap::new(),
+        standing: BTreeMap::new(),
+        services: BTreeMap::new(),
+        unlisted: None,
+    }
+}
+
+fn with_ldap(facts: Facts) -> Facts {
+    Facts { unlisted: Some("group asks sss".to_owned()), ..facts }
+}
+
+fn said(text: &str, facts: &Facts) -> Vec<String> {
+    policy(text).host_check(facts).iter().map(ToString::to_string).collect()
+}
+
+fn codes(text: &str, facts: &Facts) -> Vec<&'static str> {
+    policy(text).host_check(facts).iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn groups_with_enough_members_give_no_finding() {
+    let facts = host(&[("dba", members(&["maria"])), ("leads", members(&["ana"]))]);
+    assert_eq!(said(&role(""), &facts), Vec::<String>::new());
+}
+
+#[test]
+fn a_group_that_is_not_there_is_one_error_at_the_role_that_names_it() {
+    let facts = host(&[("dba", members(&["maria"])), ("leads", Group::Absent)]);
+    assert_eq!(
+        said(&role(""), &facts),
+        ["a.toml:14:36: error JIT070: there is no group `leads` on this host"]
+    );
+    let facts = host(&[("dba", Group::Absent), ("leads", members(&["ana"]))]);
+    assert_eq!(codes(&role(""), &facts), ["JIT070"]);
+}
+
+#[test]
+fn a_name_that_is_not_there_is_shown_where_the_role_says_it() {
+    let text = role(
+        "eligible = { groups = [\"dba\"], users = [\"leads\"] }\n\
+         stage = [{ approvers = { groups = [\"dba\"], users = [\"ana\", \"tom\"] }, expires = \"1h\", \
+         then = { groups = [\"leads\"] }, accept = [\"online\"] }]",
+    );
+    let mut facts = host(&[("dba", members(&["maria", "eve"])), ("leads", Group::Absent)]);
+    facts.accounts.insert("tom".parse().unwrap(), Account::Absent);
+    let shown: Vec<_> = policy(&text)
+        .host_check(&facts)
+        .iter()
+        .map(|finding| {
+            let meant: String =
+                finding.excerpt.chars().collect::<Vec<_>>()[finding.underline.clone()].iter().collect();
+            (finding.code, finding.line, meant)
+        })
+        .collect();
+    // The group, not the account of that name; once, however often the role says it.
+    assert_eq!(shown, [("JIT077", 10, "\"tom\"".to_owned()), ("JIT070", 10, "\"leads\"".to_owned())]);
+}
+
+#[test]
+fn a_role_for_which_nobody_here_is_eligible_is_an_error() {
+    let facts = host(&[("dba", members(&[])), ("leads", members(&["ana"]))]);
+    assert_eq!(
+        said(&role(""), &facts),
+        [
+            "a.toml:8:7: error JIT071: nobody on this host may ask for role `r`: @dba comes to no account",
+            "a.toml:12:24: warning JIT076: group `dba` has no members on this host",
+        ]
+    );
+    // Somebody else may ask: the empty group is all there is to say.
+    let text = role("eligible = { groups = [\"dba\"], users = [\"tom\"] }");
+    assert_eq!(codes(&text, &facts), ["JIT076"]);
+}
+
+#[test]
+fn a_stage_that_falls_short_once_one_eligible_person_is_left_out_is_an_error() {
+    let facts = host(&[("dba", members(&["ana", "maria"])), ("leads", members(&["ana"]))]);
+    assert_eq!(
+        said(&role(""), &facts),
+        [
+            "a.toml:8:7: error JIT072: stage `stage 1` of role `r` needs 1, and without ana, who may ask for it, this \
+          host knows nobody of @leads"
+        ]
+    );
+    let two = role("stage = [{ name = \"leads\", approvers = { groups = [\"leads\"] }, approvals = 2 }]");
+    let facts = host(&[("dba", members(&["maria"])), ("leads", members(&["ana"]))]);
+    assert_eq!(codes(&two, &facts), ["JIT072"]);
+    let facts = host(&[("dba", members(&["maria"])), ("leads", members(&["ana", "tom"]))]);
+    assert_eq!(codes(&two, &facts), Vec::<&str>::new());
+}
+
+#[test]
+fn one_person_counts_once_in_all_stages_and_under_all_accounts() {
+    let stages = "stage = [{ name = \"a\", approvers = { groups = [\"leads\"] } }, \
+                  { name = \"b\", approvers = { groups = [\"secops\"] } }]";
+    let groups = |leads: &[&str], secops: &[&str]| {
+        host(&[("dba", members(&["maria"])), ("leads", members(leads)), ("secops", members(secops))])
+    };
+    assert_eq!(codes(&role(stages), &groups(&["ana"], &["ana"])), ["JIT072"]);
+    assert_eq!(codes(&role(stages), &groups(&["ana"], &["ana", "tom"])), Vec::<&str>::new());
+    let one_human = format!("{}[people]\nana = {{ accounts = [\"ana\", \"tom\"] }}\n", role(stages));
+    assert_eq!(codes(&one_human, &groups(&["ana"], &["tom"])), ["JIT072"]);
+}
+
+#[test]
+fn where_the_host_cannot_list_who_is_there_it_only_says_that_it_cannot_tell() {
+    for groups in [
+        [("dba", members(&["ana"])), ("leads", members(&["ana"]))],
+        [("dba", members(&["maria"])), ("leads", Group::Absent)],
+        [("dba", members(&[])), ("leads", members(&["ana"]))],
+        [("dba", members(&["maria"])), ("leads", Group::Unanswered)],
+    ] {
+        let findings = policy(&role("")).host_check(&with_ldap(host(&groups)));
+        assert!(!findings.is_empty(), "{groups:?}");
+        for finding in findings {
+            assert_eq!((finding.code, finding.severity), ("JIT079", Severity::Warning), "{groups:?}");
+            assert!(finding.message.starts_with("cannot tell "), "{finding}");
+        }
+    }
+}
+
+#[test]
+fn what_is_known_to_be_enough_is_enough_even_if_more_cannot_be_listed() {
+    let facts = with_ldap(host(&[("dba", members(&["maria"])), ("leads", members(&["ana"]))]));
+    assert_eq!(said(&role(""), &facts), Vec::<String>::new());
+}
+
+#[test]
+fn a_group_that_was_not_asked_after_is_taken_for_one_that_gave_no_answer() {
+    let facts = host(&[("dba", members(&["maria"]))]);
+    assert!(codes(&role(""), &facts).iter().all(|code| *code == "JIT079"));
+    assert!(!codes(&role(""), &facts).is_empty());
+}
+
+#[test]
+fn a_role_of_other_hosts_is_not_judged_here() {
+    let facts = host(&[("dba", Group::Absent), ("leads", Group::Absent)]);
+    assert_eq!(said(&role("hosts = [\"web-*\"]"), &facts), Vec::<String>::new());
+}
+
+#[test]
+fn an_account_that_is_not_there_does_not_count_where_a_review_needs_one() {
+    let stage = |accept: &str| {
+        role(&format!("stage = [{{ approvers = {{ users = [\"ana\"] }}, accept = [\"{accept}\"] }}]"))
+    };
+    let mut facts = host(&[("dba", members(&["maria"]))]);
+    facts.accounts.insert("ana".parse().unwrap(), Account::Absent);
+    assert_eq!(codes(&stage("online"), &facts), ["JIT072", "JIT077"]);
+    assert_eq!(codes(&stage("signature"), &facts), Vec::<&str>::new());
+}
+
+#[test]
+fn a_group_to_which_a_stage_falls_through_must_be_there_too() {
+    let text = role(
+        "stage = [{ approvers = { groups = [\"leads\"] }, expires = \"8h\", then = { groups = [\"bosses\"] } }]",
+    );
+    let facts =
+        host(&[("dba", members(&["maria"])), ("leads", members(&["ana"])), ("bosses", Group::Absent)]);
+    assert_eq!(codes(&text, &facts), ["JIT070"]);
+}
+
+#[test]
+fn no_admin_with_an_account_is_an_error() {
+    let text = BASE.replace("[admins]\nusers = [\"root\"]", "[admins]\ngroups = [\"sysadmin\"]");
+    let facts = host(&[("sysadmin", members(&[]))]);
+    assert_eq!(codes(&text, &facts), ["JIT073", "JIT076"]);
+    assert_eq!(codes(&text, &with_ldap(facts)), ["JIT079"]);
+}
+
+#[test]
+fn admins_who_get_in_nowhere_on_this_host_are_named() {
+    let admins = |who: &str| format!("{}{}", BASE.replace("[admins]\nusers = [\"root\"]", who), "");
+    let text = admins("[admins]\ngroups = [\"sysadmin\"]");
+    let text = format!("{text}{}", role("hosts = [\"web-*\"]\n").strip_prefix(BASE).unwrap());
+    let facts = host(&[("sysadmin", members(&["eve", "pat"])), ("dba", members(&["eve", "pat"]))]);
+    // They may ask for a role, but it is not one of this host.
+    assert_eq!(said(&text, &facts), ["a.toml:3:1: error JIT074: no admin can get in on this host: eve, pat"]);
+    let text = admins("[admins]\nusers = [\"root\"]\ngroups = [\"sysadmin\"]");
+    assert_eq!(
+        said(&text, &facts),
+        [
+            "a.toml:3:1: warning JIT075: admins who may ask for no role of this host and are exempt nowhere: eve, pat"
+        ]
+    );
+}
+
+#[test]
+fn a_service_that_does_not_ask_jitd_is_a_warning() {
+    let mut facts = host(&[("dba", members(&["maria"])), ("leads", members(&["ana"]))]);
+    for (file, code) in [
+        (PamFile::NamesModule, None),
+        (PamFile::NamesOthers, Some("JIT078")),
+        (PamFile::Absent, Some("JIT078")),
+        (PamFile::Unread, Some("JIT079")),
+    ] {
+        facts.services.insert("sshd".parse().unwrap(), file);
+        assert_eq!(codes(&role(""), &facts), code.into_iter().collect::<Vec<_>>(), "{file:?}");
+    }
+}
+
+#[test]
+fn the_judgement_takes_any_facts_in_its_stride() {
+    // No facts at all: nothing is known, nothing is claimed.
+    let findings = policy(&role("")).host_check(&host(&[]));
+    assert!(findings.iter().all(|finding| finding.severity == Severity::Warning), "{findings:?}");
+}
+
+#[test]
+fn an_account_that_lingers_or_runs_services_is_named_once_where_it_may_ask() {
+    let mut facts = host(&[("dba", members(&["maria", "eve"])), ("leads", members(&["ana"]))]);
+    let services = BTreeSet::from(["app.service".to_owned()]);
+    facts.standing.insert("maria".parse().unwrap(), Standing { lingers: true, services: services.clone() });
+    // Who may not ask for a role is ended by none.
+    facts.standing.insert("ana".parse().unwrap(), Standing { lingers: true, services });
+    let [one] = said(&role(""), &facts).try_into().unwrap();
+    assert!(
+        one.contains("warning JIT100: `maria`, who may ask for role `r`, lingers and runs app.service"),
+        "{one}"
+    );
+}

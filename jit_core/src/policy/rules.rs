@@ -1,0 +1,50 @@
+//! The rules of a policy as data, independent of how the files are written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use jit_proto::words::{RoleName, ServiceName};
+
+use super::net::Network;
+use super::people::{People, Subject, Who};
+use super::role::{self, Role};
+use crate::services::Services;
+
+/// What the files mean, whatever they look like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rules {
+    pub(super) people: People,
+    pub(super) roles: BTreeMap<RoleName, Role>,
+    pub(super) exempt: BTreeSet<Exempt>,
+    pub(super) observed: Observed,
+    pub(super) admins: Who,
+    pub(super) auditors: Who,
+}
+
+/// One `[[exempt]]`: these people are not jitd's to decide on at these services.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Exempt {
+    pub(crate) who: Who,
+    pub(crate) services: Services,
+    /// Anywhere if there are none.
+    pub(crate) from: BTreeSet<Network>,
+}
+
+impl Exempt {
+    /// Whether it is about this subject at this service, coming from there.
+    pub(crate) fn covers(&self, subject: &Subject, service: &ServiceName, from: Option<IpAddr>) -> bool {
+        self.services.contains(service) && role::listed(&self.from, from) && self.who.contains(subject)
+    }
+}
+
+/// `mode`: where jitd decides and records, and stands aside whatever it decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Observed {
+    /// No service is observed.
+    #[default]
+    Nothing,
+    /// At these services.
+    At(Services),
+    /// Every service is observed.
+    Everything,
+}

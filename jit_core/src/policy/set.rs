@@ -1,0 +1,226 @@
+//! A policy with the indexes that decisions and orders look things up by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
+
+use super::finding::Finding;
+use super::parse;
+use super::people::{People, Subject, Who};
+use super::role::Role;
+use super::rules::{Exempt, Observed, Rules};
+use super::source::SourceFile;
+use crate::digest::{Canonical, Digest};
+
+/// A policy that may come into force, and what a careful reader would say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The policy that the files make.
+    pub policy: Policy,
+    /// Warnings only, by file and place.
+    pub warnings: Vec<Finding>,
+}
+
+/// All rules of a set of policy files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// In name order.
+    pub(super) files: Vec<SourceFile>,
+    digest: Digest,
+    pub(super) rules: Rules,
+    /// The roles that name a service of each family, in name order: a check looks at no others.
+    by_family: BTreeMap<String, Vec<RoleName>>,
+    /// What each role's terms come to: looked at for every request that waits.
+    terms: BTreeMap<RoleName, Digest>,
+    /// The roles that name each account or group as eligible, in name order: a refusal looks at no others.
+    by_user: BTreeMap<UserName, Vec<RoleName>>,
+    by_group: BTreeMap<GroupName, Vec<RoleName>>,
+}
+
+impl Policy {
+    /// Reads a set of files. Pure: only facts of the files count. The files may come in any order; they are
+    /// read in name order. On failure the findings hold at least one error; warnings may be among them. Either
+    /// way they are sorted by file and place.
+    pub fn parse(files: &[SourceFile]) -> Result<Loaded, Vec<Finding>> {
+        let mut files = files.to_vec();
+        files.sort_by(|a, b| (&a.name, &a.bytes).cmp(&(&b.name, &b.bytes)));
+        let (rules, warnings) = parse::rules(&files)?;
+        let mut bytes = Canonical::default();
+        for file in &files {
+            bytes.part(file.name.as_bytes());
+            bytes.part(&file.bytes);
+        }
+        let digest = bytes.digest();
+        let by_family =
+            index(&rules, |role| role.services.iter().map(|name| name.family().to_owned()).collect());
+        let by_user = index(&rules, |role| role.eligible.users.clone());
+        let by_group = index(&rules, |role| role.eligible.groups.clone());
+        let terms = rules.roles.values().map(|role| (role.name.clone(), role.terms_digest())).collect();
+        Ok(Loaded { policy: Self { files, digest, rules, by_family, terms, by_user, by_group }, warnings })
+    }
+
+    /// SHA-256 over name and bytes of every file in name order, each part behind its length (eight bytes,
+    /// big-endian).
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The files, in name order.
+    #[must_use]
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// The role of this name, on whatever hosts.
+    #[must_use]
+    pub fn role(&self, name: &RoleName) -> Option<&Role> {
+        self.rules.roles.get(name)
+    }
+
+    /// The digest of the effective terms of a role.
+    #[must_use]
+    pub fn terms(&self, role: &Role) -> Digest {
+        self.terms.get(&role.name).copied().unwrap_or_else(|| role.terms_digest())
+    }
+
+    /// All roles, in name order.
+    pub fn roles(&self) -> impl Iterator<Item = &Role> {
+        self.rules.roles.values()
+    }
+
+    /// The roles that name this service, on this host or another, in name order.
+    pub fn roles_for<'p>(&'p self, service: &'p ServiceName) -> impl Iterator<Item = &'p Role> {
+        let of_family = self.by_family.get(service.family()).into_iter().flatten();
+        let roles = of_family.filter_map(|name| self.role(name));
+        roles.filter(|role| role.services.contains(service))
+    }
+
+    /// The roles that name this service and are for this subject, on this host or another. They come in no order,
+    /// and one may come more than once. Only the roles of the service or those of the subject are looked at,
+    /// whichever are fewer: what a refusal costs must not grow with what a policy says of others.
+    pub fn roles_open_to<'p>(
+        &'p self,
+        subject: &'p Subject,
+        service: &'p ServiceName,
+    ) -> impl Iterator<Item = &'p Role> {
+        let of_user = self.by_user.get(&subject.name).into_iter();
+        let of_groups = subject.groups.iter().filter_map(|group| self.by_group.get(group));
+        let mut lists: Vec<&Vec<RoleName>> = of_user.chain(of_groups).collect();
+        let of_service = self.by_family.get(service.family()).into_iter().collect::<Vec<_>>();
+        let count = |lists: &[&Vec<RoleName>]| lists.iter().map(|list| list.len()).sum::<usize>();
+        if count(&of_service) < count(&lists) {
+            lists = of_service;
+        }
+        let roles = lists.into_iter().flatten().filter_map(|name| self.role(name));
+        roles.filter(|role| role.services.contains(service) && role.eligible.contains(subject))
+    }
+
+    /// Which accounts and keys belong to one human.
+    #[must_use]
+    pub const fn people(&self) -> &People {
+        &self.rules.people
+    }
+
+    /// The rules of every `[[exempt]]` table.
+    pub(crate) fn exemptions(&self) -> impl Iterator<Item = &Exempt> {
+        self.rules.exempt.iter()
+    }
+
+    /// Whether some `[[exempt]]` makes this subject unmanaged at this service, coming from this address.
+    #[must_use]
+    pub fn exempt(&self, subject: &Subject, service: &ServiceName, from: Option<IpAddr>) -> bool {
+        self.rules.exempt.iter().any(|rule| rule.covers(subject, service, from))
+    }
+
+    /// Whether some `[[exempt]]` names this subject, wherever and coming from wherever.
+    #[must_use]
+    pub fn exempt_somewhere(&self, subject: &Subject) -> bool {
+        self.rules.exempt.iter().any(|rule| rule.who.contains(subject))
+    }
+
+    /// Whether jitd only observes this service.
+    #[must_use]
+    pub fn observes(&self, service: &ServiceName) -> bool {
+        match &self.rules.observed {
+            Observed::Nothing => false,
+            Observed::At(services) => services.contains(service),
+            Observed::Everything => true,
+        }
+    }
+
+    /// Whether the subject may lock, revoke and accept the clock.
+    #[must_use]
+    pub fn is_admin(&self, subject: &Subject) -> bool {
+        self.rules.admins.contains(subject)
+    }
+
+    /// Whom the policy names as admins.
+    #[must_use]
+    pub const fn admins(&self) -> &Who {
+        &self.rules.admins
+    }
+
+    /// Whether the subject may read everything. Being an admin does not count.
+    #[must_use]
+    pub fn is_auditor(&self, subject: &Subject) -> bool {
+        self.rules.auditors.contains(subject)
+    }
+
+    /// Whether some role, on this host or another, names the service.
+    #[must_use]
+    pub fn names_service(&self, service: &ServiceName) -> bool {
+        self.roles_for(service).next().is_some()
+    }
+
+    /// The groups that an answer at this service can depend on: of its exemptions and of those whom its roles are for.
+    /// One may come more than once.
+    pub fn groups_at<'p>(&'p self, service: &'p ServiceName) -> impl Iterator<Item = &'p GroupName> {
+        let exempt = self.rules.exempt.iter().filter(|rule| rule.services.contains(service));
+        let exempt = exempt.flat_map(|rule| &rule.who.groups);
+        exempt.chain(self.roles_for(service).flat_map(|role| &role.eligible.groups))
+    }
+
+    /// Every group that the policy names, once, in name order.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.everybody().flat_map(|who| &who.groups).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Every account that the policy names as somebody who may do something, once, in name order.
+    pub fn users(&self) -> impl Iterator<Item = &UserName> {
+        self.everybody().flat_map(|who| &who.users).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Every service that a role names, on this host or another, in name order.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.rules.roles.values().flat_map(|role| &role.services).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Every service that the policy names, as a role's, an exemption's or an observed one; some more than once.
+    pub fn named_services(&self) -> impl Iterator<Item = &ServiceName> {
+        let observed = match &self.rules.observed {
+            Observed::At(services) => Some(services),
+            Observed::Nothing | Observed::Everything => None,
+        };
+        let of_rules = self.rules.exempt.iter().map(|rule| &rule.services).chain(observed);
+        self.rules.roles.values().map(|role| &role.services).chain(of_rules).flatten()
+    }
+
+    fn everybody(&self) -> impl Iterator<Item = &Who> {
+        let rules = &self.rules;
+        let of_others = rules.exempt.iter().map(|rule| &rule.who).chain([&rules.admins, &rules.auditors]);
+        rules.roles.values().flat_map(Role::people).chain(of_others)
+    }
+}
+
+/// The names of the roles that name each word of a kind, in name order.
+fn index<W: Ord>(rules: &Rules, words: impl Fn(&Role) -> BTreeSet<W>) -> BTreeMap<W, Vec<RoleName>> {
+    let mut index: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for role in rules.roles.values() {
+        for word in words(role) {
+            index.entry(word).or_default().push(role.name.clone());
+        }
+    }
+    index
+}
