@@ -3,28 +3,69 @@
 //! The name service is asked by name, which every kind of it answers. Whether it also lists all that it knows is
 //! read from nsswitch.conf(5). Any of this can hang for as long as a directory server does.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use jit_core::policy::{Account, Facts, Group, Host, PamFile, Policy};
+use jit_core::policy::{Account, Facts, Group, Host, PamFile, Policy, Standing};
 use jit_proto::words::{GroupName, ServiceName, UserName};
+use nix::errno::Errno;
 use nix::unistd::User;
 
 /// How deep PAM files include each other before this stops looking. Linux-PAM itself stops at 32.
 const DEPTH: usize = 8;
 
-/// Asks this host about every name in the policy.
+/// Asks this host about every name in the policy. Blocks for as long as its name service does.
 #[must_use]
 pub fn gather(policy: &Policy, host: &Host) -> Facts {
+    gather_from(&Source { limit: None }, policy, host)
+}
+
+/// Asks this host about every name in the policy, each on a thread of its own. The first that hangs is given up after
+/// this time and those behind it at once; they count as unanswered, and their threads stay behind. For a program that is
+/// about to end.
+#[must_use]
+pub fn gather_within(limit: Duration, policy: &Policy, host: &Host) -> Facts {
+    gather_from(&Source { limit: Some(Cell::new(limit)) }, policy, host)
+}
+
+/// What a question gets once another has hung: the host's own files answer in less.
+const LEAST: Duration = Duration::from_millis(50);
+
+/// The name service, with or without an end to the time that is waited for it.
+struct Source {
+    limit: Option<Cell<Duration>>,
+}
+
+impl Source {
+    /// The answer; an error if there is none.
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce() -> nix::Result<T> + Send + 'static,
+    ) -> nix::Result<T> {
+        let Some(limit) = &self.limit else { return question() };
+        let (answer, wait) = channel();
+        let asking = std::thread::Builder::new().spawn(move || answer.send(question()));
+        asking.ok().and_then(|_| wait.recv_timeout(limit.get()).ok()).unwrap_or_else(|| {
+            limit.set(LEAST);
+            Err(Errno::ETIMEDOUT)
+        })
+    }
+}
+
+fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let unlisted = match fs::read_to_string("/etc/nsswitch.conf") {
         Ok(text) => unlisted(&text),
         Err(why) if why.kind() == ErrorKind::NotFound => None,
         Err(why) => Some(format!("/etc/nsswitch.conf cannot be read ({why})")),
     };
-    let mut accounts = Accounts::default();
+    let mut accounts = Accounts { source, known: BTreeMap::new(), uids: BTreeMap::new() };
     let groups: BTreeMap<_, _> = policy
         .groups()
         .map(|name| (name.clone(), group(name, &passwd, unlisted.is_none(), &mut accounts)))
@@ -34,30 +75,71 @@ pub fn gather(policy: &Policy, host: &Host) -> Facts {
     }
     let etc = Path::new("/etc");
     let services = policy.services().map(|service| (service.clone(), pam_file(etc, service))).collect();
-    Facts { host: host.clone(), groups, accounts: accounts.known, services, unlisted }
+    let standing = standing(&accounts.uids);
+    Facts { host: host.clone(), groups, accounts: accounts.known, standing, services, unlisted }
 }
 
 /// Accounts that were asked after, each once.
-#[derive(Default)]
-struct Accounts {
+struct Accounts<'s> {
+    source: &'s Source,
     known: BTreeMap<UserName, Account>,
+    uids: BTreeMap<u32, UserName>,
 }
 
-impl Accounts {
+impl Accounts<'_> {
     fn look_up(&mut self, name: &UserName) -> Account {
-        *self.known.entry(name.clone()).or_insert_with(|| match User::from_name(name.as_str()) {
-            // An answer under another name (case folding, aliases) is not this account.
-            Ok(Some(user)) if user.name == name.as_str() => Account::There,
-            Ok(_) => Account::Absent,
-            Err(_) => Account::Unanswered,
+        let (source, uids) = (self.source, &mut self.uids);
+        *self.known.entry(name.clone()).or_insert_with(|| {
+            let asked = name.clone();
+            match source.ask(move || User::from_name(asked.as_str())) {
+                // An answer under another name (case folding, aliases) is not this account.
+                Ok(Some(user)) if user.name == name.as_str() => {
+                    uids.insert(user.uid.as_raw(), name.clone());
+                    Account::There
+                }
+                Ok(_) => Account::Absent,
+                Err(_) => Account::Unanswered,
+            }
         })
     }
 }
 
+/// Whether an account's manager starts with the machine (loginctl(1), enable-linger).
+#[must_use]
+pub fn lingers(account: &UserName) -> bool {
+    Path::new("/var/lib/systemd/linger").join(account.as_str()).exists()
+}
+
+/// What these accounts have running without being logged in. Root is no person.
+fn standing(uids: &BTreeMap<u32, UserName>) -> BTreeMap<UserName, Standing> {
+    let people = || uids.iter().filter(|(uid, _)| **uid != 0);
+    let mut found: BTreeMap<UserName, Standing> = BTreeMap::new();
+    for (_, name) in people().filter(|(_, name)| lingers(name)) {
+        found.entry(name.clone()).or_default().lingers = true;
+    }
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let owner =
+            process.metadata().ok().and_then(|file| uids.get(&file.uid()).filter(|_| file.uid() != 0));
+        let groups = owner.and_then(|_| fs::read_to_string(process.path().join("cgroup")).ok());
+        if let (Some(name), Some(service)) = (owner, groups.as_deref().and_then(system_service)) {
+            found.entry(name.clone()).or_default().services.insert(service.to_owned());
+        }
+    }
+    found
+}
+
+/// The service of the system in which a process runs, by its control groups (cgroups(7)).
+fn system_service(groups: &str) -> Option<&str> {
+    let path = groups.lines().find_map(|line| line.split_once(":/system.slice/").map(|(_, path)| path))?;
+    let is_a = |unit: &str, kind: &str| unit.strip_suffix(kind).is_some();
+    path.split('/').find(|part| !is_a(part, ".slice")).filter(|unit| is_a(unit, ".service"))
+}
+
 /// A group with its members as far as they are listed. Where everything is listed, a member without an account is
 /// nobody.
-fn group(name: &GroupName, passwd: &str, all_listed: bool, accounts: &mut Accounts) -> Group {
-    let found = match nix::unistd::Group::from_name(name.as_str()) {
+fn group(name: &GroupName, passwd: &str, all_listed: bool, accounts: &mut Accounts<'_>) -> Group {
+    let asked = name.clone();
+    let found = match accounts.source.ask(move || nix::unistd::Group::from_name(asked.as_str())) {
         Ok(Some(found)) => found,
         Ok(None) => return Group::Absent,
         Err(_) => return Group::Unanswered,
@@ -101,15 +183,22 @@ fn unlisted(nsswitch: &str) -> Option<String> {
     None
 }
 
-/// Whether a service asks jitd before it lets somebody in, by its PAM file. One that cannot be read does not.
+/// Whether a service asks jitd before it lets somebody in, by its PAM file in this `/etc`. One that cannot be read does
+/// not.
 #[must_use]
-pub fn asks_jitd(service: &str) -> bool {
-    matches!(names_module(Path::new("/etc"), service, DEPTH), Ok(Some(true)))
+pub fn asks_jitd(etc: &Path, service: &str) -> bool {
+    matches!(names_module(etc, service, "account", DEPTH), Ok(Some(true)))
+}
+
+/// Whether the sessions of a service ask jitd, too: its PAM file in this `/etc` has the session line.
+#[must_use]
+pub fn has_session_line(etc: &Path, service: &str) -> bool {
+    matches!(names_module(etc, service, "session", DEPTH), Ok(Some(true)))
 }
 
 /// Whether the PAM file of a service names the module.
 fn pam_file(etc: &Path, service: &ServiceName) -> PamFile {
-    match names_module(etc, service.as_str(), DEPTH) {
+    match names_module(etc, service.as_str(), "account", DEPTH) {
         Ok(Some(true)) => PamFile::NamesModule,
         Ok(Some(false)) => PamFile::NamesOthers,
         Ok(None) => PamFile::Absent,
@@ -117,9 +206,9 @@ fn pam_file(etc: &Path, service: &ServiceName) -> PamFile {
     }
 }
 
-/// Follows pam.d(5): a line that names the module for `account`, or takes in a file that does. `None` where there is
-/// no file.
-fn names_module(etc: &Path, name: &str, depth: usize) -> std::io::Result<Option<bool>> {
+/// Follows pam.d(5): a line that names the module for this stage (`account` is what lets in), or takes in a file that
+/// does. `None` where there is no file.
+fn names_module(etc: &Path, name: &str, stage: &str, depth: usize) -> std::io::Result<Option<bool>> {
     if name.is_empty() || name.contains('/') {
         return Ok(None);
     }
@@ -133,14 +222,14 @@ fn names_module(etc: &Path, name: &str, depth: usize) -> std::io::Result<Option<
         let words: Vec<&str> = line.split_whitespace().collect();
         let included = match words[..] {
             ["@include", file] => Some(file),
-            [kind, "include" | "substack", file, ..] if is_account(kind) => Some(file),
-            [kind, _, ..] if is_account(kind) && words.iter().any(|word| is_module(word)) => {
+            [kind, "include" | "substack", file, ..] if is_of(stage, kind) => Some(file),
+            [kind, _, ..] if is_of(stage, kind) && words.iter().any(|word| is_module(word)) => {
                 return Ok(Some(true));
             }
             _ => None,
         };
         if let Some(file) = included.filter(|_| depth > 0)
-            && names_module(etc, file, depth - 1)? == Some(true)
+            && names_module(etc, file, stage, depth - 1)? == Some(true)
         {
             return Ok(Some(true));
         }
@@ -148,9 +237,9 @@ fn names_module(etc: &Path, name: &str, depth: usize) -> std::io::Result<Option<
     Ok(Some(false))
 }
 
-/// The stage that lets in; a `-` before it only silences the log.
-fn is_account(kind: &str) -> bool {
-    kind.trim_start_matches('-').eq_ignore_ascii_case("account")
+/// A `-` before it only silences the log.
+fn is_of(stage: &str, kind: &str) -> bool {
+    kind.trim_start_matches('-').eq_ignore_ascii_case(stage)
 }
 
 fn is_module(word: &str) -> bool {
@@ -180,6 +269,28 @@ mod tests {
         ] {
             let why = unlisted(text).unwrap_or_default();
             assert!(why.contains(names), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn what_hangs_is_given_up_when_the_time_is_over_and_what_answers_at_once_is_not() {
+        let source = Source { limit: Some(Cell::new(LEAST)) };
+        let (go_on, hang) = channel::<()>();
+        assert_eq!(source.ask(move || Ok(hang.recv().is_err())), Err(Errno::ETIMEDOUT));
+        assert_eq!(source.ask(|| Ok(7)), Ok(7));
+        assert_eq!(Source { limit: None }.ask(|| Ok(7)), Ok(7));
+        drop(go_on);
+    }
+
+    #[test]
+    fn a_service_of_the_system_is_told_from_a_login() {
+        let service = |text: &str| system_service(text).map(str::to_owned);
+        assert_eq!(service("0::/system.slice/app.service\n").as_deref(), Some("app.service"));
+        let hybrid = "4:pids:/\n1:name=systemd:/system.slice/system-pg.slice/pg@1.service/x\n0::/\n";
+        assert_eq!(service(hybrid).as_deref(), Some("pg@1.service"));
+        for other in ["0::/user.slice/user-1.slice/session-1.scope\n", "0::/system.slice/jit-1-2.scope\n", ""]
+        {
+            assert_eq!(service(other), None, "{other}");
         }
     }
 

@@ -53,9 +53,9 @@ pub enum BadFile {
     /// The system said no.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which.
+        /// The file that was not read.
         path: PathBuf,
-        /// Why.
+        /// What the system said.
         source: io::Error,
     },
     /// Not a plain file, or a link to one.

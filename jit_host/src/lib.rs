@@ -7,4 +7,6 @@
 
 pub mod facts;
 pub mod files;
+pub mod found;
 pub mod settings;
+pub mod signers;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jit_core::policy::{FileFault, Finding, Host, HostGroup, ShownCommand, Ways};
-use jit_proto::words::{HostName, ServiceName};
+use jit_core::services::Services;
+use jit_proto::words::HostName;
 use serde::Deserialize;
 
 use crate::files::{BadFile, Owner, read_file};
@@ -13,7 +14,7 @@ use crate::files::{BadFile, Owner, read_file};
 /// Where they are.
 pub const SETTINGS: &str = "/etc/jit/jitd.toml";
 
-/// jitd's settings.
+/// jitd's settings, as /etc/jit/jitd.toml has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The name and groups that roles match their `hosts` against, and the ways to ask that refusals name.
@@ -31,7 +32,7 @@ pub enum BadSettings {
     /// The file is not what it should be; toml's text has line and column.
     #[error("{file}: {what}")]
     Text {
-        /// Which file.
+        /// The path of the file.
         file: String,
         /// What is wrong, and where.
         what: String,
@@ -71,7 +72,7 @@ struct File {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Ask {
     #[serde(default)]
-    at_login: BTreeSet<ServiceName>,
+    at_login: Services,
     kiosk: Option<ShownCommand>,
 }
 

@@ -23,17 +23,21 @@ pub const MAX_TEXT: usize = 1024;
 /// The account line says `session`: a use is claimed at the check and used when the session opens.
 pub const FLAG_CLAIM: u32 = 1;
 
+/// The reason of a refusal for want of a unit that the session could be bound to: no decision against the subject, so
+/// `recovery=` lets its accounts in all the same.
+pub const NOT_ENCLOSED: &str = "not-enclosed";
+
 /// What the module asks, as it goes over the wire. Names are text here: jitd parses them and resolves them
 /// through NSS itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Question {
     /// [`NONCE_LEN`] random bytes that the answer must repeat.
     pub nonce: Vec<u8>,
-    /// A [`Stage`].
+    /// The PAM stage that asks, as a [`Stage`] writes it.
     pub stage: String,
-    /// PAM_SERVICE.
+    /// PAM_SERVICE: the name of the file in `/etc/pam.d`.
     pub service: String,
-    /// PAM_USER.
+    /// PAM_USER: the account that is logged in to, or become.
     pub user: String,
     /// PAM_RUSER, or empty.
     pub ruser: String,
@@ -56,7 +60,7 @@ pub struct Answer {
     pub service: String,
     /// The question's user.
     pub user: String,
-    /// A [`crate::words::Verdict`].
+    /// The verdict, as a [`crate::words::Verdict`] writes it.
     pub verdict: String,
     /// Why, as a stable word such as `no-window` (jitd(8) lists them). For logs.
     pub reason: String,

@@ -5,9 +5,11 @@
 
 #![forbid(unsafe_code)]
 
-pub mod ask;
+#[cfg(feature = "manager")]
+pub mod audit;
 pub mod duration;
 pub mod gate;
+pub mod login_request;
 #[cfg(feature = "manager")]
 pub mod manager;
 pub mod text;
@@ -31,10 +33,13 @@ pub const RECOVERY_NOTES: &str = "/run/jitd/recovered";
 
 /// D-Bus error names that jitd answers with.
 pub mod error_name {
-    /// jitd runs but cannot decide or record: no store, no policy. The only answer that permits `recovery=`.
+    /// jitd runs but cannot decide or record, and that lasts: no policy, or a store that has not worked for seconds. The
+    /// only answer that permits `recovery=`; nobody can bring it about by what they ask for.
     pub const CANNOT_DECIDE: &str = "org.jitd.Jit1.Error.CannotDecide";
     /// The store failed while the change was written: it may or may not be there when jitd is back.
     pub const UNCONFIRMED: &str = "org.jitd.Jit1.Error.Unconfirmed";
+    /// The order was carried out and is on record; what came of it could not be read, or what follows from it not be done.
+    pub const CARRIED_OUT: &str = "org.jitd.Jit1.Error.CarriedOut";
     /// The caller may not do this.
     pub const NOT_PERMITTED: &str = "org.jitd.Jit1.Error.NotPermitted";
     /// No such request or grant, or one the caller may not see.

@@ -22,7 +22,7 @@ pub const REVIEW_INTERFACE: &str = "org.jitd.Jit1.Review";
 pub const LIST_LIMIT: usize = 1000;
 
 /// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
-/// `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`, `ConfirmPolicy()`,
+/// `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`, `ConfirmPolicy()`,
 /// `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
@@ -33,7 +33,7 @@ pub struct Check {
     pub service: String,
     /// The subject asked about.
     pub user: String,
-    /// The verdict.
+    /// Allow, deny or unmanaged.
     pub verdict: Verdict,
     /// The stable word for why.
     pub reason: String,
@@ -53,7 +53,7 @@ pub struct Explanation {
     /// What a login would be told; `text` is the line that a refused login prints.
     #[serde(flatten)]
     pub check: Check,
-    /// This host.
+    /// The name of this host.
     pub host: String,
     /// The time that the answer is for.
     pub at: String,
@@ -70,7 +70,7 @@ pub struct Explanation {
 /// One role, and how far it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Considered {
-    /// Which.
+    /// The role's name in policy.
     pub role: String,
     /// The first condition that fails, as a stable word: `host`, `eligible`, `locked`, `target`, `address`, `hours`,
     /// `window`, `approval`, `begin`, `use`, or `nothing` where the role admits.
@@ -86,7 +86,7 @@ pub struct Considered {
 /// A role that somebody may ask for on this host; element of `User.Roles`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
-    /// Its name.
+    /// The role's name in policy.
     pub role: String,
     /// What it is for.
     pub summary: Option<String>,
@@ -115,7 +115,7 @@ pub struct Role {
 /// One level of approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleStage {
-    /// Its name.
+    /// The stage's name in policy.
     pub name: String,
     /// Who may approve.
     pub approvers: String,
@@ -146,7 +146,7 @@ pub struct Entry {
     pub user: String,
     /// The uid that the name had when it was asked.
     pub uid: u32,
-    /// The role.
+    /// The role that was asked for.
     pub role: String,
     /// The PAM services it opens; before it has opened, those that were asked for.
     pub services: Vec<String>,
@@ -174,7 +174,7 @@ pub struct Entry {
     pub used: u32,
     /// Why it was asked for.
     pub reason: String,
-    /// Who asked.
+    /// The account that filed the request.
     pub requested_by: String,
     /// When they asked.
     pub requested_at: String,
@@ -191,15 +191,15 @@ pub struct Entry {
 /// One review of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
-    /// Who.
+    /// The reviewer's account.
     pub by: String,
     /// `approve` or `deny`.
     pub decision: String,
     /// The stage's name.
     pub stage: String,
-    /// `online`.
+    /// How the review was given, such as `online`.
     pub method: String,
-    /// When.
+    /// When the review was given.
     pub at: String,
     /// What it leaves of the time, in seconds, if it takes some away.
     pub seconds: Option<u64>,
@@ -209,6 +209,37 @@ pub struct Review {
     pub uses: Option<u32>,
     /// What the reviewer wrote.
     pub note: Option<String>,
+    /// Of a review that came as a signed file, what proves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Evidence>,
+}
+
+/// What proves a review that came as a signed file (docs/offline.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Whom the key stood for.
+    pub principals: Vec<String>,
+    /// Its fingerprint, as `ssh-keygen -l` writes it.
+    pub key: String,
+    /// Of a FIDO key, the flags of the signature: bit 0 is a touch, bit 2 a PIN or a finger.
+    pub flags: Option<u8>,
+    /// Of a FIDO key, how often it had signed.
+    pub counter: Option<u32>,
+    /// The exact text that was signed; empty in a list.
+    pub text: String,
+    /// The signature, as ssh-keygen writes it; empty in a list.
+    pub signature: String,
+}
+
+/// A request as a file: answer to `Review.Export`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// The request's id.
+    pub request: String,
+    /// Until when a signature counts.
+    pub expires: String,
+    /// The exact text.
+    pub file: String,
 }
 
 /// A session that a window admitted: answer to `User.EndSession`, element of `User.Sessions`.
@@ -218,7 +249,7 @@ pub struct Session {
     pub id: u64,
     /// Who is in it; for su and sudo, who called them.
     pub user: String,
-    /// Their uid.
+    /// The uid of the account.
     pub uid: Option<u32>,
     /// The PAM service.
     pub service: String,
@@ -246,9 +277,16 @@ pub struct Session {
     pub unit: Option<String>,
     /// Whether jitd can end all of it.
     pub enforced: bool,
+    /// The audit session that began with it, for ausearch(8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<u32>,
+    /// What was there before its person came and stays when they go: `lingers` (their manager started with the machine)
+    /// or `runs`; absent if nothing.
+    #[serde(default)]
+    pub before: Option<String>,
 }
 
-/// A lock: answer to `Admin.Lock` and `Admin.Unlock`.
+/// A lock: answer to `Admin.Lock`, `Admin.LockUnknown` and `Admin.Unlock`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
     /// What it shuts: `host`, or `user:`, `group:`, `service:` or `role:` and a name.
@@ -257,10 +295,16 @@ pub struct Lock {
     pub message: Option<String>,
     /// Who set it.
     pub by: String,
-    /// When.
+    /// When the lock was set.
     pub at: String,
     /// Until when; until it is lifted if absent.
     pub until: Option<String>,
+    /// For a user: the uids that it binds beside the name.
+    #[serde(default)]
+    pub uids: Vec<u32>,
+    /// What whoever set it should know: that it does not bind what it otherwise would, or binds more than was typed.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// Answer to `Admin.Revoke`, `User.Withdraw` and `User.Done`.
@@ -297,7 +341,7 @@ pub struct Clock {
     pub expected: String,
     /// Seconds since boot, sleep included.
     pub boot_seconds: u64,
-    /// Which boot.
+    /// The kernel's id of the running boot.
     pub boot_id: String,
     /// Whether the kernel holds the wall clock to be synchronised; asked only while it is suspect.
     pub synced: Option<bool>,
@@ -315,7 +359,7 @@ pub struct ClockAccepted {
 /// Answer to `User.Status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// jitd's version.
+    /// The version of the jitd that answers.
     pub version: String,
     /// The name that roles match their `hosts` against.
     pub host: String,
@@ -361,7 +405,7 @@ pub struct PolicySummary {
 pub struct PolicyTrial {
     /// When that is.
     pub until: String,
-    /// Seconds left.
+    /// Seconds that are left of the trial.
     pub remaining: u64,
 }
 
@@ -382,6 +426,6 @@ pub struct Policy {
 pub struct PolicyFile {
     /// Its name, without the folder.
     pub name: String,
-    /// Its text.
+    /// The text of the file.
     pub text: String,
 }

@@ -32,9 +32,9 @@ pub const MAX_LINE: usize = 256;
 pub struct Asker {
     /// [`crate::gate::NONCE_LEN`] random bytes that the answer must repeat.
     pub nonce: Vec<u8>,
-    /// PAM_SERVICE.
+    /// PAM_SERVICE: the name of the file in `/etc/pam.d`.
     pub service: String,
-    /// PAM_USER.
+    /// PAM_USER: the account that is logged in to, or become.
     pub user: String,
     /// PAM_RUSER, or empty.
     pub ruser: String,
@@ -56,7 +56,7 @@ pub struct Answer {
     pub service: String,
     /// The question's user.
     pub user: String,
-    /// A [`State`].
+    /// How it stands with the request, as a [`State`] writes it.
     pub state: String,
     /// The request that waits, or empty.
     pub id: String,
@@ -67,7 +67,7 @@ pub struct Answer {
 /// A role that the person may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Role {
-    /// Its name.
+    /// The role's name in policy.
     pub name: String,
     /// What it is for, or empty; at most [`MAX_LINE`] bytes.
     pub summary: String,

@@ -1,0 +1,40 @@
+//! What auditors ask of jitd: interface `org.jitd.Jit1.Audit`, for root, admins and auditors.
+//!
+//! Records leave as their exact bytes, a page at a time, so that neither jitd nor the bus holds more than a page. What
+//! becomes of them, reports, exports and proofs, is jitctl's.
+
+use serde::{Deserialize, Serialize};
+
+/// `Records(first, most)`, `Story(id)`, `Checkpoint()`.
+pub const AUDIT_INTERFACE: &str = "org.jitd.Jit1.Audit";
+
+/// The most records in one page, and about so many bytes of them.
+pub const PAGE_RECORDS: u32 = 4096;
+/// See [`PAGE_RECORDS`]. One record is in a page however long it is.
+pub const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Answer to `Audit.Records` and `Audit.Story`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// The exact bytes of records, in order. Each is one JSON document.
+    pub records: Vec<String>,
+    /// The record behind the last of them: what to ask for next. Of a story, the end of the log.
+    pub next: u64,
+    /// How many records the log has.
+    pub total: u64,
+    /// Those among them whose bytes are not the ones that were hashed when they were written.
+    pub damaged: Vec<u64>,
+}
+
+/// Answer to `Audit.Checkpoint`: the newest there is, made now if anything has happened since the last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The signed note, to be kept somewhere else.
+    pub note: String,
+    /// The public half of the key that signed it: name, number and base64.
+    pub key: String,
+    /// How many records it covers.
+    pub size: u64,
+    /// The root over them, in hex.
+    pub root: String,
+}
