@@ -1,4 +1,4 @@
-//! Why there is no decision. Each text is written for the administrator who reads the log.
+//! Errors that leave a login without a decision. Each text is for the administrator who reads the log.
 
 use std::time::Duration;
 
@@ -32,6 +32,10 @@ pub(crate) enum Error {
     #[error("{0}")]
     CannotDecide(String),
 
+    /// jitd let the subject in, and systemd put the session into no unit; with the line for the person.
+    #[error("the session could not be put into a unit of its own, so its end could not be enforced")]
+    NotEnclosed(String),
+
     /// The time limit passed.
     #[error("no answer within {limit:?} ({doing})")]
     Deadline { limit: Duration, doing: String },
@@ -61,12 +65,15 @@ fn no_bus(bus: Option<Errno>) -> String {
 }
 
 impl Error {
-    /// Whether this is one of the three states that `recovery=` is for: jitd is known not to be there, known not
-    /// to start, or says itself that it cannot decide. Everything else may be somebody's doing (DESIGN law 1).
+    /// Whether this is one of the states that `recovery=` is for: jitd is known not to be there, known not to start,
+    /// or says itself that it cannot decide. Everything else may be somebody's doing (DESIGN law 1). That systemd did
+    /// not do its part is a moment's, and jitd is there: it has refused the session, on record, and would follow nobody
+    /// who came in all the same (law 12).
     pub(crate) const fn is_recoverable(&self) -> bool {
         match self {
             Self::Absent { .. } | Self::NotStarted { .. } | Self::CannotDecide(_) => true,
-            Self::Argument { .. }
+            Self::NotEnclosed(_)
+            | Self::Argument { .. }
             | Self::User(_)
             | Self::Item { .. }
             | Self::Deadline { .. }

@@ -1,11 +1,11 @@
-//! The [`Host`] that runs in production: a PAM handle and this process.
+//! The [`Host`](crate::outside::Host) that runs in production: a PAM handle and this process.
 
 use std::path::Path;
 use std::time::Duration;
 
 use jit_proto::RECOVERY_NOTES;
-use jit_proto::ask::{self, Asker};
 use jit_proto::gate::{Answer, NONCE_LEN, Question};
+use jit_proto::login_request::{self, Asker};
 use jit_proto::words::{RequestId, UserName};
 use nix::time::ClockId;
 use nix::unistd::{User, getuid};
@@ -14,13 +14,12 @@ use pam::conv::Conv;
 use pam::items;
 use pam::module::PamHandle;
 
-use crate::asking::Order;
 use crate::error::{Error, Unusable};
 use crate::ffi;
-use crate::hooks::{Host, Item};
 use crate::log::Level;
+use crate::outside::{Item, Jitd, Order, System, Transaction};
 use crate::recovery;
-use crate::road::{self, Roads};
+use crate::transport::{self, Sockets};
 
 /// The transaction that libpam called us for.
 pub(crate) struct PamHost<'a>(pub(crate) &'a mut PamHandle);
@@ -31,7 +30,7 @@ const RUNTIME_MAX: &str = "systemd.runtime_max_sec";
 /// The digits of the largest u64, and the NUL that ends them.
 type Digits = [u8; 21];
 
-impl Host for PamHost<'_> {
+impl Transaction for PamHost<'_> {
     fn item(&self, item: Item) -> Result<Option<Vec<u8>>, Unusable> {
         macro_rules! bytes_of {
             ($kind:ident) => {
@@ -48,6 +47,34 @@ impl Host for PamHost<'_> {
         .map_err(|_| Unusable::Unreadable)
     }
 
+    fn prompt(&mut self, text: &str) -> Option<Vec<u8>> {
+        let conversation = self.0.get_item::<Conv<'_>>().ok()??;
+        let typed = conversation.send(PAM_PROMPT_ECHO_ON, text).ok()??;
+        Some(typed.as_bytes().to_vec())
+    }
+
+    fn say(&mut self, line: &str) {
+        if let Ok(Some(conversation)) = self.0.get_item::<Conv<'_>>() {
+            // Programs that show messages without answering them make this an error.
+            drop(conversation.send(PAM_ERROR_MSG, line));
+        }
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        ffi::syslog(self.0, level, line);
+    }
+
+    fn limit_session(&mut self, seconds: u64) {
+        let mut digits: Digits = [0; 21];
+        let text = seconds.to_string();
+        digits[..text.len()].copy_from_slice(text.as_bytes());
+        // libpam keeps the array until pam_end(3), and pam_systemd reads it as a C string. Without it the session
+        // merely has no second end beside jitd's.
+        drop(self.0.set_data(RUNTIME_MAX, Box::new(digits)));
+    }
+}
+
+impl System for PamHost<'_> {
     fn real_uid(&self) -> u32 {
         getuid().as_raw()
     }
@@ -60,70 +87,46 @@ impl Host for PamHost<'_> {
         ffi::random()
     }
 
-    fn ask(&mut self, roads: &Roads<'_>, question: &Question, limit: Duration) -> Result<Answer, Error> {
-        road::ask(roads, road::CHECK, question, limit)
-    }
-
-    fn options(
-        &mut self,
-        roads: &Roads<'_>,
-        asker: &Asker,
-        limit: Duration,
-    ) -> Result<(ask::Answer, Vec<ask::Role>), Error> {
-        road::ask(roads, road::OPTIONS, asker, limit)
-    }
-
-    fn file(
-        &mut self,
-        roads: &Roads<'_>,
-        asker: &Asker,
-        order: &Order<'_>,
-        limit: Duration,
-    ) -> Result<ask::Answer, Error> {
-        let Order { role, time, reason } = order;
-        let order = (asker, role.as_str(), time.as_secs(), reason.as_str());
-        road::ask(roads, road::FILE, &order, limit)
-    }
-
-    fn progress(
-        &mut self,
-        roads: &Roads<'_>,
-        asker: &Asker,
-        id: RequestId,
-        limit: Duration,
-    ) -> Result<ask::Answer, Error> {
-        road::ask(roads, road::PROGRESS, &(asker, id.to_string()), limit)
-    }
-
     fn note_recovery(&mut self, service: &str, account: &UserName) {
         let seconds = ClockId::CLOCK_REALTIME.now().map_or(0, |now| now.tv_sec());
         // Best effort: the alert in the system log has been or will be written either way.
         drop(recovery::note(Path::new(RECOVERY_NOTES), &format!("{seconds} {service} {account}")));
     }
+}
 
-    fn limit_session(&mut self, seconds: u64) {
-        let mut digits: Digits = [0; 21];
-        let text = seconds.to_string();
-        digits[..text.len()].copy_from_slice(text.as_bytes());
-        // libpam keeps the array until pam_end(3), and pam_systemd reads it as a C string. Without it the session
-        // merely has no second end beside jitd's.
-        drop(self.0.set_data(RUNTIME_MAX, Box::new(digits)));
+impl Jitd for PamHost<'_> {
+    fn ask(&mut self, sockets: &Sockets<'_>, question: &Question, limit: Duration) -> Result<Answer, Error> {
+        transport::ask(sockets, transport::CHECK, question, limit)
     }
 
-    fn say(&mut self, line: &str) {
-        if let Ok(Some(conversation)) = self.0.get_item::<Conv<'_>>() {
-            // Programs that show messages without answering them make this an error.
-            drop(conversation.send(PAM_ERROR_MSG, line));
-        }
+    fn options(
+        &mut self,
+        sockets: &Sockets<'_>,
+        asker: &Asker,
+        limit: Duration,
+    ) -> Result<(login_request::Answer, Vec<login_request::Role>), Error> {
+        transport::ask(sockets, transport::OPTIONS, asker, limit)
     }
 
-    fn prompt(&mut self, text: &str) -> Option<Vec<u8>> {
-        let conversation = self.0.get_item::<Conv<'_>>().ok()??;
-        let typed = conversation.send(PAM_PROMPT_ECHO_ON, text).ok()??;
-        Some(typed.as_bytes().to_vec())
+    fn file(
+        &mut self,
+        sockets: &Sockets<'_>,
+        asker: &Asker,
+        order: &Order<'_>,
+        limit: Duration,
+    ) -> Result<login_request::Answer, Error> {
+        let Order { role, time, reason } = order;
+        let order = (asker, role.as_str(), time.as_secs(), reason.as_str());
+        transport::ask(sockets, transport::FILE, &order, limit)
     }
 
-    fn log(&mut self, level: Level, line: &str) {
-        ffi::syslog(self.0, level, line);
+    fn progress(
+        &mut self,
+        sockets: &Sockets<'_>,
+        asker: &Asker,
+        id: RequestId,
+        limit: Duration,
+    ) -> Result<login_request::Answer, Error> {
+        transport::ask(sockets, transport::PROGRESS, &(asker, id.to_string()), limit)
     }
 }

@@ -45,7 +45,7 @@ impl Deadline {
     }
 }
 
-/// One connection.
+/// One connection to a D-Bus server.
 #[derive(Debug)]
 pub(crate) struct Link {
     socket: OwnedFd,
@@ -55,7 +55,7 @@ pub(crate) struct Link {
     serial: u32,
     unsent: Vec<u8>,
     received: Vec<u8>,
-    welcomed: bool,
+    authenticated: bool,
 }
 
 impl Link {
@@ -63,7 +63,7 @@ impl Link {
     const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 
     /// The longest first line of a server; `OK` and a GUID have 37 bytes.
-    const GREETING_LIMIT: usize = 512;
+    const AUTH_LINE_LIMIT: usize = 512;
 
     /// Connects to a socket. The inner error says that there is nobody behind this path.
     ///
@@ -91,8 +91,8 @@ impl Link {
 
     /// Over a connected, non-blocking socket.
     pub(crate) fn over(socket: OwnedFd, to: String, deadline: Deadline) -> Self {
-        let unsent = wire::greeting(geteuid().as_raw());
-        Self { socket, to, deadline, serial: 0, unsent, received: Vec::new(), welcomed: false }
+        let unsent = wire::auth_external(geteuid().as_raw());
+        Self { socket, to, deadline, serial: 0, unsent, received: Vec::new(), authenticated: false }
     }
 
     /// Whether root holds the other end, as the kernel recorded it at listen(2).
@@ -111,7 +111,7 @@ impl Link {
         self.serial += 1;
         self.unsent.extend(call.to_bytes(self.serial));
         self.flush(call.method)?;
-        self.welcome(call.method)?;
+        self.await_ok(call.method)?;
         loop {
             let Some(reply) = self.next_reply(call.method)? else { continue };
             if reply.to != self.serial {
@@ -139,16 +139,16 @@ impl Link {
         }
     }
 
-    /// Reads the server's answer to the greeting, which comes before the first message.
-    fn welcome(&mut self, method: &str) -> Result<(), Error> {
-        while !self.welcomed {
+    /// Reads the server's answer to AUTH, which comes before the first message.
+    fn await_ok(&mut self, method: &str) -> Result<(), Error> {
+        while !self.authenticated {
             if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.received.drain(..=end).collect();
-                if !wire::is_welcome(&line) {
-                    return Err(Error::Unbelievable(format!("{} did not take our greeting", self.to)));
+                if !wire::is_auth_ok(&line) {
+                    return Err(Error::Unbelievable(format!("{} did not accept our AUTH", self.to)));
                 }
-                self.welcomed = true;
-            } else if self.received.len() > Self::GREETING_LIMIT {
+                self.authenticated = true;
+            } else if self.received.len() > Self::AUTH_LINE_LIMIT {
                 return Err(Error::Unbelievable(format!("{} does not speak D-Bus", self.to)));
             } else {
                 self.receive(method)?;

@@ -21,9 +21,9 @@ pub(crate) enum Level {
     Alert,
     /// A decision could not be had.
     Error,
-    /// Denied.
+    /// LOG_NOTICE: an access was denied.
     Notice,
-    /// Allowed.
+    /// LOG_INFO: an access was allowed.
     Info,
     /// Only with the argument `debug`.
     Debug,

@@ -1,9 +1,9 @@
-//! What came of a question, and the one place where it becomes a PAM code.
+//! The outcome of a question, and the one function that turns it into a PAM code.
 //!
 //! DESIGN §4 has the table. `PAM_SUCCESS` leaves here for an `allow` that answers this very question and for
 //! nothing else; `PAM_IGNORE` for what jitd does not manage, for root's own su and sudo, and for `recovery=`.
 
-use jit_proto::gate::{Answer, MAX_TEXT, Question, Stage};
+use jit_proto::gate::{Answer, MAX_TEXT, NOT_ENCLOSED, Question, Stage};
 use jit_proto::text::Shown;
 use jit_proto::words::{UserName, Verdict};
 use pam::constants::PamResultCode;
@@ -49,6 +49,7 @@ pub(crate) fn read(question: &Question, answer: Answer) -> Result<Outcome, Error
     match answer.verdict.parse() {
         Ok(Verdict::Allow) => Ok(Outcome::Allowed(answer)),
         Ok(Verdict::Deny) if answer.reason == UNKNOWN_USER => Ok(Outcome::UnknownUser),
+        Ok(Verdict::Deny) if answer.reason == NOT_ENCLOSED => Err(Error::NotEnclosed(answer.text)),
         Ok(Verdict::Deny) => Ok(Outcome::Denied(answer)),
         Ok(Verdict::Unmanaged) => Ok(Outcome::Unmanaged(answer)),
         Err(bad) => Err(Error::Unbelievable(bad.to_string())),
@@ -75,6 +76,7 @@ impl Outcome {
                 Error::Absent { .. }
                 | Error::NotStarted { .. }
                 | Error::CannotDecide(_)
+                | Error::NotEnclosed(_)
                 | Error::Deadline { .. }
                 | Error::System { .. }
                 | Error::Closed(_)
@@ -110,6 +112,7 @@ impl Outcome {
             Self::Failed(Error::Item { item, .. }) => {
                 Some(format!("jit: refused, since {item} is not usable. Tell an administrator: see the system log"))
             }
+            Self::Failed(Error::NotEnclosed(text)) => Some(Shown(text).to_string()),
             Self::Failed(_) => Some(NOT_ANSWERING.to_owned()),
         }
     }

@@ -9,7 +9,7 @@ use jit_proto::words::{ServiceName, UserName, subject_is_caller};
 
 use crate::args::Args;
 use crate::error::{Error, Unusable};
-use crate::hooks::{Host, Item};
+use crate::outside::{Host, Item};
 
 /// What jitd is asked, and about whom.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::path::Path;
 use jit_proto::words::UserName;
 
 use crate::error::Error;
-use crate::hooks::Host;
+use crate::outside::System;
 use crate::question::Subject;
 
 /// The account in `listed` that is let in although `error` kept us from a decision.
@@ -19,7 +19,7 @@ use crate::question::Subject;
 /// For a name that is not listed, the name service is not asked. A state that somebody may have brought about (a
 /// deadline, exhausted descriptors, an answer that is not believed) recovers only accounts with uid 0.
 pub(crate) fn account<'a>(
-    host: &impl Host,
+    system: &impl System,
     listed: &'a [UserName],
     subject: &Subject,
     error: &Error,
@@ -28,7 +28,7 @@ pub(crate) fn account<'a>(
     if subject.must_be.is_none() && error.is_recoverable() {
         return Some(account);
     }
-    let uid = host.uid_of(account)?;
+    let uid = system.uid_of(account)?;
     let is_that_caller = subject.must_be.is_none_or(|caller| caller == uid);
     (is_that_caller && (error.is_recoverable() || uid == 0)).then_some(account)
 }

@@ -1,4 +1,4 @@
-//! As much of D-Bus as one question needs: method calls out, replies in, and the words before them. No I/O.
+//! As much of the D-Bus wire format as one question needs: the SASL lines, method calls and replies. No I/O.
 //!
 //! zbus supplies the types and their wire format. Its `Connection` stays out of the module: it would bring an async
 //! runtime into sshd and su, whose leavings could only be measured and not ruled out, and it makes room for whatever
@@ -24,8 +24,8 @@ pub(crate) fn ours() -> Context {
 }
 
 /// What a client says first: that it is `uid`, which the server can ask the kernel about, and that messages follow.
-/// The server answers a line; see [`is_welcome`].
-pub(crate) fn greeting(uid: u32) -> Vec<u8> {
+/// The server answers a line; see [`is_auth_ok`].
+pub(crate) fn auth_external(uid: u32) -> Vec<u8> {
     let mut text = b"\0AUTH EXTERNAL ".to_vec();
     // In hexadecimal, an ASCII digit is a 3 and that digit.
     text.extend(uid.to_string().bytes().flat_map(|digit| [b'3', digit]));
@@ -34,7 +34,7 @@ pub(crate) fn greeting(uid: u32) -> Vec<u8> {
 }
 
 /// Whether this answer lets us in.
-pub(crate) fn is_welcome(line: &[u8]) -> bool {
+pub(crate) fn is_auth_ok(line: &[u8]) -> bool {
     line.starts_with(b"OK ") && line.ends_with(b"\r\n")
 }
 
@@ -151,7 +151,7 @@ impl Start {
     }
 }
 
-/// A reply.
+/// A reply to a method call.
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// The serial of the call.
@@ -361,11 +361,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_an_ok_line_is_a_welcome() {
-        assert_eq!(greeting(1000), b"\0AUTH EXTERNAL 31303030\r\nBEGIN\r\n");
-        assert!(is_welcome(b"OK 1234deadbeef\r\n"));
+    fn only_an_ok_line_ends_the_authentication() {
+        assert_eq!(auth_external(1000), b"\0AUTH EXTERNAL 31303030\r\nBEGIN\r\n");
+        assert!(is_auth_ok(b"OK 1234deadbeef\r\n"));
         for bad in [&b"REJECTED EXTERNAL\r\n"[..], b"OK\r\n", b"ERROR\r\n", b"DATA\r\n", b"OK 12\n", b""] {
-            assert!(!is_welcome(bad));
+            assert!(!is_auth_ok(bad));
         }
     }
 }

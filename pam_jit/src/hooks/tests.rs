@@ -1,253 +1,21 @@
+//! What each hook asks, answers, logs and says.
+
 #![allow(clippy::unnecessary_wraps, reason = "the doubles of jitd are of one type")]
 
-use std::collections::{HashMap, VecDeque};
+mod recovery;
+pub(crate) mod script;
 
-use jit_proto::gate::{FLAG_CLAIM, MAX_TEXT};
+use jit_proto::gate::{Answer, FLAG_CLAIM, MAX_TEXT, NONCE_LEN};
 use nix::errno::Errno;
-use pam::constants::PamResultCode::{self, *};
+use pam::constants::PamResultCode::*;
 
 use super::*;
-
-/// What jitd does when it is asked.
-pub(crate) type Jitd = fn(&Question) -> Result<Answer, Error>;
-
-/// What jitd says to somebody who asks for a role.
-pub(crate) type Said = Box<dyn Fn(&Asker) -> Result<ask::Answer, Error>>;
-
-/// A host that follows a script and writes down, in order, everything a hook does.
-pub(crate) struct Script {
-    items: HashMap<Item, Vec<u8>>,
-    pub(crate) real_uid: u32,
-    accounts: Vec<(&'static str, u32)>,
-    pub(crate) nonce: Result<[u8; NONCE_LEN], Error>,
-    jitd: Jitd,
-    /// What jitd says to each question of an auth line, in order,
-    pub(crate) says: VecDeque<Said>,
-    /// the roles that it offers,
-    pub(crate) roles: Vec<ask::Role>,
-    /// and what the person types; nothing more is a conversation that fails.
-    pub(crate) typed: VecDeque<Vec<u8>>,
-    pub(crate) did: Vec<String>,
-    looked_up: std::cell::RefCell<Vec<String>>,
-}
-
-impl Script {
-    /// maria logs in over ssh.
-    pub(crate) fn sshd(jitd: Jitd) -> Self {
-        let mut script = Self {
-            items: HashMap::new(),
-            real_uid: 0,
-            accounts: vec![("root", 0), ("toor", 0), ("maria", 1000), ("erik", 1001)],
-            nonce: Ok([7; NONCE_LEN]),
-            jitd,
-            says: VecDeque::new(),
-            roles: Vec::new(),
-            typed: VecDeque::new(),
-            did: Vec::new(),
-            looked_up: std::cell::RefCell::default(),
-        };
-        script.set(Item::Service, "sshd");
-        script.set(Item::User, "maria");
-        script.set(Item::RHost, "10.1.2.3");
-        script.set(Item::Tty, "ssh");
-        script
-    }
-
-    /// maria, at her shell, runs su or sudo to become root.
-    pub(crate) fn caller(service: &str, jitd: Jitd) -> Self {
-        let mut script = Self::sshd(jitd);
-        script.items.clear();
-        script.real_uid = 1000;
-        script.set(Item::Service, service);
-        script.set(Item::User, "root");
-        script.set(Item::RUser, "maria");
-        script
-    }
-
-    pub(crate) fn set(&mut self, item: Item, text: impl AsRef<[u8]>) {
-        self.items.insert(item, text.as_ref().to_vec());
-    }
-
-    fn account(&mut self, args: &[&CStr]) -> PamResultCode {
-        account(self, args, 0)
-    }
-
-    fn open(&mut self, args: &[&CStr]) -> PamResultCode {
-        open_session(self, args, 0)
-    }
-
-    /// One answer to a question of an auth line.
-    fn asks(
-        &mut self,
-        what: String,
-        roads: &Roads<'_>,
-        asker: &Asker,
-        limit: Duration,
-    ) -> Result<ask::Answer, Error> {
-        let Asker { nonce, service, user, ruser, caller_uid, rhost, tty } = asker;
-        assert_eq!(nonce, &[7; NONCE_LEN]);
-        assert!(roads.bus.is_some() && limit == Duration::from_secs(3));
-        self.did.push(format!(
-            "{what} by {service} user={user} ruser={ruser} rhost={rhost} tty={tty} uid={caller_uid}"
-        ));
-        self.says.pop_front().unwrap()(asker)
-    }
-
-    pub(crate) fn did(&self, what: &str) -> bool {
-        self.did.iter().any(|did| did.starts_with(what))
-    }
-}
-
-impl Host for Script {
-    fn item(&self, item: Item) -> Result<Option<Vec<u8>>, Unusable> {
-        Ok(self.items.get(&item).cloned())
-    }
-
-    fn real_uid(&self) -> u32 {
-        self.real_uid
-    }
-
-    fn uid_of(&self, name: &UserName) -> Option<u32> {
-        self.looked_up.borrow_mut().push(name.to_string());
-        self.accounts.iter().find(|(known, _)| *known == name.as_str()).map(|(_, uid)| *uid)
-    }
-
-    fn nonce(&self) -> Result<[u8; NONCE_LEN], Error> {
-        self.nonce.clone()
-    }
-
-    fn ask(&mut self, roads: &Roads<'_>, question: &Question, limit: Duration) -> Result<Answer, Error> {
-        let Question { stage, service, user, ruser, rhost, tty, caller_uid, flags, nonce } = question;
-        assert_eq!(nonce, &[7; NONCE_LEN]);
-        let bus = if roads.bus.is_some() { "both" } else { "private" };
-        self.did.push(format!(
-            "ask {stage} {service} user={user} ruser={ruser} rhost={rhost} tty={tty} uid={caller_uid} \
-             flags={flags} {bus} {limit:?}"
-        ));
-        (self.jitd)(question)
-    }
-
-    fn options(
-        &mut self,
-        roads: &Roads<'_>,
-        asker: &Asker,
-        limit: Duration,
-    ) -> Result<(ask::Answer, Vec<ask::Role>), Error> {
-        Ok((self.asks("options".into(), roads, asker, limit)?, self.roles.clone()))
-    }
-
-    fn file(
-        &mut self,
-        roads: &Roads<'_>,
-        asker: &Asker,
-        order: &Order<'_>,
-        limit: Duration,
-    ) -> Result<ask::Answer, Error> {
-        let Order { role, time, reason } = order;
-        self.asks(format!("file {role} {time:?} {reason}"), roads, asker, limit)
-    }
-
-    fn progress(
-        &mut self,
-        roads: &Roads<'_>,
-        asker: &Asker,
-        id: RequestId,
-        limit: Duration,
-    ) -> Result<ask::Answer, Error> {
-        self.asks(format!("progress {id}"), roads, asker, limit)
-    }
-
-    fn prompt(&mut self, text: &str) -> Option<Vec<u8>> {
-        self.did.push(format!("prompt {text}"));
-        self.typed.pop_front()
-    }
-
-    fn note_recovery(&mut self, service: &str, account: &UserName) {
-        self.did.push(format!("note {service} {account}"));
-    }
-
-    fn limit_session(&mut self, seconds: u64) {
-        self.did.push(format!("limit {seconds}"));
-    }
-
-    fn say(&mut self, line: &str) {
-        self.did.push(format!("say {line}"));
-    }
-
-    fn log(&mut self, level: Level, line: &str) {
-        self.did.push(format!("log {level:?} {line}"));
-    }
-}
-
-fn answer(question: &Question, verdict: &str) -> Answer {
-    Answer {
-        nonce: question.nonce.clone(),
-        service: question.service.clone(),
-        user: question.user.clone(),
-        verdict: verdict.to_owned(),
-        reason: String::new(),
-        text: String::new(),
-        grant: String::new(),
-        remaining: 0,
-    }
-}
-
-fn allow(question: &Question) -> Result<Answer, Error> {
-    Ok(Answer { grant: "g-4k7m2qx9".into(), remaining: 3600, ..answer(question, "allow") })
-}
-
-fn deny(question: &Question) -> Result<Answer, Error> {
-    let text = "No window is open for you here. Ask for one: jitctl request db-oncall";
-    Ok(Answer { reason: "no-window".into(), text: text.into(), ..answer(question, "deny") })
-}
-
-fn exempt(question: &Question) -> Result<Answer, Error> {
-    Ok(Answer { reason: "exempt".into(), ..answer(question, "unmanaged") })
-}
-
-fn unknown(question: &Question) -> Result<Answer, Error> {
-    Ok(Answer { reason: "unknown-user".into(), text: "?".into(), ..answer(question, "deny") })
-}
-
-fn absent(_: &Question) -> Result<Answer, Error> {
-    Err(Error::Absent { private: Errno::ENOENT, bus: Some(Errno::ECONNREFUSED) })
-}
-
-fn not_started(_: &Question) -> Result<Answer, Error> {
-    Err(Error::NotStarted { name: "org.freedesktop.DBus.Error.ServiceUnknown".into(), text: String::new() })
-}
-
-fn cannot_decide(_: &Question) -> Result<Answer, Error> {
-    Err(Error::CannotDecide("the disk is full".into()))
-}
-
-fn deadline(_: &Question) -> Result<Answer, Error> {
-    Err(Error::Deadline { limit: Duration::from_secs(3), doing: "Check".into() })
-}
-
-fn no_descriptors(_: &Question) -> Result<Answer, Error> {
-    Err(Error::System { doing: "connect".into(), errno: Errno::EMFILE })
-}
-
-fn closed(_: &Question) -> Result<Answer, Error> {
-    Err(Error::Closed("/run/jitd/private".into()))
-}
-
-fn refused(_: &Question) -> Result<Answer, Error> {
-    Err(Error::Refused { doing: "Check".into(), name: "a.b.NotPermitted".into(), text: String::new() })
-}
-
-fn unbelievable(_: &Question) -> Result<Answer, Error> {
-    Err(Error::Unbelievable("somebody else answered".into()))
-}
-
-pub(crate) fn never(_: &Question) -> Result<Answer, Error> {
-    panic!("jitd was asked")
-}
+use crate::outside::Item;
+use script::*;
 
 /// States in which jitd is known to be absent or unable; and those that somebody may have brought about.
 const SOFT: [Jitd; 3] = [absent, not_started, cannot_decide];
-const HARD: [Jitd; 5] = [deadline, no_descriptors, closed, refused, unbelievable];
+const HARD: [Jitd; 6] = [deadline, no_descriptors, closed, refused, unbelievable, not_enclosed];
 
 const RECOVERY: &[&CStr] = &[c"recovery=root,maria"];
 
@@ -287,6 +55,27 @@ fn silent_keeps_the_conversation_quiet_and_never_the_log() {
     let mut host = Script::sshd(never);
     assert_eq!(account(&mut host, &[c"typo"], PAM_SILENT), PAM_SERVICE_ERR);
     assert!(host.did("log Error") && !host.did("say"));
+}
+
+/// jitd let her in, and systemd gave her session no unit.
+fn not_enclosed(question: &Question) -> Result<Answer, Error> {
+    let text = "jit: sudo refused: no unit. Try again.".into();
+    Ok(Answer { reason: "not-enclosed".into(), text, ..answer(question, "deny") })
+}
+
+#[test]
+fn a_session_without_a_unit_is_refused_with_its_line_also_where_recovery_names_the_account() {
+    let open = |args: &[&CStr]| {
+        let mut host = Script::sshd(not_enclosed);
+        (open_session(&mut host, args, 0), host.did)
+    };
+    for args in [&[][..], &[c"recovery=root"], RECOVERY] {
+        let (code, did) = open(args);
+        assert_eq!(code, PAM_PERM_DENIED);
+        assert_eq!(did.last().unwrap(), "say jit: sudo refused: no unit. Try again.");
+        assert!(did.iter().any(|did| did.starts_with("log Error refused because=")), "{did:?}");
+        assert!(!did.iter().any(|did| did.starts_with("note")), "{did:?}");
+    }
 }
 
 #[test]
@@ -453,7 +242,7 @@ fn a_login_as_root_is_asked_about() {
 fn a_user_that_cannot_exist_is_unknown() {
     let long = "x".repeat(256);
     let huge = "x".repeat(MAX_TEXT + 1);
-    for bad in [&b""[..], b"-rf", b"a%n", b"a\nb", b"\xff", b"a b", long.as_bytes(), huge.as_bytes()] {
+    for bad in [&b""[..], b"-rf", b"a:b", b"a\nb", b"\xff", b"a ", long.as_bytes(), huge.as_bytes()] {
         let mut host = Script::sshd(never);
         host.set(Item::User, bad);
         assert_eq!(host.account(RECOVERY), PAM_USER_UNKNOWN);
@@ -517,98 +306,10 @@ fn a_denial_without_a_text_still_says_something() {
 }
 
 #[test]
-fn recovery_lets_a_named_account_in_when_jitd_is_not_there_or_cannot_decide() {
-    for jitd in SOFT {
-        let mut host = Script::sshd(jitd);
-        assert_eq!((host.account(RECOVERY), host.open(RECOVERY)), (PAM_IGNORE, PAM_IGNORE));
-        assert_eq!(host.did[1], "note sshd maria");
-        assert!(
-            host.did[2]
-                .starts_with("log Alert RECOVERY: let in without a decision account=\"maria\" because=")
-        );
-        assert!(!host.did("say") && !host.did("limit"), "{:?}", host.did);
-        assert!(host.looked_up.borrow().is_empty(), "the name service is not needed for this");
-    }
-}
-
-#[test]
-fn recovery_lets_nobody_else_in_and_asks_the_name_service_about_nobody_else() {
-    for jitd in SOFT.into_iter().chain(HARD) {
-        for args in [&[][..], &[c"recovery=root,erik,mari,maria2"]] {
-            let mut host = Script::sshd(jitd);
-            assert_eq!(host.account(args), PAM_AUTHINFO_UNAVAIL);
-            assert!(host.looked_up.borrow().is_empty() && !host.did("note"));
-        }
-    }
-}
-
-#[test]
-fn recovery_never_turns_a_denial_around() {
-    for jitd in [deny as Jitd, unknown] {
-        assert_ne!(Script::sshd(jitd).account(RECOVERY), PAM_IGNORE);
-        assert_ne!(Script::sshd(jitd).open(RECOVERY), PAM_IGNORE);
-    }
-}
-
-#[test]
-fn a_state_that_somebody_may_have_brought_about_recovers_only_uid_0() {
-    for jitd in HARD {
-        let mut host = Script::sshd(jitd);
-        assert_eq!(host.account(RECOVERY), PAM_AUTHINFO_UNAVAIL);
-        assert_eq!(host.open(RECOVERY), PAM_PERM_DENIED);
-        for name in ["root", "toor"] {
-            let mut host = Script::sshd(jitd);
-            host.set(Item::User, name);
-            assert_eq!(host.account(&[c"recovery=root,toor,maria"]), PAM_IGNORE);
-            assert_eq!(host.account(&[c"recovery=maria"]), PAM_AUTHINFO_UNAVAIL);
-        }
-    }
-    let mut host = Script::sshd(never);
-    host.set(Item::User, "root");
-    host.nonce = Err(Error::System { doing: "draw a nonce".into(), errno: Errno::EAGAIN });
-    assert_eq!(host.account(RECOVERY), PAM_IGNORE);
-}
-
-#[test]
-fn an_account_named_root_that_is_not_uid_0_is_nothing_special() {
-    for accounts in [vec![("root", 1)], vec![]] {
-        let mut host = Script::sshd(deadline);
-        host.accounts = accounts;
-        host.set(Item::User, "root");
-        assert_eq!(host.account(RECOVERY), PAM_AUTHINFO_UNAVAIL);
-    }
-}
-
-#[test]
-fn su_by_maria_to_root_is_not_recovered_by_root() {
-    for service in ["su", "su-l", "sudo", "sudo-i"] {
-        for jitd in SOFT.into_iter().chain(HARD) {
-            let mut host = Script::caller(service, jitd);
-            assert_eq!(host.account(&[c"recovery=root"]), PAM_AUTHINFO_UNAVAIL);
-        }
-        let mut host = Script::caller(service, absent);
-        assert_eq!(host.account(RECOVERY), PAM_IGNORE, "maria herself is listed here");
-    }
-}
-
-#[test]
-fn a_caller_who_claims_to_be_somebody_else_is_not_recovered() {
-    for lie in ["root", "erik", "nobody-knows", "", "-rf"] {
-        for jitd in SOFT.into_iter().chain(HARD) {
-            let mut host = Script::caller("su", jitd);
-            host.set(Item::RUser, lie);
-            let code = host.account(&[c"recovery=root,erik,nobody-knows"]);
-            assert_eq!(code, PAM_AUTHINFO_UNAVAIL, "{lie}");
-            assert!(!host.did("note"));
-        }
-    }
-}
-
-#[test]
 fn a_panic_is_an_abort_and_a_line_in_the_log() {
     let mut host = Script::sshd(|_| panic!("a bug"));
-    assert_eq!(crate::edge::contained(&mut host, |host| account(host, &[], 0)), PAM_ABORT);
+    assert_eq!(crate::panic_guard::contained(&mut host, |host| account(host, &[], 0)), PAM_ABORT);
     assert_eq!(host.did[1..], [r#"log Alert refused: internal error panic="a bug""#]);
     let mut host = Script::sshd(allow);
-    assert_eq!(crate::edge::contained(&mut host, |host| account(host, &[], 0)), PAM_SUCCESS);
+    assert_eq!(crate::panic_guard::contained(&mut host, |host| account(host, &[], 0)), PAM_SUCCESS);
 }

@@ -1,4 +1,4 @@
-//! Where a panic stops.
+//! Catches panics, so that none leaves the module.
 //!
 //! A panic is a bug, and a bug refuses: `PAM_ABORT`, a line in the log, and not a byte on stderr, which is the
 //! user's terminal under sudo.
@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 
 use pam::constants::PamResultCode;
 
-use crate::hooks::Host;
 use crate::log::{Level, Line};
+use crate::outside::Transaction;
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
@@ -30,7 +30,10 @@ thread_local! {
 }
 
 /// Runs a hook. A panic in it is logged and becomes `PAM_ABORT`.
-pub(crate) fn contained<H: Host>(host: &mut H, hook: impl FnOnce(&mut H) -> PamResultCode) -> PamResultCode {
+pub(crate) fn contained<H: Transaction>(
+    host: &mut H,
+    hook: impl FnOnce(&mut H) -> PamResultCode,
+) -> PamResultCode {
     EARLIER.get_or_init(|| {
         let earlier = panic::take_hook();
         panic::set_hook(Box::new(|info| {

@@ -13,7 +13,7 @@ use zbus::wire::Endian;
 use super::*;
 use crate::wire::tests::message;
 
-const WELCOME: &[u8] = b"OK 0123456789abcdef0123456789abcdef\r\n";
+const AUTH_OK: &[u8] = b"OK 0123456789abcdef0123456789abcdef\r\n";
 const OWNER: &str = ":1.7";
 
 /// A bus that sends these bytes, one element for each call; and when the client is done, the calls it made.
@@ -27,8 +27,8 @@ fn bus(replies: Vec<Vec<u8>>) -> (Link, JoinHandle<usize>) {
             if theirs.read(&mut chunk).unwrap_or(0) == 0 {
                 return calls;
             }
-            let welcome = if calls == 0 { WELCOME } else { b"" };
-            theirs.write_all(&[welcome, reply].concat()).unwrap();
+            let ok = if calls == 0 { AUTH_OK } else { b"" };
+            theirs.write_all(&[ok, reply].concat()).unwrap();
         }
         replies.len() + usize::from(theirs.read(&mut chunk).unwrap_or(0) > 0)
     });
@@ -167,7 +167,7 @@ fn a_jitd_that_was_started_and_does_not_own_its_name_is_not_there() {
 fn an_answer_that_has_come_is_too_late_once_the_deadline_has_passed() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
-    theirs.write_all(&[WELCOME, &reply(1, OWNER, &answer())].concat()).unwrap();
+    theirs.write_all(&[AUTH_OK, &reply(1, OWNER, &answer())].concat()).unwrap();
     let limit = Duration::ZERO;
     let link = Link::over(ours.into(), "jitd".into(), Deadline::after(limit));
     let result = call::<_, Answer>(link, CHECK, &question(), Some(OWNER));
@@ -189,7 +189,7 @@ fn a_reply_in_pieces_is_put_together() {
     let link = Link::over(ours.into(), "jitd".into(), Deadline::after(Duration::from_secs(10)));
     let served = thread::spawn(move || {
         assert!(theirs.read(&mut [0; 4096]).unwrap() > 0);
-        for byte in [WELCOME, &signal(3), &reply(1, OWNER, &answer())].concat() {
+        for byte in [AUTH_OK, &signal(3), &reply(1, OWNER, &answer())].concat() {
             theirs.write_all(&[byte]).unwrap();
         }
     });

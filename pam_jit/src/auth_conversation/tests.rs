@@ -8,7 +8,7 @@ use pam::constants::PamResultCode::PAM_IGNORE;
 
 use super::*;
 use crate::hooks::authenticate;
-use crate::hooks::tests::{Said as Says, Script, never};
+use crate::hooks::tests::script::{Said as Says, Script, never};
 
 const REQUEST: &[&CStr] = &[c"request"];
 const BY: &str = "by sshd user=maria ruser= rhost=10.1.2.3 tty=ssh uid=0";
@@ -316,14 +316,14 @@ fn silence_is_kept_but_for_the_prompts_of_su_and_sudo() {
 fn root_that_runs_su_or_sudo_has_nothing_to_ask_for() {
     let mut host = Script::caller("sudo", never);
     host.real_uid = 0;
-    host.set(crate::hooks::Item::RUser, "root");
+    host.set(crate::outside::Item::RUser, "root");
     assert!(play(host).is_empty());
 }
 
 #[test]
 fn an_item_that_cannot_be_passed_on_is_for_account_to_refuse() {
     let mut host = script([], []);
-    host.set(crate::hooks::Item::User, "-rf");
+    host.set(crate::outside::Item::User, "-rf");
     assert!(play(host).is_empty());
 }
 

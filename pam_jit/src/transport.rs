@@ -1,4 +1,4 @@
-//! The two roads to jitd, under one deadline.
+//! The two sockets to jitd, under one deadline.
 //!
 //! First jitd's own socket, peer to peer as systemctl(1) speaks to systemd: nobody but root can reach it, so nobody
 //! else can fill it. If it is absent or refuses, the system bus, which can start jitd. Both are named by path: what
@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use jit_proto::{BUS_NAME, OBJECT_PATH};
-use jit_proto::{ask, gate};
+use jit_proto::{gate, login_request};
 use serde::Serialize;
 use zbus::Type;
 use zbus::wire::{DynamicDeserialize, to_bytes};
@@ -23,7 +23,7 @@ use crate::wire::{self, Call, Reply};
 
 /// Where to ask.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Roads<'a> {
+pub(crate) struct Sockets<'a> {
     /// jitd's own socket.
     pub(crate) private: &'a SocketPath,
     /// The system bus, where that may be asked.
@@ -45,30 +45,36 @@ pub(crate) const CHECK: Method =
 
 /// What may be asked for.
 pub(crate) const OPTIONS: Method =
-    Method { interface: ask::INTERFACE, name: ask::OPTIONS, takes: "(aysssuss)" };
+    Method { interface: login_request::INTERFACE, name: login_request::OPTIONS, takes: "(aysssuss)" };
 
 /// Asks for a role.
-pub(crate) const FILE: Method = Method { interface: ask::INTERFACE, name: ask::FILE, takes: "(aysssuss)sts" };
+pub(crate) const FILE: Method =
+    Method { interface: login_request::INTERFACE, name: login_request::FILE, takes: "(aysssuss)sts" };
 
 /// What became of a request.
 pub(crate) const PROGRESS: Method =
-    Method { interface: ask::INTERFACE, name: ask::PROGRESS, takes: "(aysssuss)s" };
+    Method { interface: login_request::INTERFACE, name: login_request::PROGRESS, takes: "(aysssuss)s" };
 
-/// Asks over the first road that is there. Back within `limit`, give or take the scheduler.
-pub(crate) fn ask<Q, A>(roads: &Roads<'_>, method: Method, question: &Q, limit: Duration) -> Result<A, Error>
+/// Asks over the first transport that is there. Returns within `limit`, give or take the scheduler.
+pub(crate) fn ask<Q, A>(
+    sockets: &Sockets<'_>,
+    method: Method,
+    question: &Q,
+    limit: Duration,
+) -> Result<A, Error>
 where
     Q: Serialize + Type,
     A: for<'m> DynamicDeserialize<'m>,
 {
     let deadline = Deadline::after(limit);
-    let private = match Link::connect(roads.private.as_path(), deadline)? {
+    let private = match Link::connect(sockets.private.as_path(), deadline)? {
         Ok(jitd) => {
             jitd.must_be_roots()?;
             return call(jitd, method, question, None);
         }
         Err(errno) => errno,
     };
-    let Some(bus) = roads.bus else { return Err(Error::Absent { private, bus: None }) };
+    let Some(bus) = sockets.bus else { return Err(Error::Absent { private, bus: None }) };
     match Link::connect(bus.as_path(), deadline)? {
         Ok(bus) => ask_over_bus(bus, method, question),
         Err(errno) => Err(Error::Absent { private, bus: Some(errno) }),

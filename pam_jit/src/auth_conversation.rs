@@ -1,9 +1,9 @@
 //! The conversation in which a person asks for a role while logging in: which, how long, why; then what it waits for,
 //! and whether it has opened.
 //!
-//! It admits nobody and refuses nobody, whatever is typed and whatever jitd says: `account` comes after it and
-//! decides. Nothing runs between two prompts, no connection is held over one, and nothing needs undoing when the
-//! program gives up half-way (LoginGraceTime): what was filed is jitd's, and stays.
+//! It neither admits nor refuses anybody: `account` comes after it and decides. Nothing runs between two prompts and no
+//! connection stays open over one, so nothing has to be undone if the program ends half-way (LoginGraceTime): a request
+//! that was filed stays with jitd.
 //!
 //! Every text stands in a prompt. sshd hands on a message only with the next prompt, so a wait that is not a prompt
 //! would be a login that says nothing.
@@ -11,33 +11,25 @@
 use std::fmt;
 use std::time::Duration;
 
-use jit_proto::ask::{Answer, Asker, MAX_LINE, MAX_ROLES, Role, State};
 use jit_proto::duration::{Human, parse_duration};
 use jit_proto::gate::{MAX_TEXT, Question, Stage};
+use jit_proto::login_request::{Answer, Asker, MAX_LINE, MAX_ROLES, Role, State};
 use jit_proto::text::{Shown, is_unprintable};
 use jit_proto::words::{Reason, RequestId, RoleName, ServiceName, subject_is_caller};
 use pam::constants::PamResultCode;
 
 use crate::args::Args;
 use crate::error::Error;
-use crate::hooks::Host;
 use crate::log::{Level, Line};
+use crate::outside::{Host, Order};
 use crate::question::{self, Asked};
-use crate::road::Roads;
+use crate::transport::Sockets;
 
 /// How often the same question is asked before the person is taken at their word that they do not know.
 const TRIES: usize = 3;
 
 /// The prompts of one conversation. The programs have limits of their own on its time.
 const PROMPTS: usize = 64;
-
-/// What a person typed, ready to be sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Order<'a> {
-    pub(crate) role: &'a RoleName,
-    pub(crate) time: Duration,
-    pub(crate) reason: &'a Reason,
-}
 
 /// How the conversation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +99,8 @@ pub(crate) fn run(host: &mut impl Host, args: &Args, silent: bool) -> Ended {
     if silent && !about_caller {
         return Ended::Needless("the program wants silence");
     }
-    let roads = Roads { private: &args.private, bus: Some(&args.bus) };
-    let mut talk = Talk { host, roads, limit: args.timeout, asker: asker(question), silent, prompts: 0 };
+    let sockets = Sockets { private: &args.private, bus: Some(&args.bus) };
+    let mut talk = Talk { host, sockets, limit: args.timeout, asker: asker(question), silent, prompts: 0 };
     talk.through().unwrap_or_else(|ended| ended)
 }
 
@@ -136,7 +128,7 @@ struct Offer {
 
 struct Talk<'a, H> {
     host: &'a mut H,
-    roads: Roads<'a>,
+    sockets: Sockets<'a>,
     limit: Duration,
     asker: Asker,
     silent: bool,
@@ -305,7 +297,7 @@ impl<H: Host> Talk<'_, H> {
 
     fn options(&mut self) -> Result<(Said, Vec<Offer>), Ended> {
         self.draw_nonce()?;
-        let asked = self.host.options(&self.roads, &self.asker, self.limit);
+        let asked = self.host.options(&self.sockets, &self.asker, self.limit);
         let (answer, roles) = asked.map_err(Ended::Failed)?;
         let said = self.believe(answer)?;
         let offers = believe_roles(&roles)?;
@@ -317,7 +309,7 @@ impl<H: Host> Talk<'_, H> {
 
     fn file(&mut self, order: Order<'_>) -> Result<Said, Ended> {
         self.draw_nonce()?;
-        let answer = self.host.file(&self.roads, &self.asker, &order, self.limit).map_err(Ended::Failed)?;
+        let answer = self.host.file(&self.sockets, &self.asker, &order, self.limit).map_err(Ended::Failed)?;
         let said = self.believe(answer)?;
         if let Some(id) = said.id {
             let line = Line::new("asked for a role").field("request", id).field("role", order.role);
@@ -329,7 +321,7 @@ impl<H: Host> Talk<'_, H> {
 
     fn progress(&mut self, id: RequestId) -> Result<Said, Ended> {
         self.draw_nonce()?;
-        let answer = self.host.progress(&self.roads, &self.asker, id, self.limit).map_err(Ended::Failed)?;
+        let answer = self.host.progress(&self.sockets, &self.asker, id, self.limit).map_err(Ended::Failed)?;
         self.believe(answer)
     }
 
