@@ -15,12 +15,12 @@ use jit_proto::words::ServiceName;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, fdo};
 use zruntime::SharedRuntime;
 
-use crate::who::Peer;
+use crate::peer::{Peer, session_of_pid};
 
 /// How long logind may take. The module waits 3 s for all of the answer.
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// More sessions than this at once are not kept: logind knows them too.
+/// More sessions than this at once are not kept: the oldest is forgotten first, logind knows it too.
 const MOST: usize = 8192;
 
 const LOGIND: &str = "org.freedesktop.login1";
@@ -44,12 +44,14 @@ impl Sessions {
     /// inside it.
     pub(crate) fn opened(&self, id: u32, service: &ServiceName, from: Option<IpAddr>) {
         let mut open = lock(&self.open);
-        if open.len() < MOST {
-            open.entry(id).or_insert_with(|| Opened { service: service.clone(), from });
+        open.entry(id).or_insert_with(|| Opened { service: service.clone(), from });
+        // The kernel counts them up. Whoever is killed never closes theirs.
+        while open.len() > MOST {
+            open.pop_first();
         }
     }
 
-    /// It has closed.
+    /// It has closed, or nothing of it is left: what came in without a session line never closes.
     pub(crate) fn closed(&self, id: u32, service: &ServiceName) {
         let mut open = lock(&self.open);
         if open.get(&id).is_some_and(|opened| opened.service == *service) {
@@ -64,8 +66,7 @@ impl Sessions {
 
     /// The address of the login that this process belongs to, if that is certain.
     pub(crate) async fn address(&self, runtime: &SharedRuntime, peer: Peer) -> Option<IpAddr> {
-        let (_, session) = peer.login().ok()?;
-        let session = session?;
+        let session = peer.session()?;
         if let Some(opened) = lock(&self.open).get(&session) {
             return opened.from;
         }
@@ -83,9 +84,10 @@ async fn by_logind(bus: &Connection, peer: Peer, session: u32) -> Option<IpAddr>
     if owner != 0 {
         return None;
     }
+    let process = peer.process()?;
     let manager = Some("org.freedesktop.login1.Manager");
     let found = bus
-        .call_method(Some(&logind), "/org/freedesktop/login1", manager, "GetSessionByPID", &(peer.pid?,))
+        .call_method(Some(&logind), "/org/freedesktop/login1", manager, "GetSessionByPID", &(process.pid,))
         .await
         .ok()?;
     let path: OwnedObjectPath = found.body().deserialize().ok()?;
@@ -97,10 +99,9 @@ async fn by_logind(bus: &Connection, peer: Peer, session: u32) -> Option<IpAddr>
     let all = all.body();
     let facts: BTreeMap<String, OwnedVariant> = all.deserialize().ok()?;
     let leader: u32 = facts.get("Leader")?.downcast_ref().ok()?;
-    let (_, of_leader) = Peer::new(peer.uid, Some(leader)).login().ok()?;
+    let of_leader = session_of_pid(leader);
     // The process too, once more: by now its pid could be another's.
-    let (_, still) = peer.login().ok()?;
-    if of_leader != Some(session) || still != Some(session) {
+    if of_leader != Some(session) || peer.process() != Some(process) {
         return None;
     }
     let remote: bool = facts.get("Remote")?.downcast_ref().ok()?;
@@ -142,10 +143,24 @@ mod tests {
     }
 
     #[test]
+    fn however_many_never_close_the_newest_are_known() {
+        let sessions = Sessions::default();
+        let sshd: ServiceName = "sshd".parse().unwrap();
+        let from = Some("10.1.2.3".parse().unwrap());
+        let last = u32::try_from(MOST).unwrap() + 10;
+        for id in 1..=last {
+            sessions.opened(id, &sshd, from);
+        }
+        assert_eq!(lock(&sessions.open).len(), MOST);
+        assert_eq!(known(&sessions, last), Some(Opened { service: sshd, from }), "the newest");
+        assert_eq!(known(&sessions, 1), None, "the oldest was forgotten");
+    }
+
+    #[test]
     fn a_process_that_cannot_be_asked_comes_from_nowhere() {
         zbus::block_on(async {
             let runtime = SharedRuntime::current().unwrap();
-            let gone = Peer::new(jit_proto::words::Uid::ROOT, None);
+            let gone = Peer::told(jit_proto::words::Uid::ROOT, Err(jit_core::access::Unread::Gone));
             assert_eq!(Sessions::default().address(&runtime, gone).await, None);
         });
     }

@@ -4,23 +4,25 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jit_core::duration::Human;
-use jit_core::ending::{Due, Over, OverWhy};
 use jit_core::event::Event;
-use jit_core::state::Session;
+use jit_core::model::{Due, EndReason, Leader, Over, Session};
 use rustix::process::Signal;
 
-use super::processes::Process;
+use super::cgroups;
+use super::follower::{Follower, Look, Seen, members};
+use super::glance::is_there;
+use super::pace::{OFTEN, SELDOM};
+use super::processes::{Process, signal_to};
 use super::systemd::{self, NoSystemd, Order};
-use super::{Follower, OFTEN, SELDOM, Seen, cgroups, is_there, members};
-use crate::bus::App;
+use crate::app::App;
 use crate::clock::since_boot;
 use crate::log;
-use crate::terminals::Tty;
+use crate::tty::Tty;
 
 impl Follower {
     /// Carries the end of one session on, and says when to look again.
-    pub(super) async fn end(&mut self, session: &Session, all: &[Process], seen: &Seen) -> Duration {
-        let left = members(session, all, seen);
+    pub(super) async fn end(&mut self, session: &Session, look: &Look<'_>, seen: &Seen) -> Duration {
+        let left = members(session, look);
         let runs = !left.is_empty()
             || session.unit.as_ref().is_some_and(cgroups::runs_in)
             || (session.leader.is_some() && !session.closed && is_there(session));
@@ -33,7 +35,11 @@ impl Follower {
             if let Some(unit) = &session.unit {
                 systemd::forget_limit(unit);
             }
-            self.record(Event::SessionGone { session: session.id });
+            self.app.ended.gone(session);
+            if let Some(audit) = session.audit {
+                self.app.sessions.closed(audit, &session.login.service);
+            }
+            self.record(Event::gone(session));
             return Duration::ZERO;
         }
         let done = self.sessions.entry(session.id).or_default();
@@ -55,16 +61,18 @@ impl Follower {
         if done.told != Some(over.why) {
             done.told = Some(over.why);
             self.tell(session, &left, &end_line(session, over)).await;
-            if !is_late {
-                // sshd has to carry the line to the person before it is ended itself.
-                return OFTEN;
-            }
+            self.sessions.entry(session.id).or_default().hears_until = since_boot() + OFTEN;
+        }
+        // sshd has to carry the line to the person before it is ended itself, whatever else is looked at meanwhile.
+        let done = self.sessions.entry(session.id).or_default();
+        let hears = done.hears_until.saturating_sub(since_boot());
+        if !is_late && !hears.is_zero() {
+            return hears;
         }
         if !systemd::is_there() {
             // Nothing is enforced here, as `status` says.
             return SELDOM;
         }
-        let done = self.sessions.entry(session.id).or_default();
         done.term |= is_late;
         match over.terms.due(after) {
             // Work may finish meanwhile.
@@ -119,7 +127,7 @@ async fn signal(app: &App, session: &Session, left: &[&Process], order: Order) {
     // cgroup.kill sends its signal to the first thread of each process, and where that has ended the others do not get
     // it (send_sig() and complete_signal() of Linux's kernel/signal.c). And the one that opened the session may be on
     // its way out elsewhere.
-    one_by_one(left.iter().copied(), order);
+    one_by_one(left.iter().copied(), order).await;
 }
 
 /// Whether what the kernel does not do for all of a unit is for systemd to do. To ask processes to end it is enough to
@@ -133,17 +141,19 @@ pub(super) async fn by_systemd(app: &App, unit: &str, order: Order) {
     report(app.systemd.kill(unit, order).await, unit);
 }
 
-/// Sends a signal to each of these processes.
-pub(super) fn one_by_one<'p>(processes: impl Iterator<Item = &'p Process>, order: Order) {
+/// Sends a signal to each of these processes. A person may have tens of thousands, and others wait for answers meanwhile.
+pub(super) async fn one_by_one<'p>(processes: impl Iterator<Item = &'p Process>, order: Order) {
     let signals: &[Signal] = match order {
         Order::Term => &[Signal::TERM, Signal::CONT],
         Order::Kill => &[Signal::KILL],
     };
-    for process in processes {
-        for signal in signals {
-            process.signal(*signal);
+    let whom: Vec<Leader> = processes.map(|process| process.id).collect();
+    zruntime::unblock(move || {
+        for (whom, signal) in whom.into_iter().flat_map(|whom| signals.iter().map(move |one| (whom, *one))) {
+            signal_to(whom, signal);
         }
-    }
+    })
+    .await;
 }
 
 /// Logs why systemd did not do something. That a unit is gone is no reason.
@@ -158,14 +168,14 @@ pub(super) fn report(outcome: Result<(), NoSystemd>, what: &str) {
 fn end_line(session: &Session, over: &Over) -> String {
     let (grant, service) = (session.grant, &session.login.service);
     let what = match over.why {
-        OverWhy::Ordered => format!("this session was ended by order, your window {grant} was not"),
-        OverWhy::OutsideHours => format!("the hours of your window {grant} are over"),
-        OverWhy::Expired
-        | OverWhy::Reboot
-        | OverWhy::Revoked
-        | OverWhy::Done
-        | OverWhy::Locked
-        | OverWhy::RoleChanged => {
+        EndReason::Ordered => format!("this session was ended by order, your window {grant} was not"),
+        EndReason::OutsideHours => format!("the hours of your window {grant} are over"),
+        EndReason::Expired
+        | EndReason::Reboot
+        | EndReason::Revoked
+        | EndReason::Done
+        | EndReason::Locked
+        | EndReason::RoleChanged => {
             format!("your window {grant} is over ({})", over.why)
         }
     };

@@ -8,15 +8,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_core::clock::Moment;
-use jit_core::ending::{OverWhy, Terms, Unit};
-use jit_core::order::Here;
-use jit_core::standing;
+use jit_core::context::Context;
+use jit_core::model::{EndReason, EndTerms, Unit};
+use jit_core::sessions::coverage;
+use jit_core::time::Moment;
 use zruntime::SharedRuntime;
 
-use super::{People, SLACK};
-use crate::bus::App;
+use super::people::People;
+use crate::app::App;
 use crate::clock::since_boot;
+use crate::desk::SLACK;
 use crate::log;
 
 /// How long after the host would not take a new limit it is asked again, the first time and at most.
@@ -38,8 +39,13 @@ struct Wanted {
 pub(crate) async fn keep_limits(app: Arc<App>, people: Arc<People>, runtime: SharedRuntime) {
     let mut limits = Limits::new();
     let mut again = AGAIN[0];
+    let mut loads = app.desk.loads();
     loop {
         let changed = app.desk.changed.listen();
+        // Of a state that was lost: its sessions never were, and their numbers are given out anew.
+        if std::mem::replace(&mut loads, app.desk.loads()) != loads {
+            limits.clear();
+        }
         let wanted = app.desk.look(|here| wanted(here, &people, &mut limits)).unwrap_or_default();
         let units: Vec<_> = wanted.iter().map(|wanted| (&wanted.unit, wanted.limit)).collect();
         match app.systemd.set_limits(&units).await {
@@ -58,20 +64,20 @@ pub(crate) async fn keep_limits(app: Arc<App>, people: Arc<People>, runtime: Sha
 }
 
 /// The sessions whose limit has to change. Those that are new have the limit that they were given when they opened.
-fn wanted(here: Here<'_>, people: &People, limits: &mut Limits) -> Vec<Wanted> {
+fn wanted(here: Context<'_>, people: &People, limits: &mut Limits) -> Vec<Wanted> {
     limits.retain(|id, _| here.state.session(*id).is_some());
     let open = here.state.sessions().iter().filter(|session| session.over.is_none());
     let wanted = open.filter_map(|session| {
         let unit = session.unit.clone()?;
         let grant = here.state.grant(session.grant);
         let own = grant.map_or(Duration::ZERO, |grant| grant.remaining(here.now));
-        let left = standing::outlook(here, session, &people.in_session(here, session));
+        let left = coverage::outlook(here, session, &people.in_session(session));
         let role = grant.and_then(|grant| here.policy.role(&grant.role));
-        let kill = Terms::of(role, OverWhy::Expired).kill;
+        let kill = EndTerms::of(role, EndReason::Expired).kill;
         let at = since_boot().saturating_add(left).saturating_add(kill).saturating_add(SLACK);
         let known = limits.get(&session.id).copied().or_else(|| {
             // As it was given when it opened, or by a jitd before this one.
-            let as_given = !session.moved && left <= own;
+            let as_given = !session.moved && !session.adopted && left <= own;
             as_given.then(|| *limits.entry(session.id).or_insert(at))
         });
         // Shorter does not matter, jitd ends it before: unless it was none at all.

@@ -5,25 +5,26 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jit_core::decide::Known;
-use jit_core::lock::Scope;
-use jit_core::order::Here;
-use jit_core::state::Session;
+use jit_core::model::{Known, Session};
 use jit_proto::words::{GroupName, Uid, UserName};
 use zruntime::SharedRuntime;
 
 use super::cgroups;
-use crate::bus::App;
+use crate::app::App;
 use crate::clock::since_boot;
+use crate::nss::{Share, Whose};
 
 /// How often somebody is asked about.
 const EACH: Duration = Duration::from_mins(1);
 
+/// How many are asked about at once: one of whom nothing is said keeps the others waiting for no longer than that.
+const AT_ONCE: usize = 8;
+
 /// What the name service said last of somebody.
 struct Answered {
     known: Known,
-    /// The groups that it was asked about.
-    groups: Arc<BTreeSet<GroupName>>,
+    /// The groups that it was asked about, whatever it said.
+    asked: Arc<BTreeSet<GroupName>>,
     at: Duration,
 }
 
@@ -35,21 +36,15 @@ pub(crate) struct People {
 
 impl People {
     /// What is known of whoever is in a session.
-    pub(super) fn in_session(&self, here: Here<'_>, session: &Session) -> Known {
+    pub(super) fn in_session(&self, session: &Session) -> Known {
         let Some(uid) = session.login.uid else { return Known::Not };
-        self.of(here, &session.login.user, uid)
+        self.of(&session.login.user, uid)
     }
 
-    /// What is known of an account; an answer about other groups than those that count now is none.
-    pub(super) fn of(&self, here: Here<'_>, user: &UserName, uid: Uid) -> Known {
-        let locked = here.state.locks().keys().filter_map(|scope| match scope {
-            Scope::Group(group) => Some(group),
-            Scope::User(_) | Scope::Service(_) | Scope::Role(_) | Scope::Host => None,
-        });
+    /// What is known of an account: of a group that came to count since, nothing.
+    pub(super) fn of(&self, user: &UserName, uid: Uid) -> Known {
         let answered = self.lock();
-        let answered = answered.get(&(user.clone(), uid)).filter(|answered| {
-            here.policy.groups().chain(locked).all(|group| answered.groups.contains(group))
-        });
+        let answered = answered.get(&(user.clone(), uid));
         answered.map_or(Known::Unanswered, |answered| answered.known.clone())
     }
 
@@ -68,26 +63,18 @@ impl People {
         wanted.extend(open.into_iter().filter(|(_, uid)| cgroups::runs_under(*uid)));
         let groups = app.desk.groups();
         let is_fresh = |answered: &Answered, now: Duration| {
-            let asks_enough = groups.iter().all(|group| answered.groups.contains(group));
+            let asks_enough = answered.asked.is_superset(&groups);
             asks_enough && now.saturating_sub(answered.at) < EACH
         };
         self.lock().retain(|person, _| wanted.contains(person));
+        wanted.retain(|person| {
+            self.lock().get(person).is_none_or(|answered| !is_fresh(answered, since_boot()))
+        });
+        let wanted: Vec<_> = wanted.into_iter().collect();
         let mut news = false;
-        for person in wanted {
-            if self.lock().get(&person).is_some_and(|answered| is_fresh(answered, since_boot())) {
-                continue;
-            }
-            let known = app.names_of_sessions.named(&person.0, Arc::clone(&groups)).await;
-            let failed = matches!(known, Known::Unanswered | Known::WithoutGroups(_));
-            let now = since_boot();
-            let mut answered = self.lock();
-            match answered.get_mut(&person) {
-                // What it said before still stands, and it is asked again in a minute.
-                Some(before) if failed => before.at = now,
-                before => {
-                    news |= before.is_none_or(|before| before.known != known);
-                    answered.insert(person, Answered { known, groups: Arc::clone(&groups), at: now });
-                }
+        for some in wanted.chunks(AT_ONCE) {
+            for (person, said) in told(app, some, &groups).await {
+                news |= self.said(person, said, &groups);
             }
         }
         if news {
@@ -99,8 +86,40 @@ impl People {
         next.min().unwrap_or(Duration::MAX)
     }
 
+    /// Takes note of what was said of somebody. What was not said is as it was said before. Whether that is news.
+    fn said(&self, person: (UserName, Uid), said: Known, groups: &Arc<BTreeSet<GroupName>>) -> bool {
+        let mut answered = self.lock();
+        let before = answered.get(&person).map_or(Known::Unanswered, |before| before.known.clone());
+        let known = said.after(&before, &**groups);
+        let is_news = known != before;
+        // It is asked again in a minute, whatever came of it.
+        answered.insert(person, Answered { known, asked: Arc::clone(groups), at: since_boot() });
+        is_news
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<(UserName, Uid), Answered>> {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the name service says of some people, all of whom are asked about at once.
+async fn told(
+    app: &App,
+    people: &[(UserName, Uid)],
+    groups: &BTreeSet<GroupName>,
+) -> Vec<((UserName, Uid), Known)> {
+    let patience = app.names.patience();
+    let lookup = |person: &(UserName, Uid)| {
+        let whose = Whose::Name(person.0.clone());
+        (person.clone(), app.names.lookup(whose, Share::Jitd, &patience))
+    };
+    let mut lookups: Vec<_> = people.iter().map(lookup).collect();
+    loop {
+        let said: Vec<_> =
+            lookups.iter_mut().map(|(person, lookup)| (person.clone(), lookup.known(groups))).collect();
+        if !patience.more(lookups.iter().map(|(_, lookup)| lookup)).await {
+            return said;
+        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! Finding the scopes of sessions: pam_systemd(8) makes those of logins after jitd has been asked.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use jit_core::ending::Unit;
 use jit_core::event::Event;
-use jit_core::state::Session;
+use jit_core::model::{Session, Unit, gets_a_scope};
 
+use super::follower::{Follower, Look, Seen, Taken, is_awaited, members};
+use super::pace::{OFTEN, SELDOM};
 use super::processes::{self, Process};
-use super::{Follower, OFTEN, SELDOM, Seen, gets_a_scope, members, systemd};
+use super::systemd;
 
 /// How long logind may take to make a session's scope; after that there is probably none.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -16,15 +16,9 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// How soon it usually has, and jitd makes its own.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Whether a session's scope is still waited for. One that had none in time may get it later, and is looked at with
-/// everything else.
-pub(super) const fn is_awaited(session: &Session) -> bool {
-    session.unit.is_none() && !session.unbound && session.leader.is_some()
-}
-
 impl Follower {
     /// Finds the scopes of sessions that are new by the processes that open them, and says when to look again.
-    pub(super) fn place_by_leaders(&self, seen: &Seen) -> Duration {
+    pub(super) fn place_by_leaders(&self, seen: &Seen, taken: &Taken<'_>) -> Duration {
         let mut wait = SELDOM;
         for session in seen.sessions.iter().filter(|session| is_awaited(session)) {
             let opener = session
@@ -32,31 +26,29 @@ impl Follower {
                 .and_then(|leader| processes::read(leader.pid).filter(|process| process.id == leader));
             // Without its opener it takes a look at everything.
             if let Some(opener) = opener {
-                wait = wait.min(self.place_one(seen, session, &[&opener]));
+                wait = wait.min(self.place_one(seen, session, &[&opener], taken));
             }
         }
         wait
     }
 
     /// Finds the scopes of all others, by all that runs, and says when to look again.
-    pub(super) fn place(&self, seen: &Seen, all: &[Process]) -> Duration {
+    pub(super) fn place(&self, seen: &Seen, look: &Look<'_>) -> Duration {
         let with_leader = seen.sessions.iter().filter(|session| session.leader.is_some());
         with_leader
-            .map(|session| self.place_one(seen, session, &members(session, all, seen)))
+            .map(|session| self.place_one(seen, session, &members(session, look), look.taken))
             .min()
             .unwrap_or(SELDOM)
     }
 
-    fn place_one(&self, seen: &Seen, session: &Session, of_it: &[&Process]) -> Duration {
+    fn place_one(&self, seen: &Seen, session: &Session, of_it: &[&Process], taken: &Taken<'_>) -> Duration {
         let age = seen.now.since(&session.at);
         let makes = session.unit.is_none() && gets_a_scope(&session.login.service);
         if !systemd::is_there() || (makes && age < SOON) {
             // None is made, or it is just being.
             return if makes { OFTEN } else { SELDOM };
         }
-        let others = seen.sessions.iter().filter(|other| other.id != session.id);
-        let taken: HashSet<&Unit> = others.filter_map(|other| other.unit.as_ref()).collect();
-        if let Some(unit) = scope(session, of_it, &taken) {
+        if let Some(unit) = scope(session, of_it, taken) {
             self.record(Event::SessionPlaced { session: session.id, unit });
         } else if is_awaited(session) && !of_it.is_empty() {
             if age < WITHIN {
@@ -70,7 +62,7 @@ impl Follower {
 }
 
 /// The scope that a session has come to since it was last looked at, if it has.
-fn scope(session: &Session, of_it: &[&Process], taken: &HashSet<&Unit>) -> Option<Unit> {
+fn scope(session: &Session, of_it: &[&Process], taken: &Taken<'_>) -> Option<Unit> {
     let leader = session.leader?;
     let own = Unit::of_session(session.id, leader);
     let is_its_own = |process: &Process, unit: &Unit| match &session.unit {
@@ -83,7 +75,9 @@ fn scope(session: &Session, of_it: &[&Process], taken: &HashSet<&Unit>) -> Optio
     of_it
         .iter()
         .filter_map(|process| Some((process, process.unit.as_ref()?)))
-        .find(|(process, unit)| is_its_own(process, unit) && !taken.contains(*unit))
+        .find(|(process, unit)| {
+            is_its_own(process, unit) && taken.get(*unit).is_none_or(|id| *id == session.id)
+        })
         .map(|(_, unit)| unit.clone())
 }
 
@@ -100,15 +94,14 @@ fn is_of_login(session: &Session, process: &Process, unit: &Unit) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::session::processes::tests::process;
-    use jit_core::clock::{BootId, Moment, Utc};
-    use jit_core::ending::Leader;
-    use jit_core::event::Login;
+    use jit_core::model::{Basis, Leader, Login};
+    use jit_core::time::{BootId, Moment, Utc};
     use jit_proto::words::Uid;
 
-    fn session(service: &str, audit: Option<u32>) -> Session {
+    pub(in crate::session) fn session(service: &str, audit: Option<u32>) -> Session {
         let login = Login {
             service: service.parse().unwrap(),
             user: "maria".parse().unwrap(),
@@ -121,13 +114,19 @@ mod tests {
             id: 17,
             grant: "g-00000001".parse().unwrap(),
             login,
+            role: None,
+            basis: Basis::default(),
+            place: None,
+            by: None,
             at: Moment::believed(Utc::from_unix_millis(0), 0, BootId::default()),
             leader: Some(Leader { pid: 7, start: 1 }),
             audit,
             from: None,
             unit: None,
             unbound: false,
+            adopted: false,
             closed: false,
+            closed_at: None,
             moved: false,
             over: None,
         }
@@ -135,7 +134,7 @@ mod tests {
 
     fn placed(session: &Session, cgroup: &str) -> Option<String> {
         let process = process(cgroup, 1001, Some(1001));
-        scope(session, &[&process], &HashSet::new()).map(String::from)
+        scope(session, &[&process], &Taken::new()).map(String::from)
     }
 
     #[test]

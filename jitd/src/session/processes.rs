@@ -2,30 +2,31 @@
 
 use std::{fs, io};
 
-use jit_core::ending::{Leader, Unit};
+use jit_core::model::{Leader, Unit};
 use jit_proto::words::Uid;
 use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::who::start_time;
+use super::group::{Group, Groups};
+use crate::peer::start_time;
 
-/// A process.
+/// A process that runs now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
-    /// Which.
+    /// Its pid and start time.
     pub(crate) id: Leader,
     /// Who started it; who has taken it over once that one is gone.
     parent: u32,
     /// Its real, effective, saved and file system uid.
-    uids: Vec<u32>,
+    uids: [u32; 4],
     /// Who logged in to start it, where the kernel tells and somebody did.
-    login: Option<u32>,
+    pub(super) login: Option<u32>,
     /// The audit session of that login.
     pub(crate) audit: Option<u32>,
-    /// Its name, as it gave itself.
+    /// Its name, as it gave itself: of no more than 15 bytes, but for the kernel's own.
     name: String,
-    /// Its cgroup, from systemd's root.
-    cgroup: String,
+    /// Its control group, from systemd's root.
+    group: Group,
     /// The session's scope that it runs in, if it does.
     pub(crate) unit: Option<Unit>,
     /// The device of its terminal; 0 is none.
@@ -36,11 +37,12 @@ pub(crate) struct Process {
 pub(super) fn all() -> io::Result<Vec<Process>> {
     // What forks without a pause makes new ones while one looks, for as long as one looks. It is found the next time.
     let most = threads()? * 2 + 1000;
+    let mut groups = Groups::default();
     let pids = fs::read_dir("/proc")?
         .map(|entry| Ok(entry?.file_name().to_str().and_then(|name| name.parse().ok())));
     pids.filter_map(io::Result::transpose)
         .take(most)
-        .map(|pid| look(pid?))
+        .map(|pid| look(pid?, &mut groups))
         .filter_map(io::Result::transpose)
         .collect()
 }
@@ -54,16 +56,16 @@ fn threads() -> io::Result<usize> {
 
 /// Whether /proc hides processes from jitd (hidepid= of proc(5)): then it can tell of none whether it runs.
 pub(crate) fn are_hidden() -> bool {
-    !matches!(look(1), Ok(Some(_)))
+    !matches!(look(1, &mut Groups::default()), Ok(Some(_)))
 }
 
 /// One process, if it lives and can be read.
 pub(crate) fn read(pid: u32) -> Option<Process> {
-    look(pid).ok().flatten()
+    look(pid, &mut Groups::default()).ok().flatten()
 }
 
 /// One process, if it lives. An error is not to know.
-fn look(pid: u32) -> io::Result<Option<Process>> {
+fn look(pid: u32, groups: &mut Groups) -> io::Result<Option<Process>> {
     let proc = format!("/proc/{pid}");
     let file = |name: &str| match fs::read(format!("{proc}/{name}")) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
@@ -78,8 +80,25 @@ fn look(pid: u32) -> io::Result<Option<Process>> {
     };
     let (Some(stat), Some(status)) = (file("stat")?, file("status")?) else { return Ok(None) };
     // Neither of audit is there on a kernel without it.
-    let (login, audit, cgroup) = (file("loginuid")?, file("sessionid")?, file("cgroup")?);
-    Ok(parse(pid, &stat, &status, login.as_deref(), audit.as_deref(), cgroup.as_deref()))
+    let (login, audit) = (file("loginuid")?, file("sessionid")?);
+    let cgroup = match file("cgroup") {
+        // One process that hides like this must not keep jitd from knowing of all others.
+        Err(err) if err.raw_os_error() == Some(Errno::ENAMETOOLONG as i32) => too_deep(&status),
+        read => read?,
+    };
+    let group = groups.keep(cgroup.as_deref().and_then(cgroup_of).unwrap_or_default());
+    Ok(parse(pid, &stat, &status, login.as_deref(), audit.as_deref(), group))
+}
+
+/// The control group of a process whose own has a path of more than 4,096 bytes, which the kernel does not tell. People
+/// can nest them so deep below their user manager, which is given a part of the tree, and nowhere else.
+fn too_deep(status: &str) -> Option<String> {
+    let uid = uids_of(status)?.split_whitespace().next()?;
+    Some(format!("0::/user.slice/user-{uid}.slice/user@{uid}.service/too-deep\n"))
+}
+
+fn uids_of(status: &str) -> Option<&str> {
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))
 }
 
 fn parse(
@@ -88,7 +107,7 @@ fn parse(
     status: &str,
     login: Option<&str>,
     audit: Option<&str>,
-    cgroup: Option<&str>,
+    group: Group,
 ) -> Option<Process> {
     // Other fields than the first two: the name may hold anything, so they are counted from its closing bracket.
     let (head, rest) = stat.rsplit_once(')')?;
@@ -99,20 +118,18 @@ fn parse(
     }
     let number = |place: usize| fields.get(place)?.parse::<u32>().ok();
     let tty = fields.get(4)?.parse::<i32>().ok().and_then(|tty| u32::try_from(tty).ok()).unwrap_or(0);
-    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    let uids = uids.split_whitespace().filter_map(|uid| uid.parse().ok()).collect();
+    let uids: Vec<u32> = uids_of(status)?.split_whitespace().filter_map(|uid| uid.parse().ok()).collect();
     // 2^32 - 1 where nobody logged in.
     let of_audit = |text: Option<&str>| text?.trim().parse().ok().filter(|number| *number != u32::MAX);
-    let cgroup = cgroup.and_then(cgroup_of).unwrap_or_default();
     Some(Process {
         id: Leader { pid, start: fields.get(19)?.parse().ok()? },
         parent: number(1)?,
-        uids,
+        uids: uids.try_into().ok()?,
         login: of_audit(login),
         audit: of_audit(audit),
         name,
-        unit: unit_name(&cgroup).and_then(|name| name.parse().ok()),
-        cgroup,
+        unit: group.unit().and_then(|name| name.parse().ok()),
+        group,
         tty,
     })
 }
@@ -128,47 +145,45 @@ fn has_ended(fields: &[&str]) -> bool {
     }
 }
 
-/// Those among `all` that a process has started, itself included, by whatever generations are still there.
-pub(crate) fn below(leader: Leader, all: &[Process]) -> Vec<&Process> {
-    let mut found: Vec<&Process> = all.iter().filter(|process| process.id == leader).collect();
-    let mut next = 0;
-    while let Some(parent) = found.get(next).map(|process| process.id) {
-        let is_new = |process: &&Process| process.parent == parent.pid && process.id.start >= parent.start;
-        found.extend(all.iter().filter(is_new).filter(|process| process.id != parent));
-        next += 1;
-    }
-    found
-}
-
 /// The process with this pid, as it is known from now on.
 pub(crate) fn leader(pid: u32) -> Option<Leader> {
     start_time(&format!("/proc/{pid}")).ok().map(|start| Leader { pid, start })
 }
 
 /// Of the unified hierarchy, or of systemd's own where there are several (cgroups(7)).
-fn cgroup_of(text: &str) -> Option<String> {
+fn cgroup_of(text: &str) -> Option<&str> {
     let of =
         |head: &str| text.lines().find_map(|line| line.split_once(head).filter(|(nr, _)| !nr.contains(':')));
     let (_, path) =
         of("::").filter(|(_, path)| *path != "/").or_else(|| of(":name=systemd:")).or_else(|| of("::"))?;
     // Of one that is on its way out, and whose cgroup has gone before it.
-    Some(path.strip_suffix(" (deleted)").unwrap_or(path).to_owned())
+    Some(path.strip_suffix(" (deleted)").unwrap_or(path))
 }
 
 impl Process {
     /// The unit that it runs in.
     pub(crate) fn unit_name(&self) -> Option<&str> {
-        unit_name(&self.cgroup)
+        self.group.unit()
     }
 
     /// The innermost slice of the unit that it runs in.
     pub(crate) fn slice(&self) -> Option<&str> {
-        self.cgroup.split('/').filter(|part| !part.is_empty()).take_while(|part| is_slice(part)).last()
+        self.group.slice()
+    }
+
+    /// Its control group, from systemd's root.
+    pub(super) const fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// Whether it runs in the same control group.
+    pub(super) fn is_with(&self, other: &Self) -> bool {
+        self.group == other.group
     }
 
     /// Whether it runs under a user's slice.
     pub(crate) fn is_in_slice_of(&self, uid: Uid) -> bool {
-        self.cgroup.starts_with(&format!("/user.slice/user-{uid}.slice/"))
+        self.group.path().starts_with(&format!("/user.slice/user-{uid}.slice/"))
     }
 
     /// Whether it is a person's: in their slice, come from their login, or theirs and handed to somebody who starts
@@ -202,19 +217,24 @@ impl Process {
         }
     }
 
+    /// Who started it, or has taken it over since.
+    pub(super) const fn parent(&self) -> u32 {
+        self.parent
+    }
+
+    /// Its real uid.
+    pub(super) const fn real_uid(&self) -> u32 {
+        self.uids[0]
+    }
+
     /// As the record names it.
     pub(crate) fn said(&self) -> String {
         format!("{} {}", self.id.pid, self.name)
     }
-
-    /// Sends it a signal, and nobody else that has got its pid since.
-    pub(crate) fn signal(&self, signal: Signal) {
-        signal_to(self.id, signal);
-    }
 }
 
 /// Sends a signal to a process that is still the one that was meant.
-pub(crate) fn signal_to(whom: Leader, signal: Signal) {
+pub(super) fn signal_to(whom: Leader, signal: Signal) {
     let Some(pid) = i32::try_from(whom.pid).ok().and_then(Pid::from_raw) else { return };
     // What the descriptor holds is one process for good; that it is the right one is looked up after it is held.
     let Ok(held) = pidfd_open(pid, PidfdFlags::empty()) else { return };
@@ -228,31 +248,52 @@ pub(crate) fn signal_to(whom: Leader, signal: Signal) {
     }
 }
 
-/// The unit of a cgroup: the first of its path that is no slice. What stands deeper is that unit's own to name.
-fn unit_name(cgroup: &str) -> Option<&str> {
-    cgroup.split('/').find(|part| !part.is_empty() && !is_slice(part))
-}
-
-fn is_slice(part: &str) -> bool {
-    std::path::Path::new(part).extension().is_some_and(|kind| kind == "slice")
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     pub(in crate::session) fn process(cgroup: &str, uid: u32, login: Option<u32>) -> Process {
+        let group = Groups::default().keep(cgroup);
         Process {
             id: Leader { pid: 7, start: 1 },
             parent: 1,
-            uids: vec![uid; 4],
+            uids: [uid; 4],
             login,
             audit: None,
             name: "x".into(),
-            unit: unit_name(cgroup).and_then(|name| name.parse().ok()),
-            cgroup: cgroup.into(),
+            unit: group.unit().and_then(|name| name.parse().ok()),
+            group,
             tty: 0,
         }
+    }
+
+    /// The same process under another pid, parent and name.
+    pub(in crate::session) fn with(process: Process, pid: u32, parent: u32, name: &str) -> Process {
+        Process { id: Leader { pid, start: 1 }, parent, name: name.into(), ..process }
+    }
+
+    /// One of many, that another has started, in an audit session.
+    pub(in crate::session) fn among(
+        (pid, parent, start): (u32, u32, u64),
+        cgroup: &str,
+        (uid, login, audit): (u32, Option<u32>, Option<u32>),
+    ) -> Process {
+        Process { id: Leader { pid, start }, parent, audit, ..process(cgroup, uid, login) }
+    }
+
+    #[test]
+    fn a_process_whose_control_group_cannot_be_told_is_its_users() {
+        let fields = ["S", "1"].map(str::to_owned).into_iter().chain((5..=25).map(|n| n.to_string()));
+        let stat = format!("7 (sleep) {}", fields.collect::<Vec<_>>().join(" "));
+        let status = "Name:\tsleep\nUid:\t1001\t1001\t1001\t1001\n";
+        let cgroup = too_deep(status);
+        let group = Groups::default().keep(cgroup.as_deref().and_then(cgroup_of).unwrap());
+        let process = parse(7, &stat, status, None, None, group).unwrap();
+        let uid = |uid: u32| Uid::try_from(uid).unwrap();
+        assert!(process.is_of(uid(1001)) && !process.is_of(uid(1002)));
+        assert_eq!((process.unit.clone(), process.slice()), (None, Some("user-1001.slice")));
     }
 
     #[test]
@@ -268,17 +309,40 @@ pub(super) mod tests {
         assert!(!stat("S", "1") && !stat("T", "1") && !stat("D", "1"));
     }
 
-    #[test]
-    fn what_a_process_started_is_found_by_its_parents_and_not_by_a_pid_that_came_later() {
-        let with = |pid, parent, start| Process {
-            id: Leader { pid, start },
-            parent,
-            ..process("/user.slice/user-1.slice/session-1.scope", 1, None)
+    /// What a list takes, as it is kept: itself, and what its texts take beside it.
+    fn bytes_of(all: &[Process]) -> usize {
+        let paths: HashSet<&str> = all.iter().map(|process| process.group.path()).collect();
+        let text = |process: &Process| {
+            process.name.capacity() + process.unit.as_ref().map_or(0, |unit| unit.as_str().len())
         };
-        let all = [with(10, 1, 5), with(11, 10, 6), with(12, 11, 7), with(13, 1, 8), with(14, 10, 4)];
-        let pids = |leader| below(leader, &all).iter().map(|found| found.id.pid).collect::<Vec<_>>();
-        assert_eq!(pids(Leader { pid: 10, start: 5 }), [10, 11, 12]);
-        assert_eq!(pids(Leader { pid: 10, start: 3 }), [0_u32; 0], "that is another process by now");
+        size_of_val(all)
+            + all.iter().map(text).sum::<usize>()
+            + paths.iter().map(|path| path.len()).sum::<usize>()
+    }
+
+    #[test]
+    fn a_list_of_ten_thousand_processes_in_groups_as_deep_as_can_be_takes_no_more_than_eight_megabytes() {
+        const MANY: u32 = 10_000;
+        let fields = ["S", "1"].map(str::to_owned).into_iter().chain((5..=25).map(|n| n.to_string()));
+        let stat = format!("7 (fifteen-bytes-x) {}", fields.collect::<Vec<_>>().join(" "));
+        let status = "Name:\tsleep\nUid:\t1001\t1001\t1001\t1001\n";
+        let manager = "/user.slice/user-1001.slice/user@1001.service";
+        let list = |below: &str| {
+            let mut groups = Groups::default();
+            let all: Vec<Process> = (0..MANY)
+                .map(|pid| {
+                    let path = format!("0::{manager}/{pid:0>50}{below}/{pid}\n");
+                    let group = groups.keep(cgroup_of(&path).unwrap());
+                    parse(pid, &stat, status, Some("1001"), Some("5"), group).unwrap()
+                })
+                .collect();
+            bytes_of(&all)
+        };
+        let (flat, deep) = (list(""), list(&format!("/{}", "x".repeat(250)).repeat(15)));
+        println!(
+            "a list of {MANY} processes, each in a group of its own: {flat} bytes, and {deep} where each is 3.9 KB deep"
+        );
+        assert!(deep < 8 << 20 && deep < flat * 2, "{flat} {deep}");
     }
 
     #[test]
@@ -320,11 +384,11 @@ pub(super) mod tests {
 
     #[test]
     fn both_forms_of_a_cgroup_file_name_systemds_path() {
-        assert_eq!(cgroup_of("0::/user.slice/x.scope\n").as_deref(), Some("/user.slice/x.scope"));
+        assert_eq!(cgroup_of("0::/user.slice/x.scope\n"), Some("/user.slice/x.scope"));
         let gone = "0::/user.slice/user-1.slice/session-3.scope (deleted)\n";
-        assert_eq!(cgroup_of(gone).as_deref(), Some("/user.slice/user-1.slice/session-3.scope"));
+        assert_eq!(cgroup_of(gone), Some("/user.slice/user-1.slice/session-3.scope"));
         let hybrid = "12:pids:/a\n1:name=systemd:/user.slice/x.scope\n0::/\n";
-        assert_eq!(cgroup_of(hybrid).as_deref(), Some("/user.slice/x.scope"));
+        assert_eq!(cgroup_of(hybrid), Some("/user.slice/x.scope"));
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! systemd and logind on the system bus: who makes scopes and who ends what is in them. Each call has a time limit.
+//! systemd and logind: who makes scopes and who ends what is in them. Each call has a time limit.
+//!
+//! systemd is asked on its private socket, as systemctl(1) asks it as root: on the system bus its answers wait behind those
+//! to anybody who floods it with calls. The bus is taken where that socket is not there, and for logind, which has none.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,17 +9,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jit_core::ending::{Leader, Unit};
-use jit_proto::SYSTEM_BUS_SOCKET;
+use jit_core::model::{Leader, Unit};
 use jit_proto::words::Uid;
 use serde::Serialize;
-use zbus::connection::Builder;
-use zbus::{Address, Connection, DynamicType, Variant};
+use zbus::{Connection, DynamicType, Message, Variant};
 use zruntime::SharedRuntime;
 
+use super::direct::{self, Answer};
+use crate::bus::guarded::for_questions;
 use crate::clock::since_boot;
 
-/// How long systemd may take for one call. A login waits no longer for its scope than this.
+/// How long after a connection broke the next is tried.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How long systemd may take for one call.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// How long it may take to read its files anew. Nobody waits for that.
@@ -37,7 +43,15 @@ pub(crate) enum NoSystemd {
     /// It, or the bus, says no.
     #[error("{0}")]
     Refused(#[from] zbus::Error),
-    /// A file could not be written.
+    /// It says no, on its private socket.
+    #[error("{name}: {text}")]
+    Said {
+        /// The name of its error.
+        name: String,
+        /// What it said.
+        text: String,
+    },
+    /// A file could not be written, or a socket read.
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// The process was not moved.
@@ -48,8 +62,34 @@ pub(crate) enum NoSystemd {
 impl NoSystemd {
     /// Whether there is no such unit: nothing is left to end.
     pub(crate) fn is_no_such_unit(&self) -> bool {
-        matches!(self, Self::Refused(zbus::Error::MethodError(name, ..))
-            if name.as_str() == "org.freedesktop.systemd1.NoSuchUnit")
+        self.is_named("org.freedesktop.systemd1.NoSuchUnit")
+    }
+
+    /// Whether there is such a unit already.
+    fn is_unit_exists(&self) -> bool {
+        self.is_named("org.freedesktop.systemd1.UnitExists")
+    }
+
+    /// Whether somebody at the other end said no.
+    fn is_answer(&self) -> bool {
+        match self {
+            Self::Refused(err) => is_answer(err),
+            Self::Said { .. } => true,
+            Self::Absent | Self::Silent | Self::Io(_) | Self::NotMoved => false,
+        }
+    }
+
+    fn is_named(&self, wanted: &str) -> bool {
+        match self {
+            Self::Refused(zbus::Error::MethodError(name, ..)) => name.as_str() == wanted,
+            Self::Said { name, .. } => name == wanted,
+            _ => false,
+        }
+    }
+
+    /// Whether systemd itself said no: asked again, it says the same.
+    const fn is_final(&self) -> bool {
+        matches!(self, Self::Absent | Self::Said { .. } | Self::Refused(zbus::Error::MethodError(..)))
     }
 }
 
@@ -58,7 +98,7 @@ impl NoSystemd {
 pub(crate) enum Order {
     /// SIGTERM, and SIGCONT: what is stopped can then act on it.
     Term,
-    /// SIGKILL.
+    /// The unit is killed with SIGKILL.
     Kill,
 }
 
@@ -79,7 +119,7 @@ pub(crate) fn is_there() -> bool {
 /// How long one that did not answer is left alone: many ends may wait for it, one after another.
 const REST: Duration = Duration::from_secs(5);
 
-/// The way to it. The connection is made when it is first needed, and again when it is lost.
+/// The ways to them. The connection to the bus is made when it is first needed, and again when it is lost.
 pub(crate) struct Systemd {
     bus: Mutex<Option<Connection>>,
     /// When each did not answer last, by the boot clock.
@@ -98,35 +138,49 @@ impl Systemd {
         Self { bus: Mutex::new(None), silent: Mutex::default(), runtime }
     }
 
-    /// Puts one process into a scope of its own, with all that it starts from now on, and has the host end that after so
-    /// long. Returns when it is in there.
+    /// Puts processes into a scope of their own, with all that they start from now on, and has the host end that after so
+    /// long. Returns when the first is in there. Tried again until then, by the boot clock.
     pub(crate) async fn enclose(
         &self,
         unit: &Unit,
-        whom: Leader,
+        (whom, pids): (Leader, Vec<u32>),
         slice: &str,
         limit: Duration,
+        until: Duration,
     ) -> Result<(), NoSystemd> {
         let properties: Vec<(&str, Variant<'_>)> = vec![
             ("Description", "A session that jitd admitted".into()),
             ("Slice", slice.into()),
-            ("PIDs", vec![whom.pid].into()),
+            ("PIDs", pids.into()),
             ("CollectMode", "inactive-or-failed".into()),
             ("RuntimeMaxUSec", micros(limit).into()),
             ("TimeoutStopUSec", 5_000_000_u64.into()),
         ];
         let aux: Vec<(&str, Vec<(&str, Variant<'_>)>)> = Vec::new();
-        // Not to have one costs more than a second: asked whether or not it answered a moment ago.
-        self.ask(SYSTEMD, "StartTransientUnit", &(unit.as_str(), "fail", properties, aux), LIMIT).await?;
-        // It is moved by a job; what the process starts before that would stay outside.
-        for _ in 0..250 {
-            let now = super::processes::read(whom.pid).filter(|now| now.id == whom);
-            match now.and_then(|now| now.unit) {
-                Some(in_it) if in_it == *unit => return Ok(()),
-                _ => self.runtime.sleep(Duration::from_millis(2)).await,
+        let body = (unit.as_str(), "fail", properties, aux);
+        let left = || until.saturating_sub(since_boot());
+        // Not to have one costs more than the wait: asked whether or not it answered a moment ago.
+        loop {
+            match self.ask(SYSTEMD, "StartTransientUnit", &body, left()).await {
+                Ok(()) => break,
+                // An earlier call got there, and its answer did not come back.
+                Err(err) if err.is_unit_exists() => break,
+                Err(err) if err.is_final() || left() <= AGAIN => return Err(err),
+                Err(_) => self.runtime.sleep(AGAIN).await,
             }
         }
-        Err(NoSystemd::NotMoved)
+        // It is moved by a job; what the process starts before that would stay outside.
+        loop {
+            let now = super::processes::read(whom.pid).filter(|now| now.id == whom);
+            let Some(now) = now else { return Err(NoSystemd::NotMoved) };
+            if now.unit.as_ref() == Some(unit) {
+                return Ok(());
+            }
+            if left().is_zero() {
+                return Err(NoSystemd::NotMoved);
+            }
+            self.runtime.sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Sends a signal to everything in a unit, and in those below it.
@@ -140,6 +194,17 @@ impl Systemd {
     /// Stops a unit.
     pub(crate) async fn stop(&self, unit: &str) -> Result<(), NoSystemd> {
         self.call(SYSTEMD, "StopUnit", &(unit, "replace")).await
+    }
+
+    /// Has systemd and logind forget a login's scope, and its session, that nothing runs in any more. Mostly neither is
+    /// there.
+    pub(crate) async fn forget(&self, unit: &Unit) {
+        let name = unit.as_str();
+        if let Some(id) = name.strip_prefix("session-").and_then(|name| name.strip_suffix(".scope")) {
+            drop(self.call(LOGIND, "TerminateSession", &(id,)).await);
+        }
+        drop(self.stop(name).await);
+        drop(self.call(SYSTEMD, "ResetFailedUnit", &(name,)).await);
     }
 
     /// Lets go on what was frozen: in some kernels what is frozen cannot be killed.
@@ -162,7 +227,7 @@ impl Systemd {
                 Ok(()) => {}
                 Err(err) if err.is_no_such_unit() => {}
                 // Before systemd 253 a scope that runs takes this from its files alone.
-                Err(NoSystemd::Refused(err)) if is_answer(&err) => {
+                Err(err) if err.is_answer() => {
                     let folder = drop_in(unit);
                     let limit =
                         limit.map_or_else(|| "infinity".to_owned(), |limit| limit.as_secs().to_string());
@@ -196,7 +261,7 @@ impl Systemd {
 
     async fn ask(
         &self,
-        [to, path, interface]: [&'static str; 3],
+        whom: [&'static str; 3],
         method: &str,
         body: &(impl Serialize + DynamicType),
         limit: Duration,
@@ -204,6 +269,25 @@ impl Systemd {
         if !is_there() {
             return Err(NoSystemd::Absent);
         }
+        if whom == SYSTEMD && Path::new(direct::SOCKET).exists() {
+            let [to, path, interface] = whom;
+            let call = Message::method_call(path, method).destination(to).interface(interface).build(body)?;
+            let asked = direct::call(&self.runtime, &call);
+            return match self.runtime.timeout(limit, asked).await.map_err(|_| NoSystemd::Silent)?? {
+                Answer::Done => Ok(()),
+                Answer::Error(name, text) => Err(NoSystemd::Said { name, text }),
+            };
+        }
+        self.ask_on_bus(whom, method, body, limit).await
+    }
+
+    async fn ask_on_bus(
+        &self,
+        [to, path, interface]: [&'static str; 3],
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+        limit: Duration,
+    ) -> Result<(), NoSystemd> {
         let asked = async {
             let bus = self.bus().await?;
             bus.call_method(Some(to), path, Some(interface), method, body).await.map(drop)
@@ -224,8 +308,7 @@ impl Systemd {
         if let Some(known) = known {
             return Ok(known);
         }
-        let address: Address = format!("unix:path={SYSTEM_BUS_SOCKET}").as_str().try_into()?;
-        let made: Connection = Builder::address(address).build().await?;
+        let made = for_questions().await?;
         *lock(&self.bus) = Some(made.clone());
         Ok(made)
     }

@@ -3,31 +3,33 @@
 use std::time::Duration;
 
 use jit_core::duration::Human;
+use jit_core::model::Session;
 use jit_core::policy::AtEnd;
-use jit_core::standing::{self, Standing, next_warning, warning};
-use jit_core::state::Session;
+use jit_core::sessions::coverage::{self, Coverage, next_warning, warning};
 use jit_proto::text::Shown;
 
-use super::{Follower, SELDOM, Seen, members};
+use super::follower::{Follower, Look, Seen, members, taken};
+use super::index::Index;
+use super::pace::SELDOM;
 
 impl Follower {
     /// Tells people before their window ends, and says when to look again.
     pub(super) async fn warn(&mut self, seen: &Seen) -> Duration {
-        let mut all = None;
+        let mut due = Vec::new();
         let mut wait = SELDOM;
         for session in seen.sessions.iter().filter(|session| session.over.is_none()) {
             let outlook = self.app.desk.look(|here| {
-                let known = self.people.in_session(here, session);
-                let until = match standing::standing(here, session, &known) {
-                    Standing::Covered { left } => left,
-                    Standing::Moves(_) | Standing::Over(_) => Duration::ZERO,
+                let known = self.people.in_session(session);
+                let until = match coverage::coverage(here, session, &known) {
+                    Coverage::Covered { left } => left,
+                    Coverage::Moves(_) | Coverage::Over(_) => Duration::ZERO,
                 };
                 let grant = here.state.grant(session.grant);
                 let role = grant.and_then(|grant| here.policy.role(&grant.role));
                 let at_end = role.map_or(AtEnd::Terminate, |role| role.at_end);
                 let warn = role.map(|role| role.warn.clone()).unwrap_or_default();
                 let role = grant.map(|grant| grant.role.to_string()).unwrap_or_default();
-                (standing::outlook(here, session, &known), until, warn, (role, at_end))
+                (coverage::outlook(here, session, &known), until, warn, (role, at_end))
             });
             let Ok((left, until, warn, (role, at_end))) = outlook else { return SELDOM };
             wait = wait.min(until.max(Duration::from_millis(1)));
@@ -37,13 +39,15 @@ impl Follower {
             wait = wait.min(next_warning(&warn, left).unwrap_or(SELDOM).max(Duration::from_millis(1)));
             let before = self.warned.insert(session.id, left).unwrap_or(left);
             if warning(&warn, before, left).is_some() {
-                let line = warning_line(session, &role, at_end, left);
-                if all.is_none() {
-                    all = self.processes().await;
-                }
-                // Not to know what runs is to tell nobody.
-                let inside = all.as_deref().map_or_else(Vec::new, |all| members(session, all, seen));
-                self.tell(session, &inside, &line).await;
+                due.push((session, warning_line(session, &role, at_end, left)));
+            }
+        }
+        // Not to know what runs is to tell nobody.
+        if let Some(all) = if due.is_empty() { None } else { self.processes().await } {
+            let taken = taken(&seen.sessions);
+            let look = Look { all: &all, index: Index::of(&all), taken: &taken };
+            for (session, line) in due {
+                self.tell(session, &members(session, &look), &line).await;
             }
         }
         wait

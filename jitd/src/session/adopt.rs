@@ -1,0 +1,128 @@
+//! Logins whose account check was allowed and that never ask for their session, since the session line is missing from
+//! their service's PAM file. They are the grant's all the same: the session that follows the check is found, listed, and
+//! ended with its window. What follows one is judged in [`super::awaited`]. A service with its session line asks jitd
+//! before that.
+//!
+//! Which checks nobody has asked after is known in memory; a jitd that starts reads the latest from the record.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jit_core::event::Event;
+use jit_core::model::{Session, gets_a_scope};
+use jit_host::facts::has_session_line;
+use zruntime::SharedRuntime;
+
+use super::awaited::{Allowed, Awaited, Found, Next, SETTLED};
+use super::awaiting::Waiting;
+use super::index::Index;
+use super::pace::OFTEN;
+use super::record::record;
+use super::{enclose, logins, processes};
+use crate::app::App;
+use crate::clock::since_boot;
+use crate::desk::CheckRecord;
+use crate::log;
+
+/// Looks for what follows allowed checks, for as long as jitd runs.
+pub(crate) async fn keep_adopting(app: Arc<App>, runtime: SharedRuntime) {
+    loop {
+        let come = app.awaiting.bell.listen();
+        match look(&app).await {
+            None => come.await,
+            Some(wait) => drop(runtime.timeout(wait, come).await),
+        }
+    }
+}
+
+/// What a look came to: for each check its number and what became of it, and the processes of its session.
+type Looked = Vec<(u64, Arc<Awaited>, Next, Vec<u32>)>;
+
+/// Takes what has followed and says when to look again, if something is waited for.
+async fn look(app: &App) -> Option<Duration> {
+    let now = since_boot();
+    let waiting = match app.awaiting.to_look_at(now) {
+        Ok(waiting) => waiting,
+        Err(wait) => return wait,
+    };
+    // Reading all that runs takes a while, and every check takes the lock.
+    let looked = zruntime::unblock(move || look_at(waiting, now)).await;
+    let Ok(looked) = looked.inspect_err(|err| log::error(format_args!("it cannot be told what runs: {err}")))
+    else {
+        return Some(OFTEN * 10);
+    };
+    for (number, one, next, pids) in looked {
+        if !app.awaiting.became(number, &next) {
+            continue;
+        }
+        match next {
+            Next::Came(found) => adopt(app, &one, found, pids, true).await,
+            Next::WasHere(found) => adopt(app, &one, found, pids, false).await,
+            Next::Wait(_) | Next::Nothing => {}
+        }
+    }
+    app.awaiting.next_look(now)
+}
+
+fn look_at(waiting: Vec<Waiting>, now: Duration) -> std::io::Result<Looked> {
+    let all = processes::all()?;
+    let index = Index::of(&all);
+    let is_gone = |one: &Awaited| index.get(one.asker.id).is_none();
+    let logins = if waiting.iter().any(|(_, one, _)| is_gone(one)) { logins::all() } else { Vec::new() };
+    let looked = waiting.into_iter().map(|(number, one, seen)| {
+        let next = one.next(seen, &index, &logins, now);
+        let pids = match &next {
+            Next::Came(found) => index.below(found.opener.leader).iter().map(|one| one.id.pid).collect(),
+            Next::Wait(_) | Next::WasHere(_) | Next::Nothing => Vec::new(),
+        };
+        (number, one, next, pids)
+    });
+    Ok(looked.collect())
+}
+
+/// Takes one for a session of its grant.
+async fn adopt(app: &App, one: &Awaited, found: Found, pids: Vec<u32>, is_there: bool) {
+    let Allowed { check: CheckRecord { seq, grant, claims }, role, basis, login, from, host_limit } =
+        one.allowed.clone();
+    let claim = claims.then_some(seq);
+    let Found { opener, unit } = found;
+    let service = login.service.clone();
+    let event = Event::SessionAdopted { grant, role, claim, opener, from, basis, login };
+    let adopted = app.desk.carry(|here| {
+        let is_it =
+            |known: &Session| known.leader == Some(opener.leader) || (unit.is_some() && known.unit == unit);
+        if here.state.sessions().iter().any(is_it) {
+            return Vec::new();
+        }
+        let session = here.state.next_seq();
+        // Where its opener has gone, nothing else shows where it ran.
+        let placed = unit.clone().map(|unit| Event::SessionPlaced { session, unit });
+        [event.clone()].into_iter().chain(placed).collect()
+    });
+    match adopted {
+        Ok(0) => return,
+        Ok(_) => {}
+        Err(err) => return log::error(err),
+    }
+    // One that is over may have been on its way to asking.
+    let lacks_line = is_there || !has_session_line(Path::new("/etc"), service.as_str());
+    if lacks_line {
+        app.awaiting.lacks_line(&service);
+    }
+    if let Some(audit) = opener.audit {
+        app.sessions.opened(audit, &service, from);
+    }
+    if !gets_a_scope(&service) {
+        return;
+    }
+    let session = app.desk.look(|here| {
+        here.state.sessions().iter().find(|known| known.leader == Some(opener.leader)).map(|known| known.id)
+    });
+    let Ok(Some(session)) = session else { return };
+    let limit = one.at.saturating_add(host_limit).saturating_sub(since_boot());
+    match enclose::put_into_scope(app, session, (opener.leader, pids), limit, since_boot() + SETTLED).await {
+        Ok(unit) => record(app, Event::SessionPlaced { session, unit }),
+        Err(why) => enclose::leave_unbound(app, session, &why.into()),
+    }
+}

@@ -1,0 +1,254 @@
+//! The checks that were allowed and whose session nobody has asked for yet.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jit_core::model::{Leader, Login};
+use jit_proto::words::{ServiceName, Uid, UserName, subject_is_caller};
+
+use super::awaited::{Allowed, Asker, Awaited, Next, SETTLED, Seen};
+use super::processes;
+use crate::clock::since_boot;
+use crate::desk::CheckRecord;
+use crate::log;
+use crate::peer::Peer;
+
+/// For how long something unsettled that follows a check holds up the end of what is left of its person: whoever starts
+/// one thing after another must not hold it up for good.
+const HELD: Duration = Duration::from_secs(10);
+
+/// When it is looked for first: a login that has its line has asked by then, and costs no look.
+const FIRST: Duration = Duration::from_millis(500);
+
+/// More checks than this are not kept: one more takes the place of the oldest of whoever has most.
+const MOST: usize = 4096;
+
+/// The checks that were allowed and whose session has not been asked for, oldest first.
+#[derive(Default)]
+struct Kept {
+    next: u64,
+    all: BTreeMap<u64, (Arc<Awaited>, Option<Seen>)>,
+}
+
+/// A check, with its number and what was seen to follow it.
+pub(super) type Waiting = (u64, Arc<Awaited>, Option<Seen>);
+
+/// The same, shared.
+#[derive(Default)]
+pub(crate) struct Awaiting {
+    kept: Mutex<Kept>,
+    pub(super) bell: zruntime::Event,
+    /// Services that were found to have no session line.
+    without_line: Mutex<BTreeSet<ServiceName>>,
+}
+
+impl Awaiting {
+    /// A check of root's process has been allowed.
+    pub(crate) fn allowed(&self, peer: Peer, allowed: Allowed) {
+        let read = |leader: Leader| processes::read(leader.pid).filter(|process| process.id == leader);
+        let asker = peer.process().filter(|_| peer.uid.is_root()).and_then(read);
+        let Some(asker) = asker else { return };
+        let parent = processes::leader(asker.parent()).filter(|_| !subject_is_caller(&allowed.login.service));
+        let asker = Asker::of(&asker);
+        self.keep(Awaited { allowed, asker, parent, at: since_boot(), recalled: false });
+    }
+
+    pub(super) fn keep(&self, awaited: Awaited) {
+        let mut kept = lock(&self.kept);
+        // A worker that checks one after another is waited for once for each person.
+        let is_same =
+            |one: &Awaited| one.asker.id == awaited.asker.id && one.allowed.login == awaited.allowed.login;
+        kept.all.retain(|_, (one, _)| !is_same(one));
+        if kept.all.len() >= MOST {
+            let of = |one: &Awaited| one.allowed.login.uid;
+            let mut counts: HashMap<Option<Uid>, usize> = HashMap::new();
+            for (one, _) in kept.all.values() {
+                *counts.entry(of(one)).or_default() += 1;
+            }
+            let most = counts.into_iter().max_by_key(|(_, count)| *count).map(|(uid, _)| uid);
+            let oldest = kept.all.iter().find(|(_, (one, _))| Some(of(one)) == most).map(|(nr, _)| *nr);
+            oldest.map(|nr| kept.all.remove(&nr));
+        }
+        let number = kept.next;
+        kept.next += 1;
+        kept.all.insert(number, (Arc::new(awaited), None));
+        drop(kept);
+        self.bell.notify(usize::MAX);
+    }
+
+    /// A session has been asked for: its service has the line.
+    pub(crate) fn asked(&self, peer: Peer, login: &Login) {
+        self.asked_by(peer.process(), login);
+        if lock(&self.without_line).remove(&login.service) {
+            log::notice(format_args!("{}: the session line of pam_jit.so is there again", login.service));
+        }
+    }
+
+    /// The check that a process makes for the session that it, or the process that started it, asks for now.
+    pub(crate) fn admitted(
+        &self,
+        peer: Peer,
+        service: &ServiceName,
+        subject: &UserName,
+    ) -> Option<CheckRecord> {
+        let leader = peer.process().filter(|_| peer.uid.is_root())?;
+        let is_it = |one: &Awaited| {
+            let login = &one.allowed.login;
+            (one.asker.id == leader || one.parent == Some(leader))
+                && login.service == *service
+                && login.user == *subject
+        };
+        let kept = lock(&self.kept);
+        kept.all.values().map(|(one, _)| one).find(|one| is_it(one)).map(|one| one.allowed.check)
+    }
+
+    /// The session opened, of the check with this record.
+    pub(super) fn opened(&self, seq: u64) {
+        lock(&self.kept).all.retain(|_, (one, _)| one.allowed.check.seq != seq);
+    }
+
+    pub(super) fn asked_by(&self, leader: Option<Leader>, login: &Login) {
+        let is_by =
+            |one: &Awaited| leader.is_some() && (leader == Some(one.asker.id) || leader == one.parent);
+        let mut kept = lock(&self.kept);
+        let find = |is_it: &dyn Fn(&Awaited) -> bool| {
+            kept.all.iter().find(|(_, (one, _))| is_it(one)).map(|(number, _)| *number)
+        };
+        let number = find(&is_by).or_else(|| find(&|one| one.allowed.login == *login));
+        number.map(|number| kept.all.remove(&number));
+    }
+
+    /// Whether a login of this person's may be about to be found.
+    pub(super) fn may_bring(&self, uid: Uid) -> bool {
+        let now = since_boot();
+        let is_near = |one: &Awaited, seen: bool| {
+            let age = now.saturating_sub(one.at);
+            age < SETTLED * 2 || (seen && age < HELD)
+        };
+        let kept = lock(&self.kept);
+        kept.all
+            .values()
+            .any(|(one, seen)| one.allowed.login.uid == Some(uid) && is_near(one, seen.is_some()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn may_bring_anything(&self) -> bool {
+        !lock(&self.kept).all.is_empty()
+    }
+
+    /// What `status` says of it.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        lock(&self.without_line).iter().map(missing_line).collect()
+    }
+
+    /// Those to look at, each with what was seen to follow it; and when to look first, if that is not now.
+    pub(super) fn to_look_at(&self, now: Duration) -> Result<Vec<Waiting>, Option<Duration>> {
+        let kept = lock(&self.kept);
+        let first = kept.all.values().map(|(one, _)| one.at.saturating_add(FIRST)).min();
+        let first = first.ok_or(None)?;
+        if first > now {
+            return Err(Some(first.saturating_sub(now)));
+        }
+        Ok(kept.all.iter().map(|(nr, (one, seen))| (*nr, Arc::clone(one), seen.clone())).collect())
+    }
+
+    /// Takes note of what became of one, and says whether it is still waited for: meanwhile it may have asked.
+    pub(super) fn became(&self, number: u64, next: &Next) -> bool {
+        let mut kept = lock(&self.kept);
+        match next {
+            Next::Wait(seen) => {
+                if let Some((_, known)) = kept.all.get_mut(&number) {
+                    known.clone_from(seen);
+                }
+                false
+            }
+            Next::Came(_) | Next::WasHere(_) | Next::Nothing => kept.all.remove(&number).is_some(),
+        }
+    }
+}
+
+impl Awaiting {
+    /// When to look next, if something is waited for.
+    pub(super) fn next_look(&self, now: Duration) -> Option<Duration> {
+        lock(&self.kept).all.values().map(|(one, seen)| one.wait(seen.is_some(), now)).min()
+    }
+
+    /// A service was found to have no session line. It is logged once.
+    pub(super) fn lacks_line(&self, service: &ServiceName) {
+        if lock(&self.without_line).insert(service.clone()) {
+            log::error(missing_line(service));
+        }
+    }
+}
+
+fn missing_line(service: &ServiceName) -> String {
+    format!(
+        "MISSING: {service} has no session line of pam_jit.so, so its logins are found late and the host does not end \
+         them without jitd; add to /etc/pam.d/{service} before its session lines: session required pam_jit.so"
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use jit_core::model::Opener;
+
+    use super::super::awaited::Found;
+    use super::*;
+    use crate::session::awaited::tests::allowed;
+
+    fn count(awaiting: &Awaiting) -> usize {
+        lock(&awaiting.kept).all.len()
+    }
+
+    #[test]
+    fn a_check_of_somebody_unprivileged_brings_no_session() {
+        let awaiting = Awaiting::default();
+        let me = std::process::id();
+        let peer = |uid: u32| Peer::new(Uid::try_from(uid).unwrap(), Some(me), None, since_boot());
+        awaiting.allowed(peer(1001), allowed("sshd"));
+        assert_eq!(count(&awaiting), 0);
+        awaiting.allowed(peer(0), allowed("sshd"));
+        assert_eq!(count(&awaiting), 1);
+        // The same again is waited for once; and no more when it has asked.
+        awaiting.allowed(peer(0), allowed("sshd"));
+        assert_eq!(count(&awaiting), 1);
+        awaiting.asked(peer(0), &allowed("sshd").login);
+        assert_eq!(count(&awaiting), 0);
+    }
+
+    #[test]
+    fn one_that_asks_while_it_is_looked_at_is_not_taken_for_one_that_did_not() {
+        let awaiting = Awaiting::default();
+        let root = Peer::new(Uid::ROOT, Some(std::process::id()), None, since_boot());
+        awaiting.allowed(root, allowed("sshd"));
+        let looked = awaiting.to_look_at(since_boot() + FIRST).unwrap();
+        let (number, one, _) = &looked[0];
+        awaiting.asked(root, &allowed("sshd").login);
+        let opener = Opener { leader: one.asker.id, audit: None };
+        assert!(!awaiting.became(*number, &Next::Came(Found { opener, unit: None })));
+    }
+
+    #[test]
+    fn whoever_has_most_checks_that_nobody_asked_after_makes_room_for_one_more() {
+        let awaiting = Awaiting::default();
+        let of = |uid: u32, start: u64| {
+            let mut allowed = allowed("sshd");
+            allowed.login.uid = Uid::try_from(uid).ok();
+            let id = Leader { pid: 4_194_305, start };
+            let asker = Asker::recalled(id, &allowed.login.service);
+            Awaited { allowed, asker, parent: None, at: Duration::ZERO, recalled: true }
+        };
+        awaiting.keep(of(1002, 1));
+        for start in 0..=u64::try_from(MOST).unwrap() {
+            awaiting.keep(of(1001, start));
+        }
+        assert_eq!(count(&awaiting), MOST);
+        let uid = Uid::try_from(1002).ok();
+        assert!(lock(&awaiting.kept).all.values().any(|(one, _)| one.allowed.login.uid == uid));
+    }
+}
