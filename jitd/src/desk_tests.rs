@@ -1,7 +1,11 @@
 //! The desk over a real store: what is answered is on disk, what failed never happened, what is on disk is
 //! what the audit log says.
 
+mod access_tests;
+mod checkpoint_tests;
 mod clock_tests;
+mod fault_tests;
+mod looked_tests;
 mod trial_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,22 +15,26 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jit_core::decide::{Known, Question};
-use jit_core::event::{Actor, Event, Login as LoginEvent, Record};
-use jit_core::order::Here;
-use jit_core::person::{Caller, Login};
+use jit_core::context::Context;
+use jit_core::event::{Event, Record};
+use jit_core::model::{Actor, Caller, Known, Login as LoginEvent, LoginAccount, Past, Question};
+use jit_core::orders::Refusal;
+use jit_core::orders::request::{self, RequestOrder};
+use jit_core::orders::revoke::{self, Target};
 use jit_core::policy::{Facts, Group, Host, Subject, Ways};
-use jit_core::request::{self, RequestOrder};
 use jit_core::state::State;
-use jit_core::taking_back::{self, Target};
-use jit_proto::ask::State as Standing;
+use jit_core::time::Moment;
 use jit_proto::gate::Stage;
+use jit_proto::login_request::State as RequestState;
 use jit_proto::words::{RequestId, Uid, Verdict};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::clock::Clock;
-use crate::desk::{BadFiles, CannotDecide, Desk, Load, NotDone, NotLoaded, Source};
+use crate::desk::{
+    BadFiles, CannotDecide, CheckRecord, Checked, Desk, Judged, Load, Looked, NotDone, NotLoaded, Source,
+    Waits, Word,
+};
 use crate::store::writer::{self, Queue, Ticket};
 use crate::store::{StorePath, rows};
 
@@ -42,6 +50,7 @@ hosts = ["*"]
 services = ["sshd"]
 eligible = { users = ["maria"] }
 max-duration = "4h"
+reason = { pattern = '(?<ticket>[A-Z]+-[0-9]+)' }
 [[role.shell.stage]]
 name = "lead"
 approvers = { users = ["root", "olga"] }
@@ -88,6 +97,11 @@ impl Daemon {
         }
     }
 
+    /// Waits until the desk knows that all before is on disk.
+    fn until_durable(&self) {
+        self.until(|_| self.desk.is_durable());
+    }
+
     /// Stops without a word, as `kill -9` would, but for what the writer has taken already.
     fn stop(mut self) -> TempDir {
         self.queue.stop();
@@ -101,38 +115,52 @@ impl Daemon {
 
     fn grant(&self, id: u64) -> Result<(), String> {
         let order = order(id, "shell");
-        let judge = |here: Here<'_>| request::grant(here, &root(), order);
-        let ticket = self.desk.order(ROOT, judge).map_err(|err| err.to_string())?;
-        zruntime::block_on(ticket.durable()).map_err(|err| err.to_string())
+        let judge = |here: Context<'_>, caller: &Caller| request::grant(here, caller, order.clone());
+        let ticket = self.order(&by(root()), judge).map_err(|err| err.to_string())?;
+        zruntime::block_on(ticket.durable()).map(drop).map_err(|err| err.to_string())
     }
 
     fn revoke(&self, target: Target) -> Result<Ticket, NotDone> {
-        self.desk.order(ROOT, |here| taking_back::revoke(here, &root(), target, None))
+        self.order(&by(root()), |here, caller| revoke::revoke(here, caller, target, None))
     }
 
-    fn load(
+    fn order(
         &self,
-        load: Load,
-        actor: Option<Actor>,
-    ) -> Result<Result<Option<Ticket>, NotLoaded>, CannotDecide> {
-        self.desk.load_policy(self.desk.read_policy(), load, actor)
+        by: &Looked,
+        judge: impl Fn(Context<'_>, &Caller) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<Ticket, NotDone> {
+        self.desk.order(ROOT, by, Word::Nobody, &judge)
+    }
+
+    fn load(&self, load: Load, actor: Option<Actor>) -> Result<Result<Option<Ticket>, NotLoaded>, NotDone> {
+        let looked = by(root());
+        let by = actor.map(|actor| (&looked, Word::Nobody, actor));
+        self.desk.load_policy(&self.desk.read_policy(), load, by)
+    }
+
+    fn ask(&self, question: &Question) -> Result<Checked, CannotDecide> {
+        match self.desk.check(question, ROOT, None, Waits::ForMore)? {
+            Judged::Answered(checked) => Ok(checked),
+            Judged::TakesMore(groups) => panic!("{groups:?}"),
+        }
     }
 
     fn check(&self) -> Result<Verdict, CannotDecide> {
-        let checked = self.desk.check(&question(), ROOT)?;
-        match checked.ticket {
+        let checked = self.ask(&question())?;
+        let verdict = checked.verdict();
+        match checked.ticket() {
             Some(ticket) => zruntime::block_on(ticket.durable())
-                .map(|()| checked.answer.verdict)
-                .map_err(|err| CannotDecide(err.to_string())),
-            None => Ok(checked.answer.verdict),
+                .map(|_| verdict)
+                .map_err(|err| CannotDecide::ForNow(err.to_string())),
+            None => Ok(verdict),
         }
     }
 }
 
-const ROOT: Actor = Actor { uid: Uid::ROOT, loginuid: None, session: None };
+const ROOT: Actor = Actor { uid: Uid::ROOT, loginuid: None, untold: false, session: None, process: None };
 
 fn subject(name: &str, uid: u32) -> Subject {
-    Subject { name: name.parse().unwrap(), uid: uid.try_into().unwrap(), groups: BTreeSet::new() }
+    Subject::named(name.parse().unwrap(), uid.try_into().unwrap())
 }
 
 fn host() -> Host {
@@ -144,7 +172,12 @@ fn maria() -> Subject {
 }
 
 fn root() -> Caller {
-    Caller { account: subject("root", 0), login: Login::Known(subject("root", 0)) }
+    Caller { account: subject("root", 0), login: LoginAccount::Known(subject("root", 0)) }
+}
+
+/// Whoever gives an order, of whom all is known.
+fn by(caller: Caller) -> Looked {
+    Looked::fully(caller)
 }
 
 fn question() -> Question {
@@ -196,11 +229,12 @@ fn order(id: u64, role: &str) -> RequestOrder {
 #[test]
 fn a_request_filed_at_a_login_is_on_disk_and_is_filed_once() {
     let daemon = Daemon::start();
-    let as_maria = Caller { account: maria(), login: Login::Known(maria()) };
-    let file = |id| daemon.desk.ask_for(&question(), &as_maria, ROOT, order(id, "shell")).unwrap();
+    let as_maria = Caller { account: maria(), login: LoginAccount::Known(maria()) };
+    let file =
+        |id| daemon.desk.ask_for(&question(), &by(as_maria.clone()), ROOT, order(id, "shell")).unwrap();
     let (stands, ticket) = file(1);
     zruntime::block_on(ticket.unwrap().durable()).unwrap();
-    assert_eq!((stands.state, stands.request), (Standing::Waiting, Some(RequestId::from_bits(1))));
+    assert_eq!((stands.state(), stands.request()), (RequestState::Waiting, Some(RequestId::from_bits(1))));
     let last = records(&daemon.store()).pop().unwrap();
     assert!(matches!(&last.event, Event::Requested { request } if request.filed_by.name == maria().name));
     assert_eq!(last.actor, Some(ROOT), "what the kernel says of the module's process");
@@ -218,17 +252,17 @@ fn a_request_filed_at_a_login_is_on_disk_and_is_filed_once() {
 fn what_policy_refuses_at_a_login_is_said_and_not_filed() {
     let daemon = Daemon::start();
     let refused = |caller: &Caller, order| {
-        let (stands, ticket) = daemon.desk.ask_for(&question(), caller, ROOT, order).unwrap();
+        let (stands, ticket) = daemon.desk.ask_for(&question(), &by(caller.clone()), ROOT, order).unwrap();
         assert!(ticket.is_none());
-        assert_eq!(stands.state, Standing::Refused);
-        stands.text
+        assert_eq!(stands.state(), RequestState::Refused);
+        stands.text().to_owned()
     };
-    let as_maria = Caller { account: maria(), login: Login::Known(maria()) };
+    let as_maria = Caller { account: maria(), login: LoginAccount::Known(maria()) };
     let long = RequestOrder { duration: Some(Duration::from_hours(5)), ..order(1, "shell") };
     assert!(refused(&as_maria, long).contains("at most 4h"));
     assert!(refused(&as_maria, order(1, "nosuch")).contains("'nosuch' is not one"));
     // Who became maria by su does not ask in her name.
-    let eve = Caller { account: maria(), login: Login::Known(subject("eve", 1066)) };
+    let eve = Caller { account: maria(), login: LoginAccount::Known(subject("eve", 1066)) };
     assert!(refused(&eve, order(1, "shell")).contains("whoever files it"));
     assert_eq!(daemon.desk.options(&question(), |roles| roles.len()).unwrap().1, 1);
 }
@@ -265,6 +299,58 @@ fn the_tables_are_what_the_audit_log_folds_to() {
         folded.apply(&record);
     }
     assert_eq!(folded, rows::load(&store).unwrap().state);
+}
+
+/// What the log says, with what it says later, or the table of sessions does, of sessions that opened by a check. Written
+/// beside the code that it checks.
+fn folded(store: &Connection) -> State {
+    let records = records(store);
+    let open = rows::load(store).unwrap().state;
+    let mut openings: Vec<(u64, u64, Past)> =
+        open.sessions().iter().filter_map(|one| Some((one.place?, one.id, Past::of(one)))).collect();
+    openings.extend(records.iter().filter_map(|record| match &record.event {
+        Event::SessionGone { session, past: Some(past), .. } => {
+            Some((past.place?, *session, (**past).clone()))
+        }
+        _ => None,
+    }));
+    let mut state = State::default();
+    for record in &records {
+        note_openings(&mut state, &records, &openings, record.seq);
+        state.apply(record);
+    }
+    note_openings(&mut state, &records, &openings, records.len() as u64);
+    for one in open.sessions().iter().filter(|one| one.place.is_some()) {
+        let (session, unit) = (one.id, one.unit.clone());
+        let placed = unit.map(|unit| Event::SessionPlaced { session, unit });
+        placed.map(|placed| state.note(&one.at, None, &placed));
+        if let Some(wall) = one.closed_at {
+            let closed =
+                Event::SessionClosed { login: one.login.clone(), leader: one.leader, session: Some(session) };
+            state.note(&Moment { wall, ..one.at.clone() }, None, &closed);
+        }
+    }
+    state
+}
+
+fn note_openings(state: &mut State, records: &[Record], openings: &[(u64, u64, Past)], place: u64) {
+    for (_, session, past) in openings.iter().filter(|(at, _, _)| *at == place) {
+        let check = records.iter().find(|record| record.seq == *session).unwrap();
+        let Event::Allowed { grant, claim, login, .. } = &check.event else { panic!("{check:?}") };
+        assert_eq!((&login.user, &login.service), (&past.login.user, &past.login.service));
+        let opened = Event::SessionOpened {
+            grant: *grant,
+            role: past.role.clone().unwrap(),
+            remaining: 0,
+            claim: claim.map(|_| *session),
+            opener: past.opener,
+            from: past.from,
+            basis: past.basis.clone(),
+            admitted: Some(*session),
+            login: past.login.clone(),
+        };
+        state.note(&past.opened, past.opened_by, &opened);
+    }
 }
 
 #[test]
@@ -383,13 +469,19 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
         host: host(),
         groups: [("no-such-group".parse().unwrap(), Group::Absent)].into(),
         accounts: BTreeMap::new(),
+        standing: BTreeMap::new(),
         services: BTreeMap::new(),
         unlisted: None,
     };
-    let bad = BadFiles::for_this_host(policy.on_host(&facts));
+    let bad = BadFiles::for_this_host(policy.host_check(&facts));
     let text = bad.to_string();
     assert!(text.contains("JIT070") && text.ends_with("type: systemctl reload jitd"), "{text}");
-    daemon.desk.load_policy(Err(bad), Load::Order, Some(ROOT)).unwrap().unwrap_err();
+    let looked = by(root());
+    daemon
+        .desk
+        .load_policy(&Err(bad), Load::Order, Some((&looked, Word::Nobody, ROOT)))
+        .unwrap()
+        .unwrap_err();
     assert_eq!(daemon.desk.policy().unwrap().source, Source::Files);
     let refused = |r: &Record| matches!(&r.event, Event::PolicyRefused { error, errors: 1 } if error.contains("JIT070"));
     daemon.grant(1).unwrap();
@@ -416,7 +508,7 @@ fn without_any_policy_nothing_is_decided_and_the_first_good_one_opens() {
     fs::create_dir(dir.path().join("policy.d")).unwrap();
     write_policy(dir.path(), "broken");
     let daemon = Daemon::start_in(dir);
-    assert!(daemon.check().unwrap_err().0.contains("no policy"));
+    assert!(daemon.check().unwrap_err().to_string().contains("no policy"));
     write_policy(daemon.dir.path(), POLICY);
     assert!(daemon.load(Load::Signal, None).unwrap().is_ok());
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
@@ -446,8 +538,7 @@ fn loading_the_policy_in_force_again_records_nothing() {
 fn a_hundred_checks_at_once_are_all_recorded_and_share_commits() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
-    let tickets: Vec<_> =
-        (0..100).map(|_| daemon.desk.check(&question(), ROOT).unwrap().ticket.unwrap()).collect();
+    let tickets: Vec<_> = (0..100).map(|_| daemon.ask(&question()).unwrap().ticket().unwrap()).collect();
     for ticket in tickets {
         zruntime::block_on(ticket.durable()).unwrap();
     }

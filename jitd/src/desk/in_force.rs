@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_core::clock::Utc;
 use jit_core::event::{Event, PolicyText};
+use jit_core::orders::trial::NoTrial;
 use jit_core::policy::{Difference, Finding, Policy, Severity, SourceFile};
-use jit_core::trial::NoTrial;
+use jit_core::time::Utc;
 use jit_host::files::{BadFile, Owner, read_policy_dir};
 use jit_proto::words::GroupName;
 
@@ -33,7 +33,7 @@ pub(crate) enum NotLoaded {
 pub(crate) enum Source {
     /// The policy files.
     Files,
-    /// The store, which has the last accepted one, because the files do not load.
+    /// The store, which has the last accepted one: the files do not load, or nobody has loaded them.
     Store,
     /// It came back after a trial that nobody confirmed; the files are what was tried.
     Before,
@@ -53,7 +53,7 @@ impl Source {
 /// The policy in force. Cheap to clone: a check holds it for as long as it looks names up.
 #[derive(Clone, Debug)]
 pub(crate) struct InForce {
-    /// The policy.
+    /// The policy that is in force.
     pub(crate) policy: Arc<Policy>,
     /// The groups that it names; the only ones worth looking up.
     pub(crate) groups: Arc<BTreeSet<GroupName>>,
@@ -73,7 +73,7 @@ impl InForce {
 }
 
 /// Policy files that did not load: what is wrong with each, and a one-line summary.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", rendered.join("\n"))]
 pub(crate) struct BadFiles {
     rendered: Vec<String>,

@@ -1,60 +1,30 @@
-//! Policies on trial at the desk: what comes back, and who has come in since (see [`jit_core::trial`]).
+//! Policies on trial at the desk: what comes back, and who has come in since (see [`jit_core::orders::trial`]).
 
 use std::time::Duration;
 
-use jit_core::clock::{Moment, Utc};
-use jit_core::decide::{Answer, Question};
-use jit_core::event::{Actor, Event};
-use jit_core::person::Caller;
-use jit_core::trial::{self, BackWhy, LoginSession, NewLogins, NoTrial};
+use jit_core::check::decide::Answer;
+use jit_core::event::Event;
+use jit_core::model::{Actor, BackWhy, LoginSession, Question};
+use jit_core::orders::trial::{self, NoTrial};
+use jit_core::time::{Moment, Utc};
 
-use super::{CannotDecide, Desk, InForce, NotDone, Open, Source, texts};
+use super::in_force::{InForce, Source, texts};
+use super::looked::{Looked, Word};
+use super::not_done::NotDone;
+use super::on_trial::{Load, OnTrial};
+use super::outage::CannotDecide;
+use super::room::{Desk, Open};
 use crate::log;
+use crate::peer::kernel_tells_loginuid;
 use crate::store::writer::Ticket;
-use crate::who::kernel_tells_loginuid;
-
-/// On whose word policy files come into force, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Load {
-    /// SIGHUP: for good, but not what was tried and went back.
-    Signal,
-    /// An order: for good.
-    Order,
-    /// An order: on trial for so long.
-    Trial(Duration),
-}
-
-impl Load {
-    /// How long the trial is, if it is one.
-    pub(super) const fn limit(self) -> Option<Duration> {
-        match self {
-            Self::Trial(limit) => Some(limit),
-            Self::Signal | Self::Order => None,
-        }
-    }
-}
-
-/// What the desk keeps while a policy is on trial.
-#[derive(Debug, Default)]
-pub(super) struct OnTrial {
-    /// The policy that comes back.
-    before: Option<InForce>,
-    logins: NewLogins,
-}
-
-impl OnTrial {
-    /// Begins a trial of what replaces this policy.
-    pub(super) fn of_what_replaces(before: Option<InForce>) -> Self {
-        Self { before, logins: NewLogins::default() }
-    }
-}
 
 impl Desk {
     /// Keeps the policy on trial, on the word of somebody who came in under it.
-    pub(crate) fn confirm_policy(&self, caller: &Caller, actor: Actor) -> Result<Ticket, NotDone> {
+    pub(crate) fn confirm_policy(&self, by: &Looked, word: Word, actor: Actor) -> Result<Ticket, NotDone> {
         self.with_policy(|open, now| {
             let policy = std::sync::Arc::clone(&open.policy_in_force()?.policy);
-            self.here(&policy, &open.state, now).admin(caller)?;
+            let here = self.here(&policy, &open.state, now);
+            by.judged(here, word, &|here, caller| here.admin(caller))?;
             let session = session_of(actor);
             let digest = trial::confirm(&open.state, &open.trial.logins, session).map_err(NotDone::Trial)?;
             let ticket = self.commit(open, Some(actor), now, vec![Event::PolicyConfirmed { digest }])?;
@@ -77,7 +47,9 @@ impl Desk {
         let Some(trial) = trial::over(&open.state, now) else { return Ok(()) };
         let tried = trial.digest;
         let before = open.trial.before.as_ref().ok_or_else(|| {
-            CannotDecide("the policy before the trial is not known; run: systemctl restart jitd".into())
+            CannotDecide::Lasting(
+                "the policy before the trial is not known; run: systemctl restart jitd".into(),
+            )
         })?;
         let policy = std::sync::Arc::clone(&before.policy);
         let event = Event::PolicyReverted {
@@ -99,7 +71,7 @@ impl Open {
     /// Keeps in mind who comes in while a policy is on trial.
     pub(super) fn note_login(&mut self, question: &Question, answer: &Answer, actor: Actor) {
         if let (Some(_), Some(session)) = (trial::running(&self.state), session_of(actor)) {
-            self.trial.logins.note(question, answer, session);
+            self.trial.logins.note(question, answer.verdict(), session);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A clock that is stepped under a desk over a real store: what is refused, what is recorded, what is kept.
 
-use jit_core::clock::Suspicion;
-use jit_core::clock::trust::Recovery;
+use jit_core::time::{Recovery, Suspicion};
 
 use super::*;
 
@@ -21,8 +20,11 @@ impl Daemon {
 
     fn accept(&self, caller: &Caller) -> Result<(), String> {
         let reason = Some("set by the wall".parse().unwrap());
-        let done = self.desk.accept_clock(ROOT, caller, reason).map_err(|err| err.to_string())?;
-        zruntime::block_on(done.1.durable()).map_err(|err| err.to_string())
+        let done = self
+            .desk
+            .accept_clock(ROOT, &by(caller.clone()), Word::Nobody, reason)
+            .map_err(|err| err.to_string())?;
+        zruntime::block_on(done.1.durable()).map(drop).map_err(|err| err.to_string())
     }
 
     /// What the store knows of the clock, by the name that it has there.
@@ -55,7 +57,7 @@ fn a_step_is_recorded_once_and_opens_nothing_until_an_admin_accepts_it() {
     let last = records(&daemon.store()).pop().unwrap();
     assert_eq!(last.at.suspect, Some(Suspicion::Behind), "the record says what its time is worth");
 
-    let maria = Caller { account: maria(), login: Login::Known(maria()) };
+    let maria = Caller { account: maria(), login: LoginAccount::Known(maria()) };
     assert!(daemon.accept(&maria).unwrap_err().contains("admin"));
     daemon.accept(&root()).unwrap();
     daemon.grant(1).unwrap();
@@ -162,7 +164,7 @@ fn an_idle_jitd_keeps_the_mark_and_records_nothing() {
 #[test]
 fn a_stop_in_good_order_charges_what_has_passed_and_no_more() {
     let daemon = Daemon::start();
-    let ticket = daemon.desk.close().unwrap();
+    let ticket = daemon.desk.close().unwrap().ticket;
     zruntime::block_on(ticket.durable()).unwrap();
     let charged: u64 = daemon.kept("charged_ms").parse().unwrap();
     assert!(charged <= crate::clock::since_boot().as_millis().try_into().unwrap());

@@ -1,7 +1,6 @@
 //! A policy on trial over a real store: what comes back, when, and who keeps it.
 
-use jit_core::decide::Why;
-use jit_core::trial::BackWhy;
+use jit_core::model::{BackWhy, Why};
 
 use super::*;
 use crate::desk::NotLoaded;
@@ -10,7 +9,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const TRIAL: Load = Load::Trial(MINUTE);
 
 /// root's login at the console before anything was tried, and the one after.
-const OLD_LOGIN: Actor = Actor { uid: Uid::ROOT, loginuid: Some(Uid::ROOT), session: Some(3) };
+const OLD_LOGIN: Actor =
+    Actor { uid: Uid::ROOT, loginuid: Some(Uid::ROOT), untold: false, session: Some(3), process: None };
 const NEW_LOGIN: Actor = Actor { session: Some(4), ..OLD_LOGIN };
 
 /// A policy under which nobody but root gets in.
@@ -45,13 +45,15 @@ impl Daemon {
         };
         let subject = Known::Fully(subject("root", 0));
         let question = Question { stage: Stage::Session, login, subject, ..question() };
-        let checked = self.desk.check(&question, as_whom).unwrap();
-        assert_eq!((checked.answer.verdict, checked.answer.why), (Verdict::Unmanaged, Why::Exempt));
+        let checked = self.desk.check(&question, as_whom, None, Waits::ForMore).unwrap();
+        let Judged::Answered(checked) = checked else { panic!("{checked:?}") };
+        assert_eq!((checked.verdict(), checked.why()), (Verdict::Unmanaged, Why::Exempt));
     }
 
     fn confirm(&self, from: Actor) -> Result<(), String> {
-        let ticket = self.desk.confirm_policy(&root(), from).map_err(|err| err.to_string())?;
-        zruntime::block_on(ticket.durable()).map_err(|err| err.to_string())
+        let ticket =
+            self.desk.confirm_policy(&by(root()), Word::Nobody, from).map_err(|err| err.to_string())?;
+        zruntime::block_on(ticket.durable()).map(drop).map_err(|err| err.to_string())
     }
 
     fn events(&self) -> Vec<Event> {
@@ -158,8 +160,8 @@ fn a_new_trial_begins_without_the_logins_of_the_last_one() {
 #[test]
 fn only_an_admin_of_the_policy_on_trial_keeps_it() {
     let daemon = Daemon::tries(&worse());
-    let maria = Caller { account: maria(), login: Login::Known(maria()) };
-    let refused = daemon.desk.confirm_policy(&maria, NEW_LOGIN).unwrap_err().to_string();
+    let maria = Caller { account: maria(), login: LoginAccount::Known(maria()) };
+    let refused = daemon.desk.confirm_policy(&by(maria), Word::Nobody, NEW_LOGIN).unwrap_err().to_string();
     assert!(refused.contains("only an admin"), "{refused}");
 }
 

@@ -3,8 +3,11 @@
 //! Every batch writes audit records and the rows they changed in one transaction (law 7), so the tables are
 //! a snapshot of the log at every instant, also after a `kill -9`.
 
+mod error;
+pub(crate) mod log;
 pub(crate) mod rows;
 pub(crate) mod schema;
+mod value;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
@@ -12,38 +15,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use rusqlite::{Connection, OpenFlags};
 
-/// What can go wrong with the store. None of it ever becomes an `allow`.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
-    /// SQLite said no: disk full, read-only, corrupt, locked.
-    #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// The file is from a newer jitd.
-    #[error("schema {found} is newer than {known}, which this jitd knows; install the newer jitd again")]
-    Newer {
-        /// What the file says.
-        found: i64,
-        /// What this program knows.
-        known: i64,
-    },
-    /// A row or record does not read back as what was written.
-    #[error("{table} is damaged: {what}")]
-    Damaged {
-        /// Which table.
-        table: &'static str,
-        /// What is wrong.
-        what: String,
-    },
-    /// The file system is mounted read-only: after an error, most often.
-    #[error("the file system of {0} is mounted read-only")]
-    ReadOnly(String),
-    /// The file or folder cannot be used.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-    /// The writer is gone or its batch failed; the reason is in the log.
-    #[error("the change could not be made durable")]
-    NotDurable,
-}
+pub(crate) use error::StoreError;
 
 /// Where the store is.
 #[derive(Clone, Debug)]
@@ -53,6 +25,11 @@ impl StorePath {
     /// The store in this folder.
     pub(crate) fn in_dir(dir: &Path) -> Self {
         Self(dir.join("store.db"))
+    }
+
+    /// The folder that it is in.
+    pub(crate) fn dir(&self) -> &Path {
+        self.0.parent().unwrap_or(&self.0)
     }
 
     /// Opens for writing, making or migrating the file as needed, and empties the write-ahead log.
@@ -81,5 +58,22 @@ impl StorePath {
         let store = Connection::open_with_flags(&self.0, flags)?;
         store.busy_timeout(std::time::Duration::from_secs(2))?;
         Ok(store)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_on_disk_when_it_returns() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = StorePath::in_dir(dir.path()).open().unwrap();
+        let of = |name: &str| store.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        // 2 is FULL (sqlite.org/pragma.html): in WAL mode the log is synced at each commit, and not at checkpoints alone.
+        assert_eq!(of("synchronous"), 2);
+        assert_eq!(of("foreign_keys"), 1);
+        let mode: String = store.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
     }
 }

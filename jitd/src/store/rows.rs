@@ -1,158 +1,149 @@
 //! Rows and records: written in the transaction of their events, read back at start and for `list` and `show`.
 
-use jit_core::audit::merkle;
-use jit_core::audit::record::Encoded;
-use jit_core::clock::Utc;
-use jit_core::clock::trust::Trust;
+use jit_core::clock::Trust;
 use jit_core::digest::Digest;
-use jit_core::event::{PolicyText, Review};
-use jit_core::grant::{Claim, End, EndWhy, Grant};
-use jit_core::request::Request;
-use jit_core::state::{Closed, Pending, Row, State, Stored};
-use jit_core::trial::Tried;
+use jit_core::event::PolicyText;
+use jit_core::model::{Claim, Closed, End, EndWhy, Grant, Pending, Request, Review, Tried};
+use jit_core::proof::merkle::Frontier;
+use jit_core::proof::note::PublicKey;
+use jit_core::state::{Row, State, Stored};
+use jit_core::time::Utc;
 use jit_proto::manager::LIST_LIMIT;
 use jit_proto::words::{RequestId, Uid};
-use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::StoreError;
-
-/// Writes one record.
-pub(crate) fn write_record(change: &Transaction<'_>, record: &Encoded) -> Result<(), StoreError> {
-    change.prepare_cached("INSERT INTO audit (seq, bytes, leaf) VALUES (?1, ?2, ?3)")?.execute(params![
-        to_i64(record.seq),
-        record.bytes,
-        record.leaf.0.as_slice()
-    ])?;
-    Ok(())
-}
+use super::error::StoreError;
+use super::log;
+pub(crate) use super::log::{next_seq, records};
+use super::value::{damaged, to_i64, to_u64};
 
 /// Writes one changed row.
-#[allow(clippy::too_many_lines, reason = "one arm for each kind of row, and they are many")]
-pub(crate) fn write_row(change: &Transaction<'_>, row: &Row) -> Result<(), StoreError> {
+pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError> {
     match row {
-        Row::Request(request) => {
-            change
-                .prepare_cached(
-                    "INSERT INTO request (id, filed, uid, user, body, bytes, state)
-                     VALUES (:id, :filed, :uid, :user, :body, :bytes, 'pending')",
-                )?
-                .execute(named_params! {
-                    ":id": request.id.to_string(),
-                    ":filed": request.filed_at.wall.unix_millis(),
-                    ":uid": request.beneficiary.uid.as_u32(),
-                    ":user": request.beneficiary.name.as_str(),
-                    ":body": json("request", request)?,
-                    ":bytes": request.bytes(),
-                })?;
-        }
-        Row::Closed { request, at, how } => {
-            change
-                .prepare_cached(
-                    "UPDATE request SET state = 'closed', closed = ?2, how = ?3 WHERE id = ?1 AND state = 'pending'",
-                )?
-                .execute(params![request.to_string(), at.to_string(), how.as_str()])?;
-        }
-        Row::Settled { request } => {
-            change
-                .prepare_cached("UPDATE request SET state = 'opened' WHERE id = ?1 AND state = 'owed'")?
-                .execute([request.to_string()])?;
-        }
-        Row::Discounted { request, by, at } => {
-            change
-                .prepare_cached(
-                    "UPDATE review SET discounted = ?3
+        Row::Request(request) => write_request(change, request),
+        Row::Closed { request, at, how } => run(
+            change,
+            "UPDATE request SET state = 'closed', closed = ?2, how = ?3 WHERE id = ?1 AND state = 'pending'",
+            params![request.to_string(), at.to_string(), how.as_str()],
+        ),
+        Row::Settled { request } => run(
+            change,
+            "UPDATE request SET state = 'opened' WHERE id = ?1 AND state = 'owed'",
+            [request.to_string()],
+        ),
+        Row::Discounted { request, by, at } => run(
+            change,
+            "UPDATE review SET discounted = ?3
                      WHERE request = ?1 AND discounted IS NULL AND json_extract(body, '$.by.name') = ?2",
-                )?
-                .execute(params![request.to_string(), by.name.as_str(), at.to_string()])?;
-        }
-        Row::Review { request, at, review } => {
-            change
-                .prepare_cached("INSERT INTO review (request, at, body) VALUES (?1, ?2, ?3)")?
-                .execute(params![request.to_string(), at.to_string(), json("review", review)?])?;
-        }
-        Row::Grant(grant) => {
-            change.prepare_cached("UPDATE request SET state = ?2 WHERE id = ?1")?.execute([
-                grant.request().to_string().as_str(),
-                if grant.emergency { "owed" } else { "opened" },
-            ])?;
-            change
-                .prepare_cached("INSERT INTO grant_ (id, request, body, used) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![
-                    grant.id.to_string(),
-                    grant.request().to_string(),
-                    json("grant_", grant)?,
-                    grant.used
-                ])?;
-        }
-        Row::Began(grant) => {
-            change
-                .prepare_cached("UPDATE grant_ SET body = ?2 WHERE id = ?1")?
-                .execute([grant.id.to_string(), json("grant_", grant)?])?;
-        }
-        Row::Lock(lock) => {
-            change
-                .prepare_cached("INSERT OR REPLACE INTO lock (scope, body) VALUES (?1, ?2)")?
-                .execute([lock.scope.to_string(), json("lock", lock)?])?;
-        }
-        Row::LockGone(scope) => {
-            change.prepare_cached("DELETE FROM lock WHERE scope = ?1")?.execute([scope.to_string()])?;
-        }
-        Row::Session(session) => {
-            change
-                .prepare_cached("INSERT OR REPLACE INTO session (id, body) VALUES (?1, ?2)")?
-                .execute(params![to_i64(session.id), json("session", session)?])?;
-        }
-        Row::SessionGone(id) => {
-            change.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([to_i64(*id)])?;
-        }
-        Row::Ending(ending) => {
-            change
-                .prepare_cached("INSERT OR REPLACE INTO ending (grant_, body) VALUES (?1, ?2)")?
-                .execute([ending.grant.to_string(), json("ending", ending)?])?;
-        }
-        Row::EndingGone(grant) => {
-            change.prepare_cached("DELETE FROM ending WHERE grant_ = ?1")?.execute([grant.to_string()])?;
-        }
+            params![request.to_string(), by.name.as_str(), at.to_string()],
+        ),
+        Row::Review { request, at, review } => run(
+            change,
+            "INSERT INTO review (request, at, body) VALUES (?1, ?2, ?3)",
+            params![request.to_string(), at.to_string(), json("review", review)?],
+        ),
+        Row::Grant(grant) => write_grant(change, grant),
+        Row::Began(grant) => run(
+            change,
+            "UPDATE grant_ SET body = ?2 WHERE id = ?1",
+            [grant.id.to_string(), json("grant_", grant)?],
+        ),
+        Row::Lock(lock) => run(
+            change,
+            "INSERT OR REPLACE INTO lock (scope, body) VALUES (?1, ?2)",
+            [lock.scope.to_string(), json("lock", lock)?],
+        ),
+        Row::LockGone(scope) => run(change, "DELETE FROM lock WHERE scope = ?1", [scope.to_string()]),
+        Row::Session(session) => run(
+            change,
+            "INSERT OR REPLACE INTO session (id, body) VALUES (?1, ?2)",
+            params![to_i64(session.id), json("session", session)?],
+        ),
+        Row::SessionGone(id) => run(change, "DELETE FROM session WHERE id = ?1", [to_i64(*id)]),
+        Row::Termination(ending) => run(
+            change,
+            "INSERT OR REPLACE INTO ending (grant_, body) VALUES (?1, ?2)",
+            [ending.grant.to_string(), json("ending", ending)?],
+        ),
+        Row::EndingGone(grant) => run(change, "DELETE FROM ending WHERE grant_ = ?1", [grant.to_string()]),
+        Row::Stay(stay) => run(
+            change,
+            "INSERT OR REPLACE INTO stay (uid, body) VALUES (?1, ?2)",
+            params![stay.uid.as_u32(), json("stay", stay)?],
+        ),
+        Row::StayGone(uid) => run(change, "DELETE FROM stay WHERE uid = ?1", [uid.as_u32()]),
         Row::Used { grant, used } => {
-            change
-                .prepare_cached("UPDATE grant_ SET used = ?2 WHERE id = ?1")?
-                .execute(params![grant.to_string(), used])?;
+            run(change, "UPDATE grant_ SET used = ?2 WHERE id = ?1", params![grant.to_string(), used])
         }
         Row::Ended { grant, end } => {
             // Sticky: the first end is the end.
-            change
-                .prepare_cached("UPDATE grant_ SET ended = ?2, why = ?3 WHERE id = ?1 AND ended IS NULL")?
-                .execute(params![grant.to_string(), end.at.to_string(), end.why.as_str()])?;
+            run(
+                change,
+                "UPDATE grant_ SET ended = ?2, why = ?3 WHERE id = ?1 AND ended IS NULL",
+                params![grant.to_string(), end.at.to_string(), end.why.as_str()],
+            )
         }
-        Row::Claim(claim) => {
-            change
-                .prepare_cached("INSERT INTO claim (id, grant_, body) VALUES (?1, ?2, ?3)")?
-                .execute(params![to_i64(claim.id), claim.grant.to_string(), json("claim", claim)?])?;
-        }
-        Row::ClaimGone(id) => {
-            change.prepare_cached("DELETE FROM claim WHERE id = ?1")?.execute([to_i64(*id)])?;
-        }
-        Row::Policy { digest, at, files } => {
-            change
-                .prepare_cached("INSERT INTO policy (digest, at, files) VALUES (?1, ?2, ?3)")?
-                .execute(params![digest.to_string(), at.to_string(), json("policy", files)?])?;
+        Row::Claim(claim) => run(
+            change,
+            "INSERT INTO claim (id, grant_, body) VALUES (?1, ?2, ?3)",
+            params![to_i64(claim.id), claim.grant.to_string(), json("claim", claim)?],
+        ),
+        Row::ClaimGone(id) => run(change, "DELETE FROM claim WHERE id = ?1", [to_i64(*id)]),
+        Row::Policy { digest, at, files } => run(
+            change,
+            "INSERT INTO policy (digest, at, files) VALUES (?1, ?2, ?3)",
+            params![digest.to_string(), at.to_string(), json("policy", files)?],
+        ),
+        Row::HostKey(key) => {
+            run(change, "INSERT OR REPLACE INTO host_key (one, key) VALUES (1, ?1)", [key.to_string()])
         }
         Row::Tried(Some(tried)) => {
-            change
-                .prepare_cached("INSERT OR REPLACE INTO tried (one, body) VALUES (1, ?1)")?
-                .execute([json("tried", tried)?])?;
+            run(change, "INSERT OR REPLACE INTO tried (one, body) VALUES (1, ?1)", [json("tried", tried)?])
         }
-        Row::Tried(None) => {
-            change.prepare_cached("DELETE FROM tried")?.execute([])?;
-        }
+        Row::Tried(None) => run(change, "DELETE FROM tried", []),
     }
+}
+
+fn write_request(change: &Connection, request: &Request) -> Result<(), StoreError> {
+    run(
+        change,
+        "INSERT INTO request (id, filed, uid, user, body, bytes, state)
+                     VALUES (:id, :filed, :uid, :user, :body, :bytes, 'pending')",
+        named_params! {
+            ":id": request.id.to_string(),
+            ":filed": request.filed_at.wall.unix_millis(),
+            ":uid": request.beneficiary.uid.as_u32(),
+            ":user": request.beneficiary.name.as_str(),
+            ":body": json("request", request)?,
+            ":bytes": request.bytes(),
+        },
+    )
+}
+
+/// A grant opens its request.
+fn write_grant(change: &Connection, grant: &Grant) -> Result<(), StoreError> {
+    run(
+        change,
+        "UPDATE request SET state = ?2 WHERE id = ?1",
+        [grant.request().to_string().as_str(), if grant.emergency { "owed" } else { "opened" }],
+    )?;
+    run(
+        change,
+        "INSERT INTO grant_ (id, request, body, used) VALUES (?1, ?2, ?3, ?4)",
+        params![grant.id.to_string(), grant.request().to_string(), json("grant_", grant)?, grant.used],
+    )
+}
+
+/// Runs one statement, which is kept prepared.
+fn run(change: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+    change.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
 /// Keeps what is known of the clock.
-pub(crate) fn write_clock(change: &Transaction<'_>, clock: &Trust) -> Result<(), StoreError> {
+pub(crate) fn write_clock(change: &Connection, clock: &Trust) -> Result<(), StoreError> {
     change
         .prepare_cached("INSERT OR REPLACE INTO clock (one, body) VALUES (1, ?1)")?
         .execute([json("clock", clock)?])?;
@@ -164,7 +155,7 @@ pub(crate) fn write_clock(change: &Transaction<'_>, clock: &Trust) -> Result<(),
 pub(crate) struct StoredPolicy {
     /// When it was loaded.
     pub(crate) at: Utc,
-    /// Its files.
+    /// The policy's files.
     pub(crate) files: Vec<PolicyText>,
 }
 
@@ -179,6 +170,10 @@ pub(crate) struct Loaded {
     pub(crate) before: Option<StoredPolicy>,
     /// What was known of the clock; absent before a first start.
     pub(crate) clock: Option<Trust>,
+    /// The tree over the log.
+    pub(crate) tree: Frontier,
+    /// The key that signs the log; absent before a first start with one.
+    pub(crate) host_key: Option<PublicKey>,
 }
 
 /// Reads the live state. Refuses rather than guesses: a row that does not read back is damage.
@@ -198,7 +193,9 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     let locks = bodies(store, "lock", "SELECT body FROM lock ORDER BY scope")?;
     let sessions = bodies(store, "session", "SELECT body FROM session ORDER BY id")?;
     let endings = bodies(store, "ending", "SELECT body FROM ending ORDER BY grant_")?;
-    let next_seq = check_end_of_log(store)?;
+    let stays = bodies(store, "stay", "SELECT body FROM stay ORDER BY uid")?;
+    let tree = log::tree(store)?;
+    let next_seq = tree.size();
     let tried = bodies::<Tried>(store, "tried", "SELECT body FROM tried")?.pop();
     let before = match &tried {
         Some(Tried::Running(trial)) => {
@@ -208,10 +205,19 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
         }
         Some(Tried::WentBack { .. }) | None => None,
     };
-    let state = State::restore(Stored { grants, pending, owed, claims, locks, sessions, endings, next_seq });
+    let state =
+        State::restore(Stored { grants, pending, owed, claims, locks, sessions, endings, stays, next_seq });
     let state = state.with_tried(tried);
     let clock = bodies(store, "clock", "SELECT body FROM clock")?.pop();
-    Ok(Loaded { state, policy: policy(store, None)?, before, clock })
+    let host_key = host_key(store)?;
+    Ok(Loaded { state, policy: policy(store, None)?, before, clock, tree, host_key })
+}
+
+/// The key that signs the log, as far as it is known.
+fn host_key(store: &Connection) -> Result<Option<PublicKey>, StoreError> {
+    let key: Option<String> = store.query_row("SELECT key FROM host_key", [], |row| row.get(0)).optional()?;
+    let parsed = key.map(|key| key.parse().map_err(|err| damaged("host_key", format!("{err}"))));
+    parsed.transpose()
 }
 
 /// The policy that last came into force: of all, or of those with this digest.
@@ -236,25 +242,10 @@ fn reviewable(store: &Connection, query: &str) -> Result<Vec<Pending>, StoreErro
     with_reviews.collect()
 }
 
-/// The next sequence number. The last record has the leaf that was written with it; reading the whole log is for
-/// whoever verifies it, not for a start that logins wait for.
-fn check_end_of_log(store: &Connection) -> Result<u64, StoreError> {
-    let last: Option<i64> = store.query_row("SELECT max(seq) FROM audit", [], |row| row.get(0))?;
-    let Some(last) = last else { return Ok(0) };
-    let (bytes, leaf): (Vec<u8>, Vec<u8>) =
-        store.query_row("SELECT bytes, leaf FROM audit WHERE seq = ?1", [last], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    if merkle::leaf(&bytes).0.as_slice() != leaf {
-        return Err(damaged("audit", format!("record {last} does not have its leaf")));
-    }
-    Ok(to_u64(last) + 1)
-}
-
 /// A request with all that became of it, live or over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Story {
-    /// The request.
+    /// The request itself.
     pub(crate) request: Request,
     /// Its reviews with their times, in order.
     pub(crate) reviews: Vec<(Utc, Review)>,
@@ -354,21 +345,6 @@ fn reviews_of(store: &Connection, request: RequestId) -> Result<Vec<(Utc, Review
         .collect()
 }
 
-/// Records from `first` on, at most `limit`.
-pub(crate) fn records(store: &Connection, first: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-    store
-        .prepare_cached("SELECT seq, bytes FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?
-        .query_map(params![to_i64(first), limit], |row| Ok((to_u64(row.get(0)?), row.get(1)?)))?
-        .collect::<Result<_, _>>()
-        .map_err(Into::into)
-}
-
-/// The number that the next record will have.
-pub(crate) fn next_seq(store: &Connection) -> Result<u64, StoreError> {
-    let last: Option<i64> = store.query_row("SELECT max(seq) FROM audit", [], |row| row.get(0))?;
-    Ok(last.map_or(0, |last| to_u64(last) + 1))
-}
-
 /// How far a log has taken the records, if that was ever noted.
 pub(crate) fn cursor(store: &Connection, sink: &str) -> Result<Option<u64>, StoreError> {
     let next =
@@ -377,7 +353,7 @@ pub(crate) fn cursor(store: &Connection, sink: &str) -> Result<Option<u64>, Stor
 }
 
 /// Notes how far a log has taken the records.
-pub(crate) fn write_cursor(change: &Transaction<'_>, sink: &str, next: u64) -> Result<(), StoreError> {
+pub(crate) fn write_cursor(change: &Connection, sink: &str, next: u64) -> Result<(), StoreError> {
     change
         .prepare_cached("INSERT OR REPLACE INTO sink (name, next) VALUES (?1, ?2)")?
         .execute(params![sink, to_i64(next)])?;
@@ -385,7 +361,7 @@ pub(crate) fn write_cursor(change: &Transaction<'_>, sink: &str, next: u64) -> R
 }
 
 /// Forgets how far a log has taken the records: it is off.
-pub(crate) fn forget_cursor(change: &Transaction<'_>, sink: &str) -> Result<(), StoreError> {
+pub(crate) fn forget_cursor(change: &Connection, sink: &str) -> Result<(), StoreError> {
     change.prepare_cached("DELETE FROM sink WHERE name = ?1")?.execute([sink])?;
     Ok(())
 }
@@ -419,17 +395,4 @@ fn parse<T: DeserializeOwned>(table: &'static str, body: &str) -> Result<T, Stor
 
 fn utc(table: &'static str, text: &str) -> Result<Utc, StoreError> {
     text.parse().map_err(|err| damaged(table, format!("{err}")))
-}
-
-fn damaged(table: &'static str, what: String) -> StoreError {
-    StoreError::Damaged { table, what }
-}
-
-/// SQLite counts in i64; a log that long cannot be written.
-fn to_i64(seq: u64) -> i64 {
-    i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
-fn to_u64(seq: i64) -> u64 {
-    u64::try_from(seq).unwrap_or(0)
 }

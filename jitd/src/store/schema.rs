@@ -2,14 +2,23 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::StoreError;
+use super::error::StoreError;
+use super::log;
 
 /// The schema that this program reads and writes.
-pub(crate) const VERSION: i64 = 3;
+pub(crate) const VERSION: i64 = 5;
+
+/// The first schema with a tree over the log.
+const WITH_A_TREE: usize = 5;
 
 /// From schema n to n + 1.
-const STEPS: [&str; 3] =
-    [include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+const STEPS: [&str; 5] = [
+    include_str!("schema-1.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+    include_str!("schema-5.sql"),
+];
 
 /// Makes or migrates the tables. A newer schema is refused untouched. Foreign keys must be off: a table that is made
 /// anew is dropped in between, and SQLite would see its rows deleted (sqlite.org/lang_altertable.html).
@@ -25,6 +34,10 @@ pub(crate) fn prepare(store: &mut Connection) -> Result<(), StoreError> {
         for step in STEPS.iter().skip(done) {
             change.execute_batch(step)?;
         }
+        if done < WITH_A_TREE {
+            // SQL cannot hash.
+            log::take_in(&change)?;
+        }
         change.pragma_update(None, "user_version", VERSION)?;
         change.commit()?;
     }
@@ -33,6 +46,8 @@ pub(crate) fn prepare(store: &mut Connection) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use jit_core::proof::merkle;
+
     use super::*;
 
     #[test]
@@ -76,6 +91,110 @@ mod tests {
         assert_eq!(rows, expected);
         let mut broken = store.prepare("PRAGMA foreign_key_check").unwrap();
         assert!(!broken.exists([]).unwrap(), "a row refers to nothing");
+    }
+
+    #[test]
+    fn who_is_here_already_is_taken_to_have_come_with_the_first_that_is_known_of_them() {
+        let mut store = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..3] {
+            store.execute_batch(step).unwrap();
+        }
+        let at = |boot: u32| {
+            let boot_id = "11111111-1111-1111-1111-111111111111";
+            format!(r#"{{"time":"2026-11-23T06:50:00Z","boot_ms":{boot},"boot_id":"{boot_id}"}}"#)
+        };
+        let session =
+            |uid: u32, boot| format!(r#"{{"login":{{"user":"u{uid}","uid":{uid}}},"at":{}}}"#, at(boot));
+        let ending = |uid: u32, boot| format!(r#"{{"user":"u{uid}","uid":{uid},"since":{}}}"#, at(boot));
+        let grant =
+            |uid: u32, boot| format!(r#"{{"user":"u{uid}","uid":{uid},"window":{{"start":{}}}}}"#, at(boot));
+        let scheduled = r#"{"user":"u1004","uid":1004,"scheduled":{}}"#;
+        store
+            .execute_batch(&format!(
+                "PRAGMA user_version = 3; PRAGMA foreign_keys = OFF;
+                 INSERT INTO session VALUES (7, '{}'), (8, '{}'), (9, '{}');
+                 INSERT INTO ending VALUES ('g-1', '{}'), ('g-2', '{}');
+                 INSERT INTO grant_ VALUES ('g-3', 'r-3', '{}', 0, NULL, NULL), ('g-4', 'r-4', '{scheduled}', 0, NULL, NULL),
+                     ('g-5', 'r-5', '{}', 0, 'then', 'expired');",
+                session(1001, 70),
+                session(1001, 80),
+                session(0, 90),
+                ending(1001, 10),
+                ending(1002, 20),
+                grant(1003, 30),
+                grant(1005, 30)
+            ))
+            .unwrap();
+        prepare(&mut store).unwrap();
+        let bodies: Vec<String> = store
+            .prepare("SELECT body FROM stay ORDER BY uid")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let read = |body: &String| serde_json::from_str::<jit_core::model::Stay>(body).unwrap();
+        let found: Vec<_> =
+            bodies.iter().map(read).map(|stay| (stay.user.to_string(), stay.since.boot)).collect();
+        let expected = [("u1001", 70), ("u1002", 20), ("u1003", 30)];
+        assert_eq!(found, expected.map(|(user, boot)| (user.to_owned(), boot)));
+    }
+
+    /// A store of an older schema with these records.
+    fn with_log(schema: usize, records: &[&[u8]]) -> Connection {
+        let store = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..schema] {
+            store.execute_batch(step).unwrap();
+        }
+        store.pragma_update(None, "user_version", i64::try_from(schema).unwrap()).unwrap();
+        for (seq, bytes) in (0_i64..).zip(records) {
+            let leaf = merkle::leaf(bytes).0;
+            store.execute("INSERT INTO audit VALUES (?1, ?2, ?3)", (seq, bytes, leaf.as_slice())).unwrap();
+        }
+        store
+    }
+
+    const LOG: [&[u8]; 5] = [
+        b"zero",
+        br#"{"seq":1,"time":"2026-11-23T06:50:00Z","boot_ms":1,"boot_id":"11111111-1111-1111-1111-111111111111","event":"shut","grant":"g-4k7m2qx9"}"#,
+        b"two",
+        br#"{"seq":3,"time":"2026-11-23T06:50:00Z","boot_ms":1,"boot_id":"11111111-1111-1111-1111-111111111111","event":"session-gone","session":2}"#,
+        b"four",
+    ];
+
+    #[test]
+    fn a_log_of_any_older_schema_gets_its_tree_and_says_where_its_stories_are() {
+        for schema in 1..WITH_A_TREE {
+            let mut store = with_log(schema, &LOG);
+            prepare(&mut store).unwrap();
+            let tree = log::tree(&store).unwrap();
+            let leaves: Vec<_> = LOG.iter().map(|bytes| merkle::leaf(bytes)).collect();
+            assert_eq!((tree.size(), tree.root()), (5, merkle::root(&leaves)), "schema {schema}");
+            let about: Vec<(String, i64)> = store
+                .prepare("SELECT id, seq FROM about ORDER BY id")
+                .unwrap()
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            assert_eq!(about, [("r-4k7m2qx9".to_owned(), 1), ("s-2".to_owned(), 3)], "schema {schema}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_log_is_not_migrated_and_the_record_is_named() {
+        let mut damaged = with_log(4, &LOG);
+        damaged
+            .execute_batch("DROP TRIGGER audit_is_append_only; UPDATE audit SET bytes = x'00' WHERE seq = 2")
+            .unwrap();
+        let mut gap = with_log(4, &LOG);
+        gap.execute_batch("DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE seq = 2").unwrap();
+        for store in [&mut damaged, &mut gap] {
+            let why = prepare(store).unwrap_err().to_string();
+            assert!(why.contains("record 2 is missing or is not the one that was hashed"), "{why}");
+            let version: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(version, 4, "it is as it was");
+        }
     }
 
     #[test]

@@ -3,27 +3,35 @@
 //!
 //! There is no undo code. When a commit fails, its batch and all behind it fail, the desk goes down, and this
 //! thread starts again from disk: open, checkpoint, load, one durable record. Until that works nothing is
-//! allowed.
+//! allowed. A batch that the store does not take, with the disk well, fails no batch before it.
 
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use jit_core::audit::about::About;
 use jit_core::audit::record::Encoded;
-use jit_core::clock::trust::Trust;
+use jit_core::clock::Trust;
+use jit_core::proof::merkle::Frontier;
+use jit_core::proof::note::HostKey;
 use jit_core::state::Row;
+use jit_proto::words::HostName;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zruntime::mpmc;
 
-use super::{StoreError, StorePath, rows};
+use super::error::StoreError;
+use super::{StorePath, log, rows};
 use crate::clock::since_boot;
+use crate::host_key;
 
 /// Records and the rows they changed: all or nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// The records, in order.
     pub(crate) records: Vec<Encoded>,
-    /// The rows.
+    /// What they are about.
+    pub(crate) about: Vec<(u64, About)>,
+    /// The rows that the batch changes.
     pub(crate) rows: Vec<Row>,
     /// What is known of the clock, where that is to be kept.
     pub(crate) clock: Option<Trust>,
@@ -32,17 +40,32 @@ pub(crate) struct Batch {
 /// Waits until a batch is on disk.
 #[must_use = "an allow leaves only after its record is durable"]
 #[derive(Debug)]
-pub(crate) struct Ticket(mpmc::Receiver<()>);
+pub(crate) struct Ticket(mpmc::Receiver<Kept>);
+
+/// Proof that a batch is on disk: only a [`Ticket`] that was waited for makes one.
+#[derive(Debug)]
+pub(crate) struct OnDisk(());
+
+/// What became of a batch; nothing is said of one that was never tried, or that the disk did not take.
+type Kept = Result<(), Fault>;
+
+/// The batch itself was at fault, and nothing of it was kept.
+#[derive(Clone, Debug)]
+struct Fault(String);
 
 impl Ticket {
     /// Returns when the batch is durable, or with an error when it never will be.
-    pub(crate) async fn durable(self) -> Result<(), StoreError> {
-        self.0.recv().await.map_err(|_| StoreError::NotDurable)
+    pub(crate) async fn durable(self) -> Result<OnDisk, StoreError> {
+        match self.0.recv().await {
+            Ok(Ok(())) => Ok(OnDisk(())),
+            Ok(Err(Fault(what))) => Err(StoreError::Fault(what)),
+            Err(_) => Err(StoreError::NotDurable),
+        }
     }
 }
 
 enum Job {
-    Commit { batch: Batch, done: mpmc::Sender<()> },
+    Commit { batch: Batch, done: mpmc::Sender<Kept> },
     Cursor { sink: &'static str, next: u64 },
     ForgetCursor { sink: &'static str },
     Stop,
@@ -90,17 +113,23 @@ pub(crate) struct Inbox(Receiver<Job>);
 pub(crate) trait Keeper {
     /// The store is open and loaded: take this state and answer again. Returns the batch that must be on disk
     /// before anything is allowed, and what to do when it is.
-    fn prepare(&self, loaded: rows::Loaded) -> Result<Batch, String>;
-    /// The first batch is on disk: answer.
-    fn up(&self);
+    fn prepare(&self, loaded: rows::Loaded, key: HostKey) -> Result<Batch, String>;
+    /// This host, for the name of a key that is made.
+    fn host(&self) -> &HostName;
+    /// The first batch is on disk, and with it all that is in this tree: answer.
+    fn up(&self, tree: &Frontier);
     /// The store failed: answer nothing but refusals until `up`.
     fn down(&self, why: &StoreError);
-    /// New records are on disk: all before this number.
-    fn committed(&self, next_seq: u64);
+    /// More records are on disk: all that are in this tree.
+    fn committed(&self, tree: &Frontier);
 }
 
 /// How many seconds to wait before trying a store that failed.
 const RETRY: [u64; 4] = [0, 1, 2, 5];
+
+/// The longest wait after a batch that the store did not take. Whoever causes such batches must not keep jitd from
+/// answering, and jitd must not spin if it causes them itself.
+const MOST_AFTER_FAULT: Duration = Duration::from_secs(1);
 
 /// A store that worked for so long has not been failing.
 const PROVEN: Duration = Duration::from_secs(60);
@@ -110,39 +139,62 @@ const MOST: usize = 4096;
 
 /// Runs the writer until it is told to stop.
 pub(crate) fn run(path: &StorePath, inbox: &Inbox, keeper: &impl Keeper) {
-    let mut failures = 0;
+    let (mut failures, mut faults) = (0, 0);
     loop {
         let began = since_boot();
-        let outcome = begin(path, keeper).and_then(|mut store| work(&mut store, inbox, keeper));
+        let outcome = begin(path, keeper).map_err(Failed::from).and_then(|begun| work(begun, inbox, keeper));
         // A disk with room for no more than the first record fails again and again: only time proves a store good.
         if since_boot().saturating_sub(began) > PROVEN {
-            failures = 0;
+            (failures, faults) = (0, 0);
         }
-        match outcome {
-            Ok(()) => return,
-            Err(err) => keeper.down(&err),
+        let Err(Failed { why, whose }) = outcome else { return };
+        keeper.down(&why);
+        // Whoever gave the order is answered when nobody decides any more by what it would have come to.
+        if let (Some(ticket), StoreError::Fault(what)) = (whose, &why) {
+            let _nobody_waits = ticket.try_send(Err(Fault(what.clone())));
         }
         // Whatever was queued before the desk went down fails with it; nothing is queued after.
         if fail_all(inbox) {
             return;
         }
-        let wait = RETRY.get(failures).or(RETRY.last()).copied().unwrap_or(1);
-        failures += 1;
-        std::thread::sleep(Duration::from_secs(wait));
+        std::thread::sleep(if matches!(why, StoreError::Fault(_)) {
+            faults += 1;
+            MOST_AFTER_FAULT.min(Duration::from_millis(1 << faults.min(10)))
+        } else {
+            failures += 1;
+            Duration::from_secs(RETRY.get(failures - 1).or(RETRY.last()).copied().unwrap_or(1))
+        });
     }
 }
 
-fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Connection, StoreError> {
+/// Why the writer has to start again from disk, and whose batch was at fault where one was.
+struct Failed {
+    why: StoreError,
+    whose: Option<mpmc::Sender<Kept>>,
+}
+
+impl<E: Into<StoreError>> From<E> for Failed {
+    fn from(why: E) -> Self {
+        Self { why: why.into(), whose: None }
+    }
+}
+
+/// The store, and the tree over what is in it.
+type Begun = (Connection, Frontier);
+
+fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     let mut store = path.open()?;
     let loaded = rows::load(&store)?;
-    let next_seq = loaded.state.next_seq();
-    let first = keeper.prepare(loaded).map_err(|what| StoreError::Damaged { table: "state", what })?;
+    let mut tree = loaded.tree.clone();
+    let key = host_key::take(path.dir(), keeper.host(), loaded.host_key.as_ref())?;
+    let first = keeper.prepare(loaded, key).map_err(|what| StoreError::Damaged { table: "state", what })?;
     let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    write(&change, &first)?;
+    write(&change, &mut tree, &first)?;
+    log::write_tree(&change, &tree)?;
     change.commit()?;
-    keeper.up();
-    keeper.committed(after(&first).unwrap_or(next_seq));
-    Ok(store)
+    host_key::settle(path.dir());
+    keeper.up(&tree);
+    Ok((store, tree))
 }
 
 /// Drops every queued job, which fails its ticket. True if a stop was among them.
@@ -154,36 +206,44 @@ fn fail_all(inbox: &Inbox) -> bool {
     stop
 }
 
-fn work(store: &mut Connection, inbox: &Inbox, keeper: &impl Keeper) -> Result<(), StoreError> {
+fn work((mut store, mut tree): Begun, inbox: &Inbox, keeper: &impl Keeper) -> Result<(), Failed> {
     while let Ok(first) = inbox.0.recv() {
         let mut done = Vec::new();
         let mut stop = false;
         let mut jobs = Some(first);
-        let mut news = None;
-        let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = tree.size();
+        let mut fault = None;
+        let mut change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut room = MOST;
         while let Some(job) = jobs.take().or_else(|| inbox.0.try_recv().ok()) {
             room -= 1;
             match job {
-                Job::Commit { batch, done: ticket } => {
-                    write(&change, &batch)?;
-                    news = after(&batch).or(news);
-                    done.push(ticket);
-                }
+                Job::Commit { batch, done: ticket } => match write_whole(&mut change, &mut tree, &batch) {
+                    Ok(()) => done.push(ticket),
+                    Err(why @ StoreError::Fault(_)) => fault = Some(Failed { why, whose: Some(ticket) }),
+                    Err(why) => return Err(why.into()),
+                },
                 Job::Cursor { sink, next } => rows::write_cursor(&change, sink, next)?,
                 Job::ForgetCursor { sink } => rows::forget_cursor(&change, sink)?,
                 Job::Stop => stop = true,
             }
-            if stop || room == 0 {
+            // What is behind a batch at fault was decided by what that would have come to.
+            if stop || room == 0 || fault.is_some() {
                 break;
             }
         }
+        if tree.size() > before {
+            log::write_tree(&change, &tree)?;
+        }
         change.commit()?;
         for ticket in done {
-            let _nobody_waits_for_a_denys_record = ticket.try_send(());
+            let _nobody_waits_for_a_denys_record = ticket.try_send(Ok(()));
         }
-        if let Some(next_seq) = news {
-            keeper.committed(next_seq);
+        if tree.size() > before {
+            keeper.committed(&tree);
+        }
+        if let Some(failed) = fault {
+            return Err(failed);
         }
         if stop {
             break;
@@ -192,14 +252,22 @@ fn work(store: &mut Connection, inbox: &Inbox, keeper: &impl Keeper) -> Result<(
     Ok(())
 }
 
-/// The number behind the last record of a batch.
-fn after(batch: &Batch) -> Option<u64> {
-    batch.records.last().map(|record| record.seq + 1)
+/// Writes a batch whole or not at all.
+fn write_whole(change: &mut Transaction<'_>, tree: &mut Frontier, batch: &Batch) -> Result<(), StoreError> {
+    let part = change.savepoint()?;
+    let mut with_it = tree.clone();
+    write(&part, &mut with_it, batch).map_err(StoreError::of_batch)?;
+    part.commit()?;
+    *tree = with_it;
+    Ok(())
 }
 
-fn write(change: &Transaction<'_>, batch: &Batch) -> Result<(), StoreError> {
+fn write(change: &Connection, tree: &mut Frontier, batch: &Batch) -> Result<(), StoreError> {
     for record in &batch.records {
-        rows::write_record(change, record)?;
+        log::write_record(change, tree, record)?;
+    }
+    for (seq, about) in &batch.about {
+        log::write_about(change, *seq, *about)?;
     }
     for row in &batch.rows {
         rows::write_row(change, row)?;

@@ -1,0 +1,108 @@
+//! Orders at the desk: judged against what is true now, and what follows from them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jit_core::context::Context;
+use jit_core::due;
+use jit_core::event::Event;
+use jit_core::model::{Actor, Caller, Pending};
+use jit_core::orders::{Refusal, review, stages};
+use jit_proto::words::{GroupName, RequestId, UserName};
+
+use super::looked::{Looked, Word};
+use super::not_done::NotDone;
+use super::outage::CannotDecide;
+use super::room::Desk;
+use crate::store::writer::Ticket;
+
+impl Desk {
+    /// Judges an order against what is true now, and lets happen what follows from it. The ticket says when that is
+    /// on disk. Who gives it is judged here too, by the groups that count now.
+    pub(crate) fn order(
+        &self,
+        actor: Actor,
+        by: &Looked,
+        trust: Word,
+        judge: &impl Fn(Context<'_>, &Caller) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<Ticket, NotDone> {
+        self.order_judged(actor, |here| by.judged(here, trust, judge))
+    }
+
+    /// Lets happen what follows from an order that was given before, on no further word of whoever gave it.
+    pub(crate) fn follow_up(
+        &self,
+        actor: Actor,
+        judge: impl FnOnce(Context<'_>) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<Ticket, NotDone> {
+        self.order_judged(actor, |here| Ok(judge(here)?))
+    }
+
+    fn order_judged(
+        &self,
+        actor: Actor,
+        judge: impl FnOnce(Context<'_>) -> Result<Vec<Event>, NotDone>,
+    ) -> Result<Ticket, NotDone> {
+        self.with_policy(|open, now| {
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            // Nobody reviews or extends what time has ended already. The timer keeps an eye on all that; under many
+            // requests it takes milliseconds to look, and an order looks only where something may be due.
+            if now.boot >= open.quiet_until {
+                self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, &open.state, now)))?;
+            }
+            let events = judge(self.here(&policy, &open.state, now))?;
+            Ok(self.commit(open, Some(actor), now, events)?)
+        })
+    }
+
+    /// Lets happen what jitd itself has found out or has to do. Nobody waits for it. Returns how many events that were.
+    pub(crate) fn carry(&self, judge: impl Fn(Context<'_>) -> Vec<Event>) -> Result<usize, CannotDecide> {
+        self.with_policy(|open, now| {
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            // A session's end is judged by windows that are as the clock has them.
+            self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, &open.state, now)))?;
+            let events = judge(self.here(&policy, &open.state, now));
+            let count = events.len();
+            if count > 0 {
+                drop(self.commit(open, None, now, events)?);
+            }
+            Ok(count)
+        })
+    }
+
+    /// Whether the caller may give admin's orders.
+    pub(crate) fn admin(&self, by: &Looked, trust: Word) -> Result<(), NotDone> {
+        self.look(|here| by.judged(here, trust, &|here, caller| here.admin(caller)))?
+    }
+
+    /// What a request waits for, and until when; nothing if there is nothing to review.
+    pub(crate) fn waits(&self, id: RequestId) -> Option<(String, Option<Duration>)> {
+        let waits = |here: Context<'_>| {
+            let pending = here.state.reviewable(id)?;
+            Some(waits_of(here, pending))
+        };
+        self.look(waits).ok().flatten()
+    }
+
+    /// The groups of which it must be known whether the people concerned are in them.
+    pub(crate) fn groups_of(&self, id: RequestId) -> Result<BTreeSet<GroupName>, CannotDecide> {
+        self.look(|here| review::groups_of(here, id))
+    }
+
+    /// The people whom the name service must be asked about to review a request.
+    pub(crate) fn concerned(&self, id: RequestId) -> Result<Vec<UserName>, CannotDecide> {
+        self.look(|here| review::concerned(here.state, id))
+    }
+
+    /// Enters in the audit what there is to say of those who got in through `recovery=`. The ticket says when that is on
+    /// disk, and their notes may go.
+    pub(crate) fn enter_recovered(&self, events: Vec<Event>) -> Result<Ticket, CannotDecide> {
+        self.with_policy(|open, now| self.commit(open, None, now, events))
+    }
+}
+
+/// What a request waits for, in words, and for how long its stage does.
+pub(crate) fn waits_of(here: Context<'_>, pending: &Pending) -> (String, Option<Duration>) {
+    (stages::waiting_for(here, pending), stages::stage_ends_in(here, pending))
+}

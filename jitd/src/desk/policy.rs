@@ -1,0 +1,142 @@
+//! What policy is in force: loading it, and what others ask about it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jit_core::model::Actor;
+use jit_core::orders::trial::{may_load, went_back};
+use jit_core::policy::Subject;
+use jit_core::time::Moment;
+use jit_host::files::{Owner, read_policy_dir};
+use jit_proto::words::GroupName;
+
+use super::in_force::{InForce, NotLoaded, ReadPolicy, Source, loaded_event, read_policy};
+use super::looked::{Looked, Word};
+use super::not_done::NotDone;
+use super::on_trial::{Load, OnTrial};
+use super::outage::CannotDecide;
+use super::room::{Desk, Open, Room};
+use super::trial;
+use crate::store::writer::Ticket;
+
+impl Desk {
+    /// Reads the policy files, without a look at what is in force.
+    pub(crate) fn read_policy(&self) -> ReadPolicy {
+        read_policy(&self.policy_dir)
+    }
+
+    /// Puts policy files that were read in force, or keeps what is in force and says what is wrong. Nothing is
+    /// written when they are in force already.
+    pub(crate) fn load_policy(
+        &self,
+        read: &ReadPolicy,
+        load: Load,
+        by: Option<(&Looked, Word, Actor)>,
+    ) -> Result<Result<Option<Ticket>, NotLoaded>, NotDone> {
+        if let Err(why) = trial::can_be_confirmed(load) {
+            return Ok(Err(why.into()));
+        }
+        let actor = by.map(|(_, _, actor)| actor);
+        self.with_policy(|open, now| {
+            if let Some((looked, word, _)) = by {
+                self.may_load(open, now, looked, word)?;
+            }
+            Ok(self.load(open, now, read, load, actor)?)
+        })
+    }
+
+    /// Whether somebody may load policy. With no policy at all nobody is an admin: then root may load the first one.
+    fn may_load(&self, open: &Open, now: &Moment, by: &Looked, word: Word) -> Result<(), NotDone> {
+        match open.policy_in_force() {
+            Ok(known) => {
+                let here = self.here(&known.policy, &open.state, now);
+                by.judged(here, word, &|here, caller| here.admin(caller))
+            }
+            Err(_) if by.caller().account.uid.is_root() => Ok(()),
+            Err(none) => Err(none.into()),
+        }
+    }
+
+    fn load(
+        &self,
+        open: &mut Open,
+        now: &Moment,
+        read: &ReadPolicy,
+        load: Load,
+        actor: Option<Actor>,
+    ) -> Result<Result<Option<Ticket>, NotLoaded>, CannotDecide> {
+        match read {
+            Ok((policy, warnings)) => {
+                let in_force = open.policy.as_ref().map(|known| &*known.policy);
+                if let Err(why) = may_load(&open.state, in_force, policy, load.limit(), now) {
+                    return Ok(Err(why.into()));
+                }
+                let same = in_force.is_some_and(|known| known.digest() == policy.digest());
+                if load == Load::Signal && !same && went_back(&open.state, policy.digest()) {
+                    return Ok(Err(NotLoaded::WentBack));
+                }
+                let ticket = if same {
+                    None
+                } else {
+                    let event = loaded_event(policy, in_force, load.limit());
+                    Some(self.commit(open, actor, now, vec![event])?)
+                };
+                let at = match &open.policy {
+                    Some(known) if same => known.at,
+                    _ => now.wall,
+                };
+                let new = Some(InForce::new(policy.clone(), at, Source::Files, warnings.clone()));
+                let before = std::mem::replace(&mut open.policy, new);
+                if load.limit().is_some() {
+                    open.trial = OnTrial::of_what_replaces(before);
+                }
+                Ok(Ok(ticket))
+            }
+            Err(bad) => {
+                if let Some(known) = open.policy.as_mut().filter(|_| !bad.sound) {
+                    known.source = Source::Store;
+                }
+                // Recorded; nobody waits for it.
+                drop(self.commit(open, actor, now, vec![bad.event()])?);
+                Ok(Err(bad.clone().into()))
+            }
+        }
+    }
+
+    /// The policy in force, for whoever shows it.
+    pub(crate) fn policy(&self) -> Result<InForce, CannotDecide> {
+        self.with_policy(|open, _| open.policy_in_force().cloned())
+    }
+
+    /// Whether these are still the groups to look up.
+    pub(crate) fn groups_are(&self, groups: &Arc<BTreeSet<GroupName>>) -> bool {
+        let now = self.groups();
+        Arc::ptr_eq(&now, groups) || now == *groups
+    }
+
+    /// The groups that the policy in force or a lock names; the only ones worth looking up.
+    pub(crate) fn groups(&self) -> Arc<BTreeSet<GroupName>> {
+        let room = self.enter();
+        let Room::Open(Open { policy: Some(known), state, .. }) = &*room else {
+            return Arc::default();
+        };
+        let locked: BTreeSet<_> = state.locked_groups().cloned().collect();
+        if locked.is_subset(&known.groups) {
+            return Arc::clone(&known.groups);
+        }
+        Arc::new(&*known.groups | &locked)
+    }
+
+    /// Whether somebody is an admin or auditor, and so may read everything.
+    pub(crate) fn may_read_all(&self, account: &Subject) -> bool {
+        let room = self.enter();
+        matches!(&*room, Room::Open(Open { policy: Some(known), .. })
+            if known.policy.is_admin(account) || known.policy.is_auditor(account))
+    }
+
+    /// Whether the policy files are what is in force. Reads them: for `status`, not for a check.
+    pub(crate) fn files_are_in_force(&self) -> bool {
+        let Ok(files) = read_policy_dir(&self.policy_dir, Owner::Root) else { return false };
+        self.policy().is_ok_and(|known| known.policy.files() == files)
+    }
+}
