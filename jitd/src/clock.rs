@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jit_core::clock::trust::Sample;
-use jit_core::clock::{BootId, Utc};
+use jit_core::clock::Sample;
+use jit_core::time::{BootId, Utc};
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::who::start_time;
+use crate::peer::start_time;
 
 /// The clocks of this boot.
 #[derive(Clone, Debug)]
@@ -53,7 +53,17 @@ pub(crate) fn since_boot() -> Duration {
     Duration::from_millis(u64::try_from(millis(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))
 }
 
-/// Samples a clock. Both exist on every Linux since 2.6.39; a kernel that lost them reads as the epoch, which opens
+/// A moment of the kernel's other clock that begins with the boot (CLOCK_MONOTONIC of clock_gettime(2)), which stands
+/// still while the machine is suspended, by the boot clock: as if it had not been suspended since. Rounded down to
+/// 100 ms, as the two are not read in one moment.
+pub(crate) fn by_boot_clock(monotonic: Duration) -> Duration {
+    const STEP: i64 = 100;
+
+    let suspended = millis(ClockId::CLOCK_BOOTTIME) - millis(ClockId::CLOCK_MONOTONIC);
+    monotonic.saturating_add(Duration::from_millis(u64::try_from(suspended / STEP * STEP).unwrap_or(0)))
+}
+
+/// Samples a clock. They exist on every Linux since 2.6.39; a kernel that lost them reads as the epoch, which opens
 /// nothing.
 fn millis(id: ClockId) -> i64 {
     clock_gettime(id).map_or(0, |time| time.num_milliseconds())

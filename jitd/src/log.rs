@@ -16,7 +16,7 @@ fn say(priority: u8, text: &impl Display) {
     drop(std::io::stderr().write_all(lines.as_bytes()));
 }
 
-/// Something failed.
+/// Logs that something failed.
 pub(crate) fn error(text: impl Display) {
     say(3, &text);
 }
@@ -26,7 +26,7 @@ pub(crate) fn warning(text: impl Display) {
     say(4, &text);
 }
 
-/// Something happened.
+/// Logs that something happened.
 pub(crate) fn notice(text: impl Display) {
     say(5, &text);
 }

@@ -4,23 +4,33 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod app;
+mod bell;
 mod bus;
+mod checkpoints;
 mod clock;
 mod desk;
 #[cfg(test)]
 mod desk_tests;
+mod host_key;
 mod log;
 mod motd;
+mod notary;
 mod notify;
+mod nss;
 mod on_host;
+mod peer;
+mod rate;
 mod recovery;
 mod session;
 mod session_of;
+mod share;
+mod signers;
 mod sink;
 mod store;
 mod synced;
 mod terminals;
-mod who;
+mod tty;
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -36,16 +46,18 @@ use zruntime::SharedRuntime;
 use zruntime::signal::{Signal, Signals};
 
 use alarm::Alarm;
-use bus::{App, InFlight, Ration};
+use app::App;
 use clock::Clock;
-use desk::{Desk, Load, NotLoaded};
+use desk::{Closed, Desk, Load, NotLoaded};
 use motd::Motd;
+use nss::Names;
 use on_host::OnHost;
+use rate::RateLimiter;
+use recovery::Notes;
 use session::People;
 use session::systemd::Systemd;
 use store::StorePath;
-use store::writer;
-use who::Names;
+use store::writer::{self, Queue};
 
 const STATE_DIR: &str = "/var/lib/jitd";
 const RUN_DIR: &str = "/run/jitd";
@@ -103,7 +115,7 @@ fn run() -> Result<(), Fatal> {
     for dir in [RUN_DIR, STATE_DIR] {
         own_folder(Path::new(dir))?;
     }
-    if !who::kernel_tells_loginuid() {
+    if !peer::kernel_tells_loginuid() {
         log::warning("this kernel does not tell login uids: reviews go by bus uid");
     }
     if session::processes::are_hidden() {
@@ -120,19 +132,24 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let store = StorePath::in_dir(Path::new(STATE_DIR));
     let app = Arc::new(App {
         desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR)),
-        names_of_root: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
-        names_of_others: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
-        names_of_sessions: Names::start(runtime.clone()).map_err(io("the name service threads"))?,
+        names: Names::new(runtime.clone()),
         on_host: OnHost::default(),
         runtime: runtime.clone(),
         systemd: Systemd::new(runtime.clone()),
         store: store.clone(),
-        in_flight: Arc::new(InFlight::default()),
-        ration: Ration::of_questions(),
-        filing: Ration::of_requests(),
+        ration: RateLimiter::of_questions(),
+        filing: RateLimiter::of_requests(),
+        importing: RateLimiter::of_signatures(),
+        signers: signers::Signers::default(),
         sessions: session_of::Sessions::default(),
+        awaiting: session::Awaiting::default(),
+        ended: session::Ended::default(),
     });
 
+    app.signers.load();
+    for doubt in app.names.doubts() {
+        log::warning(format_args!("no account or group is believed not to exist: {doubt}; see jitd(8)"));
+    }
     let settled = app.desk.settled.listen();
     let writing = {
         let (app, store) = (Arc::clone(&app), store.clone());
@@ -148,6 +165,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         let (app, queue) = (Arc::clone(&app), queue.clone());
         spawn("sinks", move || sink::follow(&store, &app.desk, &queue))?;
     }
+    session::recall(&app).await;
     let listener = bus::private::bind(Path::new(PRIVATE_SOCKET), &runtime).map_err(io(PRIVATE_SOCKET))?;
     let private =
         runtime.spawn("private socket", bus::private::serve(Arc::clone(&app), runtime.clone(), listener));
@@ -160,10 +178,14 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let people = Arc::new(People::default());
     let sessions =
         runtime.spawn("sessions", session::follow(Arc::clone(&app), Arc::clone(&people), alarm()?));
+    let adopting =
+        runtime.spawn("adopting", session::adopt::keep_adopting(Arc::clone(&app), runtime.clone()));
+    let clearing = runtime.spawn("clearing", session::keep_clearing(Arc::clone(&app), runtime.clone()));
     let limits =
         runtime.spawn("limits", session::keep_limits(Arc::clone(&app), Arc::clone(&people), runtime.clone()));
     let asking = runtime.spawn("people", session::keep_asking(Arc::clone(&app), people, runtime.clone()));
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
+    let checkpoints = runtime.spawn("checkpoints", checkpoints::keep_making(Arc::clone(&app), alarm()?));
     let synced = runtime.spawn("synced", synced::keep_asking(Arc::clone(&app), runtime.clone()));
     let terminals = settings
         .tell_terminals
@@ -177,14 +199,33 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     log::notice(format_args!("jitd {} answers for {}", env!("CARGO_PKG_VERSION"), app.desk.host));
 
     while signals.recv().await.map_err(io("signals"))? == Signal::Hangup {
-        reload(&app.desk);
+        reload(&app).await;
     }
     notify::stopping();
-    let ticket = app.desk.close();
-    drop((private, system, due, sessions, limits, asking, motd, synced, terminals));
+    let closed = app.desk.close();
+    drop((
+        checkpoints,
+        private,
+        system,
+        due,
+        sessions,
+        adopting,
+        clearing,
+        limits,
+        asking,
+        motd,
+        synced,
+        terminals,
+    ));
+    finish(&app, closed, &queue, writing).await;
+    Ok(())
+}
+
+/// Waits until all that was decided is on disk, and signs the end of it.
+async fn finish(app: &App, closed: Option<Closed>, queue: &Queue, writing: std::thread::JoinHandle<()>) {
     Motd::default().remove();
-    if let Some(ticket) = ticket
-        && let Err(err) = ticket.durable().await
+    if let Some(closed) = closed
+        && let Err(err) = checkpoints::make_last(app, closed).await
     {
         log::error(format_args!("the last records: {err}"));
     }
@@ -194,12 +235,20 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     if writing.join().is_err() {
         log::error("the writer failed on its way out");
     }
-    Ok(())
 }
 
-fn reload(desk: &Desk) {
-    match desk.load_policy(desk.read_policy(), Load::Signal, None) {
-        Ok(Ok(Some(_))) => log::notice("the policy was loaded"),
+/// How long a signal is kept waiting by the one before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn reload(app: &App) {
+    let desk = &app.desk;
+    app.signers.load();
+    match desk.load_policy(&desk.read_policy(), Load::Signal, None) {
+        Ok(Ok(Some(ticket))) => match app.runtime.timeout(PATIENCE, ticket.durable()).await {
+            Ok(Ok(_)) => log::notice("the policy was loaded"),
+            Ok(Err(err)) => log::error(format_args!("the policy was not loaded: {err}")),
+            Err(_) => log::warning("the policy is loaded as soon as the disk takes it, and the disk is slow"),
+        },
         Ok(Ok(None)) => log::notice("the policy files are in force already"),
         Ok(Err(NotLoaded::Files(bad))) => {
             log::error(format_args!("the policy in force was kept, the files do not load:\n{bad}"));
@@ -223,15 +272,16 @@ async fn keep_time(app: Arc<App>, alarm: Alarm) {
 
 /// Enters in the audit whom modules let in through `recovery=`; the notes go when that is on disk.
 async fn enter_recovered(desk: &Desk) {
-    let notes = recovery::read();
-    if notes.is_empty() {
-        return;
-    }
+    let notes = Notes::default();
+    let Some(taken) = notes.take() else { return };
     // Not now is later: the notes stay.
-    if let Ok(ticket) = desk.enter_recovered(notes)
-        && ticket.durable().await.is_ok()
-    {
-        recovery::forget();
+    let is_on_record = taken.events.is_empty()
+        || match desk.enter_recovered(taken.events.clone()) {
+            Ok(ticket) => ticket.durable().await.is_ok(),
+            Err(_) => false,
+        };
+    if is_on_record {
+        notes.forget(taken);
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::bus::App;
+use crate::app::App;
 use crate::log;
 
 /// One of the folders that pam_motd reads.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jit_core::orders::lock::Found;
 use jit_core::policy::{Host, Severity};
 use jit_host::facts::gather;
 use zruntime::{SharedRuntime, mpmc};
@@ -16,6 +17,9 @@ use crate::desk::{BadFiles, ReadPolicy};
 
 /// Less than jitctl waits for a policy to load.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// What one name may take: an admin who locks is waiting.
+const LIMIT_OF_ONE: Duration = Duration::from_secs(2);
 
 /// Asks the host, one policy at a time.
 #[derive(Default)]
@@ -40,7 +44,7 @@ impl OnHost {
         let (asked, here) = (policy.clone(), host.clone());
         match self.ask(runtime, LIMIT, move || gather(&asked, &here)).await {
             Ok(facts) => {
-                let findings = policy.on_host(&facts);
+                let findings = policy.host_check(&facts);
                 if findings.iter().any(|finding| finding.severity == Severity::Error) {
                     return Err(BadFiles::for_this_host(findings));
                 }
@@ -49,6 +53,15 @@ impl OnHost {
             Err(hangs) => warnings.push(hangs.to_string()),
         }
         Ok((policy, warnings))
+    }
+
+    /// What this host says of one name. Where it says nothing in time, nothing is known.
+    pub(crate) async fn found(
+        &self,
+        runtime: &SharedRuntime,
+        question: impl FnOnce() -> Found + Send + 'static,
+    ) -> Found {
+        self.ask(runtime, LIMIT_OF_ONE, question).await.unwrap_or_default()
     }
 
     async fn ask<T: Send + 'static>(

@@ -4,32 +4,23 @@
 //! and `mesg n` (mesg(1)) is respected: jitd is in the group `tty` and has no privilege beside it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_core::clock::Moment;
-use jit_core::decide::Known;
-use jit_core::event::Method;
-use jit_core::order::Here;
-use jit_core::person::{self, Caller, Person};
-use jit_core::policy::{Policy, Stage, Subject, Who};
-use jit_core::review::{self, Progress, progress};
-use jit_core::state::Pending;
-use jit_proto::SYSTEM_BUS_SOCKET;
+use jit_core::context::Context;
+use jit_core::model::{Caller, LoginAccount, Pending, Person};
+use jit_core::orders::{review, stages};
+use jit_core::policy::{Method, Subject, Who};
 use jit_proto::text::Shown;
 use jit_proto::words::{RequestId, Uid};
-use nix::fcntl::OFlag;
-use zbus::connection::Builder;
-use zbus::{Address, Connection, OwnedObjectPath, OwnedVariant};
+use zbus::{OwnedObjectPath, OwnedVariant};
 use zruntime::SharedRuntime;
 
-use crate::bus::App;
+use crate::app::App;
+use crate::bus::for_questions;
 use crate::log;
+use crate::nss::{Share, Whose};
+use crate::tty::Tty;
 
 /// However fast requests come in, a terminal gets no more than one line in this time.
 const BETWEEN: Duration = Duration::from_secs(10);
@@ -78,28 +69,20 @@ struct Asked {
 }
 
 /// What each request that can be reviewed at this host's terminals asks now.
-fn asked(here: Here<'_>) -> BTreeMap<RequestId, Asked> {
-    let Here { policy, state, now, .. } = here;
+fn asked(here: Context<'_>) -> BTreeMap<RequestId, Asked> {
+    let state = here.state;
     let of = |pending: &Pending| {
-        let (waiting, approvers) = waits_for(policy, pending, now)?;
+        let (waiting, approvers) = stages::asked_in(here, pending)?;
         if !waiting.accept.contains(&Method::Online) {
             return None;
         }
         let request = &pending.request;
         let opened = state.owed().contains_key(&request.id);
         let line = line(&request.filed_by, &request.beneficiary, request.role.as_str(), request.id, opened);
-        Some(Asked { request: request.id, stage: waiting.name.clone(), approvers: approvers.clone(), line })
+        Some(Asked { request: request.id, stage: waiting.name, approvers, line })
     };
     let all = state.pending().iter().chain(state.owed());
     all.filter_map(|(id, pending)| Some((*id, of(pending)?))).collect()
-}
-
-fn waits_for<'p>(policy: &'p Policy, pending: &Pending, now: &Moment) -> Option<(&'p Stage, &'p Who)> {
-    let role = policy.role(&pending.request.role)?;
-    match progress(policy.people(), role, &pending.request, &pending.reviews, now) {
-        Progress::Waits { stage, approvers, .. } => Some((stage, approvers)),
-        Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => None,
-    }
 }
 
 /// Those that have begun to ask somebody since.
@@ -108,11 +91,11 @@ fn begun(before: &BTreeMap<RequestId, Asked>, now: &BTreeMap<RequestId, Asked>) 
 }
 
 /// Whether this account, logged in as itself, may review it now.
-fn may_review(here: Here<'_>, id: RequestId, account: &Subject) -> bool {
-    let caller = Caller { account: account.clone(), login: person::Login::Known(account.clone()) };
+fn may_review(here: Context<'_>, id: RequestId, account: &Subject) -> bool {
+    let caller = Caller { account: account.clone(), login: LoginAccount::Known(account.clone()) };
     here.state.reviewable(id).is_some_and(|pending| {
         // Whoever filed it knows of it.
-        pending.request.filed_by != Person::of(account) && review::waits_for(here, pending, &caller)
+        !pending.request.filed_by.is_account(account) && review::waits_for(here, pending, &caller)
     })
 }
 
@@ -121,10 +104,8 @@ async fn tell(app: &App, begun: &[Asked]) -> zbus::Result<()> {
     let mut accounts: HashMap<Uid, Option<Subject>> = HashMap::new();
     for Login { uid, tty } in logged_in().await?.into_iter().take(MOST) {
         if let std::collections::hash_map::Entry::Vacant(place) = accounts.entry(uid) {
-            place.insert(match app.names_of_others.of_uid(uid, app.desk.groups()).await {
-                Known::Fully(account) | Known::WithoutGroups(account) => Some(account),
-                Known::Not | Known::Unanswered => None,
-            });
+            let known = app.names.account(Whose::Uid(uid), Share::Jitd, &app.desk.groups()).await;
+            place.insert(known.subject().cloned());
         }
         let Some(Some(account)) = accounts.get(&uid) else { continue };
         let theirs: Vec<&Asked> = begun
@@ -170,8 +151,7 @@ async fn logged_in() -> zbus::Result<Vec<Login>> {
     const LOGIND: &str = "org.freedesktop.login1";
     type Session = (String, u32, String, String, OwnedObjectPath);
 
-    let address: Address = format!("unix:path={SYSTEM_BUS_SOCKET}").as_str().try_into()?;
-    let bus: Connection = Builder::address(address).build().await?;
+    let bus = for_questions().await?;
     let manager = (Some(LOGIND), "/org/freedesktop/login1", Some("org.freedesktop.login1.Manager"));
     let reply = bus.call_method(manager.0, manager.1, manager.2, "ListSessions", &()).await?;
     let sessions: Vec<Session> = reply.body().deserialize()?;
@@ -196,55 +176,19 @@ async fn logged_in() -> zbus::Result<Vec<Login>> {
     Ok(found)
 }
 
-/// A terminal by logind's name for it: `pts/3`, `tty1` or, on a serial line, `ttyS0`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tty(PathBuf);
-
-/// Not the name of a terminal.
-#[derive(Debug)]
-pub(crate) struct NoTty;
-
-impl FromStr for Tty {
-    type Err = NoTty;
-
-    fn from_str(name: &str) -> Result<Self, NoTty> {
-        let digits = ["pts/", "ttyS", "tty"].iter().find_map(|kind| name.strip_prefix(kind)).ok_or(NoTty)?;
-        let is_number = (1..=6).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if is_number { Ok(Self(Path::new("/dev").join(name))) } else { Err(NoTty) }
-    }
-}
-
-impl Tty {
-    /// Writes a text if this is a terminal of `owner`'s that takes messages. Never waits: what does not fit is lost.
-    pub(crate) fn write(&self, owner: Uid, text: &str) -> std::io::Result<()> {
-        /// What mesg(1) sets: the group `tty` may write.
-        const TAKES_MESSAGES: u32 = 0o020;
-
-        let flags = OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
-        let mut terminal = OpenOptions::new().write(true).custom_flags(flags.bits()).open(&self.0)?;
-        let facts = terminal.metadata()?;
-        let theirs = facts.file_type().is_char_device() && facts.uid() == owner.as_u32();
-        if !theirs || facts.mode() & TAKES_MESSAGES == 0 {
-            return Err(std::io::ErrorKind::PermissionDenied.into());
-        }
-        // One write(2): a second one could wait, or come out in the middle of something else.
-        terminal.write(text.as_bytes()).map(drop)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jit_core::policy::Policy;
+    use jit_core::time::Moment;
     use std::collections::BTreeSet;
-    use std::io::Read;
-    use std::os::unix::fs::PermissionsExt;
 
-    use jit_core::clock::Utc;
-    use jit_core::event::{Decision, Event, Record, Review};
-    use jit_core::opening::Narrow;
+    use jit_core::event::{Event, Record};
+    use jit_core::model::{Decision, Narrow, Review};
+    use jit_core::orders::request::{RequestOrder, grant};
     use jit_core::policy::{Host, SourceFile, Ways};
-    use jit_core::request::{RequestOrder, grant};
     use jit_core::state::State;
+    use jit_core::time::Utc;
 
     const POLICY: &str = r#"
 version = 1
@@ -271,9 +215,8 @@ approvers = { users = ["owen"] }
 
     fn account(name: &str, uid: u32, groups: &[&str]) -> Subject {
         Subject {
-            name: name.parse().unwrap(),
-            uid: Uid::try_from(uid).unwrap(),
             groups: groups.iter().map(|group| group.parse().unwrap()).collect::<BTreeSet<_>>(),
+            ..Subject::named(name.parse().unwrap(), Uid::try_from(uid).unwrap())
         }
     }
 
@@ -291,8 +234,8 @@ approvers = { users = ["owen"] }
     }
 
     impl Bed {
-        fn here(&self) -> Here<'_> {
-            Here { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
+        fn here(&self) -> Context<'_> {
+            Context { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
         }
 
         fn apply(&mut self, event: Event) {
@@ -306,7 +249,7 @@ approvers = { users = ["owen"] }
         let file = SourceFile { name: "10.toml".into(), bytes: POLICY.into() };
         let policy = Policy::parse(&[file]).unwrap().policy;
         let olga = account("olga", 1001, &[]);
-        let caller = Caller { account: olga.clone(), login: person::Login::Known(olga) };
+        let caller = Caller { account: olga.clone(), login: LoginAccount::Known(olga) };
         let order = RequestOrder {
             beneficiary: account("maria", 1000, &[]),
             role: "shell".parse().unwrap(),
@@ -332,6 +275,7 @@ approvers = { users = ["owen"] }
             at: now(),
             narrow: Narrow::default(),
             note: None,
+            signed: None,
         };
         let digest = bed.state.pending()[&id].request.digest();
         bed.apply(Event::Reviewed { request: id, digest, review });
@@ -385,79 +329,5 @@ approvers = { users = ["owen"] }
             "\r\njit: 2 requests wait for your review: jitctl pending\r\n"
         );
         assert_eq!(text(&[]), None);
-    }
-
-    #[test]
-    fn only_the_names_of_terminals_are_terminals() {
-        for good in ["pts/0", "pts/12345", "tty1", "ttyS0"] {
-            assert_eq!(good.parse::<Tty>().unwrap().0, Path::new("/dev").join(good));
-        }
-        for bad in [
-            "",
-            "pts/",
-            "pts/../sda",
-            "tty",
-            "ttyS",
-            "ttyACM0",
-            "/dev/pts/1",
-            ":0",
-            "pts/1/2",
-            "pts/+1",
-            "sda",
-        ] {
-            assert!(bad.parse::<Tty>().is_err(), "{bad}");
-        }
-    }
-
-    /// A terminal of root's, as the tests run.
-    fn terminal() -> (nix::pty::PtyMaster, Tty) {
-        let master = nix::pty::posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK).unwrap();
-        nix::pty::grantpt(&master).unwrap();
-        nix::pty::unlockpt(&master).unwrap();
-        let name = nix::pty::ptsname_r(&master).unwrap();
-        (master, Tty(name.into()))
-    }
-
-    fn mode(tty: &Tty, mode: u32) {
-        std::fs::set_permissions(&tty.0, std::fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    #[test]
-    fn a_line_reaches_a_terminal_that_takes_messages_and_no_other() {
-        let (mut master, tty) = terminal();
-        let mut bytes = [0; 64];
-        // Without a reader at the other side the terminal forgets what was written: hold it.
-        let _held = std::fs::File::open(&tty.0).unwrap();
-        mode(&tty, 0o600);
-        assert!(tty.write(Uid::ROOT, "no").is_err());
-        mode(&tty, 0o620);
-        assert!(tty.write(Uid::try_from(12345_u32).unwrap(), "no").is_err(), "not theirs");
-        assert!(master.read(&mut bytes).is_err(), "nothing came");
-        tty.write(Uid::ROOT, "yes").unwrap();
-        let got = master.read(&mut bytes).unwrap();
-        assert_eq!(&bytes[..got], b"yes");
-    }
-
-    #[test]
-    fn a_terminal_that_is_stopped_is_not_waited_for() {
-        let (_master, tty) = terminal();
-        let _held = std::fs::File::open(&tty.0).unwrap();
-        mode(&tty, 0o620);
-        let line = "x".repeat(1000);
-        let full = (0..10_000).find_map(|_| tty.write(Uid::ROOT, &line).err()).unwrap();
-        assert_eq!(full.kind(), std::io::ErrorKind::WouldBlock);
-    }
-
-    #[test]
-    fn what_is_no_terminal_is_not_written_to() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        std::fs::write(&path, "").unwrap();
-        mode(&Tty(path.clone()), 0o620);
-        assert!(Tty(path.clone()).write(Uid::ROOT, "no").is_err());
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
-        assert!(Tty(link).write(Uid::ROOT, "no").is_err());
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "");
     }
 }

@@ -1,24 +1,37 @@
 //! `org.jitd.Jit1.Admin`: open, take back, load policy. The desk asks policy who may.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_core::decide::Known;
-use jit_core::lock::{self, LockOrder, Scope};
-use jit_core::order::{Here, Refusal};
-use jit_core::request::{self, RequestOrder};
-use jit_core::taking_back::{self, Target};
+use jit_core::access::Method;
+use jit_core::context::Context;
+use jit_core::event::Event;
+use jit_core::model::{Caller, Known, Scope};
+use jit_core::orders::Refusal;
+use jit_core::orders::lock::{self, Found, LockOrder};
+use jit_core::orders::request::{self, RequestOrder};
+use jit_core::orders::revoke::{self, Target};
+use jit_core::policy::Subject;
+use jit_host::found;
 use jit_proto::manager;
-use jit_proto::words::{Reason, RequestId, RoleName, UserName};
+use jit_proto::words::{GroupName, Reason, RequestId, RoleName, Uid, UserName};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
-use super::user::{invalid, json, optional_reason, random_id, read, request_id};
-use super::{App, Error, Origin, answer};
-use crate::desk::{Load, NotDone};
+use super::caller::{ATTEMPTS, unsaid};
+use super::error::carried_out;
+use super::stories::read;
+use super::words::{invalid, json, optional_reason, random_id, request_id};
+use super::{Error, Orderer, Origin, answer};
+use crate::app::App;
+use crate::desk::{Load, Looked, NotDone, Word};
+use crate::nss::{Share, Whose};
+use crate::peer::Peer;
 use crate::store::rows::{self, Story};
+use crate::store::writer::Ticket;
 
-/// The interface.
+/// The interface `org.jitd.Jit1.Admin`.
 pub(crate) struct Admin {
     pub(crate) app: Arc<App>,
     pub(crate) origin: Origin,
@@ -37,31 +50,22 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Grant, &self.app, connection, &header).await?;
         let user: UserName = user.parse().map_err(invalid)?;
         let role: RoleName = role.parse().map_err(invalid)?;
         let reason: Reason = reason.parse().map_err(invalid)?;
         let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
-        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
         // Before anything is looked up for them: who may not grant learns nothing about accounts here.
-        desk.admin(&caller)?;
-        let beneficiary = match self.app.named(peer, &user).await {
-            Known::WithoutGroups(_) if desk.groups_now().1 => {
-                let why = format!("a group is locked, and the name service does not say what {user} is in");
-                return Err(Error::CannotDecide(why));
-            }
-            Known::Fully(subject) | Known::WithoutGroups(subject) => subject,
-            Known::Not => return Err(Error::Refused(format!("there is no account {user} on {}", desk.host))),
-            Known::Unanswered => {
-                return Err(Error::CannotDecide(format!("the name service does not answer for {user}")));
-            }
-        };
+        by.admin().await.map_err(|err| by.error(err))?;
         let id = random_id()?;
-        let order = RequestOrder { beneficiary, role, duration, start: None, reason, id };
-        let ticket = desk.order(peer.actor(), |here| request::grant(here, &caller, order))?;
-        ticket.durable().await.map_err(Error::unconfirmed)?;
-        let story = self.story(id).await?.ok_or_else(|| Error::NotFound(id.to_string()))?;
-        json(&answer::entry(&story, desk.waits(id), &desk.now()))
+        let order = GrantOrder { user, role, duration, reason, id };
+        let ticket = self.granted(&mut by, &order).await?;
+        carried_out(ticket, async {
+            let story = self.story(id).await?.ok_or_else(|| Error::NotFound(id.to_string()))?;
+            json(&answer::entry(&story, desk.waits(id), &desk.now()))
+        })
+        .await
     }
 
     /// Takes a grant back, or withdraws a request. What had ended already stays as it ended.
@@ -73,27 +77,26 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Revoke, &self.app, connection, &header).await?;
         let request = request_id(id)?;
         let target =
             if id.starts_with("g-") { Target::Grant(request.into()) } else { Target::Request(request) };
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
-        let judge = |here: Here<'_>| taking_back::revoke(here, &caller, target, reason);
-        let changed = match desk.order(peer.actor(), judge) {
-            Ok(ticket) => {
-                ticket.durable().await.map_err(Error::unconfirmed)?;
-                true
-            }
-            Err(NotDone::Refused(Refusal::NotFound(_))) => false,
-            Err(err) => return Err(err.into()),
+        let judge = |here: Context<'_>, caller: &Caller| revoke::revoke(here, caller, target, reason.clone());
+        let answer = async |changed: bool| {
+            let story = self.story(request).await?.ok_or_else(|| {
+                Error::NotFound(format!(
+                    "there is no request or grant {id}; 'jitctl list --all' shows those there are"
+                ))
+            })?;
+            json(&answer::revoked(answer::entry(&story, None, &desk.now()), changed))
         };
-        let story = self.story(request).await?.ok_or_else(|| {
-            Error::NotFound(format!(
-                "there is no request or grant {id}; 'jitctl list --all' shows those there are"
-            ))
-        })?;
-        json(&answer::revoked(answer::entry(&story, None, &desk.now()), changed))
+        match by.order_by(Word::NamedAdmins, judge).await {
+            Ok(ticket) => carried_out(ticket, answer(true)).await,
+            Err(NotDone::Refused(Refusal::NotFound(_))) => answer(false).await,
+            Err(err) => Err(by.error(err)),
+        }
     }
 
     /// Shuts out a user, a group, a service, a role or the whole host, whatever windows are open, and ends those that
@@ -107,25 +110,22 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let scope: Scope = scope.parse().map_err(invalid)?;
-        let message = optional_reason(message)?;
-        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
-        let desk = &self.app.desk;
-        desk.admin(&caller)?;
-        let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
-        let order = LockOrder { scope: scope.clone(), message, duration };
-        let ticket = desk.order(peer.actor(), |here| lock::lock(here, &caller, order))?;
-        ticket.durable().await.map_err(Error::unconfirmed)?;
-        // From now on its members are refused. Who of those with a grant is one takes the name service to say; whom it
-        // does not answer for keeps a grant that admits nobody while the lock holds.
-        if let Scope::Group(group) = &scope {
-            let holders = desk.look(|here| here.state.grants().map(|grant| grant.user.clone()).collect())?;
-            let members = self.app.names(peer).members(holders, group).await;
-            let end = |here: Here<'_>| Ok(lock::end_of_members(here, group, &members));
-            desk.order(peer.actor(), end)?.durable().await.map_err(Error::unconfirmed)?;
-        }
-        let set = desk.look(|here| here.state.locks().get(&scope).map(answer::lock))?;
-        json(&set.ok_or_else(|| Error::NotFound(format!("the lock on {scope} was lifted again")))?)
+        let order = Wanted { method: Method::Lock, scope, message, seconds };
+        self.set_lock(&order, connection, &header).await
+    }
+
+    /// As `Lock`, on an account or a group that this host does not know yet.
+    #[zbus(out_args("json"))]
+    async fn lock_unknown(
+        &self,
+        scope: &str,
+        message: &str,
+        seconds: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let order = Wanted { method: Method::LockUnknown, scope, message, seconds };
+        self.set_lock(&order, connection, &header).await
     }
 
     /// Lifts a lock. What it has ended stays ended.
@@ -137,15 +137,21 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Unlock, &self.app, connection, &header).await?;
         let scope: Scope = scope.parse().map_err(invalid)?;
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         let desk = &self.app.desk;
-        desk.admin(&caller)?;
-        let was = desk.look(|here| here.state.locks().get(&scope).map(answer::lock))?;
-        let ticket = desk.order(peer.actor(), |here| lock::unlock(here, &caller, scope.clone(), reason))?;
-        ticket.durable().await.map_err(Error::unconfirmed)?;
-        json(&was.ok_or_else(|| Error::NotFound(format!("there was no lock on {scope}")))?)
+        by.admin().await.map_err(|err| by.error(err))?;
+        let set =
+            |here: Context<'_>| lock::set_on(here.state, &scope).next().map(|lock| answer::lock(lock, true));
+        let was = desk.look(set)?;
+        let judge =
+            |here: Context<'_>, caller: &Caller| lock::unlock(here, caller, scope.clone(), reason.clone());
+        let ticket = by.order_by(Word::NamedAdmins, judge).await.map_err(|err| by.error(err))?;
+        carried_out(ticket, async {
+            json(&was.ok_or_else(|| Error::NotFound(format!("there was no lock on {scope}")))?)
+        })
+        .await
     }
 
     /// Takes an admin's word that the wall clock, which is suspect, is right as it is now.
@@ -156,13 +162,17 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::AcceptClock, &self.app, connection, &header).await?;
         let reason = optional_reason(reason)?;
-        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
-        let desk = &self.app.desk;
-        let (before, ticket) = desk.accept_clock(peer.actor(), &caller, reason)?;
-        ticket.durable().await.map_err(Error::unconfirmed)?;
-        let (before, after) = (answer::clock(&before), answer::clock(&desk.clock()?));
-        json(&manager::ClockAccepted { before, after })
+        let (desk, actor) = (&self.app.desk, by.peer.actor());
+        let accept = |looked: &Looked, word| desk.accept_clock(actor, looked, word, reason.clone());
+        let accepted = by.judged(Word::NamedAdmins, accept).await;
+        let (before, ticket) = accepted.map_err(|err| by.error(err))?;
+        carried_out(ticket, async {
+            let (before, after) = (answer::clock(&before), answer::clock(&desk.clock()?));
+            json(&manager::ClockAccepted { before, after })
+        })
+        .await
     }
 
     /// Puts the policy files in force, or keeps what is in force and says what is wrong with them.
@@ -194,32 +204,236 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
-        let desk = &self.app.desk;
-        desk.confirm_policy(&caller, peer.actor())?.durable().await.map_err(Error::unconfirmed)?;
-        json(&answer::policy(&desk.policy()?, true, desk.trial()))
+        let mut by = self.origin.order_of(Method::ConfirmPolicy, &self.app, connection, &header).await?;
+        let (desk, actor) = (&self.app.desk, by.peer.actor());
+        let confirm = |looked: &Looked, word| desk.confirm_policy(looked, word, actor);
+        let ticket = by.judged(Word::NamedAdmins, confirm).await.map_err(|err| by.error(err))?;
+        carried_out(ticket, async { self.in_force() }).await
     }
 }
 
+/// What whoever has locked this should know.
+fn note(scope: &Scope, found: &Found) -> Option<String> {
+    let untold = found.is_there.is_none();
+    let text = match scope {
+        Scope::User(name) if untold => format!(
+            "the name service does not answer for {name}: they are locked by name, and their uid is not known, so another \
+             name of it is not locked; lock them again when it answers"
+        ),
+        Scope::User(name) if found.is_there == Some(false) => {
+            format!("there is no account {name} yet: the lock is on the name alone")
+        }
+        Scope::Group(name) if untold => {
+            format!("the name service does not answer for group {name}: whether there is one was not checked")
+        }
+        Scope::Group(name) if found.is_there == Some(false) => {
+            format!("there is no group {name} yet: the lock is on the name")
+        }
+        Scope::Service(name) if name.is_sudo() => {
+            "it shuts sudo, sudo-i and every service named sudo-*".to_owned()
+        }
+        Scope::Service(name) if name.is_su() => "it shuts su and su-l".to_owned(),
+        Scope::User(_) | Scope::Group(_) | Scope::Service(_) | Scope::Role(_) | Scope::Host => return None,
+    };
+    Some(text)
+}
+
+/// A lock as somebody wants it.
+struct Wanted<'a> {
+    method: Method,
+    scope: &'a str,
+    message: &'a str,
+    seconds: u64,
+}
+
 impl Admin {
-    async fn load(&self, load: Load, connection: &Connection, header: &Header<'_>) -> Result<String, Error> {
-        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, header).await?;
+    async fn set_lock(
+        &self,
+        wanted: &Wanted<'_>,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(wanted.method, &self.app, connection, header).await?;
+        let peer = by.peer;
+        let scope: Scope = wanted.scope.parse().map_err(invalid)?;
+        let message = optional_reason(wanted.message)?;
+        // Before anything is looked up for them: who may not lock learns nothing about accounts here.
+        by.admin().await.map_err(|err| by.error(err))?;
+        let (found, uids) = self.found(peer, &scope).await?;
+        let duration = (wanted.seconds != 0).then(|| Duration::from_secs(wanted.seconds));
+        let order = LockOrder { scope: scope.clone(), message, duration, uids };
+        let unknown = wanted.method == Method::LockUnknown;
+        let judge = |here: Context<'_>, caller: &Caller| {
+            lock::is_on_something(here, &scope, &found, unknown)?;
+            lock::lock(here, caller, order.clone())
+        };
+        let ticket = by.order_by(Word::NamedAdmins, judge).await.map_err(|err| by.error(err))?;
+        carried_out(ticket, self.locked(peer, &scope, &found)).await
+    }
+
+    /// What follows from a lock that was set, and how it stands.
+    async fn locked(&self, peer: Peer, scope: &Scope, found: &Found) -> Result<String, Error> {
         let desk = &self.app.desk;
-        // With no policy at all nobody is an admin: then root may load the first one.
-        match desk.admin(&caller) {
-            Err(NotDone::Cannot(_)) if caller.account.uid.is_root() => {}
-            other => other?,
+        // From now on its members are refused. Who of those with a grant is one takes the name service to say; whom it
+        // does not answer for keeps a grant that admits nobody while the lock holds.
+        if let Scope::Group(group) = scope {
+            let holders = desk.look(|here| here.state.grants().map(|grant| grant.user.clone()).collect())?;
+            let members = self.app.names.members(holders, group, Share::of(peer)).await;
+            let end = |here: Context<'_>| Ok(lock::end_of_members(here, group, &members));
+            desk.follow_up(peer.actor(), end)?.durable().await.map_err(Error::unconfirmed)?;
         }
+        let set =
+            |here: Context<'_>| lock::set_on(here.state, scope).next().map(|lock| answer::lock(lock, true));
+        let set = desk.look(set)?;
+        let set = set.ok_or_else(|| Error::NotFound(format!("the lock on {scope} was lifted again")))?;
+        let note = note(scope, found);
+        json(&manager::Lock { note, ..set })
+    }
+
+    /// What this host says of what is to be locked; for a user, the uids of that account and of the others of the same
+    /// person too. A name service that does not answer keeps nobody from locking: it is asked no further then.
+    async fn found(&self, peer: Peer, scope: &Scope) -> Result<(Found, BTreeSet<Uid>), Error> {
+        let App { desk, on_host, runtime, .. } = &*self.app;
+        let name = match scope {
+            Scope::Host | Scope::Role(_) => return Ok((Found::default(), BTreeSet::new())),
+            Scope::Group(name) => {
+                let name = name.clone();
+                let mut found = on_host.found(runtime, move || found::group(&name)).await;
+                if !self.app.names.believes_no_of_groups() {
+                    found.is_there = found.is_there.filter(|is_there| *is_there);
+                }
+                return Ok((found, BTreeSet::new()));
+            }
+            Scope::Service(name) => {
+                let name = name.clone();
+                return Ok((on_host.found(runtime, move || found::service(&name)).await, BTreeSet::new()));
+            }
+            Scope::User(name) => name,
+        };
+        let mut uids = BTreeSet::new();
+        let is_there = self.uid_of(peer, name, &mut uids).await;
+        let others = |here: Context<'_>| {
+            let people = here.policy.people();
+            let mapped = people.accounts().map(|(account, _)| account);
+            mapped.filter(|other| *other != name && people.same(name, other)).cloned().collect::<Vec<_>>()
+        };
+        let mut answers = is_there.is_some();
+        for other in desk.look(others)? {
+            if answers {
+                answers = self.uid_of(peer, &other, &mut uids).await.is_some();
+            }
+        }
+        Ok((Found { is_there, others: found::accounts() }, uids))
+    }
+
+    /// Whether there is such an account; absent where the name service does not say.
+    async fn uid_of(&self, peer: Peer, name: &UserName, uids: &mut BTreeSet<Uid>) -> Option<bool> {
+        let whose = Whose::Name(name.clone());
+        match self.app.names.account(whose, Share::of(peer), &BTreeSet::new()).await {
+            Known::Fully(subject) | Known::Partly(subject, _) => {
+                uids.insert(subject.uid);
+                Some(true)
+            }
+            Known::Not => Some(false),
+            Known::Unanswered => None,
+        }
+    }
+
+    async fn load(&self, load: Load, connection: &Connection, header: &Header<'_>) -> Result<String, Error> {
+        let method = if load == Load::Order { Method::LoadPolicy } else { Method::TryPolicy };
+        let mut by = self.origin.order_of(method, &self.app, connection, header).await?;
+        let (desk, actor) = (&self.app.desk, by.peer.actor());
+        // Before the host is asked about what is in the files.
+        match by.admin().await {
+            Err(NotDone::Cannot(_)) if by.peer.uid.is_root() => {}
+            other => other.map_err(|err| by.error(err))?,
+        }
+        // Whose signatures count is read with the policy, whatever becomes of that: to take a key away must not wait.
+        self.app.signers.load();
         let read = self.app.on_host.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
-        match desk.load_policy(read, load, Some(peer.actor()))? {
-            Ok(Some(ticket)) => ticket.durable().await.map_err(Error::unconfirmed)?,
-            Ok(None) => {}
-            Err(why) => return Err(why.into()),
+        // That took its time: whether they still may is judged once more, where the files come into force.
+        let mut by = self.app.orderer(by.peer).await?;
+        let load = |looked: &Looked, word| desk.load_policy(&read, load, Some((looked, word, actor)));
+        match by.judged(Word::NamedAdmins, load).await.map_err(|err| by.error(err))? {
+            Ok(Some(ticket)) => carried_out(ticket, async { self.in_force() }).await,
+            Ok(None) => self.in_force(),
+            Err(why) => Err(why.into()),
         }
+    }
+
+    /// The policy in force, which the files are.
+    fn in_force(&self) -> Result<String, Error> {
+        let desk = &self.app.desk;
         json(&answer::policy(&desk.policy()?, true, desk.trial()))
+    }
+
+    /// Looks the account up and grants, again whenever more is known of it, until nothing that is still to come could
+    /// change the outcome or the time is over.
+    async fn granted(&self, by: &mut Orderer<'_>, order: &GrantOrder) -> Result<Ticket, Error> {
+        let (desk, names) = (&self.app.desk, &self.app.names);
+        let patience = names.patience();
+        let mut whom = names.lookup(Whose::Name(order.user.clone()), Share::of(by.peer), &patience);
+        let mut looks = 0;
+        loop {
+            let groups = desk.groups();
+            let known = whom.known(&*groups);
+            let judged = match &known {
+                Known::Not => {
+                    let why = format!("there is no account {} on {}", order.user, desk.host);
+                    return Err(Error::Refused(why));
+                }
+                Known::Unanswered => Err(NotDone::Refused(order.unanswered())),
+                known => by.order_by(Word::Nobody, |here, caller| order.judge(here, caller, known)).await,
+            };
+            match judged {
+                Err(NotDone::Refused(Refusal::Unanswered { user, groups: open })) if user == order.user => {
+                    looks += 1;
+                    let again = looks < ATTEMPTS && !desk.groups_are(&groups);
+                    if !again && !patience.more([&whom]).await {
+                        return Err(unsaid(&mut whom, &open));
+                    }
+                }
+                other => return other.map_err(|err| by.error(err)),
+            }
+        }
     }
 
     async fn story(&self, id: RequestId) -> Result<Option<Story>, Error> {
         read(&self.app.store, move |store| rows::story(store, id)).await
+    }
+}
+
+/// An order to grant, before the account is looked up.
+struct GrantOrder {
+    user: UserName,
+    role: RoleName,
+    duration: Option<Duration>,
+    reason: Reason,
+    id: RequestId,
+}
+
+impl GrantOrder {
+    /// The grant, unless something that was not said of the account could make another outcome of it.
+    fn judge(&self, here: Context<'_>, caller: &Caller, known: &Known) -> Result<Vec<Event>, Refusal> {
+        let unanswered = known.unanswered(jit_core::context::groups(here));
+        let subject = known.subject().ok_or_else(|| self.unanswered())?;
+        let grant = |groups: &BTreeSet<GroupName>| {
+            let groups = subject.groups.union(groups).cloned().collect();
+            let beneficiary = Subject { groups, ..subject.clone() };
+            let Self { role, duration, reason, id, .. } = self;
+            let (role, reason) = (role.clone(), reason.clone());
+            let order = RequestOrder { beneficiary, role, duration: *duration, start: None, reason, id: *id };
+            request::grant(here, caller, order)
+        };
+        let surely = grant(&BTreeSet::new());
+        let locked: BTreeSet<GroupName> = here.state.locked_groups().cloned().collect();
+        if grant(&(&unanswered - &locked)) == surely && grant(&unanswered) == surely {
+            return surely;
+        }
+        Err(Refusal::Unanswered { user: self.user.clone(), groups: unanswered })
+    }
+
+    fn unanswered(&self) -> Refusal {
+        Refusal::Unanswered { user: self.user.clone(), groups: BTreeSet::new() }
     }
 }

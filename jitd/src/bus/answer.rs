@@ -1,19 +1,16 @@
 //! The store's words turned into those of the contract.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jit_core::clock::trust::Trust;
-use jit_core::clock::{Moment, Suspicion, Utc};
-use jit_core::decide::{Admission, Question};
-use jit_core::event::Review;
-use jit_core::explain::{Considered, Explanation, Missing};
-use jit_core::grant::{Grant, Time};
-use jit_core::lock::Lock;
+use jit_core::check::decide::Admission;
+use jit_core::check::explain::{Considered, Explanation, Missing};
+use jit_core::clock::Trust;
+use jit_core::model::{Grant, Lock, Question, Review, Time};
 use jit_core::policy::{Role, Stage, Then, Uses};
+use jit_core::services::Services;
+use jit_core::time::{Moment, Suspicion, Utc};
 use jit_proto::manager;
-use jit_proto::words::ServiceName;
 
 use crate::desk::InForce;
 use crate::store::rows::Story;
@@ -85,7 +82,7 @@ fn state(story: &Story, now: &Moment) -> (&'static str, Option<&'static str>) {
 }
 
 fn review(at: Utc, review: &Review) -> manager::Review {
-    let Review { by, decision, stage, method, narrow, note, .. } = review;
+    let Review { by, decision, stage, method, narrow, note, signed, .. } = review;
     manager::Review {
         by: by.to_string(),
         decision: decision.as_str().to_owned(),
@@ -96,6 +93,14 @@ fn review(at: Utc, review: &Review) -> manager::Review {
         services: narrow.services.as_ref().map(words),
         uses: narrow.uses.map(NonZeroU32::get),
         note: note.as_ref().map(ToString::to_string),
+        signed: signed.as_deref().map(|signed| manager::Evidence {
+            principals: signed.principals.clone(),
+            key: signed.key.clone(),
+            flags: signed.flags,
+            counter: signed.counter,
+            text: signed.text.clone(),
+            signature: signed.signature.clone(),
+        }),
     }
 }
 
@@ -126,19 +131,21 @@ pub(super) fn clock((now, known): &(Moment, Trust)) -> manager::Clock {
     }
 }
 
-/// A lock.
-pub(super) fn lock(lock: &Lock) -> manager::Lock {
-    let Lock { scope, message, by, at, duration } = lock;
+/// A lock, with its message where that is for the reader.
+pub(super) fn lock(lock: &Lock, speaks: bool) -> manager::Lock {
+    let Lock { scope, message, by, at, duration, uids } = lock;
     manager::Lock {
         scope: scope.to_string(),
-        message: message.as_ref().map(ToString::to_string),
+        message: message.as_ref().filter(|_| speaks).map(ToString::to_string),
         by: by.to_string(),
         at: at.wall.to_seconds(),
         until: duration.map(|duration| at.wall.plus(duration).to_seconds()),
+        uids: uids.iter().map(|uid| uid.as_u32()).collect(),
+        note: None,
     }
 }
 
-fn words(services: &BTreeSet<ServiceName>) -> Vec<String> {
+fn words(services: &Services) -> Vec<String> {
     services.iter().map(ToString::to_string).collect()
 }
 
@@ -192,12 +199,12 @@ pub(super) fn policy(
 
 /// What a check would answer, in short.
 pub(super) fn check(question: &Question, explained: &Explanation, at: &Moment) -> manager::Check {
-    let admits = explained.answer.admits.as_ref();
+    let admits = explained.answer.admission();
     manager::Check {
         service: question.login.service.to_string(),
         user: question.login.user.to_string(),
-        verdict: explained.answer.verdict,
-        reason: explained.answer.why.to_string(),
+        verdict: explained.answer.verdict(),
+        reason: explained.answer.why().to_string(),
         text: explained.line().to_owned(),
         until: admits.map(|admits| until(admits, at)),
         role: admits.map(|admits| admits.role.to_string()),
@@ -230,7 +237,7 @@ pub(super) fn explanation(
         at: at.wall.to_seconds(),
         from: question.from.map(|from| from.to_string()),
         target: question.login.target.as_ref().map(ToString::to_string),
-        would: explained.answer.would.map(|would| would.to_string()),
+        would: explained.answer.would().map(|would| would.to_string()),
         roles: explained.roles.iter().map(considered).collect(),
     }
 }

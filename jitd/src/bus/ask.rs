@@ -3,31 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_core::ask::Stands;
-use jit_core::audit::line::cut;
-use jit_core::decide::Question;
-use jit_core::order::Here;
-use jit_core::person::{Caller, Login};
-use jit_core::policy::{Role, Subject};
-use jit_core::request::RequestOrder;
-use jit_proto::ask::{self, Asker, MAX_LINE, State};
+use jit_core::access::Method;
+use jit_core::check::login_request::Stands;
+use jit_core::model::{Known, Question};
+use jit_core::orders::Refusal;
+use jit_core::orders::request::RequestOrder;
+use jit_core::policy::Role;
+use jit_core::text::cut;
 use jit_proto::gate::{self, Stage};
+use jit_proto::login_request::{self, Asker, MAX_LINE};
 use jit_proto::words::{Reason, RequestId, RoleName, subject_is_caller};
 use zbus::message::Header;
 use zbus::{Connection, interface};
-use zruntime::Event;
 
-use super::gate::Asked;
-use super::user::{invalid, random_id};
-use super::{App, Error, Origin, Places};
-use crate::who::Peer;
+use super::asked::Asked;
+use super::caller::ATTEMPTS;
+use super::words::{invalid, random_id};
+use super::{Error, Origin};
+use crate::app::App;
+use crate::clock::since_boot;
+use crate::desk::{LoggedIn, Looked, NotDone};
+use crate::peer::{Gone, Peer};
 
 /// The interface, on the bus or on one private connection.
 pub(crate) struct Ask {
     pub(crate) app: Arc<App>,
     pub(crate) origin: Origin,
-    /// Rings when a question has come, where somebody waits for that.
-    pub(crate) asked: Option<Arc<Event>>,
 }
 
 #[interface(name = "org.jitd.Jit1.Ask")]
@@ -39,8 +40,8 @@ impl Ask {
         asker: Asker,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
-    ) -> Result<(ask::Answer, Vec<ask::Role>), Error> {
-        let asking = self.asking(asker, connection, &header).await?;
+    ) -> Result<(login_request::Answer, Vec<login_request::Role>), Error> {
+        let asking = self.asking(Method::Options, asker, connection, &header).await?;
         let (stands, roles) = self.app.desk.options(&asking.question, offers)?;
         Ok((asking.answer(stands), roles))
     }
@@ -55,24 +56,41 @@ impl Ask {
         reason: &str,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
-    ) -> Result<(ask::Answer,), Error> {
+    ) -> Result<(login_request::Answer,), Error> {
+        let mut asking = self.asking(Method::File, asker, connection, &header).await?;
         let role: RoleName = role.parse().map_err(invalid)?;
         let reason: Reason = reason.parse().map_err(invalid)?;
         let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
-        let asking = self.asking(asker, connection, &header).await?;
         let Some(beneficiary) = asking.question.known().cloned() else {
             let why = format!("{} is not known on {}", asking.asked.subject, self.app.desk.host);
-            return Ok((asking.answer(Stands::without_request(State::Refused, why)),));
+            return Ok((asking.answer(Stands::refused(why)),));
         };
-        let caller = self.caller(&asking, beneficiary.clone()).await?;
+        let mut looked = self.asker(&asking).await?;
         let id = random_id()?;
-        let at_once = |here: Here<'_>| here.policy.role(&role).is_some_and(|role| role.emergency);
-        if !self.app.desk.look(at_once)? {
-            self.app.filing.take(caller.person().uid, self.app.desk.now().boot)?;
+        let (desk, actor) = (&self.app.desk, asking.peer.actor());
+        // What is not offered is refused below and takes nothing of anybody's share; an emergency waits for none of it.
+        let takes_a_share =
+            |offered: &[&Role]| offered.iter().any(|offer| offer.name == role && !offer.emergency);
+        if desk.options(&asking.question, takes_a_share)?.1 {
+            self.app.filing.take(looked.caller().own().uid, since_boot())?;
         }
         let order = RequestOrder { beneficiary, role, duration, start: None, reason, id };
-        let desk = &self.app.desk;
-        let (stands, ticket) = desk.ask_for(&asking.question, &caller, asking.peer.actor(), order)?;
+        let mut looks = 0;
+        let (stands, ticket) = loop {
+            let groups = desk.groups();
+            match desk.ask_for(&asking.question, &looked, actor, order.clone()) {
+                Err(NotDone::Refused(why @ Refusal::Unanswered { .. })) => {
+                    looks += 1;
+                    if looks >= ATTEMPTS || desk.groups_are(&groups) && looks > 1 {
+                        break (Stands::refused(why.to_string()), None);
+                    }
+                    // Another group counts than when they were looked up.
+                    asking.question = self.question(&asking.asked, asking.peer).await;
+                    looked = self.asker(&asking).await?;
+                }
+                other => break other?,
+            }
+        };
         if let Some(ticket) = ticket {
             ticket.durable().await.map_err(Error::unconfirmed)?;
         }
@@ -87,9 +105,9 @@ impl Ask {
         id: &str,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
-    ) -> Result<(ask::Answer,), Error> {
+    ) -> Result<(login_request::Answer,), Error> {
+        let asking = self.asking(Method::Progress, asker, connection, &header).await?;
         let id: RequestId = id.parse().map_err(invalid)?;
-        let asking = self.asking(asker, connection, &header).await?;
         let stands = self.app.desk.progress(&asking.question, id)?;
         Ok((asking.answer(stands),))
     }
@@ -100,55 +118,56 @@ struct Asking {
     asked: Asked,
     question: Question,
     peer: Peer,
-    _places: Places,
 }
 
 impl Ask {
     async fn asking(
         &self,
+        method: Method,
         who: Asker,
         connection: &Connection,
         header: &Header<'_>,
     ) -> Result<Asking, Error> {
-        if let Some(asked) = &self.asked {
-            asked.notify(usize::MAX);
-        }
-        let (peer, places) = self.origin.caller(&self.app, connection, header).await?;
-        if !peer.uid.is_root() {
-            let text = "only root's PAM modules ask here; for yourself, run: jitctl";
-            return Err(Error::NotPermitted(text.into()));
-        }
+        let peer = self.origin.caller(method, &self.app, connection, header).await?;
         let asked = Asked::parse(question(who))?;
-        let subject = self.app.named(peer, &asked.subject).await;
-        let from = asked.address();
-        let question = asked.question(&subject, from);
-        Ok(Asking { asked, question, peer, _places: places })
+        let question = self.question(&asked, peer).await;
+        Ok(Asking { asked, question, peer })
+    }
+
+    /// What the gate would be asked, of the subject as it is known once nothing more could change the answer.
+    async fn question(&self, asked: &Asked, peer: Peer) -> Question {
+        let (desk, from) = (&self.app.desk, asked.address());
+        let settled = |known: &Known| desk.is_settled(&asked.question(known, from)).unwrap_or(true);
+        let groups = desk.groups_at(&asked.service);
+        let (subject, _) = self.app.settled(peer, &asked.subject, &groups, settled).await;
+        asked.question(&subject, from)
     }
 
     /// Who asks. At a login that is whoever authenticated: the process has no login uid yet, or that of the shell
     /// from which somebody started sshd. For su and sudo it is the person behind the login uid, who must be the
     /// same: becoming another account is no way to ask in its name.
-    async fn caller(&self, asking: &Asking, account: Subject) -> Result<Caller, Error> {
+    async fn asker(&self, asking: &Asking) -> Result<Looked, Error> {
+        // For whom a role is, is said by groups that the login itself need not depend on.
+        let account = self.app.named(asking.peer, &asking.asked.subject).await;
         let login = if subject_is_caller(&asking.asked.service) {
-            let Asking { peer, .. } = asking;
-            self.app.caller(*peer).await?.login
+            self.app.orderer(asking.peer).await?.logged_in().await
         } else {
-            Login::Known(account.clone())
+            LoggedIn::As(account.clone())
         };
-        Ok(Caller { account, login })
+        Ok(Looked::new(account, login).ok_or(Gone)?)
     }
 }
 
 impl Asking {
-    fn answer(self, stands: Stands) -> ask::Answer {
+    fn answer(self, stands: Stands) -> login_request::Answer {
         let Asked { nonce, service, user, .. } = self.asked;
-        ask::Answer {
+        login_request::Answer {
             nonce,
             service: service.into(),
             user: user.into(),
-            state: stands.state.as_str().into(),
-            id: stands.request.map_or_else(String::new, |id| id.to_string()),
-            text: stands.text,
+            state: stands.state().as_str().into(),
+            id: stands.request().map_or_else(String::new, |id| id.to_string()),
+            text: stands.text().into(),
         }
     }
 }
@@ -161,9 +180,9 @@ fn question(asker: Asker) -> gate::Question {
 }
 
 /// The roles as the module takes them.
-fn offers(roles: &[&Role]) -> Vec<ask::Role> {
+fn offers(roles: &[&Role]) -> Vec<login_request::Role> {
     let line = |text: Option<String>| cut(text.unwrap_or_default(), MAX_LINE);
-    let offer = |role: &&Role| ask::Role {
+    let offer = |role: &&Role| login_request::Role {
         name: role.name.to_string(),
         summary: line(match (&role.summary, role.emergency) {
             (Some(summary), true) => Some(format!("EMERGENCY, opens at once: {summary}")),

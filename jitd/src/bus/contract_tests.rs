@@ -1,58 +1,74 @@
 //! The contract three times over: the types in `jit_proto`, what jitd serves, and the XML that is shipped.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jit_core::policy::{Host, Ways};
-use jit_proto::{BUS_NAME, OBJECT_PATH, ask, error_name, gate, manager};
+use jit_proto::{BUS_NAME, OBJECT_PATH, audit, error_name, gate, login_request, manager};
 use zbus::DBusError;
 use zbus::object_server::Interface;
 
 use super::admin::Admin;
 use super::ask::Ask;
+use super::audit::Audit;
 use super::gate::Gate;
 use super::review::Review;
 use super::user::User;
-use super::{App, Error, InFlight, Origin, Ration};
+use super::{Error, Origin};
+use crate::app::App;
 use crate::clock::Clock;
-use crate::desk::Desk;
+use crate::desk::{CannotDecide, Desk};
+use crate::nss::Names;
+use crate::rate::RateLimiter;
 use crate::session::systemd::Systemd;
-use crate::store::StorePath;
-use crate::store::writer;
-use crate::who::Names;
+use crate::store::writer::{self, Inbox, Queue};
+use crate::store::{StoreError, StorePath};
 
-fn served() -> String {
-    let (queue, _inbox) = writer::queue();
+/// Everything that an interface needs, with a store that is not open.
+pub(super) fn app() -> Arc<App> {
+    app_in(&PathBuf::from("/nonexistent")).0
+}
+
+/// The same, with the policy in a folder. Its store is the one in there once the writer of this inbox runs, and cannot
+/// be read.
+pub(super) fn app_in(dir: &Path) -> (Arc<App>, Queue, Inbox) {
+    let (queue, inbox) = writer::queue();
     let desk = Desk::new(
-        queue,
+        queue.clone(),
         Clock::of_this_boot().unwrap(),
         Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() },
-        PathBuf::from("/nonexistent"),
+        dir.join("policy.d"),
     );
-    let names = || Names::start(zruntime::SharedRuntime::current().unwrap()).unwrap();
     let store = StorePath::in_dir(&PathBuf::from("/nonexistent"));
-    let app = Arc::new(App {
+    let app = App {
         desk,
-        names_of_root: names(),
-        names_of_others: names(),
-        names_of_sessions: names(),
+        names: Names::new(zruntime::SharedRuntime::current().unwrap()),
         on_host: crate::on_host::OnHost::default(),
         runtime: zruntime::SharedRuntime::current().unwrap(),
         systemd: Systemd::new(zruntime::SharedRuntime::current().unwrap()),
         store,
-        in_flight: Arc::new(InFlight::default()),
-        ration: Ration::of_questions(),
-        filing: Ration::of_requests(),
+        ration: RateLimiter::of_questions(),
+        filing: RateLimiter::of_requests(),
+        importing: RateLimiter::of_signatures(),
+        signers: crate::signers::Signers::default(),
         sessions: crate::session_of::Sessions::default(),
-    });
+        awaiting: crate::session::Awaiting::default(),
+        ended: crate::session::Ended::default(),
+    };
+    (Arc::new(app), queue, inbox)
+}
+
+pub(super) fn served() -> String {
+    let app = app();
     let origin = Origin::Bus;
     let mut xml = String::from("<node>\n");
-    Gate { app: Arc::clone(&app), origin, asked: None }.introspect_to_writer(&mut xml, 2);
-    Ask { app: Arc::clone(&app), origin, asked: None }.introspect_to_writer(&mut xml, 2);
+    Gate { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
+    Ask { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
     User { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
     Review { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
-    Admin { app, origin }.introspect_to_writer(&mut xml, 2);
+    Admin { app: Arc::clone(&app), origin }.introspect_to_writer(&mut xml, 2);
+    Audit { app, origin }.introspect_to_writer(&mut xml, 2);
     xml + "</node>\n"
 }
 
@@ -67,7 +83,7 @@ fn the_shipped_introspection_file_is_what_jitd_serves() {
 fn the_manual_explains_every_word_that_an_answer_can_carry() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/man/jitd.8");
     let page = std::fs::read_to_string(page).unwrap();
-    for why in jit_core::decide::Why::ALL {
+    for why in jit_core::model::Why::ALL {
         assert!(page.contains(&format!("\n.TP\n.B {why}\n")), "jitd(8) does not explain {why}");
     }
 }
@@ -75,11 +91,27 @@ fn the_manual_explains_every_word_that_an_answer_can_carry() {
 #[test]
 fn the_interfaces_have_the_names_of_the_contract() {
     assert_eq!(Gate::name(), gate::INTERFACE);
-    assert_eq!(Ask::name(), ask::INTERFACE);
+    assert_eq!(Ask::name(), login_request::INTERFACE);
     assert_eq!(User::name(), manager::USER_INTERFACE);
     assert_eq!(Review::name(), manager::REVIEW_INTERFACE);
     assert_eq!(Admin::name(), manager::ADMIN_INTERFACE);
+    assert_eq!(Audit::name(), audit::AUDIT_INTERFACE);
     assert!(OBJECT_PATH.ends_with("Jit1") && BUS_NAME.ends_with("Jit1"));
+}
+
+#[test]
+fn only_what_lasts_leaves_under_the_name_that_recovery_takes() {
+    let why = String::new;
+    for (err, name) in [
+        (CannotDecide::Lasting(why()), error_name::CANNOT_DECIDE),
+        (CannotDecide::ForNow(why()), error_name::BUSY),
+        (CannotDecide::Fault(why()), error_name::REFUSED),
+    ] {
+        assert_eq!(Error::from(err).name(), name);
+    }
+    for err in [StoreError::NotDurable, StoreError::Fault(why()), StoreError::ReadOnly(why())] {
+        assert_ne!(Error::from(err).name(), error_name::CANNOT_DECIDE);
+    }
 }
 
 #[test]
@@ -88,6 +120,7 @@ fn every_error_leaves_under_the_name_of_the_contract() {
     for (error, name) in [
         (Error::CannotDecide(text()), error_name::CANNOT_DECIDE),
         (Error::Unconfirmed(text()), error_name::UNCONFIRMED),
+        (Error::CarriedOut(text()), error_name::CARRIED_OUT),
         (Error::NotPermitted(text()), error_name::NOT_PERMITTED),
         (Error::NotFound(text()), error_name::NOT_FOUND),
         (Error::Invalid(text()), error_name::INVALID),

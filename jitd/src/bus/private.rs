@@ -1,14 +1,14 @@
-//! The private socket: D-Bus peer to peer, for root's PAM modules. It needs no bus daemon, so no bus that is
-//! down or flooded keeps a login from its answer.
+//! The private socket: D-Bus peer to peer, for root's PAM modules and root's jitctl. It needs no bus daemon, so no bus
+//! that is down or flooded keeps a login from its answer, or an admin from locking.
+//!
+//! A connection carries one call. It holds a place of whoever *started* its peer until the answer is with the kernel, and
+//! not until the client closes: whoever started a `su` or `sudo` may stop it for as long as they like.
 
+use std::collections::HashMap;
 use std::fs;
-use std::future::poll_fn;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jit_proto::OBJECT_PATH;
@@ -16,25 +16,55 @@ use jit_proto::words::Uid;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use zbus::Guid;
 use zbus::connection::Builder;
+use zruntime::SharedRuntime;
+use zruntime::lock::Semaphore;
 use zruntime::net::unix::{UnixListener, UnixStream};
-use zruntime::{Event, SharedRuntime};
 
+use super::Origin;
+use super::admin::Admin;
 use super::ask::Ask;
+use super::audit::Audit;
 use super::gate::Gate;
-use super::wire::Wire;
-use super::{App, Origin};
+use super::review::Review;
+use super::user::User;
+use super::wire::{Progress, Stream, Wire, or};
+use crate::app::App;
+use crate::clock::since_boot;
 use crate::log;
-use crate::who::Peer;
+use crate::peer::{Peer, Starter};
+use crate::share::{Shares, Size};
 
-/// A module asks as soon as it has connected. Whoever stops its process half-way (its real uid may be anybody's)
-/// holds a connection no longer than this,
-const UNTIL_ASKED: Duration = Duration::from_secs(3);
+/// How long a connection may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// A client asks as soon as it has connected. Whoever stops it half-way holds a place no longer than this,
+    until_asked: Duration,
+    /// waits for those of the same share that came before no longer than this,
+    until_turn: Duration,
+    /// and for the answer no longer than the module's longest deadline.
+    life: Duration,
+}
 
-/// and waits for the answer no longer than the module's longest deadline.
-const LIFE: Duration = Duration::from_secs(30);
+const LIMITS: Limits = Limits {
+    until_asked: Duration::from_secs(3),
+    until_turn: Duration::from_secs(10),
+    life: Duration::from_secs(30),
+};
 
-/// More than this at once are turned away.
-const MOST: usize = 1024;
+/// Connections that are open: of users, of services for somebody's login, and of services themselves, which sshd, login
+/// and cron are. A user's scripts may run some dozens of sudo at a time; what is beyond that is turned away unread. They
+/// fit into the descriptors that the unit allows (LimitNOFILE).
+const OPEN_OF_USERS: Size = Size { each: 64, all: 8192, of_left: 64 };
+const OPEN_OF_LOGINS: Size = Size { each: 64, all: 1024, of_left: 16 };
+const OPEN_OF_ROOT: Size = Size { each: 1024, all: 3072, of_left: 2 };
+
+/// Of one share's open connections so many are read at a time. The others wait, at the cost of a descriptor.
+const READ: usize = 8;
+const READ_OF_ROOT: usize = 128;
+
+/// How often it is logged that somebody was turned away, or that connections broke off: who does that thousands of times
+/// a minute gets a line.
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// Binds the socket anew: what an earlier jitd left is removed.
 pub(crate) fn bind(path: &Path, runtime: &SharedRuntime) -> std::io::Result<UnixListener<zruntime::Shared>> {
@@ -51,7 +81,7 @@ pub(crate) fn bind(path: &Path, runtime: &SharedRuntime) -> std::io::Result<Unix
 
 /// Answers whoever connects, for as long as jitd runs.
 pub(crate) async fn serve(app: Arc<App>, runtime: SharedRuntime, listener: UnixListener<zruntime::Shared>) {
-    let open = Arc::new(AtomicUsize::new(0));
+    let line = Arc::new(Line::default());
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -62,65 +92,182 @@ pub(crate) async fn serve(app: Arc<App>, runtime: SharedRuntime, listener: UnixL
                 continue;
             }
         };
-        if open.fetch_add(1, Ordering::Relaxed) >= MOST {
-            open.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        }
-        let (app, open, timer) = (Arc::clone(&app), Arc::clone(&open), runtime.clone());
+        // Before anything is read or kept for it.
+        let Some((peer, place)) = admit(&line, &stream) else { continue };
+        let (app, timer) = (Arc::clone(&app), runtime.clone());
         runtime
             .spawn("private connection", async move {
-                if let Err(err) = answer(app, &timer, stream).await {
-                    log::warning(format_args!("a private connection: {err}"));
+                if let Err(err) = answer(app, &timer, stream, (peer, &place), LIMITS).await {
+                    place.line.broke_off(&err);
                 }
-                open.fetch_sub(1, Ordering::Relaxed);
             })
             .detach();
     }
+}
+
+/// Who is at the other end, and a place of theirs. A process that has gone gets none: it wants no answer.
+fn admit(line: &Arc<Line>, stream: &UnixStream<zruntime::Shared>) -> Option<(Peer, Place)> {
+    let since = since_boot();
+    let facts = getsockopt(stream, PeerCredentials).ok()?;
+    let (uid, pid) = (Uid::try_from(facts.uid()).ok()?, u32::try_from(facts.pid()).ok()?);
+    if !uid.is_root() {
+        log::warning(format_args!("uid {uid} connected to the private socket; only root may"));
+        return None;
+    }
+    let peer = Peer::of_socket(stream, uid, pid, since);
+    let place = line.enter(peer.starter().ok()?)?;
+    Some((peer, place))
 }
 
 async fn answer(
     app: Arc<App>,
     timer: &SharedRuntime,
     stream: UnixStream<zruntime::Shared>,
+    (peer, place): (Peer, &Place),
+    limits: Limits,
 ) -> zbus::Result<()> {
-    let facts = getsockopt(&stream, PeerCredentials).map_err(std::io::Error::from)?;
-    let (Ok(uid), Ok(pid)) = (Uid::try_from(facts.uid()), u32::try_from(facts.pid())) else {
-        return Err(std::io::Error::other("the peer has no uid").into());
-    };
-    if !uid.is_root() {
-        return Err(std::io::Error::other(format!("uid {uid} connected; only root may")).into());
-    }
-    let asked = Arc::new(Event::new());
-    let was_asked = asked.listen();
-    let (origin, asked) = (Origin::Private(Peer::new(uid, Some(pid))), Some(asked));
-    let ask = Ask { app: Arc::clone(&app), origin, asked: asked.clone() };
-    let gate = Gate { app, origin, asked };
+    // Who has waited for so long has given up.
+    let Ok(_turn) = timer.timeout(limits.until_turn, place.turns.acquire()).await else { return Ok(()) };
+    let progress = Progress::default();
+    let (asked, answered) = (progress.asked.listen(), progress.answered.listen());
     let begin = async {
-        let server = Builder::socket(Wire::new(stream, uid)).server(Guid::generate()).p2p();
-        let connection = server.serve_at(OBJECT_PATH, gate).serve_at(OBJECT_PATH, ask).build().await?;
-        let gone = connection.closed();
+        let wire = Wire::new(Stream::new(timer, stream.into_std())?, peer.uid, progress);
+        let (origin, at) = (Origin::Private(peer), OBJECT_PATH);
+        let connection = Builder::socket(wire)
+            .server(Guid::generate())
+            .p2p()
+            .serve_at(at, Gate { app: Arc::clone(&app), origin })
+            .serve_at(at, Ask { app: Arc::clone(&app), origin })
+            .serve_at(at, User { app: Arc::clone(&app), origin })
+            .serve_at(at, Review { app: Arc::clone(&app), origin })
+            .serve_at(at, Admin { app: Arc::clone(&app), origin })
+            .serve_at(at, Audit { app, origin })
+            .build()
+            .await?;
         // A module that gave up is gone before it asked.
-        or(was_asked, gone).await;
+        or(asked, connection.closed()).await;
         zbus::Result::Ok(connection)
     };
-    let Ok(connection) = timer.timeout(UNTIL_ASKED, begin).await else { return Ok(()) };
+    let Ok(connection) = timer.timeout(limits.until_asked, begin).await else { return Ok(()) };
     let connection = connection?;
-    // Over when the module has its answer, or no longer wants one.
-    if timer.timeout(LIFE, connection.closed()).await.is_err() {
-        log::warning(format_args!("process {pid} did not take its answer"));
+    // Over when the answer has left, or nobody wants one any more.
+    if timer.timeout(limits.life, or(answered, connection.closed())).await.is_err() {
+        log::warning("a question on the private socket had no answer in time");
     }
+    // It may be closed already.
+    drop(connection.close().await);
     Ok(())
 }
 
-/// Waits for either.
-pub(super) async fn or(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
-    let (mut first, mut second) = (pin!(first), pin!(second));
-    poll_fn(|context| {
-        if first.as_mut().poll(context).is_ready() || second.as_mut().poll(context).is_ready() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
+/// Who is connected to the private socket, each share in a line of its own.
+#[derive(Debug)]
+struct Line {
+    inside: Mutex<Inside>,
 }
+
+#[derive(Debug)]
+struct Inside {
+    users: Shares<Starter>,
+    logins: Shares<Starter>,
+    root: Shares<Starter>,
+    turns: HashMap<Starter, Arc<Semaphore>>,
+    turned_away: Counted,
+    broken_off: Counted,
+}
+
+/// How often something has happened since it was last logged, and when that was.
+#[derive(Debug, Default)]
+struct Counted {
+    count: u32,
+    logged: Option<Duration>,
+}
+
+impl Counted {
+    /// Counts one more. If it is to be logged, says how many that makes. `now` is the boot clock's.
+    fn one_more(&mut self, now: Duration) -> Option<u32> {
+        self.count += 1;
+        let is_due = self.logged.is_none_or(|logged| now.saturating_sub(logged) >= LOG_EVERY);
+        is_due.then(|| {
+            self.logged = Some(now);
+            std::mem::take(&mut self.count)
+        })
+    }
+}
+
+/// A place in one of the lines; given back when it is dropped.
+#[derive(Debug)]
+struct Place {
+    line: Arc<Line>,
+    whose: Starter,
+    turns: Arc<Semaphore>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            inside: Mutex::new(Inside {
+                users: Shares::new(OPEN_OF_USERS),
+                logins: Shares::new(OPEN_OF_LOGINS),
+                root: Shares::new(OPEN_OF_ROOT),
+                turns: HashMap::new(),
+                turned_away: Counted::default(),
+                broken_off: Counted::default(),
+            }),
+        }
+    }
+}
+
+impl Line {
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn broke_off(&self, err: &zbus::Error) {
+        let count = self.inside().broken_off.one_more(since_boot());
+        if let Some(count) = count {
+            log::warning(format_args!("{count} private connections broke off, the last one: {err}"));
+        }
+    }
+
+    fn enter(self: &Arc<Self>, whose: Starter) -> Option<Place> {
+        let mut inside = self.inside();
+        if !inside.shares(&whose).take(whose.clone()) {
+            inside.turned_away(&whose);
+            return None;
+        }
+        let at_a_time = if matches!(whose, Starter::Root { .. }) { READ_OF_ROOT } else { READ };
+        let turns = inside.turns.entry(whose.clone()).or_insert_with(|| Arc::new(Semaphore::new(at_a_time)));
+        let turns = Arc::clone(turns);
+        Some(Place { line: Arc::clone(self), whose, turns })
+    }
+}
+
+impl Inside {
+    fn shares(&mut self, whose: &Starter) -> &mut Shares<Starter> {
+        match whose {
+            Starter::User(_) => &mut self.users,
+            Starter::Login { .. } => &mut self.logins,
+            Starter::Root { .. } => &mut self.root,
+        }
+    }
+
+    fn turned_away(&mut self, whose: &Starter) {
+        if let Some(count) = self.turned_away.one_more(since_boot()) {
+            log::warning(format_args!(
+                "{count} turned away from the private socket: {whose} hold all of their share"
+            ));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inside = self.line.inside();
+        if inside.shares(&self.whose).give_back(&self.whose) {
+            inside.turns.remove(&self.whose);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

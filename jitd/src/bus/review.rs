@@ -1,30 +1,33 @@
 //! `org.jitd.Jit1.Review`: what waits for the caller, and what they say to it. Whether it counts is for
-//! `jit_core::review` to say.
+//! `jit_core::orders::review` to say.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jit_core::access::Method;
+use jit_core::context::Context;
 use jit_core::digest::Digest;
-use jit_core::event::Decision;
-use jit_core::opening::Narrow;
-use jit_core::order::{Here, Refusal};
-use jit_core::person::Caller;
-use jit_core::review::{self, Given, Reviewer, waits_for};
-use jit_core::state::Pending;
+use jit_core::model::{Caller, Decision, Narrow, Pending};
+use jit_core::orders::Refusal;
+use jit_core::orders::review::{self, Given, Lookups, Reviewer};
+use jit_core::services::Services;
 use jit_proto::manager::LIST_LIMIT;
-use jit_proto::words::{Reason, RequestId, ServiceName};
+use jit_proto::words::{Reason, RequestId};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
-use super::user::{invalid, json, request_id, story_for};
-use super::{App, Error, Origin, answer};
+use super::error::carried_out;
+use super::reviewing::Judged;
+use super::stories::{story_for, to_review};
+use super::words::{invalid, json, request_id};
+use super::{Error, Orderer, Origin, answer, offline};
+use crate::app::App;
 use crate::desk::{NotDone, waits_of};
 use crate::store::rows::Story;
-use crate::who::Peer;
+use crate::store::writer::Ticket;
 
-/// The interface.
+/// The interface `org.jitd.Jit1.Review`.
 pub(crate) struct Review {
     pub(crate) app: Arc<App>,
     pub(crate) origin: Origin,
@@ -39,7 +42,8 @@ impl Review {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (caller, _, _places) = self.origin.order_of(&self.app, connection, &header).await?;
+        let mut by = self.origin.order_of(Method::Pending, &self.app, connection, &header).await?;
+        let caller = by.reader().await?;
         let desk = &self.app.desk;
         let waiting = desk.look(|here| {
             let mine: Vec<_> = to_review(here, &caller).take(LIST_LIMIT).collect();
@@ -72,21 +76,26 @@ impl Review {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Review, &self.app, connection, &header).await?;
+        let (caller, peer) = (by.reader().await?, by.peer);
         let order = Order::parse(id, digest, decision, seconds, &services, uses, note)?;
-        let (caller, peer, _places) = self.origin.order_of(&self.app, connection, &header).await?;
         // What one may not see is not there, whatever else may be wrong with the review.
-        if story_for(&self.app, order.id, &caller.account).await?.is_none() {
+        if story_for(&self.app, order.id, peer, &caller.account).await?.is_none() {
             return Err(NotDone::from(Refusal::NotFound(order.id.to_string())).into());
         }
-        let reviewed = self.reviewed(peer, &caller, &order).await;
-        let story = story_for(&self.app, order.id, &caller.account).await?;
-        match (reviewed, story) {
-            (Ok(()), Some(story)) => {
-                let desk = &self.app.desk;
-                json(&answer::entry(&story, desk.waits(order.id), &desk.now()))
+        let story = || story_for(&self.app, order.id, peer, &caller.account);
+        match self.reviewed(&mut by, &order).await {
+            Ok(ticket) => {
+                let answer = async {
+                    let desk = &self.app.desk;
+                    let story = story().await?.ok_or_else(|| Error::NotFound(order.id.to_string()))?;
+                    json(&answer::entry(&story, desk.waits(order.id), &desk.now()))
+                };
+                carried_out(ticket, answer).await
             }
             // What is over is no secret from those who were asked.
-            (Err(Error::NotFound(_)), Some(story)) => {
+            Err(not_found @ Error::NotFound(_)) => {
+                let Some(story) = story().await? else { return Err(not_found) };
                 let entry = answer::entry(&story, None, &self.app.desk.now());
                 let how = entry.ended.unwrap_or(entry.state);
                 Err(Error::Refused(format!(
@@ -94,53 +103,53 @@ impl Review {
                     order.id
                 )))
             }
-            (Err(err), _) => Err(err),
-            (Ok(()), None) => Err(Error::NotFound(order.id.to_string())),
+            Err(err) => Err(err),
         }
+    }
+
+    /// The file of a request that waits, for people to sign elsewhere; for whoever may see it.
+    #[zbus(out_args("json"))]
+    async fn export(
+        &self,
+        id: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Export, &self.app, connection, &header).await?;
+        let (caller, id) = (by.reader().await?, request_id(id)?);
+        if story_for(&self.app, id, by.peer, &caller.account).await?.is_none() {
+            return Err(NotDone::from(Refusal::NotFound(id.to_string())).into());
+        }
+        offline::exported(&self.app, id)
+    }
+
+    /// Takes a signed text and its signature, whoever brings them: the signature is the authority.
+    #[zbus(out_args("json"))]
+    async fn import(
+        &self,
+        text: Vec<u8>,
+        signature: Vec<u8>,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Import, &self.app, connection, &header).await?;
+        offline::imported(&self.app, &mut by, &text, &signature).await
     }
 }
 
 impl Review {
-    /// Until nobody else has reviewed while the name service was asked about those who had.
-    async fn reviewed(&self, peer: Peer, caller: &Caller, order: &Order) -> Result<(), Error> {
-        let desk = &self.app.desk;
-        for _ in 0..ATTEMPTS {
-            let concerned = desk.concerned(order.id)?;
-            let groups = desk.groups();
-            let standing = self.app.names(peer).standing(concerned, &groups).await.ok_or_else(|| {
-                Error::CannotDecide(
-                    "the name service does not say whether everybody who reviewed this may still do so; nothing was \
-                     changed, try again"
-                        .into(),
-                )
-            })?;
-            if !desk.groups_are(&groups) {
-                continue;
-            }
+    async fn reviewed(&self, by: &mut Orderer<'_>, order: &Order) -> Result<Ticket, Error> {
+        let judge = |here: Context<'_>, caller: &Caller, lookups: &Lookups| {
             let given = Given {
                 narrow: order.narrow.clone(),
                 note: order.note.clone(),
                 ..Given::new(Reviewer::Online(caller), order.decision)
             };
-            let judge = |here: Here<'_>| review::review(here, order.id, Some(order.seen), &given, &standing);
-            match desk.order(peer.actor(), judge) {
-                Ok(ticket) => return ticket.durable().await.map_err(Error::unconfirmed),
-                Err(NotDone::Refused(Refusal::Raced(_))) => {}
-                Err(NotDone::Refused(refusal @ Refusal::NoReview { .. })) => {
-                    let gone = |here: Here<'_>| review::discounts(here, order.id, &standing);
-                    if desk.look(gone)?.is_ok_and(|gone| !gone.is_empty()) {
-                        desk.order(peer.actor(), gone)?.durable().await.map_err(Error::unconfirmed)?;
-                    }
-                    return Err(NotDone::Refused(refusal).into());
-                }
-                Err(err) => return Err(err.into()),
-            }
-        }
-        Err(NotDone::from(Refusal::Raced(order.id)).into())
+            review::review(here, order.id, Some(order.seen), &given, lookups)
+        };
+        Judged { id: order.id, also: &[], judge }.reviewed(&self.app, by).await
     }
 }
-
-const ATTEMPTS: usize = 5;
 
 /// A review as it came over the bus.
 struct Order {
@@ -169,7 +178,7 @@ impl Order {
         if services.len() > MAX_SERVICES {
             return Err(Error::Invalid(format!("more than {MAX_SERVICES} services")));
         }
-        let services: BTreeSet<ServiceName> =
+        let services: Services =
             services.iter().map(|name| name.parse().map_err(invalid)).collect::<Result<_, _>>()?;
         let narrow = Narrow {
             duration: (seconds != 0).then(|| Duration::from_secs(seconds)),
@@ -183,15 +192,8 @@ impl Order {
 
 const MAX_SERVICES: usize = 64;
 
-/// What waits for this caller, oldest first.
-pub(super) fn to_review<'a>(here: Here<'a>, caller: &'a Caller) -> impl Iterator<Item = &'a Pending> {
-    let mut all: Vec<_> = here.state.owed().values().chain(here.state.pending().values()).collect();
-    all.sort_by_key(|pending| (pending.request.filed_at.wall, pending.request.id));
-    all.into_iter().filter(move |pending| waits_for(here, pending, caller))
-}
-
 /// What the store holds of a request that can be reviewed, without asking the store.
-fn story_of(here: Here<'_>, pending: &Pending) -> Story {
+fn story_of(here: Context<'_>, pending: &Pending) -> Story {
     let Pending { request, reviews } = pending;
     Story {
         request: request.clone(),

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_proto::{BUS_NAME, OBJECT_PATH, SYSTEM_BUS_SOCKET};
+use jit_proto::{BUS_NAME, OBJECT_PATH};
+use zbus::Connection;
 use zbus::connection::Builder;
 use zbus::fdo::{RequestNameFlags, RequestNameReply};
 use zbus::object_server::SignalEmitter;
-use zbus::{Address, Connection};
 use zruntime::SharedRuntime;
 
+use super::Origin;
 use super::admin::Admin;
 use super::ask::Ask;
+use super::audit::Audit;
 use super::gate::Gate;
-use super::private::or;
+use super::guarded::{self, Guard};
 use super::review::Review;
 use super::user::User;
-use super::{App, Origin};
+use super::wire::or;
+use crate::app::App;
 use crate::log;
 
 /// Why jitd is not on the bus.
@@ -31,15 +34,16 @@ pub(crate) enum NotOnBus {
 }
 
 /// Connects, serves, and owns the name, never to be replaced.
-async fn connect(app: &Arc<App>) -> Result<Connection, NotOnBus> {
-    let address: Address = format!("unix:path={SYSTEM_BUS_SOCKET}").as_str().try_into()?;
+async fn connect(app: &Arc<App>, guard: &Guard) -> Result<Connection, NotOnBus> {
+    let stream = guarded::connect(&app.runtime).await.map_err(zbus::Error::from)?;
     let origin = Origin::Bus;
-    let connection = Builder::address(address)
-        .serve_at(OBJECT_PATH, Gate { app: Arc::clone(app), origin, asked: None })
-        .serve_at(OBJECT_PATH, Ask { app: Arc::clone(app), origin, asked: None })
+    let connection = Builder::socket(guard.over(stream))
+        .serve_at(OBJECT_PATH, Gate { app: Arc::clone(app), origin })
+        .serve_at(OBJECT_PATH, Ask { app: Arc::clone(app), origin })
         .serve_at(OBJECT_PATH, User { app: Arc::clone(app), origin })
         .serve_at(OBJECT_PATH, Review { app: Arc::clone(app), origin })
         .serve_at(OBJECT_PATH, Admin { app: Arc::clone(app), origin })
+        .serve_at(OBJECT_PATH, Audit { app: Arc::clone(app), origin })
         .build()
         .await?;
     let flags = RequestNameFlags::DO_NOT_QUEUE;
@@ -58,11 +62,12 @@ const RETRY: Duration = Duration::from_secs(5);
 /// socket needs none.
 pub(crate) async fn stay(app: Arc<App>, runtime: SharedRuntime, on_bus: Arc<zruntime::Event>) {
     loop {
-        match connect(&app).await {
+        let guard = Guard::new();
+        match connect(&app, &guard).await {
             Ok(connection) => {
                 on_bus.notify(usize::MAX);
                 app.sessions.on_bus(Some(connection.clone()));
-                or(connection.closed(), announce(&app, &connection)).await;
+                or(guard.keep_asking(&runtime, &connection), announce(&app, &connection)).await;
                 app.sessions.on_bus(None);
                 log::warning("the system bus has gone; jitctl cannot reach jitd until it is back");
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jit_core::audit::line::Line;
 use jit_core::event::Record;
 
-use super::{NotTaken, Sink};
+use super::target::{NotTaken, Sink};
 
 /// The name of the cursor.
 pub(super) const NAME: &str = "journal";

@@ -6,75 +6,20 @@
 mod journal;
 mod notify;
 mod syslog;
+mod target;
 
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use jit_core::audit::line::Line;
 use jit_core::event::Record;
+use nix::errno::Errno;
 use rusqlite::Connection;
 
 use crate::desk::Desk;
 use crate::log;
 use crate::store::writer::Queue;
 use crate::store::{StoreError, StorePath, rows};
-
-/// Rings when there is something to send.
-#[derive(Debug, Default)]
-pub(crate) struct Bell {
-    rung: Mutex<bool>,
-    waiting: Condvar,
-}
-
-impl Bell {
-    /// Rings.
-    pub(crate) fn ring(&self) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.waiting.notify_all();
-    }
-
-    /// Waits until it rings, or for so long.
-    fn wait(&self, limit: Duration) {
-        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut rung, _) = self
-            .waiting
-            .wait_timeout_while(rung, limit, |rung| !*rung)
-            .unwrap_or_else(PoisonError::into_inner);
-        *rung = false;
-    }
-}
-
-/// Why a log did not take a record.
-#[derive(Debug)]
-enum NotTaken {
-    /// There is no such log on this machine now. Nothing to report; looked for again at the next record.
-    Absent,
-    /// It is there and does not take it. Tried again soon.
-    Failing(std::io::Error),
-}
-
-/// Which records a log is to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wants {
-    /// Every one, from the first.
-    All,
-    /// Those written since it was turned on.
-    New,
-    /// None: it is off. Nothing is kept waiting for it.
-    Nothing,
-}
-
-/// A log.
-trait Sink {
-    /// The name of its cursor.
-    fn name(&self) -> &'static str;
-    /// Which records it is to have, as things stand now.
-    fn wants(&self) -> Wants {
-        Wants::All
-    }
-    /// Sends one record, whose exact bytes these are; returns when the log has it.
-    fn send(&mut self, record: &Record, line: &Line, bytes: &[u8]) -> Result<(), NotTaken>;
-}
+use target::{NotTaken, Sink, Wants};
 
 /// The logs that are always on, as `status` names them.
 const ALWAYS: [&str; 2] = [journal::NAME, syslog::NAME];
@@ -163,7 +108,15 @@ impl Follower {
             }
             let sent = records.into_iter().try_for_each(|(seq, bytes)| {
                 match Record::decode(seq, &bytes) {
-                    Ok(record) => self.sink.send(&record, &Line::of(&record), &bytes)?,
+                    Ok(record) => match self.sink.send(&record, &Line::of(&record), &bytes) {
+                        // It would be too long the next time too, and all behind it would wait for ever.
+                        Err(NotTaken::Failing(err)) if is_too_long(&err) => {
+                            log::error(format_args!(
+                                "{name} does not take record {seq}, which is too long for it"
+                            ));
+                        }
+                        taken => taken?,
+                    },
                     // Kept in the store as it is; a newer jitd wrote it.
                     Err(err) => log::error(err),
                 }
@@ -189,12 +142,19 @@ impl Follower {
     }
 }
 
+fn is_too_long(err: &std::io::Error) -> bool {
+    err.raw_os_error() == Some(Errno::EMSGSIZE as i32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
     use jit_core::event::Event;
+    use jit_core::proof::merkle::Frontier;
+    use jit_core::proof::note::HostKey;
+    use jit_proto::words::HostName;
 
     use crate::clock::Clock;
     use crate::store::rows::Loaded;
@@ -205,6 +165,7 @@ mod tests {
     struct Site {
         on: bool,
         failing: bool,
+        too_long: Option<u64>,
         taken: Vec<u64>,
     }
 
@@ -224,23 +185,29 @@ mod tests {
             if site.failing {
                 return Err(NotTaken::Failing(std::io::ErrorKind::WouldBlock.into()));
             }
+            if site.too_long == Some(record.seq) {
+                return Err(NotTaken::Failing(Errno::EMSGSIZE.into()));
+            }
             site.taken.push(record.seq);
             Ok(())
         }
     }
 
     /// A store that keeps what it is given.
-    struct Nobody;
+    struct Nobody(HostName);
 
     impl Keeper for Nobody {
-        fn prepare(&self, _: Loaded) -> Result<Batch, String> {
+        fn prepare(&self, _: Loaded, _: HostKey) -> Result<Batch, String> {
             Ok(Batch::default())
         }
-        fn up(&self) {}
+        fn host(&self) -> &HostName {
+            &self.0
+        }
+        fn up(&self, _: &Frontier) {}
         fn down(&self, why: &StoreError) {
             panic!("{why}");
         }
-        fn committed(&self, _next_seq: u64) {}
+        fn committed(&self, _: &Frontier) {}
     }
 
     struct Bed {
@@ -259,7 +226,7 @@ mod tests {
             let (queue, inbox) = writer::queue();
             let writer = {
                 let path = path.clone();
-                std::thread::spawn(move || writer::run(&path, &inbox, &Nobody))
+                std::thread::spawn(move || writer::run(&path, &inbox, &Nobody("bed".parse().unwrap())))
             };
             // The tables are there when the first batch is.
             zruntime::block_on(queue.commit(Batch::default()).durable()).unwrap();
@@ -317,6 +284,19 @@ mod tests {
         bed.write(2);
         bed.round(&mut follower);
         assert_eq!((bed.taken(), bed.unsent()), (vec![3, 4], Some(0)));
+        bed.stop();
+    }
+
+    #[test]
+    fn a_record_that_a_log_can_never_take_holds_up_none_behind_it() {
+        let mut bed = Bed::new();
+        bed.turn(true);
+        let mut follower = bed.follower();
+        bed.round(&mut follower);
+        bed.site.lock().unwrap().too_long = Some(1);
+        bed.write(3);
+        assert!(!bed.round(&mut follower));
+        assert_eq!((bed.taken(), bed.unsent()), (vec![0, 2], Some(0)));
         bed.stop();
     }
 

@@ -14,7 +14,7 @@ use jit_core::audit::line::Line;
 use jit_core::event::{Event, Record};
 use nix::errno::Errno;
 
-use super::{NotTaken, Sink, Wants};
+use super::target::{NotTaken, Sink, Wants};
 use crate::log;
 
 /// The name of the cursor.
@@ -71,7 +71,8 @@ impl Sink for Programs {
 const fn is_news(event: &Event) -> bool {
     !matches!(
         event,
-        Event::Allowed { .. }
+        Event::Came { .. }
+            | Event::Allowed { .. }
             | Event::Denied { .. }
             | Event::Unmanaged { .. }
             | Event::SessionOpened { .. }
@@ -99,8 +100,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
     use std::process::{Child, Command, Output, Stdio};
 
-    use jit_core::decide::Why;
-    use jit_core::event::Login;
+    use jit_core::model::{Login, Why};
     use tempfile::TempDir;
 
     use crate::clock::Clock;
@@ -160,10 +160,16 @@ mod tests {
         };
         take(
             &mut programs,
-            Event::Denied { why: Why::NoWindow, count: NonZeroU32::MIN, login: login.clone() },
+            Event::Denied {
+                why: Why::NoWindow,
+                count: NonZeroU32::MIN,
+                last: None,
+                others: false,
+                login: login.clone(),
+            },
         )
         .unwrap();
-        take(&mut programs, Event::SessionClosed { login, leader: None }).unwrap();
+        take(&mut programs, Event::SessionClosed { login, leader: None, session: None }).unwrap();
         assert_eq!(theirs.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
         take(&mut programs, Event::Stopped).unwrap();
         assert!(theirs.recv(&mut [0; 8]).is_ok());

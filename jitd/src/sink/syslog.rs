@@ -13,7 +13,7 @@ use jit_proto::words::HostName;
 use syslog::{Facility, Formatter5424, LogFormat};
 
 use super::journal::send_to;
-use super::{NotTaken, Sink};
+use super::target::{NotTaken, Sink};
 
 /// The name of the cursor.
 pub(super) const NAME: &str = "syslog";

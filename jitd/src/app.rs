@@ -1,0 +1,39 @@
+//! What jitd is made of, for whoever answers calls or keeps something going.
+
+use zruntime::SharedRuntime;
+
+use crate::desk::Desk;
+use crate::nss::Names;
+use crate::on_host::OnHost;
+use crate::rate::RateLimiter;
+use crate::session::awaiting::Awaiting;
+use crate::session::remains::Ended;
+use crate::session::systemd::Systemd;
+use crate::session_of::Sessions;
+use crate::signers::Signers;
+use crate::store::StorePath;
+
+/// The parts of jitd, each once.
+pub(crate) struct App {
+    pub(crate) desk: Desk,
+    /// The name service.
+    pub(crate) names: Names,
+    /// The name service, for the names in a policy.
+    pub(crate) on_host: OnHost,
+    pub(crate) runtime: SharedRuntime,
+    pub(crate) systemd: Systemd,
+    pub(crate) store: StorePath,
+    /// Questions of unprivileged programs to the gate.
+    pub(crate) ration: RateLimiter,
+    /// Requests that people file.
+    pub(crate) filing: RateLimiter,
+    /// Signed texts that people bring.
+    pub(crate) importing: RateLimiter,
+    /// Whose signatures count.
+    pub(crate) signers: Signers,
+    pub(crate) sessions: Sessions,
+    /// Logins that were allowed and have not asked for their session yet.
+    pub(crate) awaiting: Awaiting,
+    /// Logins that were ended, of which systemd may keep something.
+    pub(crate) ended: Ended,
+}

@@ -1,0 +1,146 @@
+//! A question of the module's, parsed.
+
+use std::net::IpAddr;
+
+use jit_core::model::{Known, Login, Question};
+use jit_proto::gate::{self, FLAG_CLAIM, MAX_TEXT, NONCE_LEN, Stage};
+use jit_proto::words::{ServiceName, Uid, UserName, subject_is_caller};
+
+use super::Error;
+
+/// A question whose words have been parsed.
+pub(super) struct Asked {
+    pub(super) nonce: Vec<u8>,
+    pub(super) stage: Stage,
+    pub(super) service: ServiceName,
+    pub(super) user: UserName,
+    pub(super) subject: UserName,
+    rhost: String,
+    tty: String,
+    caller_uid: Uid,
+    holds_claim: bool,
+}
+
+impl Asked {
+    pub(super) fn parse(raw: gate::Question) -> Result<Self, Error> {
+        let bad = |what: &str| Error::Invalid(format!("the question's {what}"));
+        if raw.nonce.len() != NONCE_LEN {
+            return Err(bad("nonce does not have 16 bytes"));
+        }
+        if raw.flags & !FLAG_CLAIM != 0 {
+            return Err(bad("flags are not known; the module is newer than jitd"));
+        }
+        for (what, text) in [("rhost", &raw.rhost), ("tty", &raw.tty)] {
+            if text.len() > MAX_TEXT {
+                return Err(bad(&format!("{what} is too long")));
+            }
+        }
+        let word = |err: jit_proto::words::BadWord| Error::Invalid(err.to_string());
+        let stage = raw.stage.parse().map_err(word)?;
+        let service: ServiceName = raw.service.parse().map_err(word)?;
+        let user: UserName = raw.user.parse().map_err(word)?;
+        let subject =
+            if subject_is_caller(&service) { raw.ruser.parse().map_err(word)? } else { user.clone() };
+        Ok(Self {
+            nonce: raw.nonce,
+            stage,
+            service,
+            user,
+            subject,
+            rhost: raw.rhost,
+            tty: raw.tty,
+            caller_uid: Uid::try_from(raw.caller_uid).map_err(word)?,
+            holds_claim: raw.flags & FLAG_CLAIM != 0,
+        })
+    }
+
+    /// An unprivileged program, such as a screen locker, may ask about its own user, and only whether to go on. Where
+    /// it says to be asked from is its own word and does not enter the record.
+    pub(super) fn must_be_about(&mut self, uid: Uid, own: &Known) -> Result<(), Error> {
+        let about_own = own.subject().is_some_and(|own| own.name == self.subject);
+        if !about_own || self.caller_uid != uid {
+            return Err(Error::NotPermitted("only root may ask about somebody else".into()));
+        }
+        if self.stage != Stage::Account {
+            return Err(Error::NotPermitted("only root opens and closes sessions".into()));
+        }
+        self.rhost.clear();
+        self.tty.clear();
+        Ok(())
+    }
+
+    /// Whether a login asks: a program that root runs for somebody who comes in, and neither su nor sudo.
+    pub(super) fn is_login(&self) -> bool {
+        self.caller_uid.is_root() && !subject_is_caller(&self.service)
+    }
+
+    /// The address that a login says to come from. PAM_RHOST is only ever read as an address, never looked up as a
+    /// name, and only root's word for it counts.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        if self.is_login() { self.rhost.parse().ok() } else { None }
+    }
+
+    pub(super) fn question(&self, subject: &Known, from: Option<IpAddr>) -> Question {
+        let uid = subject.subject().map(|subject| subject.uid);
+        let login = Login {
+            service: self.service.clone(),
+            user: self.subject.clone(),
+            uid,
+            target: (self.user != self.subject).then(|| self.user.clone()),
+            rhost: self.rhost.clone(),
+            tty: self.tty.clone(),
+        };
+        Question {
+            stage: self.stage,
+            login,
+            subject: subject.clone(),
+            caller_uid: self.caller_uid,
+            holds_claim: self.holds_claim,
+            from,
+            opener: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jit_core::policy::Subject;
+
+    fn asked(service: &str, rhost: &str) -> Asked {
+        let question = gate::Question {
+            nonce: vec![0; NONCE_LEN],
+            stage: "account".into(),
+            service: service.into(),
+            user: "maria".into(),
+            ruser: "maria".into(),
+            rhost: rhost.into(),
+            tty: String::new(),
+            flags: 0,
+            caller_uid: 0,
+        };
+        Asked::parse(question).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_only_what_reads_as_one_and_never_that_of_su_or_sudo() {
+        assert_eq!(asked("sshd", "10.1.2.3").address(), Some("10.1.2.3".parse().unwrap()));
+        for rhost in ["", "db-1.example", "10.1.2.3 ", "010.1.2.3", "10.1.2.3/32"] {
+            assert_eq!(asked("sshd", rhost).address(), None, "{rhost:?}");
+        }
+        for service in ["su", "su-l", "sudo", "sudo-i"] {
+            assert_eq!(asked(service, "10.1.2.3").address(), None, "{service}");
+        }
+    }
+
+    #[test]
+    fn who_asks_about_himself_cannot_say_where_from() {
+        let uid = Uid::try_from(1001).unwrap();
+        let own = Known::Fully(Subject::named("maria".parse().unwrap(), uid));
+        let mut asked = asked("sshd", "10.1.2.3");
+        asked.caller_uid = uid;
+        assert_eq!(asked.address(), None, "a program of the caller's says it");
+        asked.must_be_about(uid, &own).unwrap();
+        assert_eq!((asked.address(), asked.rhost.as_str()), (None, ""));
+    }
+}

@@ -1,0 +1,221 @@
+//! Who gives an order, looked up without an answer being waited for that the order does not depend on.
+
+use std::collections::BTreeSet;
+
+use jit_core::access::LoginUid;
+use jit_core::context::Context;
+use jit_core::event::Event;
+use jit_core::model::{Caller, Known};
+use jit_core::orders::Refusal;
+use jit_proto::words::{GroupName, UserName};
+
+use super::error::Error;
+use crate::app::App;
+use crate::desk::{LoggedIn, Looked, NotDone, Word};
+use crate::nss::{Lookup, Patience, Share, Whose};
+use crate::peer::{Gone, Peer};
+use crate::store::writer::Ticket;
+
+/// How often somebody is looked up again because the groups that count changed meanwhile.
+pub(super) const ATTEMPTS: usize = 5;
+
+/// Whoever gives an order: the account of the call, and the login behind it.
+pub(crate) struct Orderer<'a> {
+    app: &'a App,
+    /// What the kernel says of them.
+    pub(crate) peer: Peer,
+    account: Lookup<'a>,
+    login: Behind<'a>,
+    patience: Patience,
+}
+
+enum Behind<'a> {
+    /// The account of the call itself.
+    Itself,
+    Another(Lookup<'a>),
+    Unset,
+    Untold,
+}
+
+impl App {
+    /// Begins to look up who calls, and waits for name and uid.
+    pub(crate) async fn orderer(&self, peer: Peer) -> Result<Orderer<'_>, Error> {
+        let login = peer.login().map_err(|_| Gone)?;
+        let (share, patience) = (Share::of(peer), self.names.patience());
+        let of = |uid| self.names.lookup(Whose::Uid(uid), share, &patience);
+        let account = of(peer.uid);
+        let login = match login {
+            LoginUid::Set(uid) if uid == peer.uid => Behind::Itself,
+            LoginUid::Set(uid) => Behind::Another(of(uid)),
+            LoginUid::Unset => Behind::Unset,
+            LoginUid::Untold => Behind::Untold,
+        };
+        let mut by = Orderer { app: self, peer, account, login, patience };
+        while by.looked(&BTreeSet::new()).is_none() {
+            if !by.more().await {
+                return Err(by.unknown());
+            }
+        }
+        Ok(by)
+    }
+
+    /// The account of this name, with the groups that policy and locks name now.
+    pub(crate) async fn named(&self, peer: Peer, name: &UserName) -> Known {
+        self.names.account(Whose::Name(name.clone()), Share::of(peer), &self.desk.groups()).await
+    }
+}
+
+impl App {
+    /// What is known of an account once that settles something, or the time for answers is over. Then, or where there
+    /// will be none, an error says what is missing.
+    pub(super) async fn settled(
+        &self,
+        peer: Peer,
+        name: &UserName,
+        groups: &BTreeSet<GroupName>,
+        settled: impl Fn(&Known) -> bool,
+    ) -> (Known, Result<(), Error>) {
+        let patience = self.names.patience();
+        let mut lookup = self.names.lookup(Whose::Name(name.clone()), Share::of(peer), &patience);
+        loop {
+            let known = lookup.known(groups);
+            if settled(&known) || known == Known::Not {
+                return (known, Ok(()));
+            }
+            if !patience.more([&lookup]).await {
+                let why = unsaid(&mut lookup, groups);
+                return (known, Err(why));
+            }
+        }
+    }
+}
+
+impl Orderer<'_> {
+    /// What is known by now.
+    fn looked(&mut self, groups: &BTreeSet<GroupName>) -> Option<Looked> {
+        let account = self.account.known(groups);
+        let login = match &mut self.login {
+            Behind::Itself => LoggedIn::As(account.clone()),
+            Behind::Another(login) => LoggedIn::As(login.known(groups)),
+            Behind::Unset => LoggedIn::Unset,
+            Behind::Untold => LoggedIn::Untold,
+        };
+        Looked::new(account, login)
+    }
+
+    /// The login behind the call, once all is said of it or the time for that is over.
+    pub(super) async fn logged_in(&mut self) -> LoggedIn {
+        let groups = self.app.desk.groups();
+        while self.looked(&groups).is_none_or(|looked| looked.is_open(&groups)) && self.more().await {}
+        match &mut self.login {
+            Behind::Itself => LoggedIn::As(self.account.known(&*groups)),
+            Behind::Another(login) => LoggedIn::As(login.known(&*groups)),
+            Behind::Unset => LoggedIn::Unset,
+            Behind::Untold => LoggedIn::Untold,
+        }
+    }
+
+    async fn more(&self) -> bool {
+        let login = if let Behind::Another(login) = &self.login { Some(login) } else { None };
+        self.patience.more([&self.account].into_iter().chain(login)).await
+    }
+
+    /// Why it is not known who that is.
+    fn unknown(&mut self) -> Error {
+        let none = BTreeSet::new();
+        // Of an account that is no more nothing is to be waited for.
+        if self.account.known(&none) == Known::Unanswered {
+            return unsaid(&mut self.account, &none);
+        }
+        if let Behind::Another(login) = &mut self.login
+            && login.known(&none) == Known::Unanswered
+        {
+            return unsaid(login, &none);
+        }
+        Gone.into()
+    }
+
+    /// Who that is, with the groups that they certainly are in by now: to name them, and for what is only shown.
+    pub(crate) fn caller(&mut self) -> Result<Caller, Error> {
+        let groups = self.app.desk.groups();
+        Ok(self.looked(&groups).ok_or(Gone)?.caller())
+    }
+
+    /// The same, once all is said or the time for that is over.
+    pub(crate) async fn reader(&mut self) -> Result<Caller, Error> {
+        let groups = self.app.desk.groups();
+        while self.looked(&groups).is_none_or(|looked| looked.is_open(&groups)) && self.more().await {}
+        self.caller()
+    }
+
+    /// Has the desk judge something, again whenever more is known, until no answer that is still to come could change
+    /// the judgement or the time for answers is over.
+    pub(crate) async fn judged<T>(
+        &mut self,
+        patient: Word,
+        judge: impl Fn(&Looked, Word) -> Result<T, NotDone>,
+    ) -> Result<T, NotDone> {
+        let (mut looks, mut word) = (0, Word::Nobody);
+        loop {
+            let groups = self.app.desk.groups();
+            let Some(looked) = self.looked(&groups) else {
+                // It was known before: an account that has gone meanwhile gives no orders.
+                return Err(NotDone::Gone(Gone));
+            };
+            match judge(&looked, word) {
+                Err(NotDone::Refused(Refusal::Unanswered { user, groups: open })) => {
+                    looks += 1;
+                    let again = looks < ATTEMPTS && !self.app.desk.groups_are(&groups);
+                    if !again && !self.more().await {
+                        if word == patient {
+                            return Err(NotDone::Refused(Refusal::Unanswered { user, groups: open }));
+                        }
+                        word = patient;
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Gives an order.
+    pub(crate) async fn order(
+        &mut self,
+        judge: impl Fn(Context<'_>, &Caller) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<Ticket, Error> {
+        self.order_by(Word::Nobody, judge).await.map_err(|err| self.error(err))
+    }
+
+    /// Gives an order that takes access away, as [`Word::NamedAdmins`] has it.
+    pub(crate) async fn order_by(
+        &mut self,
+        word: Word,
+        judge: impl Fn(Context<'_>, &Caller) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<Ticket, NotDone> {
+        let (app, actor) = (self.app, self.peer.actor());
+        self.judged(word, |looked, word| app.desk.order(actor, looked, word, &judge)).await
+    }
+
+    /// Whether they may give admin's orders.
+    pub(crate) async fn admin(&mut self) -> Result<(), NotDone> {
+        let app = self.app;
+        self.judged(Word::NamedAdmins, |looked, word| app.desk.admin(looked, word)).await
+    }
+
+    /// The error of an order, with the source that did not answer where that is why.
+    pub(crate) fn error(&mut self, err: NotDone) -> Error {
+        let NotDone::Refused(Refusal::Unanswered { user, groups }) = &err else { return err.into() };
+        // Of the two accounts, the one that it is about.
+        let is_account =
+            self.account.known(&BTreeSet::new()).subject().is_some_and(|known| known.name == *user);
+        match &mut self.login {
+            Behind::Another(login) if !is_account => unsaid(login, groups),
+            _ => unsaid(&mut self.account, groups),
+        }
+    }
+}
+
+/// What an order gets nowhere for.
+pub(super) fn unsaid(lookup: &mut Lookup<'_>, groups: &BTreeSet<GroupName>) -> Error {
+    Error::Busy(format!("{}; nothing was changed, try again once it answers", lookup.unsaid(groups)))
+}

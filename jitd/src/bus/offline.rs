@@ -1,0 +1,172 @@
+//! What crosses an air gap: a request as a file, and the signatures that come back. Anybody may bring these, since they
+//! are the authority; whether one counts is for `jit_core::sign` and `jit_core::orders::signed` to say.
+
+use std::time::Duration;
+
+use jit_core::context::Context;
+use jit_core::digest::Digest;
+use jit_core::event::Event;
+use jit_core::model::Caller;
+use jit_core::orders::Refusal;
+use jit_core::orders::review::Lookups;
+use jit_core::orders::signed::{self, SignedReview};
+use jit_core::orders::stages::stage_ends_in;
+use jit_core::sign::file::RequestFile;
+use jit_core::sign::verify::{NotVerified, Verified, verify};
+use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
+use jit_proto::manager;
+use jit_proto::words::RequestId;
+
+use super::error::carried_out;
+use super::reviewing::Judged;
+use super::stories::{entry, read};
+use super::words::json;
+use super::{Error, Orderer};
+use crate::app::App;
+use crate::clock::since_boot;
+use crate::desk::NotDone;
+use crate::store::rows::{self, Story};
+
+/// The longest that a file can be signed: after that it is exported again.
+const LONGEST: Duration = Duration::from_hours(24 * 7);
+
+/// The file of a request that waits.
+pub(super) fn exported(app: &App, id: RequestId) -> Result<String, Error> {
+    let desk = &app.desk;
+    let key = desk.notary.key().ok_or_else(|| Error::Busy("there is no host key yet; try again".into()))?;
+    let checkpoint = desk.notary.last().map(|(signed, _)| signed);
+    let file = desk.look(|here| {
+        let pending = here.state.reviewable(id)?;
+        let ends = stage_ends_in(here, pending).unwrap_or(LONGEST).min(LONGEST);
+        Some(RequestFile::of(&pending.request, &key, here.now.wall.plus(ends), checkpoint))
+    })?;
+    let file = file.ok_or_else(|| {
+        Error::Refused(format!(
+            "{id} does not wait for a review, so there is nothing to sign; see: jitctl show {id}"
+        ))
+    })?;
+    let text = file.bounded().map_err(|why| {
+        Error::Refused(format!("{id} does not fit into a file ({why}); ask again with a shorter reason"))
+    })?;
+    json(&manager::Exported { request: id.to_string(), expires: file.expires.to_seconds(), file: text })
+}
+
+/// Takes a signed text, or refuses it, for the caller to hear and on record.
+pub(super) async fn imported(
+    app: &App,
+    by: &mut Orderer<'_>,
+    text: &[u8],
+    signature: &[u8],
+) -> Result<String, Error> {
+    // Before it costs anything: a verification takes a millisecond, a refusal a record.
+    if !by.peer.uid.is_root() {
+        app.importing.take(by.peer.uid, since_boot())?;
+    }
+    if text.len() > MAX_TEXT + 64 || signature.len() > MAX_SIGNATURE {
+        return Err(Error::Invalid(format!(
+            "a text to be signed has at most {MAX_TEXT} bytes, and a signature {MAX_SIGNATURE}"
+        )));
+    }
+    let judged = match verified(app, text, signature) {
+        Ok((verified, at)) => reviewed(app, by, &verified, at).await.map(|ticket| (verified, ticket)),
+        Err(refused) => Err(refused),
+    };
+    match judged {
+        Ok((verified, ticket)) => {
+            let id = verified.text.says().request;
+            let answer = async {
+                let story = read(&app.store, move |store| rows::story(store, id)).await?;
+                let story = story.ok_or_else(|| Error::NotFound(id.to_string()))?;
+                json(&entry(app, &story))
+            };
+            carried_out(ticket, answer).await
+        }
+        Err(Stop::Now(error)) => Err(error),
+        Err(Stop::Refused { key, error }) => {
+            let why = zbus::DBusError::description(&error).unwrap_or_default().to_owned();
+            let event = Event::SignatureRefused { text: Digest::of(text), key, why };
+            // Nobody waits for the record of a refusal.
+            drop(app.desk.follow_up(by.peer.actor(), |_| Ok(vec![event])));
+            Err(error)
+        }
+    }
+}
+
+enum Stop {
+    /// jitd cannot say, or not now.
+    Now(Error),
+    /// The signed text is refused: that goes on record.
+    Refused { key: Option<String>, error: Error },
+}
+
+impl From<NotVerified> for Stop {
+    fn from(why: NotVerified) -> Self {
+        Self::Refused { key: why.key().map(str::to_owned), error: Error::Refused(why.to_string()) }
+    }
+}
+
+fn verified(app: &App, text: &[u8], signature: &[u8]) -> Result<(Verified, jit_core::time::Utc), Stop> {
+    let (now, trust) = app.desk.clock().map_err(|err| Stop::Now(err.into()))?;
+    if let Some(why) = now.suspect {
+        let error = NotDone::from(Refusal::ClockSuspect(why)).into();
+        return Err(Stop::Refused { key: None, error });
+    }
+    let at = now.wall.max(trust.mark());
+    match &*app.signers.known() {
+        Ok((approvers, revoked)) => Ok((verify(approvers, revoked, text, signature, at)?, at)),
+        Err(why) => {
+            let why =
+                format!("no signature counts on this host now: {why}; an admin runs: jitctl approvers check");
+            Err(Stop::Refused { key: None, error: Error::Refused(why) })
+        }
+    }
+}
+
+async fn reviewed(
+    app: &App,
+    by: &mut Orderer<'_>,
+    verified: &Verified,
+    at: jit_core::time::Utc,
+) -> Result<crate::store::writer::Ticket, Stop> {
+    let key = app.desk.notary.key();
+    let key = key.ok_or_else(|| Stop::Now(Error::Busy("there is no host key yet; try again".into())))?;
+    let accounts = app.desk.look(|here| signed::accounts(here.policy, &verified.principals));
+    let refused = |error| Stop::Refused { key: Some(verified.key.fingerprint()), error };
+    let accounts = accounts.map_err(|err| Stop::Now(err.into()))?;
+    let accounts = accounts.map_err(|why| refused(NotDone::from(Refusal::from(why)).into()))?;
+    let id = verified.text.says().request;
+    let judge = |here: Context<'_>, _: &Caller, lookups: &Lookups| {
+        signed::review(here, SignedReview { verified, key: &key, at }, &accounts, lookups)
+    };
+    let judged = Judged { id, also: &accounts, judge };
+    match judged.reviewed(app, by).await {
+        Ok(ticket) => Ok(ticket),
+        Err(Error::NotFound(_)) => {
+            let story = read(&app.store, move |store| rows::story(store, id)).await.map_err(Stop::Now)?;
+            let how =
+                story.map_or_else(|| "there is no such request here".to_owned(), |story| over(app, &story));
+            Err(refused(Error::Refused(format!(
+                "{id}: {how}; a signature counts once, for the request it is about"
+            ))))
+        }
+        Err(error @ (Error::Refused(_) | Error::NotPermitted(_))) => Err(refused(error)),
+        Err(error) => Err(Stop::Now(error)),
+    }
+}
+
+/// Why a request no longer waits, as whoever brings a signature too late needs to know it.
+fn over(app: &App, story: &Story) -> String {
+    let entry = entry(app, story);
+    let role = &story.request.role;
+    let is_stale = app
+        .desk
+        .look(|here| here.policy.role(role).is_none_or(|now| here.policy.terms(now) != story.request.terms));
+    let how = entry.ended.unwrap_or(entry.state);
+    // Its end may not be on disk yet.
+    if matches!(how.as_str(), "lapsed" | "pending") && is_stale.unwrap_or(false) {
+        return format!(
+            "role '{role}' has changed since this was asked for, so it no longer waits for a review"
+        );
+    }
+    format!("it no longer waits for a review: {how}")
+}

@@ -1,0 +1,128 @@
+//! How jitd is, for `status`.
+
+use std::sync::Arc;
+
+use jit_core::access::LoginUid;
+use jit_core::duration::Human;
+use jit_core::model::{Caller, Lock};
+use jit_core::orders::lock::speaks_to;
+use jit_core::policy::Subject;
+use jit_proto::manager;
+
+use super::access::may_read_all;
+use super::stories::{entries, read, to_review};
+use super::{Error, answer};
+use crate::app::App;
+use crate::desk::{InForce, Source};
+use crate::peer::{Peer, kernel_tells_loginuid};
+use crate::session::{processes, systemd};
+use crate::sink;
+
+/// How jitd is, and the windows of somebody. It must answer above all when something is wrong.
+pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Result<manager::Status, Error> {
+    let desk = &app.desk;
+    let trouble = desk.trouble();
+    // Without a policy `trouble` says why.
+    let known = desk.policy().ok();
+    let see_all = may_read_all(app, peer, caller);
+    let active = match entries(app, false, peer, caller).await {
+        Ok(entries) => entries.into_iter().filter(|entry| entry.state == "active").collect(),
+        // Said in `notes`.
+        Err(_) if trouble.is_some() => Vec::new(),
+        Err(err) => return Err(err),
+    };
+    let mut notes: Vec<String> = trouble.iter().map(|why| format!("jitd cannot decide: {why}")).collect();
+    // Reading the files takes a while and is for those who can do something about them.
+    let files_current = if see_all && known.is_some() {
+        files_are_in_force(app).await
+    } else {
+        known.as_ref().is_some_and(|known| known.source == Source::Files)
+    };
+    notes.extend(known.as_ref().filter(|_| !files_current).map(differing));
+    if let Some(why) = desk.now().suspect {
+        notes.push(format!(
+            "THE CLOCK IS SUSPECT: it {why}; nothing new opens but emergency roles; see: jitctl clock"
+        ));
+    }
+    notes.extend(of_the_host(!see_all && peer.login() == Ok(LoginUid::Unset) && desk.may_read_all(caller)));
+    notes.extend(app.awaiting.notes());
+    let trial = desk.trial();
+    if let Some((_, left)) = trial {
+        notes.push(format!(
+            "the policy in force is on trial for another {}; to keep it, log in anew and run: jitctl confirm",
+            Human(left)
+        ));
+    }
+    let (to_review, locks) = of_the_caller(app, peer, see_all).await;
+    let records = desk.next_seq().filter(|_| see_all);
+    let unsent = match records {
+        Some(next) => Some(read(&app.store, move |store| sink::unsent(store, next)).await?),
+        None => None,
+    };
+    Ok(manager::Status {
+        version: env!("CARGO_PKG_VERSION").into(),
+        host: desk.host.to_string(),
+        ready: trouble.is_none(),
+        notes,
+        policy: answer::summary(known.as_ref(), files_current, trial),
+        active,
+        to_review,
+        locks,
+        audit_records: records,
+        unsent,
+    })
+}
+
+/// Whether the policy files are what is in force.
+pub(super) async fn files_are_in_force(app: &Arc<App>) -> bool {
+    let app = Arc::clone(app);
+    zruntime::unblock(move || app.desk.files_are_in_force()).await
+}
+
+fn differing(known: &InForce) -> String {
+    let came_back = known.source == Source::Before;
+    let why = if came_back { ", which came back after a trial that nobody confirmed" } else { "" };
+    format!("the policy files differ from the policy in force{why}; run: jitctl policy load")
+}
+
+/// What this kernel and this machine lack, and the process that asks.
+fn of_the_host(is_in_no_login: bool) -> Vec<String> {
+    let notes = [
+        (!kernel_tells_loginuid(), "this kernel does not tell login uids; reviews go by bus uid"),
+        (
+            is_in_no_login,
+            "this process is in no login, so what is others' is not shown here; log in to see it",
+        ),
+        (
+            processes::are_hidden(),
+            "/proc hides processes from jitd (hidepid), so the ends of sessions are not enforced; start jitd by its \
+             unit, jitd.service",
+        ),
+        (
+            !systemd::is_there(),
+            "this machine is not run by systemd: nobody is let in after a window's end, and nobody is put out",
+        ),
+    ];
+    notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note.to_owned()).collect()
+}
+
+/// How much waits for the caller's review, and the locks that they may read.
+async fn of_the_caller(app: &App, peer: Peer, see_all: bool) -> (usize, Vec<manager::Lock>) {
+    let caller: Result<Caller, Error> = match app.orderer(peer).await {
+        Ok(mut by) => by.reader().await,
+        Err(unknown) => Err(unknown),
+    };
+    let Ok(caller) = caller else { return (0, Vec::new()) };
+    let looked = app.desk.look(|here| {
+        // Why somebody else is locked is not for everybody to read.
+        let people = here.policy.people();
+        let mine = |lock: &&Lock| see_all || lock.concerns(&caller.account, people);
+        let locks = here.state.locks().values().filter(|lock| lock.holds(here.now));
+        let shown = locks.filter(mine).map(|lock| {
+            let speaks = see_all || speaks_to(here, lock, &caller.account);
+            answer::lock(lock, speaks)
+        });
+        (to_review(here, &caller).count(), shown.collect())
+    });
+    looked.unwrap_or_default()
+}
