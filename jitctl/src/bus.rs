@@ -1,11 +1,11 @@
-//! The road to jitd: the system bus, at a path of our own choosing.
+//! The two transports to jitd: for root its own socket, on which nobody else can be in the way, and the system bus, at a path
+//! of our own choosing.
 //!
 //! `DBUS_SYSTEM_BUS_ADDRESS` belongs to whoever started us, so the socket is named here (DESIGN law 8). Whoever
 //! owns jitd's name is not thereby jitd: its uid must be root's, and the call goes to the unique name that was
 //! checked, so that a successor to the name cannot receive it. jitd is not started by asking: it starts at
 //! boot, and a stopped one was stopped by an admin.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +13,9 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use jit_core::clock::Utc;
+use jit_core::time::Utc;
 use jit_proto::words::{Reason, ServiceName};
-use jit_proto::{BUS_NAME, OBJECT_PATH, SYSTEM_BUS_SOCKET, error_name};
+use jit_proto::{BUS_NAME, OBJECT_PATH, PRIVATE_SOCKET, SYSTEM_BUS_SOCKET, error_name};
 use zbus::address::Transport;
 use zbus::address::transport::{Unix, UnixSocket};
 use zbus::connection::{AuthMechanism, Builder};
@@ -24,12 +24,17 @@ use zbus::names::{BusName, OwnedUniqueName};
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Address, Connection, Proxy, block_on};
 
+use crate::call::Call;
 use crate::error::{Error, Sent};
-use crate::jitd::{Call, Jitd};
-use crate::wakes::{self, Listening, Wakes};
+use crate::jitd::Jitd;
+use crate::listening::Listening;
+use crate::transport::{self, cause, os_text};
+use crate::wakes::{self, Wakes};
 
 #[derive(Clone)]
 pub(crate) struct Bus {
+    /// jitd's own socket, where it may be asked: root alone can reach it.
+    private: Option<PathBuf>,
     socket: PathBuf,
     /// The uid that jitd runs under.
     owner: u32,
@@ -39,7 +44,12 @@ pub(crate) struct Bus {
 
 impl Bus {
     pub(crate) fn system() -> Self {
-        Self { socket: SYSTEM_BUS_SOCKET.into(), owner: 0, longest: Duration::MAX }
+        Self { private: None, socket: SYSTEM_BUS_SOCKET.into(), owner: 0, longest: Duration::MAX }
+    }
+
+    /// Asks jitd's own socket first. A bus that is flooded, stopped or dead then keeps no admin from an order.
+    pub(crate) fn of_root() -> Self {
+        Self { private: Some(PRIVATE_SOCKET.into()), ..Self::system() }
     }
 }
 
@@ -48,7 +58,7 @@ impl Jitd for Bus {
     /// connect(2) on a full backlog), authenticating, finding jitd and its answer. A thread that is late is
     /// abandoned: the process is about to end.
     fn ask(&self, call: &Call) -> Result<String, Error> {
-        let limit = call.limit().min(self.longest);
+        let limit = call.row().deadline.min(self.longest);
         let door = Arc::new(Door::default());
         let (answer, waiting) = sync_channel(1);
         let (bus, asked, theirs) = (self.clone(), call.clone(), Arc::clone(&door));
@@ -72,7 +82,7 @@ impl Jitd for Bus {
     }
 
     fn wakes(&self) -> Box<dyn Wakes> {
-        Box::new(Listening::start(self))
+        Box::new(Listening::start(&self.socket))
     }
 }
 
@@ -90,12 +100,17 @@ impl Door {
 
 impl Bus {
     async fn converse(&self, call: &Call, limit: Duration, door: &Door) -> Result<String, Error> {
-        let connection = self.connect().await?;
-        let jitd = self.find_jitd(&connection).await?;
+        let (connection, jitd) = if let Some(connection) = self.connect_privately().await {
+            (connection, BUS_NAME.try_into().map_err(|why| refusal(why, Sent::No))?)
+        } else {
+            let connection = transport::connect(&self.socket).await?;
+            let jitd = BusName::from(self.find_jitd(&connection).await?);
+            (connection, jitd)
+        };
         let proxy = zbus::proxy::Builder::<Proxy<'_>>::new(&connection)
             .destination(jitd)
             .path(OBJECT_PATH)
-            .interface(call.interface())
+            .interface(call.row().interface)
             .cache_properties(CacheProperties::No)
             .build()
             .await
@@ -107,10 +122,12 @@ impl Bus {
         reply.ok_or_else(|| Error::Garbled("no reply".to_owned()))
     }
 
-    pub(crate) async fn connect(&self) -> Result<Connection, Error> {
-        let address = Address::new(Transport::Unix(Unix::new(UnixSocket::File(self.socket.clone()))));
-        let built = Builder::address(address).auth_mechanism(AuthMechanism::External).build().await;
-        built.map_err(|why| Error::NoBus { socket: self.socket.display().to_string(), why: cause(why) })
+    /// A connection to jitd itself. None where there is no such way, and the bus may know more.
+    async fn connect_privately(&self) -> Option<Connection> {
+        let socket = UnixSocket::File(self.private.clone()?);
+        let address = Address::new(Transport::Unix(Unix::new(socket)));
+        let built = Builder::address(address).p2p().auth_mechanism(AuthMechanism::External).build().await;
+        built.ok()
     }
 
     async fn find_jitd(&self, connection: &Connection) -> Result<OwnedUniqueName, Error> {
@@ -129,7 +146,7 @@ impl Bus {
 
 async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
     let flags = MethodFlags::NO_AUTO_START;
-    let method = call.method();
+    let method = call.row().method;
     match call {
         Call::Status
         | Call::Clock
@@ -137,10 +154,14 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         | Call::Pending
         | Call::Sessions
         | Call::LoadPolicy
+        | Call::AuditCheckpoint
         | Call::ConfirmPolicy => jitd.call_with_flags(method, flags, &()).await,
         Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
-        Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
+        Call::Records { first, most } => jitd.call_with_flags(method, flags, &(first, most)).await,
+        Call::Story { id } | Call::Show { id } => {
+            jitd.call_with_flags(method, flags, &(id.to_string(),)).await
+        }
         Call::Check { service, user, from } => {
             let body = (service.as_str(), user.as_str(), text(from.as_ref()));
             jitd.call_with_flags(method, flags, &body).await
@@ -162,7 +183,9 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             let body = (id.as_str(), digest, decision.as_str(), narrow.seconds, services, narrow.uses, note);
             jitd.call_with_flags(method, flags, &body).await
         }
-        Call::Lock { scope, message, seconds } => {
+        Call::Export { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
+        Call::Import { text, signature } => jitd.call_with_flags(method, flags, &(text, signature)).await,
+        Call::Lock { scope, message, seconds, unknown: _ } => {
             let body = (scope.to_string(), or_empty(message.as_ref()), seconds);
             jitd.call_with_flags(method, flags, &body).await
         }
@@ -229,32 +252,20 @@ fn named(name: &str, text: String) -> Error {
     match name {
         error_name::CANNOT_DECIDE => Error::CannotDecide(text),
         error_name::UNCONFIRMED => Error::Unconfirmed(text),
+        error_name::CARRIED_OUT => Error::CarriedOut(text),
         error_name::NOT_PERMITTED => Error::NotPermitted(text),
         error_name::NOT_FOUND => Error::NotFound(text),
         error_name::INVALID => Error::Invalid(text),
         error_name::REFUSED => Error::Refused(text),
         error_name::ON_TRIAL => Error::OnTrial(text),
-        error_name::BUSY => Error::Busy(text),
+        // Said by jitd before it reads a call, or by the bus.
+        error_name::BUSY | "org.freedesktop.DBus.Error.LimitsExceeded" => Error::Busy(text),
         _ => Error::Unexpected { name: name.to_owned(), text },
     }
 }
 
 fn described(why: &fdo::Error) -> String {
     zbus::DBusError::description(why).unwrap_or("no reason given").to_owned()
-}
-
-/// The reason alone: our own text already says what was being tried.
-fn cause(why: zbus::Error) -> String {
-    match why {
-        zbus::Error::Connection(why, _) | zbus::Error::InputOutput(why) => os_text(&why),
-        other => other.to_string(),
-    }
-}
-
-/// `No such file or directory`, without Rust's `(os error 2)`.
-fn os_text(why: &io::Error) -> String {
-    let text = why.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What can go wrong, what it means for what was asked, and the exit code: each in one place.
+//! Errors: their text, what they mean for the order that was given, and the exit code.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use jit_host::files::POLICY_DIR;
 use jit_proto::BUS_NAME;
 
-use crate::jitd::Call;
+use crate::call::{Call, Effect};
 
 /// Why there is no answer, or why the answer is a refusal. Text from jitd is shown as it came, escaped.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,9 @@ pub(crate) enum Error {
     /// The store failed while the change was written.
     #[error("{0}")]
     Unconfirmed(String),
+    /// The order was carried out; its answer, or what follows from it, failed. jitd's text says so.
+    #[error("{0}")]
+    CarriedOut(String),
     #[error("not permitted: {0}")]
     NotPermitted(String),
     #[error("not found: {0}")]
@@ -67,11 +70,13 @@ pub(crate) enum Sent {
 
 /// What is known about the change that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
+enum Came {
     /// It was not made.
     None,
     /// It may have been made.
     Unknown,
+    /// It was made.
+    Made,
 }
 
 impl Error {
@@ -88,6 +93,7 @@ impl Error {
             | Self::Garbled(_)
             | Self::CannotDecide(_)
             | Self::Unconfirmed(_)
+            | Self::CarriedOut(_)
             | Self::Busy(_)
             | Self::Unexpected { .. }
             | Self::Output(_) => 3,
@@ -99,12 +105,12 @@ impl Error {
     /// where there was nothing to ask jitd.
     pub(crate) fn message(&self, call: Option<&Call>) -> String {
         let what = match (self, call) {
-            (Self::Refused(findings), Some(Call::LoadPolicy | Call::TryPolicy { .. })) => {
+            (Self::Refused(findings), Some(call)) if call.loads_files() => {
                 format!("the policy in {POLICY_DIR} was refused:\n{findings}")
             }
             _ => self.to_string(),
         };
-        let meant = call.and_then(|call| self.consequence(call));
+        let meant = call.and_then(|call| self.consequence(&call.row().effect));
         let text = match (self.tells_in_jitds_words(), meant) {
             (true, Some(meant)) => format!("{what}\n{meant}."),
             (true, None) => what,
@@ -123,6 +129,7 @@ impl Error {
             Self::Usage(_)
             | Self::CannotDecide(_)
             | Self::Unconfirmed(_)
+            | Self::CarriedOut(_)
             | Self::NotPermitted(_)
             | Self::NotFound(_)
             | Self::Invalid(_)
@@ -140,7 +147,7 @@ impl Error {
         }
     }
 
-    const fn effect(&self) -> Effect {
+    const fn came(&self) -> Came {
         match self {
             Self::Usage(_)
             | Self::NoBus { .. }
@@ -154,41 +161,24 @@ impl Error {
             | Self::Invalid(_)
             | Self::Refused(_)
             | Self::OnTrial(_)
-            | Self::Busy(_) => Effect::None,
+            | Self::Busy(_) => Came::None,
             Self::Late { sent: Sent::Perhaps, .. }
             | Self::Broken { sent: Sent::Perhaps, .. }
             | Self::Garbled(_)
             | Self::Unconfirmed(_)
-            | Self::Unexpected { .. }
-            | Self::Output(_) => Effect::Unknown,
+            | Self::Unexpected { .. } => Came::Unknown,
+            // The answer had come.
+            Self::CarriedOut(_) | Self::Output(_) => Came::Made,
         }
     }
 
     /// What it means for what was asked; nothing to say about a call that only reads.
-    const fn consequence(&self, call: &Call) -> Option<&'static str> {
-        match (self.effect(), call) {
-            _ if call.only_reads() => None,
-            (Effect::None, Call::LoadPolicy | Call::TryPolicy { .. }) if matches!(self, Self::Refused(_)) => {
-                Some("The policy in force was kept")
-            }
-            (Effect::None, _) => Some("Nothing was changed"),
-            (Effect::Unknown, Call::ConfirmPolicy) => Some("Whether the policy stays is unknown"),
-            (Effect::Unknown, Call::LoadPolicy | Call::TryPolicy { .. }) => {
-                Some("Whether the policy was loaded is unknown")
-            }
-            (Effect::Unknown, Call::Grant { .. }) => Some("Whether the window was opened is unknown"),
-            (Effect::Unknown, Call::Revoke { .. }) => Some("Whether it was revoked is unknown"),
-            (Effect::Unknown, Call::EndSession { .. }) => Some("Whether the session was ended is unknown"),
-            (Effect::Unknown, Call::Request { .. } | Call::Extend { .. }) => {
-                Some("Whether it was asked for is unknown")
-            }
-            (Effect::Unknown, Call::Withdraw { .. }) => Some("Whether it was withdrawn is unknown"),
-            (Effect::Unknown, Call::Done { .. }) => Some("Whether the window was ended is unknown"),
-            (Effect::Unknown, Call::Review { .. }) => Some("Whether the review was taken is unknown"),
-            (Effect::Unknown, Call::Lock { .. }) => Some("Whether the lock was set is unknown"),
-            (Effect::Unknown, Call::AcceptClock { .. }) => Some("Whether the clock was accepted is unknown"),
-            (Effect::Unknown, Call::Unlock { .. }) => Some("Whether the lock was lifted is unknown"),
-            (Effect::Unknown, _) => None,
+    const fn consequence(&self, effect: &Effect) -> Option<&'static str> {
+        match (self.came(), effect) {
+            (_, Effect::Reads) => None,
+            (Came::Made, Effect::Changes { .. }) => Some("The order was carried out"),
+            (Came::None, Effect::Changes { none, .. }) => Some(none),
+            (Came::Unknown, Effect::Changes { unknown, .. }) => Some(unknown),
         }
     }
 
@@ -205,12 +195,13 @@ impl Error {
             | Self::Broken { .. }
             | Self::Garbled(_)
             | Self::Unconfirmed(_)
+            | Self::CarriedOut(_)
             | Self::Unexpected { .. } => {
                 let see = "see how it is with: systemctl status jitd".to_owned();
                 look(call).map_or(see, |how| format!("look with: {how}"))
             }
             Self::Output(_) => return look(call).map(|how| format!("look with: {how}")),
-            Self::Refused(_) if matches!(call, Call::LoadPolicy | Call::TryPolicy { .. }) => {
+            Self::Refused(_) if call.loads_files() => {
                 "correct the files, then type: jitctl policy load".to_owned()
             }
             Self::Usage(_)
@@ -223,22 +214,6 @@ impl Error {
             | Self::Busy(_) => return None,
         };
         Some(hint)
-    }
-}
-
-impl Call {
-    const fn only_reads(&self) -> bool {
-        matches!(
-            self,
-            Self::Check { .. }
-                | Self::Roles { .. }
-                | Self::List { .. }
-                | Self::Show { .. }
-                | Self::Pending
-                | Self::Status
-                | Self::Clock
-                | Self::Policy
-        )
     }
 }
 
@@ -272,24 +247,9 @@ impl Failure {
 
 /// How to see what became of a change.
 fn look(call: &Call) -> Option<String> {
-    match call {
-        Call::Grant { .. } | Call::Request { .. } | Call::Extend { .. } => Some("jitctl list".to_owned()),
-        Call::Revoke { id, .. } | Call::Done { id, .. } => Some(format!("jitctl show {id}")),
-        Call::Withdraw { id, .. } | Call::Review { id, .. } => Some(format!("jitctl show {id}")),
-        Call::EndSession { .. } => Some("jitctl session list".to_owned()),
-        Call::LoadPolicy | Call::TryPolicy { .. } => Some("jitctl policy show".to_owned()),
-        Call::ConfirmPolicy | Call::Lock { .. } | Call::Unlock { .. } => Some("jitctl status".to_owned()),
-        Call::AcceptClock { .. } => Some("jitctl clock".to_owned()),
-        Call::Check { .. }
-        | Call::Explain { .. }
-        | Call::Roles { .. }
-        | Call::List { .. }
-        | Call::Show { .. }
-        | Call::Pending
-        | Call::Sessions
-        | Call::Status
-        | Call::Clock
-        | Call::Policy => None,
+    match call.row().effect {
+        Effect::Reads => None,
+        Effect::Changes { look, .. } => Some(look),
     }
 }
 

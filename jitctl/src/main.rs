@@ -1,41 +1,38 @@
 //! `jitctl`: what people type to see and change just-in-time access on this host.
 //!
-//! The walk of a command: arguments → words ([`args`]) → one question to jitd ([`jitd`], [`bus`]) → its answer
-//! as text or JSON ([`views`]) → exit code ([`run`]). jitctl decides nothing: what is allowed is jitd's to say.
-//! Commands that take more than one question, or none, are families with a file of their own: [`asking`],
-//! [`reviewing`], [`locking`], [`watch`], [`kiosk`], [`policy`].
+//! A command goes through [`args`] (arguments to validated values), a file in [`cmd`] (what it asks jitd, and how the
+//! answer is shown, by way of [`views`]), and [`run`] (the exit code). [`jitd`] and [`bus`] send its calls. jitctl decides
+//! nothing: jitd says what is allowed.
 
 #![forbid(unsafe_code)]
 
 mod args;
-mod asking;
 mod bus;
-mod clock;
+mod call;
+mod cmd;
 mod error;
 mod jitd;
-mod keyboard;
-mod kiosk;
-mod locking;
-mod policy;
+mod listening;
+mod output;
 mod prompts;
-mod reviewing;
 mod run;
 mod screen;
-mod sessions;
 mod table;
+mod terminal;
 #[cfg(test)]
 mod testing;
 mod times;
+mod transport;
+mod values;
 mod views;
 mod wakes;
-mod watch;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use bus::Bus;
-use keyboard::Stdin;
 use screen::Screen;
+use terminal::keyboard::Stdin;
 
 fn main() -> ExitCode {
     let terminal = io::stdout().is_terminal();
@@ -45,8 +42,9 @@ fn main() -> ExitCode {
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
         screen = screen.asking(&mut stdin);
     }
-    // Whose windows are shown. Nothing else depends on it: jitd learns the caller's uid from the bus.
+    // Whose windows are shown. Nothing else depends on it: jitd learns the caller's uid from the bus or the kernel.
     let me = nix::unistd::getuid().as_raw();
-    let code = run::run(std::env::args_os(), &Bus::system(), Some(me), &mut screen);
+    let bus = if nix::unistd::geteuid().is_root() { Bus::of_root() } else { Bus::system() };
+    let code = run::run(std::env::args_os(), &bus, Some(me), &mut screen);
     ExitCode::from(code)
 }

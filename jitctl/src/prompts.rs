@@ -1,8 +1,8 @@
 //! Questions to a person. An answer that will not do is asked for again, with what was wrong; the end of the input
 //! (Ctrl-D) leaves.
 
-use crate::keyboard::Typed;
 use crate::screen::Screen;
+use crate::terminal::keyboard::Typed;
 
 /// Asks until the answer is one; none if the person leaves.
 pub(crate) fn until<T>(

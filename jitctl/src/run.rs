@@ -2,23 +2,15 @@
 
 use std::ffi::OsString;
 
-use jit_proto::manager::{Check, Entry, Policy, Revoked, Role, Session, Status};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::args::{self, Cli, Local, Task, Typed};
-use crate::error::{Error, Failure};
-use crate::jitd::{self, Call, Jitd};
+use crate::args::{self, Cli, Typed, Verb};
+use crate::cmd::{
+    approvers, audit, check, clock, confirm, explain, grant, kiosk, list, locking, offline, own_access,
+    policy, reviewing, revoke, roles, session, show, status, watch,
+};
+use crate::error::Failure;
+use crate::jitd::Jitd;
+use crate::output::Outcome;
 use crate::screen::Screen;
-use crate::views::{self, View};
-use crate::{asking, clock, kiosk, locking, policy, reviewing, sessions, watch};
-
-/// What jitd's answer comes to. Part of the exit code's contract: see jitctl(1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Yes,
-    No,
-}
 
 /// Runs one command and returns its exit code. `me` is the caller's uid, where it is known.
 pub(crate) fn run(
@@ -42,86 +34,32 @@ pub(crate) fn run(
     }
 }
 
+/// One row for each command; without one, the caller's own windows.
 fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
     let json = cli.json;
-    match cli.task() {
-        Task::Ask(call) => ask(&call, cli, jitd, screen).map_err(|error| Failure::at(error, &call)),
-        Task::Local(Local::Mine) => mine(json, jitd, me, screen),
-        Task::Local(Local::Policy(verb)) => {
-            policy::run(verb, json, jitd, screen).map_err(|error| match verb.call() {
-                Some(call) => Failure::at(error, &call),
-                None => error.into(),
-            })
-        }
-        Task::Local(Local::Asking(verb)) => asking::run(verb, json, jitd, me, screen),
-        Task::Local(Local::Reviewing(verb)) => reviewing::run(verb, json, jitd, screen),
-        Task::Local(Local::Locking(verb)) => locking::run(verb, json, jitd, screen),
-        Task::Local(Local::Clock(verb)) => clock::run(verb, json, jitd, screen),
-        Task::Local(Local::Watch) => watch::run(json, jitd, screen),
-        Task::Local(Local::Kiosk) => kiosk::run(jitd, me, screen),
+    let Some(verb) = &cli.verb else { return status::run_mine(json, jitd, me, screen) };
+    match verb {
+        Verb::OwnAccess(verb) => own_access::run(verb, json, jitd, me, screen),
+        Verb::Reviewing(verb) => reviewing::run(verb, json, jitd, screen),
+        Verb::Grant(grant) => grant::run(grant, json, jitd, screen),
+        Verb::Locking(verb) => locking::run(verb, json, jitd, screen),
+        Verb::Watch => watch::run(json, jitd, screen),
+        Verb::Kiosk => kiosk::run(jitd, me, screen),
+        Verb::Revoke(revoke) => revoke::run(revoke, json, jitd, screen),
+        Verb::List(list) => list::run(list, json, jitd, screen),
+        Verb::Show(show) => show::run(show, json, jitd, screen),
+        Verb::Check(check) => check::run(check, json, jitd, screen),
+        Verb::Explain(explain) => explain::run(explain, json, jitd, screen),
+        Verb::Roles(roles) => roles::run(roles, json, jitd, screen),
+        Verb::Confirm => confirm::run(json, jitd, screen),
+        Verb::Status => status::run(json, jitd, screen),
+        Verb::Clock { verb } => clock::run(verb.as_ref(), json, jitd, screen),
+        Verb::Session(verb) => session::run(verb, json, jitd, screen),
+        Verb::Audit(verb) => audit::run(verb, json, jitd, screen),
+        Verb::Offline(verb) => offline::run(verb, json, jitd, screen),
+        Verb::Approvers(verb) => Ok(approvers::run(verb, json, screen)?),
+        Verb::Policy(verb) => policy::run(verb, json, jitd, screen),
     }
-}
-
-/// The caller's own windows and requests. As JSON it is jitd's status, which holds the windows.
-fn mine(json: bool, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
-    let status: Status = jitd::ask(jitd, &Call::Status)?;
-    // A jitd that cannot decide has no list to give, and the person has to hear that it cannot.
-    let listed: Vec<Entry> =
-        if json || !status.ready { Vec::new() } else { jitd::ask(jitd, &Call::List { all: false })? };
-    Ok(give(&status, json, screen, |status: &Status| views::mine(status, &listed, me))?)
-}
-
-fn ask(call: &Call, cli: &Cli, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
-    let reply = jitd.ask(call)?;
-    let terminal = screen.terminal;
-    match call {
-        Call::Status => show(&reply, cli.json, screen, |status: &Status| views::status(status, terminal)),
-        Call::Grant { .. } => show(&reply, cli.json, screen, views::granted),
-        Call::Revoke { .. } => show(&reply, cli.json, screen, |done: &Revoked| views::revoked(done)),
-        Call::List { .. } => {
-            show(&reply, cli.json, screen, |entries: &Vec<Entry>| views::list(entries, terminal))
-        }
-        Call::Show { .. } => show(&reply, cli.json, screen, views::entry),
-        Call::Check { .. } => show(&reply, cli.json, screen, |check: &Check| views::check(check)),
-        Call::Sessions => show(&reply, cli.json, screen, |all: &Vec<Session>| sessions::list(all)),
-        Call::EndSession { .. } => show(&reply, cli.json, screen, sessions::ended),
-        Call::Explain { .. } => show(&reply, cli.json, screen, views::explanation),
-        Call::Roles { .. } => show(&reply, cli.json, screen, |roles: &Vec<Role>| views::roles(roles)),
-        Call::LoadPolicy | Call::TryPolicy { .. } | Call::ConfirmPolicy => {
-            show(&reply, cli.json, screen, views::policy_loaded)
-        }
-        Call::Policy => show(&reply, cli.json, screen, |policy: &Policy| views::policy(policy)),
-        // The families ask the rest and know its views; without one an answer is shown as it is.
-        _ => show(&reply, true, screen, |_: &serde_json::Value| View::yes(String::new())),
-    }
-}
-
-/// Reads the reply, then prints it as JSON or as text. Either way the outcome and what is said on stderr are
-/// the same.
-fn show<T: DeserializeOwned + Serialize>(
-    reply: &str,
-    json: bool,
-    screen: &mut Screen<'_>,
-    view: impl FnOnce(&T) -> View,
-) -> Result<Outcome, Error> {
-    let value: T = serde_json::from_str(reply).map_err(|why| Error::Garbled(why.to_string()))?;
-    give(&value, json, screen, view)
-}
-
-/// Prints what was read.
-pub(crate) fn give<T: Serialize>(
-    value: &T,
-    json: bool,
-    screen: &mut Screen<'_>,
-    view: impl FnOnce(&T) -> View,
-) -> Result<Outcome, Error> {
-    let view = view(value);
-    let data = if json { views::json(value)? } else { view.data };
-    screen.data(&data)?;
-    for line in &view.said {
-        screen.say(line);
-    }
-    Ok(view.outcome)
 }
 
 #[cfg(test)]

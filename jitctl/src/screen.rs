@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use jit_proto::text::is_unprintable;
 
 use crate::error::Error;
-use crate::keyboard::{Keyboard, Typed};
-use crate::watch::Strokes;
+use crate::terminal::keyboard::{Keyboard, Typed};
+use crate::terminal::paint::Strokes;
 
 pub(crate) struct Screen<'a> {
     out: &'a mut dyn Write,
@@ -61,6 +61,20 @@ impl<'a> Screen<'a> {
             }
             Err(why) => Err(Error::Output(why)),
             Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes data as it is, for a program that reads it. A person at a terminal gets it as [`Self::data`].
+    pub(crate) fn exact(&mut self, text: &str) -> Result<(), Error> {
+        if self.terminal {
+            return self.data(text);
+        }
+        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {
+                self.gone = true;
+                Ok(())
+            }
+            written => written.map_err(Error::Output),
         }
     }
 

@@ -67,6 +67,15 @@ impl Properties {
     }
 }
 
+/// A title and properties under it.
+pub(crate) fn properties(title: &str, lines: &[(&'static str, String)]) -> String {
+    let mut text = Properties::new(title);
+    for (name, value) in lines {
+        text.add(name, value);
+    }
+    text.text()
+}
+
 /// `text` in at most `most` characters, the last of them `…` where something was cut.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     let text = Shown(text).to_string();

@@ -10,11 +10,12 @@ use jit_proto::manager::{
 use jit_proto::words::Verdict;
 use serde::Serialize;
 
+use crate::call::Call;
 use crate::error::Error;
-use crate::jitd::{Call, Jitd};
-use crate::keyboard::{Keyboard, Typed};
+use crate::jitd::Jitd;
 use crate::run::run;
 use crate::screen::Screen;
+use crate::terminal::keyboard::{Keyboard, Typed};
 use crate::wakes::{Wake, Wakes};
 
 /// Expects these calls and no others, in this order, and answers them as told.
@@ -190,6 +191,7 @@ pub(crate) fn active() -> Entry {
             services: None,
             uses: None,
             note: None,
+            signed: None,
         }],
         waiting_for: String::new(),
         until: None,
@@ -288,6 +290,8 @@ pub(crate) fn lock() -> Lock {
         by: "otto".into(),
         at: "2026-11-23T08:00:00Z".into(),
         until: Some("2026-11-23T09:00:00Z".into()),
+        uids: Vec::new(),
+        note: None,
     }
 }
 

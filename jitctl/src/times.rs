@@ -8,8 +8,8 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jit_core::clock::Utc;
 use jit_core::duration::Human;
+use jit_core::time::Utc;
 use jit_core::when::parse_when;
 use jit_proto::text::Shown;
 use jit_proto::words::BadWord;

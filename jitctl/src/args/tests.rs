@@ -4,9 +4,10 @@ use std::process::Command;
 use clap::CommandFactory;
 use jit_proto::words::RequestId;
 
-use super::{Cli, Id, Typed, Verb, parse};
+use super::{Cli, Typed, Verb, parse};
 use crate::run::explain_tests;
 use crate::testing::{self, Nobody, jitctl};
+use crate::values::Id;
 
 const MAN: &str = include_str!("../../../packaging/man/jitctl.1");
 const COMPLETION: &str = include_str!("../../../packaging/completions/jitctl.bash");
@@ -41,7 +42,7 @@ fn clap_finds_no_fault_with_the_arguments() {
 #[test]
 fn a_bad_word_is_refused_with_its_place_before_anything_is_sent() {
     for (args, place) in [
-        (&["grant", "mar%n", "--role", "r", "--reason", "x"][..], "'<USER>': user name has '%' at byte 3"),
+        (&["grant", "mar*n", "--role", "r", "--reason", "x"][..], "'<USER>': user name has '*' at byte 3"),
         (&["grant", "m", "--role", "R", "--reason", "x"], "'--role <ROLE>': role name has 'R' at byte 0"),
         (&["grant", "m", "--role", "r", "--reason", " "], "'--reason <TEXT>': reason is empty"),
         (&["grant", "m", "--role", "r", "--reason", "a\nb"], "reason has the character U+000A at byte 1"),
@@ -165,8 +166,8 @@ fn the_man_page_names_every_field_of_the_json() {
         serde_json::to_value(testing::waiting()),
         serde_json::to_value(testing::lock()),
         serde_json::to_value(jit_proto::manager::ClockAccepted {
-            before: crate::clock::tests::suspect(),
-            after: crate::clock::tests::suspect(),
+            before: crate::cmd::clock::tests::suspect(),
+            after: crate::cmd::clock::tests::suspect(),
         }),
     ] {
         keys(&value.unwrap(), &mut found);

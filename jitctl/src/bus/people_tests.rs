@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use jit_core::event::Decision;
+use jit_core::model::Decision;
 use jit_proto::OBJECT_PATH;
 use jit_proto::manager::{ADMIN_INTERFACE, REVIEW_INTERFACE, USER_INTERFACE};
 use zbus::block_on;
 use zbus::object_server::SignalEmitter;
 
 use super::tests::PrivateBus;
-use crate::jitd::{Call, Jitd, Narrow};
+use crate::call::{Call, Narrow};
+use crate::jitd::Jitd;
 use crate::wakes::Wake;
 
 /// Answers with the arguments as they arrived.
@@ -134,7 +135,12 @@ fn every_call_of_those_who_ask_review_and_lock_arrives_as_the_contract_says() {
         ),
         (review(Decision::Deny, Narrow::default(), None), REVIEW_INTERFACE, "r-4k7m2qx9|ab|deny|0||0|"),
         (
-            Call::Lock { scope: "user:maria".parse().unwrap(), message: Some(text("x")), seconds: 5 },
+            Call::Lock {
+                scope: "user:maria".parse().unwrap(),
+                message: Some(text("x")),
+                seconds: 5,
+                unknown: false,
+            },
             ADMIN_INTERFACE,
             "user:maria|x|5",
         ),
@@ -143,8 +149,8 @@ fn every_call_of_those_who_ask_review_and_lock_arrives_as_the_contract_says() {
         (Call::AcceptClock { reason: Some(text("x")) }, ADMIN_INTERFACE, "clock|x"),
         (Call::Unlock { scope: "host".parse().unwrap(), reason: None }, ADMIN_INTERFACE, "host|"),
     ] {
-        assert_eq!(call.interface(), interface);
-        assert_eq!(bus.road().ask(&call).unwrap(), answer);
+        assert_eq!(call.row().interface, interface);
+        assert_eq!(bus.client().ask(&call).unwrap(), answer);
     }
 }
 
@@ -152,14 +158,14 @@ fn every_call_of_those_who_ask_review_and_lock_arrives_as_the_contract_says() {
 fn a_change_that_jitd_tells_of_ends_a_wait_and_a_bus_that_is_not_there_ends_none() {
     let bus = PrivateBus::start();
     let jitd = jitd(&bus);
-    let mut wakes = bus.road().wakes();
+    let mut wakes = bus.client().wakes();
     // The first says that it listens from now on: what came before was heard by nobody.
     assert_eq!(wakes.wait(Duration::from_secs(60)).0, Wake::Changed);
     let emitter = SignalEmitter::new(&jitd, OBJECT_PATH).unwrap();
     block_on(User::changed(&emitter, "r-4k7m2qx9")).unwrap();
     assert_eq!(wakes.wait(Duration::from_secs(60)).0, Wake::Changed);
     assert_eq!(wakes.wait(Duration::ZERO).0, Wake::Time);
-    let road = bus.road();
+    let client = bus.client();
     drop(bus);
-    assert_eq!(road.wakes().wait(Duration::from_millis(1)).0, Wake::Time);
+    assert_eq!(client.wakes().wait(Duration::from_millis(1)).0, Wake::Time);
 }

@@ -1,5 +1,6 @@
 //! Against a real dbus-daemon, private to each test, with a jitd on it that behaves as told.
 
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
@@ -253,13 +254,14 @@ impl PrivateBus {
         Self { folder, daemon }
     }
 
-    /// The road that jitctl takes, with the test's own uid in root's place.
-    pub(super) fn road(&self) -> Bus {
-        Bus { socket: self.folder.path().join("socket"), owner: my_uid(), longest: Duration::from_secs(10) }
+    /// The client that jitctl uses, with the test's own uid in root's place.
+    pub(super) fn client(&self) -> Bus {
+        let socket = self.folder.path().join("socket");
+        Bus { private: None, socket, owner: my_uid(), longest: Duration::from_secs(10) }
     }
 
     pub(super) fn builder(&self) -> Builder<'static> {
-        Builder::address(format!("unix:path={}", self.road().socket.display()).as_str())
+        Builder::address(format!("unix:path={}", self.client().socket.display()).as_str())
     }
 
     fn jitd(&self, mood: Mood) -> (Connection, Seen) {
@@ -327,14 +329,14 @@ fn in_short(bus: Bus) -> Bus {
 fn only_root_is_believed_to_be_jitd_on_the_systems_own_bus() {
     let bus = Bus::system();
     assert_eq!((bus.owner, bus.socket.as_path()), (0, SYSTEM_BUS_SOCKET.as_ref()));
-    assert!(bus.longest > Call::LoadPolicy.limit());
+    assert!(bus.longest > Call::LoadPolicy.row().deadline);
 }
 
 #[test]
 fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing() {
     let bus = PrivateBus::start();
     let (jitd, seen) = bus.jitd(Mood::Echoes);
-    let id: crate::args::Id = "g-4k7m2qx9".parse().unwrap();
+    let id: crate::values::Id = "g-4k7m2qx9".parse().unwrap();
     let revoke = |reason: Option<&str>| Call::Revoke { id, reason: reason.map(|text| text.parse().unwrap()) };
     for (call, interface, method, answer) in [
         (check(), USER_INTERFACE, "Check", "sshd|maria|"),
@@ -353,7 +355,7 @@ fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing
         (Call::TryPolicy { seconds: 300 }, ADMIN_INTERFACE, "TryPolicy", "300"),
         (Call::ConfirmPolicy, ADMIN_INTERFACE, "ConfirmPolicy", "confirmed"),
     ] {
-        assert_eq!(bus.road().ask(&call).unwrap(), answer);
+        assert_eq!(bus.client().ask(&call).unwrap(), answer);
         let (called, member, destination, flags) = seen.lock().unwrap().pop().unwrap();
         assert_eq!((called.as_str(), member.as_str()), (interface, method));
         assert_eq!(destination, jitd.unique_name().unwrap().to_string());
@@ -362,11 +364,37 @@ fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing
 }
 
 #[test]
+fn root_asks_jitds_own_socket_and_the_bus_only_where_there_is_none() {
+    let bus = PrivateBus::start();
+    let (_on_bus, over_bus) = bus.jitd(Mood::Echoes);
+    let socket = bus.folder.path().join("private");
+    let client = Bus { private: Some(socket.clone()), ..bus.client() };
+    assert_eq!(client.ask(&check()).unwrap(), "sshd|maria|");
+    assert_eq!(over_bus.lock().unwrap().len(), 1);
+
+    let seen = Seen::default();
+    let jitd = Fake { mood: Mood::Echoes, seen: Arc::clone(&seen) };
+    let listener = UnixListener::bind(&socket).unwrap();
+    let serves = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let server = Builder::unix_stream(stream).server(zbus::Guid::generate()).p2p();
+        let connection = block_on(server.serve_at(OBJECT_PATH, jitd).build()).unwrap();
+        block_on(connection.closed());
+    });
+    assert_eq!(client.ask(&check()).unwrap(), "sshd|maria|");
+    serves.join().unwrap();
+    assert_eq!((seen.lock().unwrap().len(), over_bus.lock().unwrap().len()), (1, 1));
+    // Who is not root cannot reach that socket.
+    assert!(Bus::system().private.is_none());
+    assert_eq!(Bus::of_root().private.unwrap().as_path(), std::path::Path::new(PRIVATE_SOCKET));
+}
+
+#[test]
 fn an_impostor_is_named_and_told_nothing() {
     let bus = PrivateBus::start();
     let (_impostor, seen) = bus.jitd(Mood::Echoes);
-    let road = Bus { owner: my_uid() + 1, ..bus.road() };
-    let refused = road.ask(&grant()).unwrap_err();
+    let client = Bus { owner: my_uid() + 1, ..bus.client() };
+    let refused = client.ask(&grant()).unwrap_err();
     assert!(matches!(refused, Error::Impostor { uid } if uid == my_uid()), "{refused:?}");
     assert!(seen.lock().unwrap().is_empty());
 }
@@ -374,22 +402,22 @@ fn an_impostor_is_named_and_told_nothing() {
 #[test]
 fn a_name_that_nobody_owns_means_that_jitd_does_not_run() {
     let bus = PrivateBus::start();
-    let refused = bus.road().ask(&check()).unwrap_err();
+    let refused = bus.client().ask(&check()).unwrap_err();
     assert!(matches!(refused, Error::NotRunning), "{refused:?}");
 }
 
 #[test]
 fn a_bus_that_is_not_there_or_does_not_listen_is_said_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let road = Bus { socket: folder.path().join("bus"), ..Bus::system() };
-    let path = road.socket.display().to_string();
-    let absent = road.ask(&check()).unwrap_err();
+    let client = Bus { socket: folder.path().join("bus"), ..Bus::system() };
+    let path = client.socket.display().to_string();
+    let absent = client.ask(&check()).unwrap_err();
     assert_eq!(
         absent.to_string(),
         format!("the system bus cannot be reached at {path} (No such file or directory)")
     );
-    drop(UnixListener::bind(&road.socket).unwrap());
-    let deaf = road.ask(&check()).unwrap_err();
+    drop(UnixListener::bind(&client.socket).unwrap());
+    let deaf = client.ask(&check()).unwrap_err();
     assert_eq!(deaf.to_string(), format!("the system bus cannot be reached at {path} (Connection refused)"));
 }
 
@@ -424,7 +452,7 @@ fn no_call_leaves_once_the_deadline_has_passed() {
     let (_jitd, seen) = bus.jitd(Mood::Echoes);
     let door = Door::default();
     assert!(door.pass());
-    let late = block_on(bus.road().converse(&grant(), Duration::ZERO, &door)).unwrap_err();
+    let late = block_on(bus.client().converse(&grant(), Duration::ZERO, &door)).unwrap_err();
     assert!(matches!(late, Error::Late { sent: Sent::No, .. }), "{late:?}");
     assert!(seen.lock().unwrap().is_empty());
 }
@@ -433,7 +461,7 @@ fn no_call_leaves_once_the_deadline_has_passed() {
 fn a_jitd_that_hangs_is_left_at_the_deadline_with_the_outcome_open() {
     let bus = PrivateBus::start();
     let (_jitd, seen) = bus.jitd(Mood::Hangs);
-    let late = in_short(bus.road()).ask(&grant()).unwrap_err();
+    let late = in_short(bus.client()).ask(&grant()).unwrap_err();
     assert!(matches!(late, Error::Late { sent: Sent::Perhaps, .. }), "{late:?}");
     assert_eq!(seen.lock().unwrap().len(), 1);
 }
@@ -442,7 +470,7 @@ fn a_jitd_that_hangs_is_left_at_the_deadline_with_the_outcome_open() {
 fn a_jitd_that_dies_over_a_call_leaves_the_outcome_open() {
     let bus = PrivateBus::start();
     let (_jitd, _seen) = bus.jitd(Mood::Leaves);
-    let broken = bus.road().ask(&grant()).unwrap_err();
+    let broken = bus.client().ask(&grant()).unwrap_err();
     assert!(matches!(broken, Error::Broken { sent: Sent::Perhaps, .. }), "{broken:?}");
 }
 
@@ -450,8 +478,8 @@ fn a_jitd_that_dies_over_a_call_leaves_the_outcome_open() {
 fn a_bus_that_dies_over_a_call_leaves_the_outcome_open() {
     let mut bus = PrivateBus::start();
     let (_jitd, seen) = bus.jitd(Mood::Hangs);
-    let road = bus.road();
-    let asked = thread::spawn(move || road.ask(&grant()));
+    let client = bus.client();
+    let asked = thread::spawn(move || client.ask(&grant()));
     while seen.lock().unwrap().is_empty() {
         thread::sleep(Duration::from_millis(5));
     }
@@ -464,7 +492,7 @@ fn a_bus_that_dies_over_a_call_leaves_the_outcome_open() {
 fn an_answer_of_another_type_is_not_understood() {
     let bus = PrivateBus::start();
     let _jitd = block_on(bus.builder().serve_at(OBJECT_PATH, Counter(7)).name(BUS_NAME).build()).unwrap();
-    let garbled = bus.road().ask(&Call::Status).unwrap_err();
+    let garbled = bus.client().ask(&Call::Status).unwrap_err();
     assert!(matches!(garbled, Error::Garbled(_)), "{garbled:?}");
 }
 
@@ -472,7 +500,7 @@ fn an_answer_of_another_type_is_not_understood() {
 fn a_call_that_the_bus_forbids_is_not_permitted() {
     let bus = PrivateBus::with_rule("<deny send_interface='org.jitd.Jit1.Admin'/>");
     let (_jitd, seen) = bus.jitd(Mood::Echoes);
-    let refused = bus.road().ask(&Call::LoadPolicy).unwrap_err();
+    let refused = bus.client().ask(&Call::LoadPolicy).unwrap_err();
     assert!(matches!(refused, Error::NotPermitted(_)), "{refused:?}");
     assert!(seen.lock().unwrap().is_empty());
 }
@@ -492,7 +520,7 @@ fn every_error_name_of_the_contract_has_its_meaning_and_keeps_its_text() {
     ] {
         let bus = PrivateBus::start();
         let (_jitd, _seen) = bus.jitd(Mood::Refuses(name));
-        let refused = bus.road().ask(&grant()).unwrap_err();
+        let refused = bus.client().ask(&grant()).unwrap_err();
         assert_eq!(refused.exit_code(), code, "{refused:?}");
         assert!(refused.to_string().ends_with("line 1\nline 2"), "{refused}");
     }
@@ -503,7 +531,7 @@ fn a_method_that_jitd_does_not_have_is_no_answer() {
     let bus = PrivateBus::start();
     let _older = block_on(bus.builder().serve_at(OBJECT_PATH, Counter(7)).name(BUS_NAME).build()).unwrap();
     for call in [check(), grant()] {
-        let refused = bus.road().ask(&call).unwrap_err();
+        let refused = bus.client().ask(&call).unwrap_err();
         assert!(matches!(refused, Error::Unexpected { .. }), "{refused:?}");
     }
 }

@@ -2,7 +2,7 @@ use std::io;
 use std::time::Duration;
 
 use super::{Error, Sent};
-use crate::jitd::Call;
+use crate::call::Call;
 
 fn grant() -> Call {
     Call::Grant {
@@ -31,6 +31,7 @@ fn every_error() -> Vec<(Error, u8)> {
         (Error::Garbled("x".into()), 3),
         (Error::CannotDecide("the disk is full".into()), 3),
         (Error::Unconfirmed("the store failed".into()), 3),
+        (Error::CarriedOut("it was carried out and is on record, but then: the disk is full".into()), 3),
         (Error::NotPermitted("not an admin".into()), 4),
         (Error::NotFound("nothing".into()), 1),
         (Error::Invalid("role".into()), 2),
@@ -53,6 +54,7 @@ fn every_error_has_the_exit_code_that_the_man_page_names() {
 fn every_error_of_a_change_says_what_became_of_it() {
     let known = ["Nothing was changed.", "The policy in force was kept."];
     let open = ["is unknown."];
+    let made = ["The order was carried out."];
     for (error, _) in every_error() {
         let certain = !matches!(
             error,
@@ -61,11 +63,15 @@ fn every_error_of_a_change_says_what_became_of_it() {
                 | Error::Garbled(_)
                 | Error::Unconfirmed(_)
                 | Error::Unexpected { .. }
-                | Error::Output(_)
         );
+        let was_made = matches!(error, Error::CarriedOut(_) | Error::Output(_));
         for call in [grant(), revoke(), Call::LoadPolicy] {
             let text = error.message(Some(&call));
-            let said = if certain { &known[..] } else { &open };
+            let said = match (was_made, certain) {
+                (true, _) => &made[..],
+                (false, true) => &known[..],
+                (false, false) => &open[..],
+            };
             assert!(said.iter().any(|ending| text.contains(ending)), "{error:?}, {call:?}: {text}");
         }
     }
@@ -73,9 +79,22 @@ fn every_error_of_a_change_says_what_became_of_it() {
 
 #[test]
 fn an_error_of_a_question_claims_nothing_about_changes() {
-    for (error, _) in every_error() {
-        let text = error.message(Some(&Call::Status));
-        assert!(!text.contains("changed") && !text.contains("unknown") && !text.contains("kept"), "{text}");
+    let explain = Call::Explain {
+        service: "sshd".parse().unwrap(),
+        user: "maria".parse().unwrap(),
+        at: None,
+        from: None,
+        target: None,
+    };
+    for call in [Call::Status, Call::Sessions, explain] {
+        for (error, _) in every_error() {
+            let text = error.message(Some(&call));
+            assert!(
+                !text.contains("changed") && !text.contains("unknown") && !text.contains("kept"),
+                "{text}"
+            );
+            assert!(!text.contains("The order"), "{text}");
+        }
     }
 }
 
@@ -112,7 +131,7 @@ fn what_jitd_says_stands_as_it_is_with_the_consequence_under_it() {
 fn a_full_disk_under_stdout_says_how_to_see_the_answer() {
     let full = Error::Output(io::Error::other("No space left on device"));
     let expected = "jitctl: the answer cannot be written to standard output (No space left on device). \
-                    Whether the window was opened is unknown.\nhint: look with: jitctl list";
+                    The order was carried out.\nhint: look with: jitctl list";
     assert_eq!(full.message(Some(&grant())), expected);
     assert!(!full.message(Some(&Call::Status)).contains("hint"));
 }

@@ -5,8 +5,8 @@ use jit_proto::manager::{
 };
 use jit_proto::words::Verdict;
 
+use crate::call::Call;
 use crate::error::Error;
-use crate::jitd::Call;
 use crate::testing::*;
 
 fn explain_call() -> Call {
@@ -255,7 +255,7 @@ fn a_trial_that_cannot_begin_changes_nothing_and_no_file_is_to_blame() {
     let call = Call::TryPolicy { seconds: 300 };
     let refused = Error::OnTrial("a policy is on trial for another 4m".into());
     let ran = jitctl(&["policy", "load", "--try=5m"], &Script::fails(call, refused));
-    let err = "jitctl: refused: a policy is on trial for another 4m\nNothing was changed.\n";
+    let err = "jitctl: refused: a policy is on trial for another 4m\nThe policy in force was kept.\n";
     assert_eq!(ran, Ran::new(1, "", err));
 }
 

@@ -1,8 +1,8 @@
 use jit_proto::manager::{Check, Entry, Policy, PolicySummary, Revoked, Status};
 use jit_proto::words::Verdict;
 
+use crate::call::Call;
 use crate::error::{Error, Sent};
-use crate::jitd::Call;
 use crate::testing::*;
 
 fn check_call() -> Call {
@@ -478,7 +478,7 @@ fn a_jitd_that_does_not_run_is_said_with_the_command_to_type() {
 
 #[test]
 fn a_late_answer_to_a_revoke_leaves_its_outcome_unknown() {
-    let late = Error::Late { limit: revoke_call().limit(), sent: Sent::Perhaps };
+    let late = Error::Late { limit: revoke_call().row().deadline, sent: Sent::Perhaps };
     let ran = jitctl(&["revoke", "g-4k7m2qx9"], &Script::fails(revoke_call(), late));
     let err = "jitctl: no answer within 10 s. Whether it was revoked is unknown.\n\
                hint: look with: jitctl show g-4k7m2qx9\n";

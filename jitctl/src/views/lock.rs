@@ -1,9 +1,9 @@
-//! Locks.
+//! How locks are shown.
 
 use jit_proto::manager::Lock;
-use jit_proto::text::Shown;
+use jit_proto::text::{Shown, Typed};
 
-use super::View;
+use crate::output::View;
 use crate::times::time;
 
 /// `host is locked by otto until 2026-11-23 08:51:00Z: maintenance`.
@@ -18,8 +18,9 @@ pub(crate) fn lock_line(lock: &Lock) -> String {
 }
 
 pub(crate) fn locked(lock: &Lock) -> View {
-    let hint = format!("hint: lift it with: jitctl unlock {}", Shown(&lock.scope));
-    View { said: vec![hint], ..View::yes(format!("{}.\n", lock_line(lock))) }
+    let hint = format!("hint: lift it with: jitctl unlock {}", Typed(&lock.scope));
+    let note = lock.note.as_ref().map(|note| format!("note: {}", Shown(note)));
+    View { said: note.into_iter().chain([hint]).collect(), ..View::yes(format!("{}.\n", lock_line(lock))) }
 }
 
 pub(crate) fn unlocked(lock: &Lock) -> View {

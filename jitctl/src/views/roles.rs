@@ -1,22 +1,13 @@
-//! What one may ask for.
+//! Roles that one may ask for, and the terms of a request before it is sent.
 
-use jit_core::clock::Utc;
+use jit_core::time::Utc;
 use jit_proto::manager::{Role, RoleStage};
 use jit_proto::words::Reason;
 
-use super::View;
 use crate::table::Properties;
 use crate::times::{length, time};
 
-pub(crate) fn roles(roles: &[Role]) -> View {
-    if roles.is_empty() {
-        let said = "No role of this host may be asked for.".to_owned();
-        return View { said: vec![said], ..View::yes(String::new()) };
-    }
-    View::yes(roles.iter().map(role).collect::<Vec<_>>().join("\n"))
-}
-
-fn role(role: &Role) -> String {
+pub(crate) fn role(role: &Role) -> String {
     let mut view = opens(role);
     let (default, most) = (length(role.default_duration), length(role.max_duration));
     view.add("For", &format!("{default}, at most {most}"));

@@ -1,9 +1,9 @@
-//! How a request stands, in a sentence, and what has become of it since it was last looked at.
+//! The state of a request in one sentence, and what has changed since it was last shown.
 
 use jit_proto::manager::{Entry, Review};
 use jit_proto::text::Shown;
 
-use super::{begins, id, is_active, is_ahead, state};
+use super::entry::{begins, id, is_active, is_ahead, state};
 use crate::times::{left, length, time};
 
 /// The sentence for a window that is open or approved; none for anything else.
@@ -55,7 +55,7 @@ pub(crate) fn news(before: &Entry, now: &Entry) -> Vec<String> {
 
 /// `approve by otto, team lead, online, 2026-11-23 08:20:58Z; leaves 15m, sshd, 1 use; "ring me first"`.
 pub(crate) fn review_line(review: &Review) -> String {
-    let Review { by, decision, stage, method, at, seconds, services, uses, note } = review;
+    let Review { by, decision, stage, method, at, seconds, services, uses, note, signed } = review;
     let mut line = format!("{decision} by {by}, {stage}, {method}, {}", time(at));
     let plural = |uses: &u32| format!("{uses} use{}", if *uses == 1 { "" } else { "s" });
     let narrowed: Vec<String> = [
@@ -71,6 +71,11 @@ pub(crate) fn review_line(review: &Review) -> String {
     }
     if let Some(note) = note {
         line += &format!("; \"{note}\"");
+    }
+    if let Some(signed) = signed {
+        line += &format!("; signed by {} ({})", signed.principals.join(" "), signed.key);
+        let touched = signed.flags.map(|flags| if flags & 4 == 0 { "touched" } else { "touched, with PIN" });
+        line.extend(touched.map(|touched| format!(", {touched}")));
     }
     line
 }

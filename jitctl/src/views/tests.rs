@@ -1,8 +1,8 @@
-use jit_proto::manager::{Entry, LIST_LIMIT};
+use jit_proto::manager::Entry;
 use jit_proto::text::is_unprintable;
 use proptest::prelude::*;
 
-use super::{json, list};
+use crate::output::json;
 use crate::testing::active;
 
 proptest! {
@@ -20,11 +20,4 @@ proptest! {
 fn json_escapes_what_a_terminal_would_act_on() {
     let entry = Entry { reason: "\u{1b}\u{9b}\u{202e}\u{feff}\u{7f}ü\n".into(), ..active() };
     assert!(json(&entry).unwrap().contains(r#""reason": "\u001b\u009b\u202e\ufeff\u007fü\n""#));
-}
-
-#[test]
-fn a_list_that_was_cut_says_so() {
-    let entries = vec![active(); LIST_LIMIT];
-    assert!(list(&entries, false).said[0].contains("jitctl show ID"));
-    assert!(list(&entries[1..], false).said.is_empty());
 }

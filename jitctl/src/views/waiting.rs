@@ -1,8 +1,10 @@
-//! What waits for a review: all that is needed to decide.
+//! Requests that wait for a review, with all that a reviewer needs to decide.
 
 use jit_proto::manager::Entry;
 
-use super::{REASON_SHOWN, View, begins, is_active, review_line};
+use super::entry::{REASON_SHOWN, begins, is_active};
+use super::standing::review_line;
+use crate::output::View;
 use crate::table::{Properties, Table, cut};
 use crate::times::{left, length, time};
 

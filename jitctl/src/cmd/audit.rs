@@ -1,0 +1,89 @@
+//! `jitctl audit`: the log for auditors. It is shown, verified and exported here; jitd gives out its exact bytes, a page
+//! at a time, and nothing that is judged here is taken on its word.
+
+mod choose;
+mod export;
+mod read;
+mod show;
+mod verify;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use jit_core::proof::note::PublicKey;
+use jit_proto::audit::Checkpoint;
+
+use crate::call::Call;
+use crate::error::Failure;
+use crate::jitd::{self, Jitd};
+use crate::output::{Outcome, View, give};
+use crate::screen::Screen;
+
+/// What to do with the log. For root, admins and auditors.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show records, or the story of one request from the asking to its end
+    ///
+    /// Without a filter, those are the last hundred.
+    Show(show::Wanted),
+
+    /// Verify that the log is whole: every byte is hashed anew and held against every checkpoint
+    ///
+    /// Without a file it is this host's log, as jitd gives it out. A file is what 'jitctl audit export' wrote; several
+    /// go on from each other. No jitd is needed for that. The exit code is 1 unless the log is whole.
+    Verify {
+        /// Exported files (JSON lines), in order; - is standard input [default: this host's log]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// A checkpoint that was carried away earlier: a note of 'jitctl audit checkpoint', or its line from syslog
+        #[arg(long = "checkpoint", value_name = "FILE")]
+        checkpoints: Vec<PathBuf>,
+        /// A key that the host is known to have, as 'jitctl audit checkpoint --key' prints it [default: what the log
+        /// says]
+        #[arg(long = "key", value_name = "KEY")]
+        keys: Vec<PublicKey>,
+    },
+
+    /// Print the newest checkpoint, to be kept somewhere else
+    ///
+    /// One is made if anything has happened since the last. Whoever keeps it can prove later that records are missing
+    /// or were changed.
+    Checkpoint {
+        /// Print the host's public key instead
+        #[arg(long)]
+        key: bool,
+    },
+
+    /// Write the records to standard output
+    ///
+    /// The log is put under a checkpoint first. What was exported before is left out with --after; where to go on is
+    /// said on standard error.
+    Export(export::Wanted),
+}
+
+pub(crate) fn run(
+    verb: &Verb,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::Show(wanted) => show::run(wanted, json, jitd, screen),
+        Verb::Verify { files, checkpoints, keys } => {
+            verify::run(files, checkpoints, keys, json, jitd, screen)
+        }
+        Verb::Checkpoint { key } => checkpoint(*key, json, jitd, screen),
+        Verb::Export(wanted) => export::run(wanted, jitd, screen),
+    }
+}
+
+fn checkpoint(key: bool, json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
+    let made: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
+    let view = |made: &Checkpoint| {
+        if key { View::yes(format!("{}\n", made.key)) } else { View::yes(made.note.clone()) }
+    };
+    Ok(give(&made, json, screen, view)?)
+}
+
+#[cfg(test)]
+mod tests;

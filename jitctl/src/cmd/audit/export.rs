@@ -1,0 +1,85 @@
+//! `audit export`: all records, or those behind one, in a form that other programs read.
+
+use clap::{Args, ValueEnum};
+use jit_core::audit::format::{csv_heading, csv_row, rfc5424};
+use jit_core::event::Record;
+use jit_core::time::Utc;
+use jit_proto::audit::Checkpoint;
+
+use super::read::Reader;
+use crate::call::Call;
+use crate::error::{Error, Failure};
+use crate::jitd::{self, Jitd};
+use crate::output::Outcome;
+use crate::screen::Screen;
+use crate::times::When;
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// JSON lines: the exact bytes of each record, which is what can be verified
+    Jsonl,
+    /// A table with a heading (RFC 4180); what a spreadsheet would take for a formula has an apostrophe in front
+    Csv,
+    /// Syslog lines with structured data
+    Rfc5424,
+}
+
+/// What to export.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Wanted {
+    /// How records are written
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    format: Format,
+    /// Only records behind this one: what was not exported before
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
+    /// Only records from a time on, in UTC, such as '2026-11-01'; such an export cannot be verified
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+}
+
+pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
+    let since = wanted.since.as_ref().map(When::utc).transpose();
+    let since = since.map_err(|why| Error::Usage(why.to_string()))?;
+    // What leaves the host is under a checkpoint, which goes with it.
+    let checkpoint: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
+    let host = checkpoint.key.split("/jitd+").next().unwrap_or("-").to_owned();
+    let first = wanted.after.map_or(0, |after| after.saturating_add(1));
+    let mut reader = Reader::from(jitd, first);
+    if wanted.format == Format::Csv {
+        screen.exact(&csv_heading())?;
+    }
+    let mut count = 0_u64;
+    while let Some(page) = reader.page()? {
+        let mut text = String::new();
+        for bytes in &page.records {
+            let record = Record::decode(0, bytes.as_bytes()).ok();
+            if is_before(record.as_ref(), since) {
+                continue;
+            }
+            count += 1;
+            match (wanted.format, &record) {
+                (Format::Jsonl, _) => text += &format!("{bytes}\n"),
+                (Format::Csv, record) => text += &csv_row(record.as_ref(), bytes),
+                (Format::Rfc5424, Some(record)) => text += &format!("{}\n", rfc5424(record, &host)),
+                (Format::Rfc5424, None) => screen.say("jitctl: a record cannot be read and was left out"),
+            }
+        }
+        screen.exact(&text)?;
+        if screen.is_unread() {
+            return Ok(Outcome::Yes);
+        }
+    }
+    match reader.next.checked_sub(1).filter(|_| count > 0) {
+        Some(last) => screen.say(&format!(
+            "jitctl: {count} records were exported; next time, go on with: jitctl audit export --after {last}"
+        )),
+        None => screen.say("jitctl: there are no such records"),
+    }
+    Ok(Outcome::Yes)
+}
+
+fn is_before(record: Option<&Record>, since: Option<Utc>) -> bool {
+    since.is_some_and(|since| record.is_some_and(|record| record.at.wall < since))
+}

@@ -1,0 +1,221 @@
+//! `jitctl offline`: approval by a signed file. A request leaves this host as a file, people sign it on machines of their
+//! own, and the signatures come back; signing needs no jitd.
+
+mod files;
+mod sign;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use jit_core::sign::statement::Signable;
+use jit_proto::manager::{Entry, Exported};
+use jit_proto::text::{Shown, Typed};
+use jit_proto::words::{Reason, RequestId, ServiceName};
+
+use crate::call::Call;
+use crate::error::{Error, Failure};
+use crate::jitd::{self, Jitd};
+use crate::output::{Outcome, View, give, json as as_json};
+use crate::screen::Screen;
+use crate::times::time;
+use crate::values::{Id, seconds};
+use crate::views::{review_line, standing, verify_command};
+use files::Signed;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Write a request that waits into a file, for people to sign elsewhere
+    ///
+    /// Whoever may approve it signs the file with 'jitctl offline sign', or with nothing but OpenSSH:
+    /// ssh-keygen -Y sign -n jitd.approval.v1 -f KEY FILE. It is written anew each time, with the newest checkpoint.
+    Export {
+        /// The request (r-…)
+        id: RequestId,
+        /// The file to write, which must not be there yet [default: r-….req in this folder]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Print it instead
+        #[arg(long, conflicts_with = "output")]
+        text: bool,
+    },
+
+    /// Bring signatures to this host; whoever carries them may
+    ///
+    /// A FILE is what 'jitctl offline sign' wrote, or the R.req.sig of ssh-keygen with R.req beside it. Several may come
+    /// in any order. The exit code is 1 when one of them is refused.
+    Import {
+        /// Signed files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+
+    /// Show a request's file, ask, and sign it, on a machine that needs no jitd
+    ///
+    /// It is approved as it is, unless you deny it or leave less of it. The answer is one file, R.….signed, beside it.
+    Sign {
+        /// The file of the request (R.req)
+        file: PathBuf,
+        /// The key: its file, or with an agent the .pub of it, as -f of ssh-keygen -Y sign takes it
+        #[arg(long, value_name = "KEY")]
+        key: PathBuf,
+        /// Deny it, and say why
+        #[arg(long, value_name = "REASON", conflicts_with_all = ["duration", "services"])]
+        deny: Option<Reason>,
+        /// Leave at most so long, such as 15m
+        #[arg(long, value_name = "DURATION", value_parser = seconds)]
+        duration: Option<u64>,
+        /// Leave only these services, with commas between
+        #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
+        services: Vec<ServiceName>,
+        /// Ask nothing
+        #[arg(long)]
+        yes: bool,
+    },
+
+    /// Write the signed reviews of a request into a folder, and say how to verify them with ssh-keygen
+    Evidence {
+        /// The request (r-…)
+        id: RequestId,
+        /// The folder to write into
+        #[arg(long = "in", value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+    },
+}
+
+pub(crate) fn run(
+    verb: &Verb,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::Export { id, output, text } => export(*id, output.as_deref(), *text, json, jitd, screen),
+        Verb::Import { files } => import(files, json, jitd, screen),
+        Verb::Sign { file, key, deny, duration, services, yes } => {
+            let less = sign::Less { deny: deny.as_ref(), seconds: *duration, services };
+            Ok(sign::run(file, key, &less, *yes, screen)?)
+        }
+        Verb::Evidence { id, dir } => evidence(*id, dir, json, jitd, screen),
+    }
+}
+
+fn export(
+    id: RequestId,
+    output: Option<&Path>,
+    text: bool,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    let exported: Exported = jitd::ask(jitd, &Call::Export { id })?;
+    // What a person signs is what they are shown: nothing that jitd would not write itself.
+    Signable::parse(exported.file.as_bytes()).map_err(|why| Error::Garbled(why.to_string()))?;
+    if json {
+        return Ok(give(&exported, true, screen, |_| View::yes(String::new()))?);
+    }
+    if text {
+        screen.exact(&exported.file)?;
+        return Ok(Outcome::Yes);
+    }
+    let path = output.map_or_else(|| PathBuf::from(format!("{id}.req")), Path::to_owned);
+    files::write_new(&path, &exported.file)?;
+    let shown = path.display().to_string();
+    screen.data(&format!(
+        "Wrote {}; a signature counts until {}.\n",
+        Shown(&shown),
+        time(&exported.expires)
+    ))?;
+    screen.say(&format!("hint: have it signed with: jitctl offline sign {} --key KEY", Typed(&shown)));
+    Ok(Outcome::Yes)
+}
+
+/// Those that do not count yet are tried again when another has counted: stages run in order, and files come in any.
+fn import(
+    paths: &[PathBuf],
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    let mut left =
+        paths.iter().map(|path| Ok((path, Signed::read(path)?))).collect::<Result<Vec<_>, Error>>()?;
+    let mut taken: Vec<Entry> = Vec::new();
+    loop {
+        let mut refused = Vec::new();
+        let before = left.len();
+        for (path, signed) in left {
+            let call = Call::Import { text: signed.text.clone(), signature: signed.signature.clone() };
+            match jitd::ask::<Entry>(jitd, &call) {
+                Ok(entry) => {
+                    if !json {
+                        screen.data(&said(path, &entry))?;
+                    }
+                    taken.push(entry);
+                }
+                Err(failure) => match failure.error {
+                    Error::NotPermitted(_) | Error::Refused(_) => refused.push((path, signed, failure)),
+                    _ => return Err(failure),
+                },
+            }
+        }
+        let is_order = |failure: &Failure| matches!(failure.error, Error::NotPermitted(_));
+        let again = refused.len() < before && refused.iter().any(|(_, _, failure)| is_order(failure));
+        if again {
+            left = refused.into_iter().map(|(path, signed, _)| (path, signed)).collect();
+            continue;
+        }
+        if json {
+            screen.data(&as_json(&taken)?)?;
+        }
+        let last = refused.pop();
+        for (path, _, failure) in refused {
+            screen.say(&format!("jitctl: {}: {}", Shown(&path.display().to_string()), failure.error));
+        }
+        return match last {
+            None => Ok(Outcome::Yes),
+            Some((path, _, failure)) if paths.len() > 1 => {
+                screen.say(&format!("jitctl: {}: {}", Shown(&path.display().to_string()), failure.error));
+                Ok(Outcome::No)
+            }
+            Some((_, _, failure)) => Err(failure),
+        };
+    }
+}
+
+fn said(path: &Path, entry: &Entry) -> String {
+    let path = path.display().to_string();
+    let review = entry.reviews.last().map(review_line).unwrap_or_default();
+    format!("{}: {}\n{}\n", Shown(&path), Shown(&review), standing(entry))
+}
+
+fn evidence(
+    id: RequestId,
+    dir: &Path,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    let entry: Entry = jitd::ask(jitd, &Call::Show { id: Id::Request(id) })?;
+    let signed: Vec<_> =
+        entry.reviews.iter().filter_map(|review| Some((review, review.signed.as_ref()?))).collect();
+    if json {
+        return Ok(give(&entry, true, screen, |_| View::yes(String::new()))?);
+    }
+    if signed.is_empty() {
+        screen.say(&format!("jitctl: no review of {id} came as a signed file"));
+        return Ok(Outcome::No);
+    }
+    for (number, (_, signed)) in (1..).zip(&signed) {
+        let path = |end: &str| dir.join(format!("{id}.{number}.{end}"));
+        files::write_new(&path("txt"), &signed.text)?;
+        files::write_new(&path("sig"), &signed.signature)?;
+        let shown = |end: &str| Typed(&path(end).display().to_string()).to_string();
+        for principal in &signed.principals {
+            screen.data(&format!("{}\n", verify_command(principal, &shown("sig"), &shown("txt"))))?;
+        }
+    }
+    Ok(Outcome::Yes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! The files of `jitctl offline`: read as whoever runs it, each a regular file of bounded size; and never written over.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use jit_core::sign::sshsig::begins;
+use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
+use jit_host::files::{Owner, read_file};
+
+use crate::error::Error;
+
+/// A text and its signature.
+#[derive(Clone, Debug)]
+pub(super) struct Signed {
+    pub(super) text: Vec<u8>,
+    pub(super) signature: Vec<u8>,
+}
+
+impl Signed {
+    /// From one file that has both, or from the `.sig` of a file that is beside it.
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = bounded(path, 2 * (MAX_TEXT + MAX_SIGNATURE))?;
+        match begins(&bytes) {
+            Some(0) => {
+                let beside = path.with_extension("");
+                let is_pair = path.extension().is_some_and(|extension| extension == "sig") && beside.exists();
+                if !is_pair {
+                    let what = "it is a signature, and what it signs is not beside it: bring both, as R.req and R.req.sig";
+                    return Err(usage(path, what));
+                }
+                Ok(Self { text: bounded(&beside, 2 * MAX_TEXT)?, signature: bytes })
+            }
+            Some(at) => {
+                let (text, signature) = bytes.split_at(at);
+                Ok(Self { text: text.to_vec(), signature: signature.to_vec() })
+            }
+            None => Err(usage(path, "there is no signature in it; have it signed with: jitctl offline sign")),
+        }
+    }
+}
+
+/// A regular file of at most so many bytes; no link, no pipe.
+pub(super) fn bounded(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
+    let bytes = read_file(path, Owner::Anyone).map_err(|bad| Error::Usage(bad.to_string()))?;
+    if bytes.len() > most { Err(usage(path, &format!("it has more than {most} bytes"))) } else { Ok(bytes) }
+}
+
+/// Writes a file that is not there yet: no link is followed, and nothing is lost.
+pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let written = OpenOptions::new().write(true).create_new(true).open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|why| usage(path, &format!("it cannot be written: {why}")))
+}
+
+pub(super) fn usage(path: &Path, what: &str) -> Error {
+    Error::Usage(format!("{}: {what}", path.display()))
+}

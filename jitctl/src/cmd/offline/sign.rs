@@ -1,0 +1,115 @@
+//! `offline sign`: what is asked is shown as its reader has parsed it, and what is signed is those exact bytes.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use jit_core::digest::Digest;
+use jit_core::model::{Decision, Narrow};
+use jit_core::sign::file::RequestFile;
+use jit_core::sign::sshsig::Signature;
+use jit_core::sign::statement::{Signable, Statement};
+use jit_core::sign::{MAX_TEXT, NAMESPACE};
+use jit_proto::text::{Shown, Typed};
+use jit_proto::words::{Reason, ServiceName};
+
+use super::files::{bounded, usage, write_new};
+use crate::error::Error;
+use crate::output::Outcome;
+use crate::prompts::yes;
+use crate::screen::Screen;
+
+/// What is said instead of a plain yes.
+pub(super) struct Less<'a> {
+    pub(super) deny: Option<&'a Reason>,
+    pub(super) seconds: Option<u64>,
+    pub(super) services: &'a [ServiceName],
+}
+
+pub(super) fn run(
+    path: &Path,
+    key: &Path,
+    less: &Less<'_>,
+    sure: bool,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Error> {
+    let file =
+        RequestFile::parse(&bounded(path, 2 * MAX_TEXT)?).map_err(|why| usage(path, &why.to_string()))?;
+    let text = less.text(&file);
+    let approves = text.says().decision == Decision::Approve;
+    // Printable ASCII, as it is signed.
+    screen.say(file.text().trim_end());
+    if let Signable::Statement(statement) = &text {
+        screen.say(&format!("\nYou would sign:\n{}", statement.text().trim_end()));
+    }
+    let question = if approves { "Sign an approval of this?" } else { "Sign a denial of this?" };
+    if !sure {
+        if !screen.can_ask() {
+            return Err(Error::Usage("nobody can be asked here; to sign all the same, add --yes".to_owned()));
+        }
+        if !yes(screen, question, false) {
+            screen.say("jitctl: nothing was signed");
+            return Ok(Outcome::No);
+        }
+    }
+    let exact = text.text();
+    let signature = signed(key, &exact)?;
+    let out = place(path, &file, approves, &signature);
+    write_new(&out, &format!("{exact}{signature}"))?;
+    let shown = out.display().to_string();
+    screen.data(&format!("Wrote {}.\n", Shown(&shown)))?;
+    screen.say(&format!("hint: on {}, anybody types: jitctl offline import {}", file.host, Typed(&shown)));
+    Ok(Outcome::Yes)
+}
+
+impl Less<'_> {
+    fn text(&self, file: &RequestFile) -> Signable {
+        let narrow = Narrow {
+            duration: self.seconds.map(Duration::from_secs),
+            services: (!self.services.is_empty()).then(|| self.services.iter().cloned().collect()),
+            uses: None,
+        };
+        let (decision, note) = match self.deny {
+            Some(reason) => (Decision::Deny, Some(reason.clone())),
+            None if narrow.is_none() => return Signable::File(Box::new(file.clone())),
+            None => (Decision::Approve, None),
+        };
+        Signable::Statement(Box::new(Statement::about(file, decision, narrow, note)))
+    }
+}
+
+/// Has ssh-keygen sign, which asks for a passphrase or a touch itself.
+fn signed(key: &Path, text: &str) -> Result<String, Error> {
+    let failed = |why: &str| Error::Usage(format!("ssh-keygen did not sign: {why}"));
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|why| failed(&why.to_string()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that has said no before it read is told by its status.
+        drop(stdin.write_all(text.as_bytes()));
+    }
+    let output = child.wait_with_output().map_err(|why| failed(&why.to_string()))?;
+    if !output.status.success() {
+        return Err(failed("see what it says above"));
+    }
+    let signature = Signature::parse(&output.stdout)
+        .map_err(|why| failed(&format!("what it wrote does not count: {why}")))?;
+    if !signature.is_over(text.as_bytes()) {
+        return Err(failed("what it wrote is no signature of this"));
+    }
+    if signature.presence().is_some_and(|presence| !presence.touched()) {
+        return Err(failed(
+            "the key was made without a touch (no-touch-required), and such a signature does not count",
+        ));
+    }
+    Ok(signature.to_string())
+}
+
+/// Beside the request, with a name of its own for each signature: those of several people lie side by side.
+fn place(path: &Path, file: &RequestFile, approves: bool, signature: &str) -> PathBuf {
+    let word = if approves { "approve" } else { "deny" };
+    let digest = Digest::of(signature.as_bytes()).to_string();
+    path.with_file_name(format!("{}.{word}.{}.signed", file.request, digest.get(..8).unwrap_or_default()))
+}

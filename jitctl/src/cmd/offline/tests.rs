@@ -1,0 +1,161 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use jit_core::sign::approvers::{Approvers, Revoked};
+use jit_core::sign::verify::verify;
+use jit_proto::manager::Exported;
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::testing::*;
+
+const FILE: &str = include_str!("../../../../jit_core/offline-vectors/r-4k7m2qx9.req");
+const SIGNATURE: &str = include_str!("../../../../jit_core/offline-vectors/ed25519.sig");
+
+fn exported() -> Exported {
+    Exported { request: "r-4k7m2qx9".into(), expires: "2026-11-29T16:00:00Z".into(), file: FILE.into() }
+}
+
+fn export() -> Call {
+    Call::Export { id: "r-4k7m2qx9".parse().unwrap() }
+}
+
+fn import(text: &str, signature: &str) -> Call {
+    Call::Import { text: text.as_bytes().to_vec(), signature: signature.as_bytes().to_vec() }
+}
+
+fn path(dir: &Path, name: &str) -> String {
+    dir.join(name).display().to_string()
+}
+
+#[test]
+fn a_request_is_exported_just_as_jitd_wrote_it_and_over_nothing_that_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let text =
+        jitctl(&["offline", "export", "r-4k7m2qx9", "--text"], &Script::answers(export(), &exported()));
+    assert_eq!(text, Ran::new(0, FILE, ""));
+    let to = path(dir.path(), "one.req");
+    let args = ["offline", "export", "r-4k7m2qx9", "-o", &to];
+    let ran = jitctl(&args, &Script::answers(export(), &exported()));
+    assert_eq!(ran.out, format!("Wrote {to}; a signature counts until 2026-11-29 16:00:00Z.\n"));
+    assert_eq!(fs::read_to_string(&to).unwrap(), FILE);
+    let again = jitctl(&args, &Script::answers(export(), &exported()));
+    assert!(again.code == 2 && again.err.contains("File exists"), "{again:?}");
+    symlink("/nonexistent/elsewhere", dir.path().join("link.req")).unwrap();
+    let link = path(dir.path(), "link.req");
+    let ran =
+        jitctl(&["offline", "export", "r-4k7m2qx9", "-o", &link], &Script::answers(export(), &exported()));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let forged = Exported { file: FILE.replace("duration: 30m", "duration: 1800s"), ..exported() };
+    let ran = jitctl(&args, &Script::answers(export(), &forged));
+    assert_eq!(ran.code, 3, "what jitd would never write is not put into a file: {ran:?}");
+}
+
+#[test]
+fn a_signature_is_brought_with_its_file_beside_it_or_in_one_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("R.req"), FILE).unwrap();
+    fs::write(dir.path().join("R.req.sig"), SIGNATURE).unwrap();
+    fs::write(dir.path().join("one.signed"), format!("{FILE}{SIGNATURE}")).unwrap();
+    for name in ["R.req.sig", "one.signed"] {
+        let script = Script::answers(import(FILE, SIGNATURE), &active());
+        let ran = jitctl(&["offline", "import", &path(dir.path(), name)], &script);
+        assert!(ran.code == 0 && ran.out.contains("Opened g-"), "{ran:?}");
+    }
+}
+
+#[test]
+fn what_is_no_signed_file_is_refused_before_anything_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("R.req"), FILE).unwrap();
+    fs::write(dir.path().join("alone.sig"), SIGNATURE).unwrap();
+    fs::write(dir.path().join("giant.signed"), "x".repeat(20_000)).unwrap();
+    symlink(dir.path().join("R.req"), dir.path().join("link.signed")).unwrap();
+    nix::unistd::mkfifo(&dir.path().join("pipe.signed"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    for (name, why) in [
+        ("R.req", "there is no signature in it"),
+        ("alone.sig", "is not beside it"),
+        ("giant.signed", "it has more than 16384 bytes"),
+        ("link.signed", "not a regular file"),
+        ("pipe.signed", "not a regular file"),
+        ("absent.signed", "No such file"),
+    ] {
+        let ran = jitctl(&["offline", "import", &path(dir.path(), name)], &Nobody);
+        assert!(ran.code == 2 && ran.err.contains(why), "{name}: {ran:?}");
+    }
+}
+
+#[test]
+fn several_signatures_count_in_whatever_order_they_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let signed = |name: &str| {
+        fs::write(dir.path().join(name), format!("{FILE}{SIGNATURE}{name}")).unwrap();
+        (path(dir.path(), name), import(FILE, &format!("{SIGNATURE}{name}")))
+    };
+    let ((second, of_second), (first, of_first)) = (signed("second"), signed("first"));
+    let not_yet = || Error::NotPermitted("stage 'plant' asks olga".into());
+    let script = Script::fails(of_second.clone(), not_yet())
+        .then(Script::answers(of_first, &pending()))
+        .then(Script::answers(of_second.clone(), &active()));
+    let ran = jitctl(&["offline", "import", &second, &first], &script);
+    assert!(ran.code == 0 && ran.err.is_empty(), "{ran:?}");
+    assert!(ran.out.contains("is pending") && ran.out.contains("Opened"), "{ran:?}");
+    // One that never counts is told once, and the others have.
+    let (third, of_third) = signed("third");
+    let script = Script::fails(of_third, Error::Refused("a key that is revoked".into()))
+        .then(Script::answers(of_second, &active()));
+    let ran = jitctl(&["offline", "import", &third, &second], &script);
+    assert!(ran.code == 1 && ran.out.contains("Opened"), "{ran:?}");
+    assert_eq!(ran.err, format!("jitctl: {third}: refused: a key that is revoked\n"));
+}
+
+#[test]
+fn an_approver_sees_the_request_and_signs_a_yes_a_no_or_less_with_their_own_openssh() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, key) = (path(dir.path(), "R.req"), path(dir.path(), "key"));
+    // As mail leaves it.
+    fs::write(&file, FILE.replace('\n', "\r\n")).unwrap();
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &key]).status().unwrap();
+    assert!(made.success());
+    let public = fs::read_to_string(dir.path().join("key.pub")).unwrap();
+    let approvers = Approvers::parse(format!("olga {public}").as_bytes()).unwrap();
+    let sign = |more: &[&str]| {
+        let args = [&["offline", "sign", &file, "--key", &key], more].concat();
+        let ran = jitctl(&args, &Nobody);
+        assert!(ran.code == 0 && ran.err.contains("user: technician"), "{ran:?}");
+        let name = ran.out.strip_prefix("Wrote ").unwrap().trim_end().trim_end_matches('.').to_owned();
+        let whole = fs::read_to_string(name).unwrap();
+        let (text, signature) = whole.split_at(whole.find("-----BEGIN").unwrap());
+        let now = "2026-11-29T12:00:00Z".parse().unwrap();
+        let text =
+            verify(&approvers, &Revoked::default(), text.as_bytes(), signature.as_bytes(), now).unwrap().text;
+        text.text()
+    };
+    assert_eq!(sign(&["--yes"]), FILE);
+    assert!(sign(&["--yes", "--deny", "not today"]).contains("\ndecision: deny\n"));
+    let less = sign(&["--yes", "--duration", "10m", "--services", "sudo"]);
+    assert!(less.contains("\ndecision: approve\nduration: 10m\nservices: sudo,sudo-i\n"), "{less}");
+    let unasked = jitctl(&["offline", "sign", &file, "--key", &key], &Nobody);
+    assert!(unasked.code == 2 && unasked.err.contains("nobody can be asked here"), "{unasked:?}");
+    fs::write(&file, FILE.replacen("uid: 2001", "uid: 02001", 1)).unwrap();
+    let changed = jitctl(&["offline", "sign", &file, "--key", &key, "--yes"], &Nobody);
+    assert!(changed.code == 2 && changed.err.contains("line 8: 'uid'"), "{changed:?}");
+}
+
+#[test]
+fn an_approvers_file_is_checked_without_a_jitd() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = include_str!("../../../../jit_core/offline-vectors/approvers");
+    let file = path(dir.path(), "approvers");
+    fs::write(&file, good).unwrap();
+    let none = path(dir.path(), "none");
+    let check = || jitctl(&["approvers", "check", &file, "--revoked", &none], &Nobody);
+    assert_eq!(check(), Ran::new(0, "11 keys may approve.\n", ""));
+    fs::write(&file, format!("{good}eva cert-authority ssh-ed25519 AAAA\n")).unwrap();
+    let bad = check();
+    assert!(bad.code == 1 && bad.out.contains("line 14: 'cert-authority' is not supported"), "{bad:?}");
+    assert!(bad.err.contains("no signature counts"), "{bad:?}");
+}

@@ -1,0 +1,106 @@
+//! `jitctl policy`: check, test, diff and edit read files and need no jitd (diff asks one only where it is to compare
+//! with what is in force), so that a policy can be looked at on a workstation, in a pipeline, and on the host before it
+//! is loaded. load and show are questions to jitd.
+
+mod cases;
+mod check;
+mod diff;
+mod edit;
+mod files;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::call::Call;
+use crate::error::Failure;
+use crate::jitd::{self, Jitd};
+use crate::output::Outcome;
+use crate::screen::Screen;
+use crate::values::seconds;
+use crate::views;
+use files::Which;
+
+/// What to do with the policy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Put the files in /etc/jit/policy.d in force
+    ///
+    /// If they have an error, it is printed, and the policy in force is kept.
+    Load {
+        /// On trial for so long, such as 5m: then the policy before them is back, unless somebody who has logged in
+        /// meanwhile typed 'jitctl confirm'
+        #[arg(long = "try", value_name = "DURATION", value_parser = seconds)]
+        trial: Option<u64>,
+    },
+
+    /// Print the policy in force, file by file
+    Show,
+
+    /// Say what is wrong with policy files, before they are loaded
+    ///
+    /// One FILE is checked as one of its folder: together with the other *.toml files there. The exit code is 1
+    /// when there is an error; warnings alone leave it 0.
+    Check {
+        #[command(flatten)]
+        which: Which,
+        /// Judge the files alone, not by the groups, accounts and PAM files of this host
+        #[arg(long)]
+        no_host: bool,
+    },
+
+    /// Run the test cases of a policy
+    ///
+    /// The cases are in DIR/cases/*.toml. The exit code is 1 when one of them is not answered as it says. Rules that
+    /// no case touched are listed; they do not change the exit code.
+    Test {
+        /// The folder of the policy
+        dir: PathBuf,
+    },
+
+    /// Say what new policy files give and take, in words
+    ///
+    /// They are compared with the policy in force, for which jitd is asked. The exit code is 0 whether or not there
+    /// is a difference, and 1 when either policy has an error.
+    Diff {
+        #[command(flatten)]
+        new: Which,
+        /// Compare with the policy of this folder, and ask no jitd
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+    },
+
+    /// Edit a policy file, and install it only if it is sound
+    ///
+    /// As visudo does: a copy is edited with $VISUAL, $EDITOR or /usr/bin/editor, checked together with the other
+    /// files of the folder, and only then put in the file's place. It is in force once it is loaded.
+    Edit {
+        /// A file of /etc/jit/policy.d, or a path [default: the only file there]
+        file: Option<PathBuf>,
+    },
+}
+
+pub(crate) fn run(
+    verb: &Verb,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::Load { trial } => {
+            let call = trial.map_or(Call::LoadPolicy, |seconds| Call::TryPolicy { seconds });
+            jitd::show(jitd, &call, json, screen, views::policy_loaded)
+        }
+        Verb::Show => jitd::show(jitd, &Call::Policy, json, screen, views::policy),
+        Verb::Check { which, no_host } => Ok(check::run(which, !no_host, json, screen)?),
+        Verb::Test { dir } => Ok(cases::run(dir, json, screen)?),
+        Verb::Diff { new, from: Some(from) } => Ok(diff::run(new, Some(from), json, jitd, screen)?),
+        Verb::Diff { new, from: None } => {
+            diff::run(new, None, json, jitd, screen).map_err(|error| Failure::at(error, &Call::Policy))
+        }
+        Verb::Edit { file } => edit::run(file.as_deref(), jitd, screen),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! `jitctl session`: lists the open sessions, and ends one.
+
+use std::collections::BTreeMap;
+
+use clap::Subcommand;
+use jit_proto::manager::Session;
+use jit_proto::text::Shown;
+use jit_proto::words::Reason;
+
+use crate::call::Call;
+use crate::error::Failure;
+use crate::jitd::{self, Jitd};
+use crate::output::{Outcome, View};
+use crate::screen::Screen;
+use crate::table::Table;
+use crate::times::{left, time};
+
+/// What to do with sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// List who is in now, by which window, and until when
+    ///
+    /// Admins and auditors see everybody's, others their own.
+    List,
+    /// End one session now
+    ///
+    /// Anybody may end their own; admins anybody's. The window stays open, and lets its holder in again until its
+    /// end: to keep somebody out, revoke it.
+    End {
+        /// The session's number, as 'jitctl session list' shows it
+        id: u64,
+        /// Why; one line, kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<Reason>,
+    },
+}
+
+pub(crate) fn run(
+    verb: &Verb,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::List => jitd::show(jitd, &Call::Sessions, json, screen, |all: &Vec<Session>| list(all)),
+        Verb::End { id, reason } => {
+            let call = Call::EndSession { id: *id, reason: reason.clone() };
+            jitd::show(jitd, &call, json, screen, ended)
+        }
+    }
+}
+
+fn list(sessions: &[Session]) -> View {
+    if sessions.is_empty() {
+        return View { said: vec!["Nobody is in by a window.".to_owned()], ..View::yes(String::new()) };
+    }
+    let mut table = Table::new(["ID", "USER", "SERVICE", "FROM", "TTY", "GRANT", "STATE", "UNTIL", "LEFT"]);
+    for session in sessions {
+        let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        table.row([
+            session.id.to_string(),
+            match &session.target {
+                Some(target) => format!("{} as {target}", session.user),
+                None => session.user.clone(),
+            },
+            session.service.clone(),
+            or_dash(&session.from),
+            or_dash(&session.tty),
+            session.grant.clone(),
+            match &session.ended {
+                Some(why) => format!("{} ({why})", session.state),
+                None => session.state.clone(),
+            },
+            session.until.as_deref().map_or_else(|| "-".to_owned(), time),
+            left(session.remaining),
+        ]);
+    }
+    let mut view = View::yes(table.text());
+    let unbound = sessions.iter().filter(|session| !session.enforced).count();
+    if unbound > 0 {
+        view.said.push(format!(
+            "jitctl: of {unbound} of them it is not known where they run: they may outlive their end"
+        ));
+    }
+    let before: BTreeMap<&str, &str> =
+        sessions.iter().filter_map(|one| Some((one.user.as_str(), one.before.as_deref()?))).collect();
+    for (user, what) in before {
+        let what = match what {
+            "lingers" => {
+                "lingers: their manager, and what it ran before they came, stays when their window ends"
+            }
+            _ => "ran something before they came, which stays when their window ends",
+        };
+        view.said.push(format!("jitctl: {} {what}", Shown(user)));
+    }
+    view
+}
+
+fn ended(session: &Session) -> View {
+    View::yes(format!(
+        "Session {} of {} ({}) is being ended; {} stays open.\n",
+        session.id,
+        Shown(&session.user),
+        Shown(&session.service),
+        Shown(&session.grant)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Ran, Script, jitctl};
+
+    fn session() -> Session {
+        Session {
+            id: 17,
+            user: "maria".into(),
+            uid: Some(1001),
+            service: "sudo".into(),
+            target: Some("root".into()),
+            from: String::new(),
+            tty: "pts/3\u{1b}".into(),
+            grant: "g-4k7m2qx9".into(),
+            role: Some("db-oncall".into()),
+            since: "2026-11-23T06:50:00Z".into(),
+            until: Some("2026-11-23T08:50:00Z".into()),
+            remaining: 7200,
+            state: "ending".into(),
+            ended: Some("ordered".into()),
+            unit: None,
+            enforced: false,
+            audit: None,
+            before: None,
+        }
+    }
+
+    #[test]
+    fn the_list_says_who_is_who_until_when_and_whose_end_is_not_certain() {
+        let script = Script::answers(Call::Sessions, &[session()]);
+        let expected = Ran::new(
+            0,
+            "ID  USER           SERVICE  FROM  TTY          GRANT       STATE             UNTIL                 LEFT\n\
+             17  maria as root  sudo     -     pts/3\\u{1b}  g-4k7m2qx9  ending (ordered)  2026-11-23 08:50:00Z  2h\n",
+            "jitctl: of 1 of them it is not known where they run: they may outlive their end\n",
+        );
+        assert_eq!(jitctl(&["session", "list"], &script), expected);
+    }
+
+    #[test]
+    fn what_stays_of_somebody_is_said_once() {
+        let with = |id| Session { id, enforced: true, before: Some("lingers".into()), ..session() };
+        let script = Script::answers(Call::Sessions, &[with(17), with(18)]);
+        let said = jitctl(&["session", "list"], &script).err;
+        let expected = "jitctl: maria lingers: their manager, and what it ran before they came, stays when their window \
+                        ends\n";
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn with_nobody_in_the_list_is_empty_and_says_so() {
+        let script = Script::answers(Call::Sessions, &Vec::<Session>::new());
+        assert_eq!(jitctl(&["session", "list"], &script), Ran::new(0, "", "Nobody is in by a window.\n"));
+    }
+
+    #[test]
+    fn ending_a_session_says_that_the_window_stays_open() {
+        let reason = "left open".parse().ok();
+        let script = Script::answers(Call::EndSession { id: 17, reason }, &session());
+        let said = "Session 17 of maria (sudo) is being ended; g-4k7m2qx9 stays open.\n";
+        assert_eq!(
+            jitctl(&["session", "end", "17", "--reason", "left open"], &script),
+            Ran::new(0, said, "")
+        );
+    }
+}

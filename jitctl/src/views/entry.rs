@@ -1,0 +1,62 @@
+//! Short texts about one request or window that several views use.
+
+use jit_core::sign::NAMESPACE;
+use jit_host::signers::APPROVERS;
+use jit_proto::manager::Entry;
+use jit_proto::text::Typed;
+
+use crate::times::time;
+
+/// The most characters of a reason in a table on a terminal.
+pub(crate) const REASON_SHOWN: usize = 40;
+
+/// The grant's id once there is one: the word that every other command takes.
+pub(crate) fn id(entry: &Entry) -> &str {
+    entry.grant.as_deref().unwrap_or(&entry.request)
+}
+
+pub(crate) fn is_active(entry: &Entry) -> bool {
+    entry.state == "active"
+}
+
+/// Whether it may still open.
+pub(crate) fn is_ahead(entry: &Entry) -> bool {
+    matches!(entry.state.as_str(), "pending" | "scheduled")
+}
+
+pub(crate) fn state(entry: &Entry) -> String {
+    let mut state = entry.state.clone();
+    if let Some(why) = &entry.ended {
+        state += &format!(" ({why})");
+    }
+    if entry.review_owed {
+        state += ", owes a review";
+    }
+    state
+}
+
+pub(crate) fn emergency(entry: &Entry) -> &'static str {
+    if entry.review_owed {
+        "opened before anybody approved it; owes a review"
+    } else {
+        "opened before anybody approved it"
+    }
+}
+
+/// `at 2026-11-23T08:51:00Z` with its time as all others; the rest as it is.
+pub(crate) fn begins(begins: &str) -> String {
+    begins.strip_prefix("at ").map_or_else(|| begins.to_owned(), |at| format!("at {}", time(at)))
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What an auditor types to verify a signature with stock OpenSSH.
+pub(crate) fn verify_command(principal: &str, signature: &str, text: &str) -> String {
+    format!(
+        "ssh-keygen -Y verify -f {APPROVERS} -n {NAMESPACE} -I {} -s {signature} < {text}",
+        Typed(principal)
+    )
+}
