@@ -2,9 +2,12 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit offline approvers policy help'
     ['jitctl clock']='accept help'
     ['jitctl session']='list end help'
+    ['jitctl audit']='show verify checkpoint export help'
+    ['jitctl offline']='export import sign evidence help'
+    ['jitctl approvers']='list check help'
     ['jitctl policy']='load show check test diff edit help'
 )
 declare -gA _jitctl_options=(
@@ -17,7 +20,7 @@ declare -gA _jitctl_options=(
     ['jitctl approve']='--role --user --all --for --services --uses --note --yes --json --help'
     ['jitctl deny']='--role --user --all --reason --yes --json --help'
     ['jitctl watch']='--json --help'
-    ['jitctl lock']='--message --for --json --help'
+    ['jitctl lock']='--message --for --unknown --json --help'
     ['jitctl unlock']='--reason --json --help'
     ['jitctl grant']='--role --for --reason --json --help'
     ['jitctl revoke']='--reason --json --help'
@@ -34,6 +37,19 @@ declare -gA _jitctl_options=(
     ['jitctl session']='--json --help'
     ['jitctl session list']='--json --help'
     ['jitctl session end']='--reason --json --help'
+    ['jitctl audit']='--json --help'
+    ['jitctl audit show']='--user --role --service --event --request --since --until --lines --follow --json --help'
+    ['jitctl audit verify']='--checkpoint --key --json --help'
+    ['jitctl audit checkpoint']='--key --json --help'
+    ['jitctl audit export']='--format --after --since --json --help'
+    ['jitctl offline']='--json --help'
+    ['jitctl offline export']='--output --text --json --help'
+    ['jitctl offline import']='--json --help'
+    ['jitctl offline sign']='--key --deny --duration --services --yes --json --help'
+    ['jitctl offline evidence']='--in --json --help'
+    ['jitctl approvers']='--json --help'
+    ['jitctl approvers list']='--json --help'
+    ['jitctl approvers check']='--revoked --json --help'
     ['jitctl policy']='--json --help'
     ['jitctl policy load']='--try --json --help'
     ['jitctl policy show']='--json --help'
@@ -84,6 +100,8 @@ _jitctl() {
         case $word in
             --role | --for | --reason | --in | --as | --at | --from | --target | --try) i=$((i + 1)) ;;
             --start | --user | --services | --uses | --note | --message) i=$((i + 1)) ;;
+            --output | --key | --deny | --duration | --revoked) i=$((i + 1)) ;;
+            --service | --event | --request | --since | --until | --lines | --checkpoint | --format | --after) i=$((i + 1)) ;;
             -*) ;;
             *)
                 if [[ " ${_jitctl_commands[$command]-} " == *" $word "* ]]; then
@@ -98,7 +116,21 @@ _jitctl() {
     case $prev in
         # What follows is a name, a length or a sentence that only the person knows.
         --role | --for | --reason | --as | --at | --try | --start | --wait | --uses | --note | --message) return ;;
-        --services)
+        --deny | --duration) return ;;
+        --event | --since | --until | --lines | --after) return ;;
+        --request)
+            mapfile -t COMPREPLY < <(compgen -W "$(_jitctl_ids --all)" -- "$cur")
+            return
+            ;;
+        --checkpoint | --output | --key | --revoked)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --format)
+            mapfile -t COMPREPLY < <(compgen -W 'jsonl csv rfc5424' -- "$cur")
+            return
+            ;;
+        --services | --service)
             mapfile -t COMPREPLY < <(compgen -W "$(_jitctl_services)" -- "$cur")
             return
             ;;
@@ -125,9 +157,15 @@ _jitctl() {
             'jitctl approve:'* | 'jitctl deny:'*) words=$(_jitctl_pending) ;;
             'jitctl lock:0' | 'jitctl unlock:0') words='host user: group: service: role:' ;;
             'jitctl session end:0') words=$(_jitctl_sessions) ;;
+            'jitctl offline export:0' | 'jitctl offline evidence:0') words=$(_jitctl_ids --all) ;;
+            'jitctl audit show:0') words=$(_jitctl_ids --all) ;;
             'jitctl show:0') words=$(_jitctl_ids --all) ;;
             'jitctl policy test:0')
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+                return
+                ;;
+            'jitctl audit verify:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl approvers check:0')
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;
             'jitctl policy check:0' | 'jitctl policy diff:0' | 'jitctl policy edit:0')
