@@ -2,20 +2,26 @@
 //! tests/prove), and `cargo test` replays the corpus with a few thousand changes. They panic where a rule is broken.
 //!
 //! [`text`] takes the bytes for what people write: policy files and cases, and what of it loads is tried out.
-//! [`story`] takes them for choices: a policy that mostly loads, orders, logins and clocks, in any order.
+//! [`signed`] takes them for what is brought as a signed file. [`story`] takes them for choices: a policy that mostly loads, orders, logins and clocks, in any order.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic here is a finding")]
 
 mod choices;
+mod page;
 mod policy;
+mod reached;
+mod signed;
 mod story;
 mod witness;
 mod world;
 
-use jit_core::policy::{Policy, SourceFile, cases, diff};
+use jit_core::cases;
+use jit_core::policy::{Policy, SourceFile, diff};
 use jit_proto::text::is_unprintable;
 
+pub use reached::reached;
+pub use signed::signed;
 pub use story::story;
 
 /// The line between two texts of one input.

@@ -4,21 +4,18 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jit_core::clock::Suspicion;
-use jit_core::clock::Utc;
-use jit_core::decide::{Known, Question, decide};
+use jit_core::check::decide::decide;
+use jit_core::check::explain::explain;
 use jit_core::digest::Digest;
-use jit_core::event::{Decision, Method};
-use jit_core::explain::explain;
-use jit_core::lock::{LockOrder, Scope, end_of_members, lock, unlock};
-use jit_core::opening::Narrow;
-use jit_core::order::Refusal;
-use jit_core::person::{Caller, Login as Behind};
-use jit_core::policy::{Host, Policy, SourceFile, Subject, Ways, diff};
-use jit_core::review::{Given, Reviewer, concerned, review};
-use jit_core::taking_back::{Target, done, revoke, withdraw};
+use jit_core::model::{Caller, Decision, Known, LoginAccount as Behind, Narrow, Question, Scope};
+use jit_core::orders::Refusal;
+use jit_core::orders::lock::{LockOrder, end_of_members, lock, unlock};
+use jit_core::orders::review::{Given, Reviewer, concerned, review};
+use jit_core::orders::revoke::{Target, done, revoke, withdraw};
+use jit_core::policy::{Host, Method, Policy, SourceFile, Subject, Ways, diff};
+use jit_core::time::{Suspicion, Utc};
 use jit_proto::gate::Stage;
-use jit_proto::words::{GrantId, RequestId, Uid, Verdict};
+use jit_proto::words::{GrantId, RequestId, Uid, UserName, Verdict};
 
 use crate::choices::Choices;
 use crate::compare;
@@ -29,8 +26,10 @@ const MAX_ROLES: usize = 5;
 const MAX_STEPS: usize = 60;
 
 const HOSTS: [&str; 6] = ["*", "db-*", "db-?", "@databases", "web-*", "DB-1"];
-const SERVICES: [&str; 6] = ["sshd", "sudo", "su", "login", "cups", "su-l"];
-const USERS: [&str; 6] = ["maria", "adam", "olga", "erik", "adm-maria", "root"];
+/// One of its own, and the kinds of sudo and su.
+const SERVICES: [&str; 6] = ["sshd", "sudo", "su", "sudo-i", "sudo-backup", "su-l"];
+/// The fourth is a second name of the third.
+const USERS: [&str; 6] = ["maria", "adam", "olga", "olga2", "adm-maria", "root"];
 /// Where root is among them.
 const ROOT: usize = 5;
 const GROUPS: [&str; 4] = ["dba", "leads", "domain admins", "ops"];
@@ -75,7 +74,9 @@ pub fn story(bytes: &[u8]) -> usize {
         if !choices.more() {
             break;
         }
+        world.end_trial();
         step(choices, &mut world, &mut requests, &files);
+        world.rests();
     }
     world.settle();
     world.check_log();
@@ -84,7 +85,11 @@ pub fn story(bytes: &[u8]) -> usize {
 
 /// One thing that happens, or is asked.
 fn step(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<RequestId>, files: &[SourceFile]) {
-    match choices.below(16) {
+    let byte = choices.byte();
+    if byte >= 0xc0 {
+        upheaval(choices, world, files);
+    }
+    match byte % 16 {
         0..=2 => {
             let question =
                 if choices.once_in(3) { some_question(choices) } else { near_question(choices, world) };
@@ -118,22 +123,52 @@ fn step(choices: &mut Choices<'_>, world: &mut World, requests: &mut Vec<Request
         13 => lift_lock(choices, world),
         14 => change_standing(choices, world),
         _ => match choices.below(3) {
-            0 => {
-                // Another policy comes into force: the same without one file or another, or the first again.
-                let mut files = files.to_vec();
-                let without = choices.below(files.len() + 1);
-                if without < files.len() {
-                    files.remove(without);
-                }
-                if let Some(policy) = read(&files) {
-                    compare(&world.policy, &policy);
-                    world.policy = policy;
-                }
-            }
+            0 => load(choices, world, files),
             1 => world.reboot(),
             _ => world.host = host(choices),
         },
     }
+}
+
+/// Policy changes, or the disk takes what waits, or nothing more, or loses it.
+fn upheaval(choices: &mut Choices<'_>, world: &mut World, files: &[SourceFile]) {
+    match choices.below(8) {
+        0..=3 => load(choices, world, files),
+        4 => world.confirm(),
+        5 => world.hold_disk(),
+        6 => world.fail_disk(),
+        _ => world.release_disk(),
+    }
+}
+
+/// Another policy comes into force, perhaps on trial: the same without one file or another, with one role of another
+/// kind, or the first again.
+fn load(choices: &mut Choices<'_>, world: &mut World, files: &[SourceFile]) {
+    let mut files = files.to_vec();
+    let which = choices.below(files.len() + 1);
+    if which < files.len() {
+        if choices.once_in(2) {
+            files[which] = of_another_kind(&files[which]);
+        } else {
+            files.remove(which);
+        }
+    }
+    if let Some(policy) = read(&files) {
+        compare(&world.policy, &policy);
+        world.load(policy, choices.once_in(3));
+    }
+}
+
+/// The same role, an emergency or no longer.
+fn of_another_kind(file: &SourceFile) -> SourceFile {
+    const EMERGENCY: &str = "emergency = true\n";
+    let text = String::from_utf8_lossy(&file.bytes);
+    let other = if text.contains(EMERGENCY) {
+        text.replace(EMERGENCY, "")
+    } else {
+        text.replacen("max-duration", &format!("{EMERGENCY}max-duration"), 1)
+    };
+    SourceFile { name: file.name.clone(), bytes: other.into_bytes() }
 }
 
 /// Somebody reviews, or everybody does.
@@ -176,9 +211,9 @@ fn some_review(choices: &mut Choices<'_>, world: &mut World, requests: &[Request
 
 /// Whoever saw something else reviews nothing.
 fn of_something_else(world: &World, id: RequestId, given: &Given<'_>) {
-    let standing = world.standing(concerned(&world.state, id));
+    let lookups = world.lookups(concerned(&world.state, id));
     let seen = Some(Digest::of(b"something else"));
-    let refused = review(world.here(), id, seen, given, &standing).unwrap_err();
+    let refused = review(world.here(), id, seen, given, &lookups).unwrap_err();
     let known = world.state.reviewable(id).is_some();
     assert!(!known || !matches!(refused, Refusal::NotFound(_)), "{refused}");
 }
@@ -241,7 +276,12 @@ fn set_lock(choices: &mut Choices<'_>, world: &mut World) {
     let message = if choices.once_in(2) { Some(choices.one(&REASONS).parse().unwrap()) } else { None };
     let by = if choices.once_in(4) { person(choices) } else { account(ROOT) };
     let before = allowed(world);
-    let events = lock(world.here(), &as_self(&by), LockOrder { scope: scope.clone(), message, duration });
+    let people = world.policy.people();
+    let is_locked = |name: &UserName| matches!(&scope, Scope::User(locked) if people.same(locked, name));
+    let behind = world.people.values().flatten().filter(|one| is_locked(&one.name));
+    let uids = behind.map(|one| one.uid).collect();
+    let order = LockOrder { scope: scope.clone(), message, duration, uids };
+    let events = lock(world.here(), &as_self(&by), order);
     let set = events.is_ok();
     drop(world.happen(events));
     if let Scope::Group(group) = &scope
@@ -348,7 +388,7 @@ fn without_a_role(choices: &mut Choices<'_>, world: &World, question: &Question)
     let fewer: Vec<_> = policy.files().iter().filter(|file| file.name != gone).cloned().collect();
     let Ok(loaded) = Policy::parse(&fewer) else { return };
     let after = decide(&loaded.policy, state, host, question, now);
-    assert!(after.verdict != Verdict::Allow || before.verdict == Verdict::Allow, "{before:?} {after:?}");
+    assert!(after.verdict() != Verdict::Allow || before.verdict() == Verdict::Allow, "{before:?} {after:?}");
     let mut backwards = policy.files().to_vec();
     backwards.reverse();
     let again = Policy::parse(&backwards).unwrap().policy;
@@ -363,7 +403,7 @@ fn allowed(world: &World) -> Vec<bool> {
     for n in 0..USERS.len() {
         for service in SERVICES {
             let question = question(&service.parse().unwrap(), &account(n), Stage::Account);
-            allowed.push(decide(policy, state, host, &question, now).verdict == Verdict::Allow);
+            allowed.push(decide(policy, state, host, &question, now).verdict() == Verdict::Allow);
         }
     }
     allowed
@@ -380,10 +420,19 @@ fn pick(choices: &mut Choices<'_>, requests: &[RequestId]) -> Option<RequestId> 
 
 /// An account of [`USERS`], with groups that stay the same.
 fn account(n: usize) -> Subject {
-    let uid = if USERS[n] == "root" { 0 } else { 1_001 + u32::try_from(n).unwrap() };
+    let uid = match USERS[n] {
+        "root" => 0,
+        "olga2" => 1_003,
+        _ => 1_001 + u32::try_from(n).unwrap(),
+    };
     let groups: BTreeSet<_> =
         GROUPS.iter().skip(n % 3).step_by(2).map(|group| group.parse().unwrap()).collect();
-    Subject { name: USERS[n].parse().unwrap(), uid: uid.try_into().unwrap(), groups }
+    let also = match USERS[n] {
+        "olga" => BTreeSet::from(["olga2".parse().unwrap()]),
+        "olga2" => BTreeSet::from(["olga".parse().unwrap()]),
+        _ => BTreeSet::new(),
+    };
+    Subject { also, groups, ..Subject::named(USERS[n].parse().unwrap(), uid.try_into().unwrap()) }
 }
 
 fn person(choices: &mut Choices<'_>) -> Subject {

@@ -4,22 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use jit_core::clock::{BootId, Moment, Suspicion, Utc};
-use jit_core::decide::{Known, Question, Why, decide};
+use jit_core::check::decide::decide;
+use jit_core::check::explain::{explain, refusal};
+use jit_core::context::Context;
 use jit_core::due;
-use jit_core::event::{Decision, Event, Login, Method, Record};
-use jit_core::explain::{explain, refusal};
-use jit_core::grant::ClaimKind;
-use jit_core::order::{Here, Refusal};
-use jit_core::person::{Caller, Login as Behind};
-use jit_core::policy::{Host, HostPattern, Policy, Role, Subject, Ways, Who};
-use jit_core::request::{ExtendOrder, RequestOrder, extend, file, grant};
-use jit_core::review::{Given, Reviewer, Standing, concerned, review};
+use jit_core::event::{Event, Record};
+use jit_core::model::{
+    BackWhy, Caller, ClaimKind, Decision, Known, Login, LoginAccount as Behind, Pending, Question, Why,
+};
+use jit_core::orders::Refusal;
+use jit_core::orders::request::{ExtendOrder, RequestOrder, extend, file, grant};
+use jit_core::orders::review::{Given, Lookups, Reviewer, concerned, review};
+use jit_core::orders::trial::{over, running};
+use jit_core::policy::{Host, HostPattern, Method, Policy, Role, Subject, Ways, Who};
 use jit_core::state::State;
+use jit_core::time::{BootId, Moment, Suspicion, Utc};
 use jit_proto::gate::{MAX_TEXT, Stage};
 use jit_proto::words::{GrantId, RequestId, ServiceName, Uid, UserName, Verdict, subject_is_caller};
 
-use crate::witness::Witness;
+use crate::reached::{Goal, reach};
+use crate::witness::{Named, Witness};
 use crate::{assert_line, assert_lines};
 
 /// So many roles of a policy are tried out; the others are like them.
@@ -42,6 +46,19 @@ pub(crate) struct World {
     log: Vec<Record>,
     witness: Witness,
     ids: u64,
+    /// The policy that comes back after a trial.
+    before: Option<Policy>,
+    /// What is on disk, while that stands still.
+    on_disk: Option<Box<OnDisk>>,
+}
+
+/// What a host starts again from when a commit fails.
+struct OnDisk {
+    policy: Policy,
+    state: State,
+    log: usize,
+    witness: Witness,
+    before: Option<Policy>,
 }
 
 /// What somebody asks for.
@@ -56,6 +73,8 @@ pub(crate) struct Ask<'a> {
 
 impl World {
     pub(crate) fn new(policy: Policy, host: Host) -> Self {
+        let mut witness = Witness::default();
+        witness.reads(policy.files());
         Self {
             policy,
             state: State::default(),
@@ -66,19 +85,117 @@ impl World {
             },
             people: BTreeMap::new(),
             log: Vec::new(),
-            witness: Witness::default(),
+            witness,
             ids: 0,
+            before: None,
+            on_disk: None,
         }
     }
 
-    pub(crate) const fn here(&self) -> Here<'_> {
-        Here { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
+    /// Another policy comes into force: for good, or for half an hour unless somebody confirms it.
+    pub(crate) fn load(&mut self, policy: Policy, on_trial: bool) {
+        if running(&self.state).is_some() || policy.digest() == self.policy.digest() {
+            return;
+        }
+        self.count_changes(&policy);
+        let (digest, before) = (policy.digest(), Some(self.policy.digest()));
+        let trial = on_trial.then_some(1_800);
+        self.apply([Event::PolicyLoaded { digest, files: Vec::new(), before, diff: None, trial }]);
+        let before = std::mem::replace(&mut self.policy, policy);
+        self.witness.reads(self.policy.files());
+        if on_trial {
+            reach(Goal::Trial);
+            self.before = Some(before);
+        }
+    }
+
+    /// Counts what becomes of the roles of what waits and what is owed.
+    fn count_changes(&self, new: &Policy) {
+        let kind = |policy: &Policy, of: &Pending| policy.role(&of.request.role).map(|role| role.emergency);
+        for of in self.state.pending().values().chain(self.state.owed().values()) {
+            match (kind(&self.policy, of), kind(new, of)) {
+                (Some(was), Some(is)) if was != is => reach(Goal::KindChanged),
+                (Some(_), None) => reach(Goal::RoleGone),
+                (None, Some(_)) => reach(Goal::RoleBack),
+                _ => {}
+            }
+        }
+    }
+
+    /// Somebody confirms the policy on trial.
+    pub(crate) fn confirm(&mut self) {
+        if let Some(digest) = running(&self.state).map(|trial| trial.digest) {
+            self.apply([Event::PolicyConfirmed { digest }]);
+            self.before = None;
+            reach(Goal::TrialConfirmed);
+        }
+    }
+
+    /// A trial that is over decides nothing more.
+    pub(crate) fn end_trial(&mut self) {
+        if over(&self.state, &self.now).is_some() {
+            reach(Goal::TrialOver);
+            self.go_back(BackWhy::Expired);
+        }
+    }
+
+    fn go_back(&mut self, why: BackWhy) {
+        let before = self.before.take().unwrap();
+        self.count_changes(&before);
+        let (tried, digest) = (self.policy.digest(), before.digest());
+        self.policy = before;
+        self.witness.reads(self.policy.files());
+        self.apply([Event::PolicyReverted { why, tried, digest, files: Vec::new() }]);
+    }
+
+    /// From here on the disk takes nothing, until it fails or takes it all.
+    pub(crate) fn hold_disk(&mut self) {
+        if self.on_disk.is_none() {
+            self.on_disk = Some(Box::new(OnDisk {
+                policy: self.policy.clone(),
+                state: self.state.clone(),
+                log: self.log.len(),
+                witness: self.witness.clone(),
+                before: self.before.clone(),
+            }));
+        }
+    }
+
+    /// The disk takes what waits.
+    pub(crate) fn release_disk(&mut self) {
+        self.on_disk = None;
+    }
+
+    /// The commit fails: what was not on disk never happened, and the host starts again from what was.
+    pub(crate) fn fail_disk(&mut self) {
+        let Some(on_disk) = self.on_disk.take() else { return };
+        reach(Goal::CommitFailed);
+        if self.state.grants().any(|grant| on_disk.state.grant(grant.id).is_none()) {
+            reach(Goal::OpeningUndone);
+        }
+        let OnDisk { policy, state, log, witness, before } = *on_disk;
+        (self.policy, self.state, self.witness, self.before) = (policy, state, witness, before);
+        self.log.truncate(log);
+        if running(&self.state).is_some() {
+            self.go_back(BackWhy::Restart);
+        }
+        self.settle();
+    }
+
+    /// The host is woken when something is due, and then only.
+    pub(crate) fn rests(&self) {
+        let due = due::due(self.here());
+        assert_eq!(due::next(self.here()) == Some(Duration::ZERO), !due.is_empty(), "woken for {due:?}");
+    }
+
+    pub(crate) const fn here(&self) -> Context<'_> {
+        Context { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
     }
 
     /// Lets events happen, each by way of its bytes.
     pub(crate) fn apply(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            self.witness.see(&event, &self.now);
+            self.witness.see(&event, &self.now, &self.people);
             let record = Record { seq: self.state.next_seq(), at: self.now.clone(), actor: None, event };
             let bytes = record.encode().unwrap().bytes;
             assert!(!bytes.contains(&b'\n'), "a record is one line");
@@ -96,7 +213,7 @@ impl World {
         let quiet = due::next(self.here()).unwrap_or(time).min(time);
         if let Some(before) = quiet.checked_sub(Duration::from_millis(1)) {
             let now = self.now.later(before);
-            assert_eq!(due::due(Here { now: &now, ..self.here() }), [], "before {quiet:?}");
+            assert_eq!(due::due(Context { now: &now, ..self.here() }), [], "before {quiet:?}");
         }
         self.now = self.now.later(time);
         self.settle();
@@ -107,6 +224,7 @@ impl World {
 
     /// What is due happens.
     pub(crate) fn settle(&mut self) {
+        self.end_trial();
         self.until_quiet(|world| due::due(world.here()));
     }
 
@@ -152,7 +270,8 @@ impl World {
             id,
         };
         self.people.entry(to.name.clone()).or_insert_with(|| Some(to.clone()));
-        let standing = self.standing([to.name.clone()]);
+        let told = told(&self.lookups([to.name.clone()]), [by]);
+        self.witness.hears(id, duration);
         let order = if by == to {
             file(self.here(), &as_self(by), order)
         } else {
@@ -161,7 +280,7 @@ impl World {
         let opened = opens(&order) && !role.emergency;
         self.happen(order)?;
         if opened {
-            self.witness.check_approvers(&self.policy, id, &standing);
+            self.witness.check_approvers(id, &told);
         }
         Ok(id)
     }
@@ -200,18 +319,32 @@ impl World {
         if let Reviewer::Online(Caller { login: Behind::Known(login), .. }) = given.reviewer {
             self.people.entry(login.name.clone()).or_insert_with(|| Some(login.clone()));
         }
-        let standing = self.standing(concerned(&self.state, id));
-        let events = review(self.here(), id, None, given, &standing);
+        let lookups = self.lookups(concerned(&self.state, id));
+        let events = review(self.here(), id, None, given, &lookups);
         let opened = opens(&events);
+        let is_debt = self.state.owed().contains_key(&id);
+        assert!(!(opened && is_debt), "{id} opens twice");
+        if is_debt && events.is_ok() {
+            reach(Goal::DebtReviewed);
+            if self.here().policy.role(&self.state.owed()[&id].request.role).is_none() {
+                reach(Goal::DebtOfNoRole);
+            }
+        }
         drop(self.happen(events));
         if opened {
-            self.witness.check_approvers(&self.policy, id, &standing);
+            let given = match given.reviewer {
+                Reviewer::Remote { account, .. } => vec![account],
+                Reviewer::Online(caller) => caller.accounts().collect(),
+            };
+            self.witness.check_approvers(id, &told(&lookups, given));
         }
     }
 
     /// What the name service says of these people.
-    pub(crate) fn standing(&self, people: impl IntoIterator<Item = UserName>) -> Standing {
-        people.into_iter().map(|name| (name.clone(), self.people.get(&name).cloned().flatten())).collect()
+    pub(crate) fn lookups(&self, people: impl IntoIterator<Item = UserName>) -> Lookups {
+        let known =
+            |name: &UserName| self.people.get(name).cloned().flatten().map_or(Known::Not, Known::Fully);
+        people.into_iter().map(|name| (name.clone(), known(&name))).collect()
     }
 
     /// Lets happen what an order comes to; a refusal can be shown.
@@ -236,7 +369,7 @@ impl World {
         if question.stage == Stage::Close
             && self.state.sessions().iter().any(|session| session.login == question.login)
         {
-            self.apply([Event::SessionClosed { login: question.login.clone(), leader: None }]);
+            self.apply([Event::SessionClosed { login: question.login.clone(), leader: None, session: None }]);
         }
     }
 
@@ -257,38 +390,40 @@ impl World {
             line,
             "the line is the same without the rest"
         );
-        assert_eq!(line.is_empty(), answer.verdict != Verdict::Deny, "{answer:?}: {line:?}");
+        assert_eq!(line.is_empty(), answer.verdict() != Verdict::Deny, "{answer:?}: {line:?}");
 
-        assert_eq!(answer.admits.is_some(), answer.verdict == Verdict::Allow, "{answer:?}");
-        assert_eq!(!answer.events(question).is_empty(), answer.verdict == Verdict::Allow);
-        if let Some(admits) = &answer.admits {
+        assert_eq!(answer.admission().is_some(), answer.verdict() == Verdict::Allow, "{answer:?}");
+        assert_eq!(!answer.events(question).is_empty(), answer.verdict() == Verdict::Allow);
+        if let Some(admits) = answer.admission() {
             let subject = question.known().unwrap();
             let grant = state.grant(admits.grant).unwrap();
             assert_eq!((&grant.user, grant.uid), (&subject.name, subject.uid));
-            assert!(grant.services.contains(&question.login.service));
+            let service = question.login.service.as_str();
+            assert!(Named::of(&grant.services).hold(service), "{answer:?}");
             let role = policy.role(&admits.role).unwrap();
-            assert!(role.eligible.contains(subject) && role.on_host(host));
+            assert!(self.witness.is_eligible(&admits.role, subject) && role.on_host(host));
+            assert!(Named::of(&role.services).hold(service), "{answer:?}");
             assert!(now.is_trusted() || role.limits.hours.is_empty(), "hours need a clock: {answer:?}");
             let left = self.witness.left(admits.grant, now);
             assert!(!admits.remaining.is_zero() && admits.remaining <= left, "{answer:?}, {left:?} left");
-            let lock = self.witness.lock_on(policy, subject, &question.login.service, &admits.role, now);
+            let lock = self.witness.lock_on(subject, &question.login.service, &admits.role, now);
             assert_eq!(lock, None, "{answer:?}");
         }
 
         // A name service that fails refuses whom it takes to admit, and changes nothing else.
         let unknown = Question { subject: Known::Unanswered, ..question.clone() };
         let without = decide(policy, state, host, &unknown, now);
-        assert_ne!(without.verdict, Verdict::Allow);
+        assert_ne!(without.verdict(), Verdict::Allow);
         assert!(
-            without.why == Why::NameService
-                || without.would == Some(Why::NameService)
-                || without.why == Why::Closing
+            without.why() == Why::NameService
+                || without.would() == Some(Why::NameService)
+                || without.why() == Why::Closing
         );
         if let Known::Fully(subject) = &question.subject {
             let groupless = Subject { groups: BTreeSet::new(), ..subject.clone() };
-            let groupless = Question { subject: Known::WithoutGroups(groupless), ..question.clone() };
+            let groupless = Question { subject: Known::Partly(groupless, [].into()), ..question.clone() };
             let without = decide(policy, state, host, &groupless, now);
-            assert!(without.verdict != Verdict::Allow || answer.verdict != Verdict::Deny, "{without:?}");
+            assert!(without.verdict() != Verdict::Allow || answer.verdict() != Verdict::Deny, "{without:?}");
         }
     }
 
@@ -322,6 +457,20 @@ impl World {
         assert_eq!(folded, self.state);
         assert!(self.witness.owed().eq(self.state.owed().keys()));
     }
+}
+
+/// What is known of people when a review is judged: of whoever gives it what the kernel says, of the others what the name
+/// service does.
+fn told<'a>(
+    lookups: &Lookups,
+    given: impl IntoIterator<Item = &'a Subject>,
+) -> BTreeMap<UserName, Option<Subject>> {
+    let mut told: BTreeMap<_, _> =
+        lookups.iter().map(|(name, known)| (name.clone(), known.subject().cloned())).collect();
+    for account in given {
+        told.entry(account.name.clone()).or_insert_with(|| Some(account.clone()));
+    }
+    told
 }
 
 /// A question of this subject at a service.
@@ -420,9 +569,8 @@ fn people(who: &Who, uid: u32, count: usize) -> Vec<Subject> {
     let members =
         group.into_iter().flat_map(|_| (0..count).map(|n| format!("member-{uid}-{n}").parse().unwrap()));
     let subject = |(name, uid): (_, u32)| Subject {
-        name,
-        uid: uid.try_into().unwrap(),
         groups: group.cloned().into_iter().collect(),
+        ..Subject::named(name, uid.try_into().unwrap())
     };
     named.chain(members).take(count).zip(uid..).map(subject).collect()
 }

@@ -88,6 +88,17 @@ fn whatever_is_changed_in_a_shipped_policy_it_is_read_and_answered_by_the_rules(
 }
 
 #[test]
+fn whatever_is_brought_as_a_signed_file_is_verified_or_refused_in_a_line() {
+    replay(&corpus("signed"), 2_000, 15, jit_fuzz::signed);
+}
+
+#[test]
 fn whatever_happens_under_a_policy_the_rules_hold() {
-    replay(&corpus("story"), 2_000, 1_000, jit_fuzz::story);
+    replay(&corpus("story"), 1_000, 500, jit_fuzz::story);
+    let mut missed = Vec::new();
+    for (what, count) in jit_fuzz::reached() {
+        println!("{count:8} {what}");
+        missed.extend((count == 0).then_some(what));
+    }
+    assert!(missed.is_empty(), "no story reached: {missed:?}");
 }

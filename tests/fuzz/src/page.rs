@@ -1,0 +1,166 @@
+//! What a policy says, read from its text for the witness: by the page jit-policy(5), and by none of the code that is
+//! tested.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jit_core::policy::{SourceFile, Subject};
+use toml::{Table, Value};
+
+/// A policy as it is written.
+#[derive(Clone, Default)]
+pub(crate) struct Page {
+    roles: BTreeMap<String, RoleText>,
+    /// The person of each account that `[people]` names.
+    people: BTreeMap<String, String>,
+}
+
+/// A role as it is written.
+#[derive(Clone)]
+pub(crate) struct RoleText {
+    pub(crate) services: BTreeSet<String>,
+    pub(crate) eligible: People,
+    pub(crate) most: Duration,
+    pub(crate) usual: Duration,
+    /// How many uses a window has, where they are counted.
+    pub(crate) uses: Option<u32>,
+    pub(crate) survives_reboot: bool,
+    pub(crate) emergency: bool,
+    pub(crate) stages: Vec<StageText>,
+}
+
+/// A stage as it is written.
+#[derive(Clone)]
+pub(crate) struct StageText {
+    pub(crate) name: String,
+    /// Those who are asked, at first or when it has waited.
+    pub(crate) asked: Vec<People>,
+    pub(crate) approvals: u32,
+    /// How an approval may come; in any way if it says nothing.
+    pub(crate) accept: Option<BTreeSet<String>>,
+}
+
+/// `{ users = […], groups = […] }`.
+#[derive(Clone)]
+pub(crate) struct People {
+    users: BTreeSet<String>,
+    groups: BTreeSet<String>,
+}
+
+impl Page {
+    /// Of a policy that loads.
+    pub(crate) fn of(files: &[SourceFile]) -> Self {
+        let mut page = Self::default();
+        for file in files {
+            let text: Table = std::str::from_utf8(&file.bytes).unwrap().parse().unwrap();
+            for (person, of) in table(&text, "people") {
+                for account in words(of.as_table().unwrap(), "accounts") {
+                    page.people.insert(account, person.clone());
+                }
+            }
+            for (name, role) in table(&text, "role") {
+                page.roles.insert(name.clone(), RoleText::of(role.as_table().unwrap()));
+            }
+        }
+        page
+    }
+
+    pub(crate) fn role(&self, name: &str) -> Option<&RoleText> {
+        self.roles.get(name)
+    }
+
+    /// Whether two names of accounts are one human's.
+    pub(crate) fn is_one(&self, one: &str, other: &str) -> bool {
+        one == other || self.people.get(one).is_some_and(|person| self.people.get(other) == Some(person))
+    }
+}
+
+impl RoleText {
+    fn of(text: &Table) -> Self {
+        let most = duration(text.get("max-duration").unwrap());
+        let stages = text.get("stage").and_then(Value::as_array).into_iter().flatten();
+        let stages = stages.map(|stage| stage.as_table().unwrap());
+        Self {
+            services: words(text, "services").into_iter().collect(),
+            eligible: People::of(&text["eligible"]).unwrap(),
+            most,
+            // One hour, or what the role allows at most where that is less.
+            usual: text.get("default-duration").map_or(most.min(Duration::from_secs(3600)), duration),
+            uses: text.get("uses").and_then(Value::as_integer).and_then(|uses| uses.try_into().ok()),
+            survives_reboot: is_set(text, "survives-reboot"),
+            emergency: is_set(text, "emergency"),
+            stages: (1..).zip(stages).map(|(number, stage)| StageText::of(number, stage)).collect(),
+        }
+    }
+
+    pub(crate) fn stage(&self, name: &str) -> Option<&StageText> {
+        self.stages.iter().find(|stage| stage.name == name)
+    }
+}
+
+impl StageText {
+    fn of(number: usize, text: &Table) -> Self {
+        let first = People::of(&text["approvers"]).unwrap();
+        let next = text.get("then").and_then(People::of);
+        let name = text.get("name").and_then(Value::as_str);
+        Self {
+            name: name.map_or_else(|| format!("stage {number}"), str::to_owned),
+            asked: [first].into_iter().chain(next).collect(),
+            approvals: text.get("approvals").and_then(Value::as_integer).map_or(1, |n| n.try_into().unwrap()),
+            accept: text.contains_key("accept").then(|| words(text, "accept").into_iter().collect()),
+        }
+    }
+
+    /// Whether somebody is ever asked.
+    pub(crate) fn asks(&self, account: &Subject) -> bool {
+        self.asked.iter().any(|people| people.names(account))
+    }
+}
+
+impl People {
+    fn of(value: &Value) -> Option<Self> {
+        let text = value.as_table()?;
+        let set = |key| words(text, key).into_iter().collect();
+        Some(Self { users: set("users"), groups: set("groups") })
+    }
+
+    /// Whether they name this account, or a group that it is in.
+    pub(crate) fn names(&self, account: &Subject) -> bool {
+        self.users.contains(account.name.as_str())
+            || account.groups.iter().any(|group| self.groups.contains(group.as_str()))
+    }
+}
+
+fn table<'t>(text: &'t Table, key: &str) -> impl Iterator<Item = (&'t String, &'t Value)> {
+    text.get(key).and_then(Value::as_table).into_iter().flatten()
+}
+
+fn words(text: &Table, key: &str) -> Vec<String> {
+    let words = text.get(key).and_then(Value::as_array).into_iter().flatten();
+    words.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn is_set(text: &Table, key: &str) -> bool {
+    text.get(key).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// Whole numbers of d, h, m and s, like 1h30m.
+fn duration(value: &Value) -> Duration {
+    let mut seconds = 0;
+    let mut number = 0;
+    for c in value.as_str().unwrap().chars() {
+        if let Some(digit) = c.to_digit(10) {
+            number = number * 10 + u64::from(digit);
+            continue;
+        }
+        let unit = match c {
+            'd' => 86_400,
+            'h' => 3_600,
+            'm' => 60,
+            _ => 1,
+        };
+        seconds += number * unit;
+        number = 0;
+    }
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,65 @@
+//! What is brought to a host as a signed file, whatever bytes it is.
+
+use jit_core::sign::approvers::{Approvers, Revoked};
+use jit_core::sign::sshsig::Signature;
+use jit_core::sign::statement::Signable;
+use jit_core::sign::verify::verify;
+use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
+use jit_core::time::Utc;
+
+use crate::{assert_line, assert_lines, split};
+
+/// Takes three texts: what is signed, the signature, the approvers file. Each has one form or is refused in a line that
+/// can be shown, and nothing is verified by a key that the file does not name. The answer is how many were verified.
+///
+/// # Panics
+///
+/// Where a rule is broken.
+#[must_use]
+pub fn signed(bytes: &[u8]) -> usize {
+    let texts = split(bytes);
+    let [text, signature, approvers] = [0, 1, 2].map(|at| texts.get(at).copied().unwrap_or_default());
+    match Signable::parse(text) {
+        Ok(read) => {
+            let written = read.text();
+            assert!(written.len() <= MAX_TEXT);
+            assert_lines(&written);
+            assert_eq!(Signable::parse(written.as_bytes()), Ok(read), "a text has one form");
+        }
+        Err(why) => assert_line(&why.to_string()),
+    }
+    match Signature::parse(signature) {
+        Ok(read) => {
+            let written = read.to_string();
+            assert!(signature.len() <= MAX_SIGNATURE);
+            assert_eq!(Signature::parse(written.as_bytes()).unwrap().to_string(), written);
+        }
+        Err(why) => assert_line(&why.to_string()),
+    }
+    let named = match Approvers::parse(approvers) {
+        Ok(named) => named,
+        Err(bad) => {
+            assert!(!bad.is_empty());
+            for line in &bad {
+                assert_line(&line.to_string());
+            }
+            return 0;
+        }
+    };
+    let at: Utc = "2026-11-29T12:00:00Z".parse().unwrap();
+    match verify(&named, &Revoked::default(), text, signature, at) {
+        Ok(verified) => {
+            // The file names the key, in so many letters.
+            let key = verified.key.to_string();
+            let lines = String::from_utf8(approvers.to_vec()).unwrap();
+            let encoded = key.split_once(' ').unwrap().1;
+            assert!(lines.lines().any(|line| !line.trim().starts_with('#') && line.contains(encoded)));
+            assert!(verified.presence.is_none_or(|presence| presence.flags & 1 == 1));
+            1
+        }
+        Err(why) => {
+            assert_line(&why.to_string());
+            0
+        }
+    }
+}
