@@ -1,5 +1,6 @@
 //! What the test programs of this workspace share.
 #![forbid(unsafe_code)]
 
+pub mod imports;
 pub mod machine;
 pub mod runner;

@@ -7,6 +7,8 @@
 #![allow(clippy::panic, clippy::missing_panics_doc, reason = "as above: everything here may")]
 #![allow(clippy::must_use_candidate, reason = "an expectation that is met needs no more")]
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
@@ -31,6 +33,13 @@ pub struct Boot {
     pub broker: bool,
     /// PID 1 is a stub and nothing is started.
     pub bare: bool,
+    /// It is Debian 13 instead of Debian 12.
+    pub trixie: bool,
+}
+
+impl Boot {
+    /// Debian 12 with systemd and dbus-daemon.
+    pub const USUAL: Self = Self { broker: false, bare: false, trixie: false };
 }
 
 /// A running machine. Dropping it ends it.
@@ -40,6 +49,8 @@ pub struct Machine {
     /// Its closing is what ends the machine.
     hold: Option<ChildStdin>,
     ready: Mutex<Receiver<String>>,
+    /// What `boot` says of what went wrong.
+    complaints: Mutex<Receiver<Vec<u8>>>,
     leader: Mutex<u32>,
 }
 
@@ -48,7 +59,7 @@ impl Machine {
     #[must_use]
     pub fn boot(what: Boot) -> Self {
         let mut command = Command::new(bed("boot"));
-        command.args(["--layer", layer()]);
+        command.args(["--layer", if what.trixie { TRIXIE.path() } else { BOOKWORM.path() }]);
         if what.broker {
             command.arg("--broker");
         }
@@ -58,22 +69,25 @@ impl Machine {
         let mut boot = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|err| panic!("{}: {err}", bed("boot").display()));
         let hold = boot.stdin.take();
         let lines = BufReader::new(boot.stdout.take().unwrap_or_else(|| panic!("boot has no stdout")));
         let (to, ready) = channel();
         thread::spawn(move || lines.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
-        let machine = Self { boot, hold, ready: Mutex::new(ready), leader: Mutex::new(0) };
+        let complaints = Mutex::new(collect(boot.stderr.take()));
+        let machine = Self { boot, hold, ready: Mutex::new(ready), complaints, leader: Mutex::new(0) };
         machine.wait_until_ready();
         machine
     }
 
     /// Takes the next line that says that the machine is up.
     fn wait_until_ready(&self) {
-        let line = lock(&self.ready)
-            .recv_timeout(BOOT_LIMIT)
-            .unwrap_or_else(|err| panic!("the machine did not come up: {err}"));
+        let line = lock(&self.ready).recv_timeout(BOOT_LIMIT).unwrap_or_else(|err| {
+            let said: Vec<u8> = lock(&self.complaints).try_iter().flatten().collect();
+            panic!("the machine did not come up: {err}\n{}", lossy(&said))
+        });
         let leader = line.split_whitespace().find_map(|word| word.strip_prefix("leader="));
         *lock(&self.leader) = leader
             .and_then(|pid| pid.parse().ok())
@@ -84,6 +98,12 @@ impl Machine {
     pub fn reboot(&self) {
         self.run(&["systemctl", "--no-block", "reboot"]);
         self.wait_until_ready();
+    }
+
+    /// Kills what keeps the machine, so that nothing clears up after it: as a test run that is killed ends.
+    pub fn abandon(mut self) {
+        drop(self.boot.kill());
+        drop(self.boot.wait());
     }
 
     /// Runs a command as root, without a login (its loginuid is unset).
@@ -129,6 +149,34 @@ impl Machine {
         self.start(limit, &argv)
     }
 
+    /// How a person enters it.
+    #[must_use]
+    pub fn how_to_enter(&self) -> String {
+        format!("{} {}", bed("enter").display(), lock(&self.leader))
+    }
+
+    /// The pid that a process of the machine has on this host.
+    pub fn pid_on_host(&self, pid: u64) -> u64 {
+        let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let its = namespace(&lock(&self.leader).to_string());
+        let inside = |on_host: &str| {
+            let status = fs::read_to_string(format!("/proc/{on_host}/status")).ok()?;
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix("NSpid:"))?
+                .split_whitespace()
+                .last()?
+                .parse()
+                .ok()
+        };
+        let processes = fs::read_dir("/proc").unwrap_or_else(|err| panic!("/proc: {err}"));
+        processes
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .find(|on_host| namespace(on_host) == its && inside(on_host) == Some(pid))
+            .and_then(|on_host| on_host.parse().ok())
+            .unwrap_or_else(|| panic!("no process {pid} in the machine"))
+    }
+
     /// Where a path of the machine is for this process.
     #[must_use]
     pub fn path(&self, path: &str) -> PathBuf {
@@ -138,6 +186,7 @@ impl Machine {
     /// Writes a file in the machine, at once: whoever reads it there sees all of it or nothing. The new file is
     /// beside it for a moment, under a name with two dots, which no folder of settings takes.
     pub fn write(&self, path: &str, text: &str, mode: u32) {
+        WRITTEN.with_borrow_mut(|written| written.push(path.to_owned()));
         let at = self.path(path);
         let new = at.with_file_name(format!(".{}.new", at.file_name().unwrap_or_default().display()));
         let wrote = fs::write(&new, text)
@@ -188,6 +237,10 @@ impl Running {
                 Ok(Some(status)) => break status,
                 Ok(None) if self.began.elapsed() > over => {
                     drop(self.child.kill());
+                    let status = -1;
+                    let (stdout, stderr) = (String::new(), String::new());
+                    let unfinished = Output { command: self.command.clone(), status, stdout, stderr };
+                    remember(&unfinished, self.began.elapsed());
                     panic!("not done after {over:?}: {}", self.command);
                 }
                 Ok(None) => thread::sleep(Duration::from_millis(5)),
@@ -211,6 +264,7 @@ impl Running {
             status: code(status),
             command: self.command,
         };
+        remember(&output, self.began.elapsed());
         assert!(
             output.status != 124 || self.began.elapsed() < self.limit,
             "not done within {:?}: {output}",
@@ -223,6 +277,44 @@ impl Running {
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
+}
+
+thread_local! {
+    /// What this thread has written into machines.
+    static WRITTEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// The last commands of this thread, for the report of a test that fails.
+    static LAST: RefCell<VecDeque<String>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// So many of them.
+const REMEMBERED: usize = 15;
+
+fn remember(output: &Output, took: Duration) {
+    let command: String = output.command.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = format!(
+        "{:>8.2}s  status {:<3}  {}",
+        took.as_secs_f64(),
+        output.status,
+        command.chars().take(200).collect::<String>()
+    );
+    LAST.with_borrow_mut(|last| {
+        if last.len() == REMEMBERED {
+            last.pop_front();
+        }
+        last.push_back(line);
+    });
+}
+
+/// The last commands that this thread ran to their end, with how long each took and its status. Forgets them.
+#[must_use]
+pub fn last_commands() -> String {
+    LAST.with_borrow_mut(|last| last.drain(..).collect::<Vec<_>>().join("\n"))
+}
+
+/// The files that this thread has written into machines. Forgets them.
+#[must_use]
+pub fn written() -> Vec<String> {
+    WRITTEN.with_borrow_mut(std::mem::take)
 }
 
 /// What a command came to.
@@ -302,20 +394,30 @@ pub fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The package installed: `JIT_LAYER`, or made here, once.
-fn layer() -> &'static str {
-    static MADE: Mutex<Option<&'static str>> = Mutex::new(None);
-    let mut made = lock(&MADE);
-    made.get_or_insert_with(|| {
-        // The one thing that steers a test run; nothing of the product reads it.
-        #[allow(clippy::disallowed_methods)]
-        let given = std::env::var("JIT_LAYER").ok().filter(|layer| !layer.is_empty());
-        let layer = given.unwrap_or_else(|| {
-            let deb = line_of(&mut Command::new(top().join("packaging/deb/build")));
-            line_of(Command::new(bed("layer")).arg(top().join(deb)))
-        });
-        String::leak(layer)
-    })
+/// A tree with the package installed: as a variable says, or made here, once.
+struct Layer {
+    variable: &'static str,
+    suite: &'static str,
+    made: Mutex<Option<&'static str>>,
+}
+
+static BOOKWORM: Layer = Layer { variable: "JIT_LAYER", suite: "bookworm", made: Mutex::new(None) };
+static TRIXIE: Layer = Layer { variable: "JIT_LAYER_TRIXIE", suite: "trixie", made: Mutex::new(None) };
+
+impl Layer {
+    fn path(&self) -> &'static str {
+        let mut made = lock(&self.made);
+        made.get_or_insert_with(|| {
+            // What steers a test run; nothing of the product reads it.
+            #[allow(clippy::disallowed_methods)]
+            let given = std::env::var(self.variable).ok().filter(|layer| !layer.is_empty());
+            let layer = given.unwrap_or_else(|| {
+                let deb = line_of(&mut Command::new(top().join("packaging/deb/build")));
+                line_of(Command::new(bed("layer")).arg(top().join(deb)).arg(self.suite))
+            });
+            String::leak(layer)
+        })
+    }
 }
 
 /// The last line that a program of ours prints.

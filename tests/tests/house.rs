@@ -1,12 +1,13 @@
 //! House rules: what must stay true of the source as a whole, whoever changes it (DESIGN §3).
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic here is a failed test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jit_tests::imports::{Crate, Imports, Module, circles, shown};
 use jit_tests::machine::top;
 
 /// Every crate that is mapped into sshd, sudo, su and login, or runs while the module is compiled. Each one runs
@@ -48,6 +49,64 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("jitctl", &["jit_core", "jit_host", "jit_proto"]),
 ];
 
+/// The layers of `jit_core`, bottom to top, as docs/DESIGN.md has them: a module, with all below it in its folder, uses
+/// its own layer and those before it.
+const CORE_LAYERS: [&[&str]; 14] = [
+    &["access", "digest", "proof", "services", "text", "time", "when"],
+    &[
+        "policy::host",
+        "policy::hours",
+        "policy::net",
+        "policy::people",
+        "policy::reason",
+        "policy::role",
+        "policy::rules",
+    ],
+    &[
+        "policy::code",
+        "policy::finding",
+        "policy::lint",
+        "policy::lint_whole",
+        "policy::mentions",
+        "policy::parse",
+        "policy::parse_role",
+        "policy::shape",
+        "policy::source",
+        "policy::walk",
+        "policy::words",
+    ],
+    &["policy"],
+    &["model"],
+    &["sign"],
+    &["event"],
+    &["clock", "state", "timer"],
+    &["context"],
+    &["orders"],
+    &["check"],
+    &["sessions", "due"],
+    &["audit"],
+    &["cases"],
+];
+
+/// Those of `jitctl`.
+const JITCTL_LAYERS: [&[&str]; 8] = [
+    &["table", "terminal", "times", "values"],
+    &["call"],
+    &["error"],
+    &["output", "screen", "transport", "wakes"],
+    &["jitd"],
+    &["bus", "listening", "prompts", "views"],
+    &["cmd"],
+    &["args", "run"],
+];
+
+/// The longest file and the longest function that somebody can be asked to read, in lines.
+const LONGEST_FILE: usize = 600;
+const LONGEST_FUNCTION: usize = 100;
+
+/// What is still to be taken apart.
+const LONG_FUNCTIONS: [&str; 1] = ["describe"];
+
 fn cargo_tree(args: &[&str]) -> Vec<String> {
     let mut command = Command::new("cargo");
     command.current_dir(top()).args(["tree", "--locked", "--quiet", "--prefix", "none"]).args(args);
@@ -70,6 +129,159 @@ fn arrows_between_our_crates_run_one_way() {
             .filter(|other| other != name && ARROWS.iter().any(|(known, _)| known == other));
         assert_eq!(ours.collect::<Vec<_>>(), allowed, "what {name} depends on");
     }
+}
+
+/// A crate's modules.
+fn modules(of: &str) -> Crate {
+    let source = top().join(of).join("src");
+    let root = ["lib.rs", "main.rs"].iter().map(|name| source.join(name)).find(|root| root.is_file());
+    Crate::read(&root.unwrap())
+}
+
+#[test]
+fn no_modules_of_a_crate_import_each_other_in_a_circle() {
+    for (name, _) in ARROWS {
+        let imports = modules(name).imports();
+        let found = circles(&imports);
+        assert!(found.is_empty(), "{name}\n{}", told(&found, &imports));
+    }
+}
+
+/// Circles, with what ties each.
+fn told(circles: &[Vec<Module>], imports: &Imports) -> String {
+    let mut text = String::new();
+    for circle in circles {
+        text += &format!("a circle of {} modules:\n", circle.len());
+        for from in circle {
+            for (to, names) in imports[from].iter().filter(|(to, _)| circle.contains(to)) {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                text += &format!("{} uses {}: {}\n", shown(from), shown(to), names.join(", "));
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn modules_use_only_the_layers_below_them() {
+    for (name, layers) in [("jit_core", CORE_LAYERS.as_slice()), ("jitctl", &JITCTL_LAYERS)] {
+        let layer = |module: &Module| {
+            let prefixes = (1..=module.len()).rev().map(|length| shown(&module[..length]));
+            prefixes
+                .into_iter()
+                .find_map(|name| layers.iter().position(|layer| layer.contains(&name.as_str())))
+        };
+        let imports = modules(name).imports();
+        for (module, arrows) in imports.iter().filter(|(module, _)| !module.is_empty()) {
+            let own = layer(module).unwrap_or_else(|| panic!("{} of {name} is in no layer", shown(module)));
+            for (other, names) in arrows {
+                // The module that gathers a layer's names stands for all of it.
+                let is_below = other.is_empty() || layer(other).is_some_and(|other| other <= own);
+                assert!(
+                    is_below,
+                    "{} of {name} uses {}, which is above it: {names:?}",
+                    shown(module),
+                    shown(other)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_and_no_function_is_longer_than_somebody_can_keep_in_mind() {
+    for path in rust_files() {
+        let length = numbered(&path).len();
+        assert!(length <= LONGEST_FILE, "{} has {length} lines", short(&path));
+    }
+    for path in product() {
+        let lines = numbered(&path);
+        for (number, line) in &lines {
+            let code = line.trim_start();
+            let indent = &line[..line.len() - code.len()];
+            let is_function = code.split("fn ").next().is_some_and(|before| {
+                before.len() < code.len() && before.split_whitespace().all(|word| MODIFIERS.contains(&word))
+            });
+            let body = lines[number - 1..].iter().find(|(_, line)| line.ends_with(['{', ';', '}']));
+            if !body.is_some_and(|(_, line)| line.ends_with('{')) {
+                continue;
+            }
+            // As rustfmt has it, a function ends at the brace below its beginning.
+            let end = format!("{indent}}}");
+            let Some((end, _)) = lines[number - 1..].iter().find(|(_, line)| *line == end) else { continue };
+            let length = end - number + 1;
+            assert!(
+                !is_function
+                    || length <= LONGEST_FUNCTION
+                    || LONG_FUNCTIONS.iter().any(|name| line.contains(name)),
+                "{}:{number}: {length} lines: {line}",
+                short(&path)
+            );
+        }
+    }
+}
+
+/// What may stand before `fn`.
+const MODIFIERS: [&str; 8] =
+    ["pub", "pub(crate)", "pub(super)", "const", "async", "unsafe", "extern", "\"C\""];
+
+#[test]
+fn laws_sections_and_files_that_are_named_exist() {
+    let design = fs::read_to_string(top().join("docs/DESIGN.md")).unwrap();
+    let folders: Vec<String> = ARROWS.iter().map(|(name, _)| format!("{name}/")).collect();
+    let folders: Vec<&str> =
+        folders.iter().map(String::as_str).chain(["docs/", "packaging/", "tests/"]).collect();
+    for path in files().filter(|path| is_written(path) && !path.ends_with("tests/tests/house.rs")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = short(&path);
+        let lower = text.to_lowercase();
+        for law in numbers_after(&lower, "law ").chain(numbers_after(&lower, "laws ")) {
+            assert!(design.contains(&format!("\n### Law {law}: ")), "{name} names a law {law}");
+        }
+        for section in numbers_after(&lower, "design section ").chain(numbers_after(&lower, "design §")) {
+            assert!(design.contains(&format!("\n## {section}. ")), "{name} names section {section}");
+        }
+        let is_of_path = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+        for word in text.split(|c| !is_of_path(c)).map(|word| word.trim_end_matches(['.', '-'])) {
+            let is_ours = folders.iter().any(|folder| word.starts_with(folder));
+            if is_ours && is_written(Path::new(word)) {
+                assert!(top().join(word).is_file(), "{name} names a file that there is not: {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_doc_of_the_product_has_two_words_or_fewer() {
+    for path in product() {
+        let mut doc: Vec<String> = Vec::new();
+        for (number, line) in numbered(&path) {
+            let text = line.trim_start();
+            if let Some(text) = text.strip_prefix("///").or_else(|| text.strip_prefix("//!")) {
+                doc.extend(text.split_whitespace().map(str::to_owned));
+            } else {
+                // What clap prints for an argument may be short.
+                let says = doc.is_empty() || doc.len() > 2 || text.starts_with("#[arg");
+                assert!(says, "{}:{}: a doc that says nothing: {}", short(&path), number - 1, doc.join(" "));
+                doc.clear();
+            }
+        }
+    }
+}
+
+/// What people read: code and documents.
+fn is_written(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs" || extension == "md")
+}
+
+/// The numbers that stand right behind these words.
+fn numbers_after<'t>(text: &'t str, words: &'t str) -> impl Iterator<Item = &'t str> {
+    text.match_indices(words).filter_map(move |(at, _)| {
+        let rest = &text[at + words.len()..];
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let is_a_word = !text[..at].ends_with(|c: char| c.is_alphanumeric());
+        (end > 0 && is_a_word).then(|| &rest[..end])
+    })
 }
 
 #[test]
@@ -167,6 +379,143 @@ fn no_file_names_a_path_of_the_machine_it_was_written_on() {
             assert!(private.len() < 8 || !text.contains(&private), "{} names {private}", short(&path));
         }
     }
+}
+
+/// sshd that is down, a command that is missing and a usage error fail as well: a refusal is told from them by its reason.
+#[test]
+fn no_scenario_asserts_a_refusal_by_its_status_alone() {
+    // What it may be said by stands in site.rs.
+    for path in scenarios().filter(|path| !path.ends_with("site.rs")) {
+        let name = short(&path);
+        let code: String =
+            code(&path).into_iter().map(|(_, line)| line.replace("\\u{", "u(") + "\n").collect();
+        for statement in code.split_inclusive([';', '{', '}']) {
+            let fails = (1..=9).any(|status| statement.contains(&format!(".exits({status})")));
+            let says = [".says(", ".refuses(", "pgrep "].iter().any(|reason| statement.contains(reason));
+            assert!(!fails || says, "{name}: a status and no reason:{statement}");
+            let negated = statement.contains("assert!(!") && statement.contains(".is_ok()");
+            assert!(!negated, "{name}: a failure and no reason:{statement}");
+            // What was under way and was ended is no refusal; that is said of what was started, and not waited for at once.
+            let is_cut = statement.contains(".is_cut_off()");
+            assert!(!is_cut || statement.contains(".output()"), "{name}: cut off at once:{statement}");
+        }
+    }
+}
+
+/// Those that share a machine run side by side: a second one of a name is an account that is there already, and fails
+/// one of the two in a full run alone.
+#[test]
+fn no_two_scenarios_in_the_common_machine_name_the_same_person() {
+    let table = fs::read_to_string(top().join("tests/tests/scenarios.rs")).unwrap();
+    let shared: Vec<(&str, &str)> = table
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("shared("))
+        .filter_map(|row| row.rsplit_once(", ")?.1.trim_end_matches("),").split_once("::"))
+        .collect();
+    assert!(shared.len() > 50, "{}", shared.len());
+    let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    for (module, function) in shared {
+        let text = fs::read_to_string(top().join(format!("tests/tests/scenarios/{module}.rs"))).unwrap();
+        let scenario = format!("{module}::{function}");
+        for person in people_of(&text, function) {
+            let before = owners.insert(person.clone(), scenario.clone());
+            assert!(
+                before.as_ref().is_none_or(|before| *before == scenario),
+                "{person} is a person of {} and of {scenario}; give one of them people of their own",
+                before.unwrap_or_default()
+            );
+        }
+    }
+    assert!(owners.len() > 80, "{}: {owners:?}", owners.len());
+}
+
+/// The accounts that a scenario makes, by itself or by a function of its file that it calls with their name.
+fn people_of(text: &str, function: &str) -> BTreeSet<String> {
+    let body = |function: &str| {
+        let (_, rest) = text.split_once(&format!("fn {function}(")).unwrap_or_default();
+        rest.split_once("\n}\n").map_or(rest, |(body, _)| body).to_owned()
+    };
+    let body = body(function);
+    let mut found = BTreeSet::new();
+    let quoted = |text: &str| text.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    // Functions of the file that make an account of the name that they are given.
+    let mut makers = vec!["person".to_owned(), "person_with_role".to_owned()];
+    for part in text.split("\nfn ").skip(1).chain(text.split("\npub(crate) fn ").skip(1)) {
+        let (head, rest) = part.split_once('(').unwrap_or_default();
+        let (arguments, rest) = rest.split_once(')').unwrap_or_default();
+        let rest = rest.split_once("\n}\n").map_or(rest, |(body, _)| body);
+        let named = ["name", "user"].iter().find(|name| arguments.contains(&format!("{name}: &str")));
+        if named.is_some_and(|name| rest.contains(&format!("site.person({name})"))) {
+            makers.push(head.to_owned());
+        }
+    }
+    for maker in makers {
+        for (_, call) in
+            body.match_indices(&format!("{maker}(")).map(|(at, call)| body.split_at(at + call.len()))
+        {
+            let first = call.strip_prefix("site, ").unwrap_or(call);
+            if first.starts_with('"') {
+                found.extend(quoted(first).into_iter().take(1));
+            }
+        }
+    }
+    for (_, call) in
+        body.match_indices("people_with_a_way_in(&[").map(|(at, call)| body.split_at(at + call.len()))
+    {
+        found.extend(quoted(call.split_once(']').unwrap().0));
+    }
+    for (_, list) in body.match_indices("for ").map(|(at, _)| body.split_at(at)) {
+        let (head, rest) = list.split_once('{').unwrap_or_default();
+        let block = rest.split_once("\n    }").map_or(rest, |(block, _)| block);
+        let is_made = block.contains("site.person(") || block.contains("person_with_role(");
+        if is_made && let Some((_, list)) = head.split_once(" in [") {
+            found.extend(quoted(list));
+        }
+    }
+    found.retain(|name| {
+        name.len() < 20 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    });
+    found
+}
+
+/// What the oracles take of the code are words, in which events speak, and none of its rules.
+#[test]
+fn the_witness_of_stories_uses_no_rule_of_the_code() {
+    const WORDS: [&str; 6] = [
+        "use jit_core::event::Event;",
+        "use jit_core::model::{Decision, Grant, Lock, Person, Request, Review, Scope, Time};",
+        "use jit_core::policy::{SourceFile, Subject, Uses};",
+        "use jit_core::policy::{SourceFile, Subject};",
+        "use jit_core::services::Services;",
+        "use jit_core::time::Moment;",
+    ];
+    // What these types can tell by a rule.
+    const RULES: [&str; 11] = [
+        ".accounts(",
+        ".any(|one| one.is",
+        ".end(",
+        ".is(",
+        ".is_account(",
+        ".is_trusted(",
+        ".length(",
+        ".remaining(",
+        ".same(",
+        ".since(",
+        "contains(subject",
+    ];
+    for file in ["witness.rs", "page.rs"] {
+        let path = top().join("tests/fuzz/src").join(file);
+        for (number, line) in code(&path) {
+            let imports = line.contains("jit_core");
+            assert!(!imports || WORDS.contains(&line.as_str()), "{file}:{number}: {line}");
+            let rule = RULES.iter().find(|rule| line.contains(**rule));
+            assert_eq!(rule, None, "{file}:{number}: {line}");
+        }
+    }
+}
+
+fn scenarios() -> impl Iterator<Item = PathBuf> {
+    rust_files().filter(|path| short(path).starts_with("tests/tests/scenarios/"))
 }
 
 /// Everything that is not made by a build.

@@ -1,11 +1,13 @@
 //! The rules that the product keeps, each held in a booted Debian machine with the package installed, by the real
 //! sshd, login, su, sudo, cron, systemd, logind, D-Bus and rsyslog.
 //!
-//! Runs as root. `JIT_LAYER` names the layer with the package (see tests/bed/layer); without it, the package is
-//! built and installed first. A scenario that cannot run fails.
+//! Runs as root. `JIT_LAYER` and `JIT_LAYER_TRIXIE` name the layers with the package (see tests/bed/layer); without
+//! them, the package is built and installed first. A scenario that cannot run fails.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic here is a failed test")]
 
+#[path = "scenarios/access.rs"]
+mod access;
 #[path = "scenarios/address.rs"]
 mod address;
 #[path = "scenarios/asking.rs"]
@@ -14,6 +16,12 @@ mod asking;
 mod attacks;
 #[path = "scenarios/audit.rs"]
 mod audit;
+#[path = "scenarios/authority.rs"]
+mod authority;
+#[path = "scenarios/bed.rs"]
+mod bed;
+#[path = "scenarios/before.rs"]
+mod before;
 #[path = "scenarios/claims.rs"]
 mod claims;
 #[path = "scenarios/clock.rs"]
@@ -24,6 +32,8 @@ mod clocks_and_ends;
 mod crash;
 #[path = "scenarios/daemon.rs"]
 mod daemon;
+#[path = "scenarios/debts.rs"]
+mod debts;
 #[path = "scenarios/disk.rs"]
 mod disk;
 #[path = "scenarios/elevation.rs"]
@@ -32,6 +42,8 @@ mod elevation;
 mod ends;
 #[path = "scenarios/escapes.rs"]
 mod escapes;
+#[path = "scenarios/evidence.rs"]
+mod evidence;
 #[path = "scenarios/following.rs"]
 mod following;
 #[path = "scenarios/jobs.rs"]
@@ -42,8 +54,18 @@ mod kills;
 mod kiosk;
 #[path = "scenarios/lasting.rs"]
 mod lasting;
+#[path = "scenarios/limits.rs"]
+mod limits;
+#[path = "scenarios/lineless.rs"]
+mod lineless;
+#[path = "scenarios/locks.rs"]
+mod locks;
 #[path = "scenarios/logins.rs"]
 mod logins;
+#[path = "scenarios/names.rs"]
+mod names;
+#[path = "scenarios/offline.rs"]
+mod offline;
 #[path = "scenarios/package.rs"]
 mod package;
 #[path = "scenarios/people.rs"]
@@ -54,6 +76,8 @@ mod quiet;
 mod recovery;
 #[path = "scenarios/requests.rs"]
 mod requests;
+#[path = "scenarios/shares.rs"]
+mod shares;
 #[path = "scenarios/site.rs"]
 mod site;
 #[path = "scenarios/stage.rs"]
@@ -64,8 +88,12 @@ mod store;
 mod telling;
 #[path = "scenarios/trial.rs"]
 mod trial;
+#[path = "scenarios/unbound.rs"]
+mod unbound;
 #[path = "scenarios/uses.rs"]
 mod uses;
+#[path = "scenarios/ways.rs"]
+mod ways;
 #[path = "scenarios/why.rs"]
 mod why;
 
@@ -78,13 +106,19 @@ fn main() -> ExitCode {
     stage::run(SCENARIOS)
 }
 
-const BROKER: Boot = Boot { broker: true, bare: false };
-const BARE: Boot = Boot { broker: false, bare: true };
+const BROKER: Boot = Boot { broker: true, ..Boot::USUAL };
+const BARE: Boot = Boot { bare: true, ..Boot::USUAL };
+const TRIXIE: Boot = Boot { trixie: true, ..Boot::USUAL };
 
 /// In the order in which they are started: those that wait for long come first.
 #[rustfmt::skip] // a table: the rule, and who holds it
 const SCENARIOS: &[Scenario] = &[
     own("idle_jitd_wakes_at_most_twice_a_minute_and_with_an_idle_login_four_times", quiet::wakes),
+    own("who_is_no_longer_in_the_group_of_a_role_is_put_out", ends::out_of_the_group),
+    own("a_clock_that_is_stepped_keeps_no_session_past_its_window", clocks_and_ends::a_clock_that_is_stepped),
+    own("a_program_that_hangs_is_killed_and_delays_no_decision_and_no_log", telling::a_program_that_hangs),
+    own_of(TRIXIE, "no_other_name_keeps_what_a_session_started_on_debian_13", ways::by_another_name),
+    own("a_killed_jitd_keeps_its_promise_when_it_is_back_and_the_host_keeps_it_without_jitd", ends::jitd_is_killed),
     own("a_client_that_stalls_between_check_and_session_never_makes_two_logins_of_one_use", claims::a_stalled_client),
     own("cron_and_at_start_jobs_inside_a_window_only_and_its_end_ends_them", jobs::cron_and_at),
     own("however_often_jitd_is_killed_no_session_outlives_its_window_and_none_ends_before_it", kills::ends_are_kept),
@@ -102,6 +136,8 @@ const SCENARIOS: &[Scenario] = &[
     shared("somebody_exempt_gets_in_without_a_window", logins::somebody_exempt),
     shared("a_service_that_no_role_names_is_refused", logins::a_service_without_a_role),
     shared("the_end_of_one_window_takes_nothing_from_another", logins::two_windows),
+    shared("files_and_forwarded_ports_follow_the_window_and_go_with_it", logins::files_and_ports),
+    shared("a_uid_above_two_to_the_31st_is_a_uid_like_others", logins::with_a_high_uid),
     shared("a_late_login_gets_the_time_that_is_left_and_no_more", logins::a_login_gets_what_is_left),
 
     // sudo and su
@@ -111,7 +147,13 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_cached_sudo_ticket_does_not_outlive_the_window", elevation::sudo_with_a_cached_ticket),
     shared("su_follows_the_callers_window", elevation::su),
     shared("su_dash_follows_the_callers_window", elevation::su_dash),
+    shared("sudo_that_skips_the_account_stage_is_refused_at_the_session", elevation::sudo_without_account),
     shared("the_window_of_whom_one_becomes_does_not_admit_the_caller", elevation::the_targets_window_is_not_the_callers),
+
+    // locks
+    own("a_lock_on_any_form_of_sudo_or_su_shuts_all_of_them", locks::every_form_of_sudo_and_su),
+    own("a_lock_on_a_user_shuts_every_name_of_their_uid", locks::every_name_of_a_uid),
+    own("a_lock_on_what_does_not_exist_is_refused_and_says_what_was_meant", locks::on_what_is_not_there),
 
     // asking while logging in
     own("who_has_no_window_asks_for_one_at_sshs_prompts_and_goes_on_when_it_opens", asking::over_ssh),
@@ -122,7 +164,6 @@ const SCENARIOS: &[Scenario] = &[
     own("a_refusal_names_the_ways_to_ask_that_are_set_up", asking::refusals_name_the_ways),
     shared("nobody_but_roots_modules_asks_for_others", asking::by_whoever_is_not_a_module),
     // the window ends, and so does the access
-    own("who_is_no_longer_in_the_group_of_a_role_is_put_out", ends::out_of_the_group),
     shared("when_an_ssh_window_ends_nothing_that_the_session_left_runs_on", ends::ssh_with_all_that_it_left),
     shared("when_a_console_window_ends_the_login_ends_and_its_terminal_is_told", ends::a_console_login),
     own("a_console_is_told_as_well_as_a_terminal", ends::a_real_console),
@@ -138,14 +179,30 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_person_is_warned_before_the_end", ends::a_warning),
     // Alone: nothing but the login itself makes jitd look.
     own("session_list_shows_who_is_in_and_session_end_puts_one_out", ends::listed_and_put_out),
-    own("a_killed_jitd_keeps_its_promise_when_it_is_back_and_the_host_keeps_it_without_jitd", ends::jitd_is_killed),
     own("a_jitd_that_was_down_over_the_end_of_a_window_carries_it_through_when_it_is_back", clocks_and_ends::jitd_is_down_over_the_end),
     own("from_the_end_of_a_window_to_its_last_process_takes_less_than_a_second_more_than_the_grace", ends::how_long_it_takes),
 
+    // what the window did not bring
+    own("what_ran_or_lingered_before_somebody_came_stays_when_their_window_ends", before::a_service_of_before),
+    shared("what_was_started_in_one_window_goes_with_the_next_that_overlaps_it", before::two_windows),
+    own("the_end_of_a_window_takes_no_session_by_which_another_became_its_holder", before::whom_somebody_has_become),
+
     // people who try to stay
+    own("no_other_name_keeps_what_a_session_started", ways::by_another_name),
     own("a_process_whose_first_thread_has_ended_is_found_and_ended", escapes::behind_a_thread_that_has_ended),
     own("a_process_that_forks_faster_than_one_can_look_is_ended", escapes::by_forking_faster_than_one_can_look),
+    own("thousands_of_processes_in_groups_as_deep_as_can_be_end_in_time_and_hold_nobody_up", escapes::in_deep_groups),
     own("a_fork_bomb_ends_with_its_window_and_keeps_nobody_else_out", escapes::by_a_fork_bomb),
+    own("a_job_sudo_or_su_without_the_session_line_is_found_and_ends_with_its_window", lineless::jobs),
+    own("a_login_without_the_session_line_is_found_listed_and_ends_with_its_window", lineless::logins),
+    own("a_login_without_the_session_line_that_is_over_at_once_is_found_and_one_from_outside_is_spared", lineless::over_at_once),
+    own_of(TRIXIE, "a_login_without_the_session_line_that_is_over_at_once_is_found_on_debian_13", lineless::over_at_once),
+    own("a_jitd_that_is_killed_between_a_check_and_a_login_without_the_session_line_finds_that_login", lineless::while_jitd_is_killed),
+    own("a_later_session_that_logind_gave_the_same_name_is_not_ended_in_the_place_of_an_earlier_one", lineless::another_of_the_same_name),
+    own("a_login_that_is_ended_while_it_comes_in_leaves_no_scope_and_no_session_behind", lineless::ended_while_it_comes_in),
+    own("a_flood_of_calls_to_systemd_leaves_no_session_unbound", unbound::while_systemd_is_flooded),
+    own_of(BROKER, "a_flood_of_calls_to_systemd_over_dbus_broker_leaves_no_session_unbound", unbound::while_systemd_is_flooded),
+    own("while_systemd_hangs_su_and_sudo_are_refused_with_the_reason_and_spend_no_use", unbound::while_systemd_hangs),
     shared("a_frozen_session_ends_with_its_window", escapes::frozen),
     own("what_a_login_left_that_was_over_before_jitd_knew_where_it_ran_ends_with_the_window", escapes::a_login_that_jitd_never_saw_run),
     own("sessions_end_while_logind_has_forgotten_them_and_neither_it_nor_systemd_answers", escapes::while_nobody_answers),
@@ -176,6 +233,7 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_grant_that_needs_a_second_person_waits_for_them", requests::a_grant_for_two),
     shared("what_two_reviewers_narrow_opens_as_what_both_leave", requests::narrowing),
     shared("an_emergency_opens_at_once_loudly_and_owes_a_review", requests::an_emergency),
+    shared("what_an_emergency_owes_is_paid_whatever_becomes_of_its_role_and_jitd_stays_up", debts::of_a_role_that_changes),
     shared("whoever_is_root_by_a_window_approves_nothing_as_somebody_else", requests::as_somebody_else),
     shared("a_review_that_does_not_count_is_refused_and_says_why", requests::wrong_reviews),
     shared("an_id_one_may_not_see_looks_like_none_and_signals_tell_ids_alone", requests::what_strangers_learn),
@@ -203,22 +261,51 @@ const SCENARIOS: &[Scenario] = &[
     own("a_restarted_jitd_learns_from_logind_where_an_open_login_came_from", address::a_restarted_jitd_asks_logind),
 
     // attacks
+    shared("a_service_that_forges_a_login_uid_is_answered_nothing", authority::a_forged_login_uid),
+    own("a_pid_that_comes_round_to_somebody_else_is_nobodys_word", authority::a_pid_that_comes_round),
+    own("who_has_no_login_does_their_own_and_no_review_and_no_admins_order", authority::without_a_login),
     shared("nobody_but_root_can_own_the_bus_name", attacks::owning_the_name),
     shared("nobody_but_root_can_ask_about_others_or_give_orders", attacks::asking_about_others),
     shared("words_that_are_too_long_or_no_words_are_refused_and_harm_nothing", attacks::words_that_are_too_long_or_not_words),
     shared("a_hostile_environment_changes_no_verdict_and_is_never_connected_to", attacks::a_hostile_environment),
     own("stopping_ones_own_su_halfway_keeps_nobody_else_out", attacks::stopping_ones_own_su),
 
+    // shares
+    own("people_have_the_names_that_directories_give_them", people::with_names_of_a_directory),
+    own("however_many_su_a_user_stops_nobody_else_waits_for_an_answer", shares::stopped_su),
+    own("however_many_sudo_a_user_freezes_nobody_else_waits_for_an_answer", shares::frozen_sudo),
+    own("however_many_connections_to_dbus_daemon_one_user_has_anothers_call_is_answered", shares::strangers_on_dbus_daemon),
+    own_of(BROKER, "however_many_connections_to_dbus_broker_one_user_has_anothers_call_is_answered", shares::strangers_on_dbus_broker),
+    own("a_flood_on_dbus_daemon_takes_no_memory_and_holds_up_no_login_and_no_order", shares::flooded_dbus_daemon),
+    own_of(BROKER, "a_flood_on_dbus_broker_takes_no_memory_and_holds_up_no_login_and_no_order", shares::flooded_dbus_broker),
+    own("each_limit_of_the_private_socket_is_passed_by_one_by_a_hundred_and_by_root_and_others_are_answered", limits::of_the_private_socket),
+    own("each_limit_of_the_bus_is_passed_by_one_by_a_hundred_and_by_root_and_others_are_answered", limits::of_the_bus),
+    own("roots_orders_need_no_bus_and_are_under_the_same_rules_without_one", shares::orders_without_a_bus),
+    own("a_jitd_that_reaches_the_limits_of_its_unit_answers_or_is_back_at_once_with_nothing_lost", limits::of_the_unit),
+    own("whoever_holds_the_kiosks_connections_keeps_neither_the_console_nor_the_network_from_it", shares::the_kiosk_is_held),
+
     // records
     shared("every_step_is_in_the_journal_and_in_syslog_with_its_fields", audit::both_logs),
     shared("what_people_type_cannot_forge_a_line_or_reach_a_terminal", audit::what_people_type),
     own("a_dead_rsyslog_delays_nothing_and_misses_nothing", audit::a_dead_rsyslog),
 
+    // evidence
+    own("whoever_rewrites_or_cuts_off_the_log_and_signs_it_anew_is_caught_by_what_had_left", evidence::caught_by_what_left),
+    own("a_host_key_that_is_missing_is_named_and_nobody_gets_in_until_it_is_back", evidence::a_missing_key),
+    own("an_export_is_verified_where_there_is_no_jitd", evidence::exported_and_verified_without_jitd),
+    shared("an_access_is_two_records_that_say_what_the_machine_says_of_it", access::one_story),
+    shared("an_access_that_is_open_has_its_audit_session_in_its_story", access::while_it_is_open),
+    shared("auditors_read_verify_and_export_the_log_and_nobody_else_does", evidence::who_may_read),
+    shared("what_is_exported_reads_back_field_by_field_in_other_programs", evidence::read_by_other_programs),
+
     // being told
     own("a_sites_programs_get_each_event_as_nobody_in_particular_and_what_others_can_write_is_not_run", telling::programs_are_told),
-    own("a_program_that_hangs_is_killed_and_delays_no_decision_and_no_log", telling::a_program_that_hangs),
     own("the_message_of_the_day_says_how_many_requests_wait_while_they_do", telling::the_message_of_the_day),
     own("a_reviewer_is_told_on_a_terminal_unless_it_takes_no_messages_and_who_asks_is_not", telling::reviewers_terminals),
+
+    // these machines themselves
+    own("two_people_approve_from_another_machine_by_files_and_what_does_not_count_says_why", offline::two_people_approve),
+    own_of(BARE, "machines_that_start_at_once_clear_up_what_a_killed_run_left_and_all_come_up", bed::after_a_killed_run),
 
     // what breaks
     own("when_jitd_cannot_be_started_root_alone_recovers_loudly", recovery::jitd_cannot_be_started),
@@ -226,6 +313,11 @@ const SCENARIOS: &[Scenario] = &[
     own("when_the_bus_alone_is_down_windows_admit_as_always", recovery::the_bus_alone_is_down),
     own("when_jitd_hangs_the_deadline_holds_and_uid_0_alone_recovers", recovery::jitd_hangs),
     own("a_bus_flooded_with_half_open_connections_keeps_nobody_from_their_window_nor_root_from_recovering", recovery::the_bus_is_flooded),
+    own("a_name_service_that_hangs_refuses_only_those_whose_answer_depends_on_it", names::hangs),
+    own("a_name_service_that_fails_is_slow_or_answers_wrongly_refuses_only_whom_it_alone_knows", names::other_answers),
+    own("a_name_service_that_does_not_answer_ends_no_session_and_one_that_says_gone_does", names::ends_no_session),
+    own("a_name_service_that_fails_in_front_of_another_ends_no_session_and_unbinds_no_lock", names::fails_unheard),
+    own("a_recovery_note_that_cannot_be_read_is_on_record_and_keeps_no_other_from_it", debts::unreadable_notes),
     own("a_killed_jitd_comes_back_with_what_it_confirmed", crash::a_kill),
     own("killed_at_random_moments_jitd_keeps_every_confirmed_change_and_its_log_agrees", crash::kills_at_random_moments),
     own("a_full_disk_refuses_everybody_says_so_and_loses_nothing", disk::full),
@@ -248,9 +340,9 @@ const SCENARIOS: &[Scenario] = &[
     own("a_clock_that_is_stepped_back_opens_nothing_until_an_admin_accepts_it", clock::stepped_back),
     own("a_clock_ten_years_ahead_ends_windows_opens_none_and_goes_as_it_came", clock::ten_years_ahead),
     own("with_a_dead_battery_an_emergency_lets_in_whoever_sets_the_clock_right", clock::a_dead_battery),
-    own("a_clock_that_is_stepped_keeps_no_session_past_its_window", clocks_and_ends::a_clock_that_is_stepped),
     own("a_clock_stepped_back_before_a_reboot_lengthens_no_window", clocks_and_ends::stepped_back_before_a_reboot),
     own_of(BROKER, "on_dbus_broker_all_is_the_same", daemon::on_dbus_broker),
+    own_of(TRIXIE, "on_debian_13_all_is_the_same", daemon::on_debian_13),
     own_of(BARE, "without_systemd_the_first_check_starts_jitd", daemon::without_systemd),
 
     // the package

@@ -11,8 +11,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use jit_proto::ask::{self, Asker, State};
 use jit_proto::gate::{Answer, MAX_TEXT, Question};
+use jit_proto::login_request::{self, Asker, State};
 use jit_proto::{BUS_NAME, OBJECT_PATH};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
@@ -96,12 +96,12 @@ impl Drop for Peer {
 
 /// What a peer process does: `--peer private|bus|started KIND SOCKET`, the last for one that the bus starts.
 pub(crate) fn main(arguments: &[String]) {
-    let [road, kind, socket] = arguments else { panic!("--peer private|bus|started KIND SOCKET") };
-    if road != "started" {
+    let [transport, kind, socket] = arguments else { panic!("--peer private|bus|started KIND SOCKET") };
+    if transport != "started" {
         // A test may be killed. (A bus starts programs by way of a process that does not stay.)
         set_pdeathsig(Signal::SIGKILL).unwrap();
     }
-    if road != "private" {
+    if transport != "private" {
         let serve = served(Builder::address(format!("unix:path={socket}").as_str()), kind);
         let own = serve.allow_name_replacements(false).replace_existing_names(false).name(BUS_NAME);
         match block_on(own.build()) {
@@ -240,7 +240,7 @@ struct Ask {
 #[interface(name = "org.jitd.Jit1.Ask")]
 #[expect(clippy::needless_pass_by_value, reason = "arguments come by value")]
 impl Ask {
-    fn options(&self, asker: Asker) -> Result<(ask::Answer, Vec<ask::Role>), Error> {
+    fn options(&self, asker: Asker) -> Result<(login_request::Answer, Vec<login_request::Role>), Error> {
         tell(&format!("options {}", who(&asker)));
         let (state, id) = match self.kind.as_str() {
             "ask-open" => (State::Open, ""),
@@ -252,7 +252,7 @@ impl Ask {
             },
             _ => (State::Ask, ""),
         };
-        let role = ask::Role {
+        let role = login_request::Role {
             name: "db-oncall".into(),
             summary: "On-call \u{1b}[1mshell".into(),
             default: 3600,
@@ -260,9 +260,9 @@ impl Ask {
             hint: "INC-1234".into(),
         };
         let roles = if self.kind == "ask-many" {
-            let longest = || "\u{7}".repeat(ask::MAX_LINE);
-            let many = 0..ask::MAX_ROLES;
-            many.map(|n| ask::Role {
+            let longest = || "\u{7}".repeat(login_request::MAX_LINE);
+            let many = 0..login_request::MAX_ROLES;
+            many.map(|n| login_request::Role {
                 name: format!("role-{n}"),
                 summary: longest(),
                 hint: longest(),
@@ -277,12 +277,12 @@ impl Ask {
         Ok((self.answer(&asker, state, id), roles))
     }
 
-    fn file(&self, asker: Asker, role: &str, seconds: u64, reason: &str) -> (ask::Answer,) {
+    fn file(&self, asker: Asker, role: &str, seconds: u64, reason: &str) -> (login_request::Answer,) {
         tell(&format!("file {role} {seconds} {reason:?} {}", who(&asker)));
         (self.answer(&asker, State::Waiting, "r-4k7m2qx9"),)
     }
 
-    fn progress(&self, asker: Asker, id: &str) -> (ask::Answer,) {
+    fn progress(&self, asker: Asker, id: &str) -> (login_request::Answer,) {
         tell(&format!("progress {id} {}", who(&asker)));
         if self.kind == "ask-dies-later" {
             kill(Pid::this(), Signal::SIGKILL).unwrap();
@@ -292,8 +292,8 @@ impl Ask {
 }
 
 impl Ask {
-    fn answer(&self, asker: &Asker, state: State, id: &str) -> ask::Answer {
-        let answer = ask::Answer {
+    fn answer(&self, asker: &Asker, state: State, id: &str) -> login_request::Answer {
+        let answer = login_request::Answer {
             nonce: asker.nonce.clone(),
             service: asker.service.clone(),
             user: asker.user.clone(),
@@ -302,13 +302,13 @@ impl Ask {
             text: format!("state {}", state.as_str()),
         };
         match self.kind.as_str() {
-            "ask-wrong-nonce" => ask::Answer { nonce: vec![0; 16], ..answer },
-            "ask-wrong-service" => ask::Answer { service: "login".into(), ..answer },
-            "ask-wrong-user" => ask::Answer { user: "somebody".into(), ..answer },
-            "ask-wrong-id" => ask::Answer { id: "r-4k7m2qx9; reboot".into(), ..answer },
-            "ask-odd-state" => ask::Answer { state: "allow".into(), ..answer },
-            "ask-long-text" => ask::Answer { text: "x".repeat(MAX_TEXT + 1), ..answer },
-            "ask-huge-text" => ask::Answer { text: "x".repeat(32 * 1024 * 1024), ..answer },
+            "ask-wrong-nonce" => login_request::Answer { nonce: vec![0; 16], ..answer },
+            "ask-wrong-service" => login_request::Answer { service: "login".into(), ..answer },
+            "ask-wrong-user" => login_request::Answer { user: "somebody".into(), ..answer },
+            "ask-wrong-id" => login_request::Answer { id: "r-4k7m2qx9; reboot".into(), ..answer },
+            "ask-odd-state" => login_request::Answer { state: "allow".into(), ..answer },
+            "ask-long-text" => login_request::Answer { text: "x".repeat(MAX_TEXT + 1), ..answer },
+            "ask-huge-text" => login_request::Answer { text: "x".repeat(32 * 1024 * 1024), ..answer },
             _ => answer,
         }
     }
@@ -321,7 +321,7 @@ fn who(asker: &Asker) -> String {
 
 /// Peers that do not speak D-Bus, or stop half-way.
 fn misbehave(kind: &str, mut stream: UnixStream) -> std::io::Result<()> {
-    const WELCOME: &[u8] = b"OK 0123456789abcdef0123456789abcdef\r\n";
+    const AUTH_OK: &[u8] = b"OK 0123456789abcdef0123456789abcdef\r\n";
     // A method return to serial 1 that announces a body of 100 MiB; a signal of 64 KiB; an empty signal.
     const HUGE: &[u8] =
         b"l\x02\x01\x01\x00\x00\x40\x06\x01\x00\x00\x00\x08\x00\x00\x00\x05\x01u\x00\x01\x00\x00\x00";
@@ -336,24 +336,24 @@ fn misbehave(kind: &str, mut stream: UnixStream) -> std::io::Result<()> {
         "raw-garbage" => stream.write_all(&b"\xde\xad\xbe\xef\r\n".repeat(1000)),
         "raw-zeros" => stream.write_all(&[0; 8192]),
         "raw-rejects" => stream.write_all(b"REJECTED ANONYMOUS\r\n"),
-        "raw-endless-greeting" => loop {
+        "raw-endless-auth" => loop {
             stream.write_all(&[b'O'; 4096])?;
         },
-        "raw-garbage-after-greeting" => stream.write_all(&[WELCOME, &[b'g'; 4096]].concat()),
+        "raw-garbage-after-auth" => stream.write_all(&[AUTH_OK, &[b'g'; 4096]].concat()),
         "raw-huge-reply" => {
-            stream.write_all(&[WELCOME, HUGE].concat())?;
+            stream.write_all(&[AUTH_OK, HUGE].concat())?;
             loop {
                 stream.write_all(&vec![0; 65536])?;
             }
         }
         "raw-signals" => {
-            stream.write_all(WELCOME)?;
+            stream.write_all(AUTH_OK)?;
             loop {
                 stream.write_all(&[BIG_SIGNAL, &vec![0; 65536], SIGNAL].concat())?;
             }
         }
         "raw-drips" => {
-            let reply = [WELCOME, SIGNAL, HUGE].concat();
+            let reply = [AUTH_OK, SIGNAL, HUGE].concat();
             for byte in reply.iter().cycle() {
                 stream.write_all(&[*byte])?;
                 thread::sleep(Duration::from_millis(20));

@@ -116,12 +116,20 @@ fn unknown_user() -> Result<(), String> {
 fn impossible_user() -> Result<(), String> {
     let (peer, arguments) = behind_private("allow")?;
     let long = "x".repeat(256);
-    for user in ["-rf", "a b", "ä", "a%n", "a\nb", "a/../b", "", &long] {
+    for user in ["-rf", "a ", "a:b", "a\u{202e}b", "a\u{a0}b", "a\nb", "a/../b", "", &long] {
         let seen = Pam::new(&arguments).user(user).run()?;
         expect(user, seen.codes, vec![USER_UNKNOWN, PERM_DENIED])?;
         expect("log lines", seen.logged.len(), 2)?;
     }
-    expect("questions", peer.end(), vec![])
+    expect("questions", peer.end(), vec![])?;
+    // Names that directories have are asked about as they are.
+    for user in ["john smith", "müller", "DOM\\kim", "kim@ad.example", "a%n"] {
+        let (peer, arguments) = behind_private("allow")?;
+        expect(user, Pam::new(&arguments).user(user).run()?.codes, vec![SUCCESS, SUCCESS])?;
+        let asked = peer.end();
+        ensure(asked[1].contains(&format!("user={user} ")), || format!("{asked:?}"))?;
+    }
+    Ok(())
 }
 
 fn unusable_items() -> Result<(), String> {

@@ -53,8 +53,9 @@ pub(crate) fn sudo_inherits_it(site: &Site) {
     let said = site.module_said("user=\"aurora\"");
     assert!(said.contains("reason=\"other-address\""), "{said}");
     // Nor has a process of theirs that belongs to no login.
-    site.machine.as_user("aurora", "sudo -n id -un").is_shut();
-    site.machine.as_user("aurora", &format!("env {LIES} sudo -n id -un")).is_shut();
+    for sudo in ["sudo -n id -un".to_owned(), format!("env {LIES} sudo -n id -un")] {
+        site.denies("aurora", "other-address", || site.machine.as_user("aurora", &sudo));
+    }
 
     // As check and explain have it, by the address that is named.
     let check =
@@ -76,7 +77,7 @@ pub(crate) fn a_restarted_jitd_asks_logind(site: &Site) {
     // Who can tell nobody is not admitted on nobody's word.
     site.shell("systemctl restart jitd && jitctl status && systemctl stop systemd-logind").done();
     site.shell("systemctl mask --runtime --quiet systemd-logind").done();
-    sudo().is_shut();
+    site.denies("alma", "other-address", sudo);
     site.shell("systemctl unmask --runtime --quiet systemd-logind && systemctl start systemd-logind").done();
     sudo().admits("root");
     // Not for a login at the console, which logind knows just as well.

@@ -79,7 +79,7 @@ pub(crate) fn over_ssh(site: &Site) {
            {WAIT} {{ send "q\r" }}"#
     );
     let filed = ssh(site, "kira", &long);
-    filed.says("Role kira opens for at most 4h.").says("waits on").is_shut();
+    filed.says("Role kira opens for at most 4h.").refuses("waits on");
     let [id] = &waiting(site, "kira")[..] else { panic!("one request: {filed}") };
     filed.says(&format!("jit: {id} for role kira waits")).says("1 more of root");
 
@@ -102,12 +102,12 @@ pub(crate) fn over_ssh(site: &Site) {
 pub(crate) fn until_time_runs_out(site: &Site) {
     lets_people_ask(site, "sshd");
     person(site, "grace", "sshd");
-    site.machine.write("/etc/ssh/sshd_config.d/grace.conf", "LoginGraceTime 12\n", 0o600);
+    site.machine.write("/etc/ssh/sshd_config.d/grace.conf", "LoginGraceTime 25\n", 0o600);
     site.shell("systemctl reload ssh").done();
     // sshd ends what asks; ssh itself, which reads the terminal, notices when a key is pressed.
-    let gone = r#"exec timeout 35 sh -c {while pgrep -f "[s]shd: grace" >/dev/null; do sleep 0.2; done}"#;
+    let gone = r#"exec timeout 55 sh -c {while pgrep -f "[s]shd: grace" >/dev/null; do sleep 0.2; done}"#;
     let cut = ssh(site, "grace", &format!(r#"{ASK} {WAIT} {{ {gone}; send "\r" }}"#));
-    cut.says("Your request stays").is_shut();
+    cut.refuses("Your request stays");
     let [id] = &waiting(site, "grace")[..] else { panic!("it is still there: {cut}") };
     // It is still this one that the next login waits for.
     ssh(site, "grace", &granted("grace")).says(id).admits("grace");
@@ -145,17 +145,19 @@ pub(crate) fn with_sudo(site: &Site) {
                finish"#
         ))
     };
-    sudo(r#"on {q leaves\) $} { send "q\r" }"#).is_shut();
+    site.denies("sonja", "no-window", || sudo(r#"on {q leaves\) $} { send "q\r" }"#));
     sudo(&format!("{ASK}\n{}", granted("sonja"))).admits("root");
     let inside = sudo("");
     inside.admits("root");
     nothing_is_asked(&inside);
 
-    // Without a terminal nobody is asked, and root has nothing to ask for.
+    // Without a terminal the answers come with the password, or there are none; and root has nothing to ask for.
     person(site, "stella", "sudo");
     site.sudoer("stella", "stella ALL=(ALL) ALL");
-    let refused = site.machine.as_user("stella", "echo stella-pw | sudo -S -p '' id -un");
-    refused.is_shut();
+    let typed =
+        |what: &str| site.machine.as_user("stella", &format!("printf '{what}' | sudo -S -p '' id -un"));
+    site.denies("stella", "no-window", || typed("stella-pw\\nq\\n"));
+    typed("stella-pw\\n").refuses("no password was provided");
     assert!(waiting(site, "stella").is_empty());
     site.shell("sudo -u olga id -un").admits("olga");
 }
@@ -166,7 +168,7 @@ pub(crate) fn without_jitd(site: &Site) {
     site.shell("systemctl mask --quiet --runtime jitd && systemctl stop jitd").done();
     let refused = ssh(site, "dana", "");
     nothing_is_asked(&refused);
-    refused.says("access control is not answering").is_shut();
+    refused.refuses("access control is not answering");
 }
 
 /// A call of `Ask` by busctl(1), about this person at sshd.
@@ -183,7 +185,7 @@ pub(crate) fn by_whoever_is_not_a_module(site: &Site) {
     let options = call("Options '(aysssuss)'", "ines", "");
     let file = call("File '(aysssuss)sts'", "ines", "ines 60 'INC-1 disk full'");
     for attempt in [&options, &file, &call("Progress '(aysssuss)s'", "ines", "r-4k7m2qx9")] {
-        site.machine.as_user("oskar", attempt).says("enied").is_shut();
+        site.machine.as_user("oskar", attempt).refuses("enied");
     }
     assert!(waiting(site, "ines").is_empty());
 
@@ -196,10 +198,13 @@ pub(crate) fn by_whoever_is_not_a_module(site: &Site) {
     assert!(progress("ines", id).contains("\"waiting\""));
     assert!(progress("oskar", id).contains("\"over\""));
     assert_eq!(progress("oskar", id), progress("oskar", "r-00000000"));
-    for words in
-        ["sshd 'a b'", "sshd $'a\\nb'", "../../x ines", "sshd $(head -c 5000 /dev/zero | tr '\\0' a)"]
-    {
-        site.shell(&options.replace("sshd ines", words)).is_shut();
+    for (words, why) in [
+        ("sshd 'a:b'", "user"),
+        ("sshd $'a\\nb'", "user"),
+        ("../../x ines", "service"),
+        ("sshd $(head -c 5000 /dev/zero | tr '\\0' a)", "user"),
+    ] {
+        site.shell(&options.replace("sshd ines", words)).refuses(why);
     }
     site.shell("jitctl status").done();
 }

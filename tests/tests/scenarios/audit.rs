@@ -21,7 +21,7 @@ fn lines(site: &Site, word: &str) -> Vec<String> {
 
 pub(crate) fn both_logs(site: &Site) {
     site.person_with_role("adele", &["sshd"]);
-    site.ssh("adele").is_shut();
+    site.ssh("adele").is_refused("adele", "adele");
     let window = site.open("adele", "adele", "30m");
     site.ssh("adele").admits("adele");
     window.revoke();
@@ -35,8 +35,7 @@ pub(crate) fn both_logs(site: &Site) {
         ("reviewed", "JIT_BY=root"),
         ("opened", "JIT_USER=adele JIT_ROLE=adele"),
         ("allowed", "JIT_USER=adele JIT_SERVICE=sshd JIT_ROLE=adele"),
-        ("session-opened", "JIT_USER=adele JIT_SERVICE=sshd"),
-        ("session-closed", "JIT_USER=adele JIT_SERVICE=sshd"),
+        ("session-gone", "JIT_USER=adele JIT_SERVICE=sshd JIT_ROLE=adele"),
         ("ended", "JIT_WHY=revoked"),
         ("ended", "JIT_WHY=expired"),
     ] {
@@ -66,7 +65,7 @@ pub(crate) fn both_logs(site: &Site) {
 pub(crate) fn denials_are_counted(site: &Site) {
     site.person_with_role("denise", &["sshd"]);
     for _ in 0..5 {
-        site.ssh("denise").is_shut();
+        site.ssh("denise").is_refused("denise", "denise");
     }
     let counts = || -> Vec<u32> {
         let said = site.shell(
@@ -90,7 +89,7 @@ pub(crate) fn what_people_type(site: &Site) {
     for refused in
         ["two\nlines of it", "an \u{1b}[2J escape", "a\u{2028}break", "\u{202e}reversed", "", "\u{7}bell"]
     {
-        grant(refused).exits(2).does_not_say("\u{1b}").does_not_say("\u{7}");
+        grant(refused).exits(2).says("reason ").does_not_say("\u{1b}").does_not_say("\u{7}");
     }
     let hostile = r#"INC-77 "quoted"] [x@1 a="b"] \n %s%n <script> user="root" =cmd()"#;
     grant(hostile).done();
@@ -106,13 +105,19 @@ pub(crate) fn what_people_type(site: &Site) {
 pub(crate) fn a_dead_rsyslog(site: &Site) {
     site.person_with_role("ruth", &["sshd"]);
     lines(site, "policy-loaded");
+    let all_this = || {
+        let began = Instant::now();
+        let window = site.open("ruth", "ruth", "30m");
+        site.ssh("ruth").admits("ruth");
+        site.ssh("ruth").admits("ruth");
+        window.revoke();
+        began.elapsed()
+    };
+    let with = all_this();
     site.shell("systemctl stop syslog.socket rsyslog").done();
-    let began = Instant::now();
-    let window = site.open("ruth", "ruth", "30m");
-    site.ssh("ruth").admits("ruth");
-    site.ssh("ruth").admits("ruth");
-    window.revoke();
-    assert!(began.elapsed() < Duration::from_secs(10), "with no syslog all this took {:?}", began.elapsed());
+    let without = all_this();
+    // A log that is waited for is waited for at each of its records.
+    assert!(without < with * 3 + Duration::from_secs(10), "{without:?} with no syslog, and {with:?} with it");
     let waiting = || {
         let unsent = site.status().unsent.unwrap();
         unsent.into_iter().find_map(|(log, count)| (log == "syslog").then_some(count)).unwrap()
@@ -121,7 +126,7 @@ pub(crate) fn a_dead_rsyslog(site: &Site) {
 
     site.shell("systemctl start rsyslog").done();
     // The next record finds it back, whatever jitd tries by itself.
-    site.ssh("ruth").is_shut();
+    site.ssh("ruth").is_refused("ruth", "ruth");
     until(SOON, "nothing waits", || waiting() == 0);
     let records = audited(site).len();
     let mut numbers: Vec<usize> = Vec::new();

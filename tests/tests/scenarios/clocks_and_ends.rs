@@ -17,11 +17,11 @@ pub(crate) fn a_clock_that_is_stepped(site: &Site) {
     fake_the_clock(site);
     install(site);
     // How late, by the clock of the machine, which goes on.
-    let stepped = |name: &str, steps: &[&str]| {
+    let stepped = |name: &str, length: &str, steps: &[&str]| {
         clock_says(site, "+0");
         site.person(name);
         site.roles(&[role(name, &["sshd"], name)]);
-        let window = site.open(name, name, "15s");
+        let window = site.open(name, name, length);
         let [session, gone] = stays(site, name);
         thread::sleep(HALF);
         for step in steps {
@@ -31,17 +31,17 @@ pub(crate) fn a_clock_that_is_stepped(site: &Site) {
             }
         }
         let late = late(site, &window, gone);
-        session.output().is_shut();
+        session.output().is_cut_off();
         late
     };
-    let back = stepped("bess", &["-1h"]);
+    let back = stepped("bess", "15s", &["-1h"]);
     assert!((0..=IN_TIME).contains(&back), "stepped back: {back} ms after the end");
-    let back_seen = stepped("bert", &["-1h", "look"]);
+    let back_seen = stepped("bert", "15s", &["-1h", "look"]);
     assert!((0..=IN_TIME).contains(&back_seen), "stepped back, and seen: {back_seen} ms after the end");
     // What has passed by either clock has passed, if jitd has seen it.
-    let forth = stepped("faye", &["+3650d", "+0"]);
+    let forth = stepped("faye", "15s", &["+3650d", "+0"]);
     assert!(forth <= IN_TIME, "stepped forward and back: {forth} ms after the end");
-    let forth_seen = stepped("finn", &["+3650d", "look", "+0"]);
+    let forth_seen = stepped("finn", "10m", &["+3650d", "look", "+0"]);
     assert!(forth_seen < 0, "stepped forward, seen, and back: {forth_seen} ms after the end");
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn jitd_is_down_over_the_end(site: &Site) {
     site.ssh("dolf").is_refused("dolf", "dolf");
     let after = time(&gone.output()) - started;
     assert!(after <= IN_TIME, "gone {after} ms after jitd's start");
-    session.output().is_shut();
+    session.output().is_cut_off();
     assert_eq!(site.entry(&window.id).ended.as_deref(), Some("expired"));
     until(SOON, "the end is carried through, on record", || {
         !site.logged("sessions-ended", &window.id).is_empty()

@@ -23,7 +23,7 @@ fn cannot_decide(site: &Site, because: &str) {
     until(SOON, "jitd notices", || site.machine.run(&["jitctl", "status"]).status == 1);
     site.machine.run(&["jitctl", "status"]).says("NOT READY").says(because);
     assert!(!site.status().ready);
-    site.ssh("dina").says("not answering").is_shut();
+    site.ssh("dina").refuses("not answering");
     site.ssh("root").admits("root");
     let grant = "jitctl grant dina --role dina --reason 'INC-1 not now'";
     site.shell(grant).exits(3).says("cannot decide").says("Nothing was changed");
@@ -35,7 +35,7 @@ fn cannot_decide(site: &Site, because: &str) {
 fn decides_again(site: &Site, open: &str, gone: &str) {
     until(Duration::from_secs(30), "jitd is back", || site.machine.run(&["jitctl", "status"]).is_ok());
     site.ssh("dina").admits("dina");
-    site.ssh("root").is_shut();
+    site.denies("root", "not-eligible", || site.ssh("root"));
     assert_eq!(site.entry(open).state, "active");
     assert_eq!(site.entry(gone).ended.as_deref(), Some("revoked"));
     audited(site);

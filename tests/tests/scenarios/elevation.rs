@@ -10,8 +10,13 @@ use crate::site::{Entrance, Role, Site};
 /// for logins and su alone to say.
 fn follows_the_window(site: &Site, caller: &str, becomes: &str, is_told: bool, enter: impl Fn() -> Output) {
     let refused = || {
-        let output = enter();
-        if is_told { output.is_refused(caller, caller) } else { output.is_shut() }
+        site.denies(caller, "no-window", || {
+            let output = enter();
+            if is_told {
+                output.is_refused(caller, caller);
+            }
+            output
+        });
     };
     refused();
 
@@ -20,8 +25,7 @@ fn follows_the_window(site: &Site, caller: &str, becomes: &str, is_told: bool, e
     window.revoke();
     refused();
 
-    let window = site.open(caller, caller, "8s");
-    enter().admits(becomes);
+    let window = site.open_briefly(caller, caller, becomes, &enter);
     window.wait_for_its_end();
     refused();
 }
@@ -44,12 +48,13 @@ pub(crate) fn sudo_with_a_cached_ticket(site: &Site) {
     site.sudoer("tina", "Defaults:tina timestamp_type=global\ntina ALL=(ALL) ALL");
     let with_password = || site.machine.as_user("tina", "echo tina-pw | sudo -S -p '' id -un");
     let with_ticket = || site.machine.as_user("tina", "sudo -n id -un");
-    with_password().is_shut();
-    let window = site.open("tina", "tina", "10s");
-    with_password().admits("root");
-    with_ticket().admits("root");
+    site.denies("tina", "no-window", with_password);
+    let window = site.open_briefly("tina", "tina", "root", || {
+        let first = with_password();
+        if first.is_ok() { with_ticket() } else { first }
+    });
     window.wait_for_its_end();
-    with_ticket().is_shut();
+    site.denies("tina", "no-window", with_ticket);
     // The ticket was good; it is the window that was not there.
     site.open("tina", "tina", "30m");
     with_ticket().admits("root");
@@ -60,6 +65,15 @@ pub(crate) fn sudo_with_targetpw(site: &Site) {
     site.sudoer("tarja", "Defaults:tarja targetpw\nDefaults:tarja timestamp_timeout=0\ntarja ALL=(ALL) ALL");
     let enter = || site.with_password("tarja", "sudo id -un", "root-pw");
     follows_the_window(site, "tarja", "root", false, enter);
+}
+
+/// What sudoers(5) can turn off for somebody: the session is asked about all the same.
+pub(crate) fn sudo_without_account(site: &Site) {
+    site.person_with_role("astrid", &["sudo"]);
+    site.sudoer("astrid", "Defaults:astrid !pam_acct_mgmt\nastrid ALL=(ALL) NOPASSWD: ALL");
+    follows_the_window(site, "astrid", "root", false, || site.machine.as_user("astrid", "sudo -n id -un"));
+    let said = site.shell("journalctl --no-pager -o cat | grep -a '^pam_jit(sudo:session)'").stdout;
+    assert!(said.lines().any(|line| line.contains("denied") && line.contains("ruser=\"astrid\"")), "{said}");
 }
 
 pub(crate) fn su(site: &Site) {
@@ -79,9 +93,15 @@ pub(crate) fn the_targets_window_is_not_the_callers(site: &Site) {
     site.person("target");
     site.roles(&[Role::new("target", &["su", "sudo", "sshd"], "target")]);
     site.open("target", "target", "30m");
-    site.with_password("caller", "su target -c {id -un}", "target-pw").is_shut();
-    site.sudoer("caller", "caller ALL=(ALL) NOPASSWD: ALL");
-    site.machine.as_user("caller", "sudo -n -u target id -un").is_shut();
+    let su = |who: &str| site.with_password(who, "su target -c {id -un}", "target-pw");
+    site.denies("caller", "not-eligible", || su("caller"));
+    su("target").admits("target");
+    for name in ["caller", "target"] {
+        site.sudoer(name, &format!("{name} ALL=(ALL) NOPASSWD: ALL"));
+    }
+    let sudo = |who: &str| site.machine.as_user(who, "sudo -n -u target id -un");
+    site.denies("caller", "not-eligible", || sudo("caller"));
+    sudo("target").admits("target");
 }
 
 pub(crate) fn roots_own_su_and_cron(site: &Site) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use jit_tests::machine::{Running, until};
 
+use crate::lasting::IN_TIME;
 use crate::site::{Entrance, Role, SOON, Site, Window};
 
 /// How long what is to go may take on a busy machine.
@@ -14,22 +15,24 @@ pub(crate) fn role<'a>(name: &'a str, services: &'a [&'a str], user: &'a str) ->
     Role::new(name, services, user).with("grace = \"1s\"\n")
 }
 
-/// The processes of somebody, or with somebody's login.
+/// The processes of somebody, or with somebody's login. That it cannot be told is no sign that there is none.
 fn processes(site: &Site, user: &str) -> String {
     let script = r#"
-        uid=$(id -u USER)
+        uid=$(id -u USER) || exit
         for p in /proc/[0-9]*; do
             stat=$(cat $p/stat 2>/dev/null) || continue
             case ${stat##*)} in ' Z'*) continue ;; esac
             if [ "$(cat $p/loginuid 2>/dev/null)" = "$uid" ] || grep -qsE "^Uid:.*\b$uid\b" $p/status; then
                 echo "${p#/proc/} $(tr '\0' ' ' <$p/cmdline)"
             fi
-        done"#;
-    site.shell(&script.replace("USER", user)).stdout
+        done; exit 0"#;
+    site.shell(&script.replace("USER", user)).done().to_owned()
 }
 
 pub(crate) fn runs(site: &Site, what: &str) -> bool {
-    site.shell(&format!("pgrep -fx '(/usr/bin/)?{what}'")).is_ok()
+    let found = site.shell(&format!("pgrep -fx '(/usr/bin/)?{what}'"));
+    assert!([0, 1].contains(&found.status), "it cannot be told: {found}");
+    found.is_ok()
 }
 
 #[track_caller]
@@ -65,13 +68,12 @@ pub(crate) fn stays(site: &Site, user: &str, script: &str) -> Running {
 #[track_caller]
 pub(crate) fn is_put_out(mut session: Running) {
     until(GONE, "the session ends", || !session.is_running());
-    session.output().says("in").is_shut();
+    session.output().says("in").is_cut_off();
 }
 
 pub(crate) fn ssh_with_all_that_it_left(site: &Site) {
     site.person("ella");
     site.roles(&[role("ella", &["sshd"], "ella")]);
-    site.shell("loginctl enable-linger ella").done();
     let window = site.open("ella", "ella", "12s");
     let session = stays(
         site,
@@ -89,6 +91,8 @@ pub(crate) fn ssh_with_all_that_it_left(site: &Site) {
     for left in 1001..=1008 {
         until(SOON, &format!("sleep {left}"), || runs(site, &format!("sleep {left}")));
     }
+    // As it was not when she came.
+    site.shell("loginctl enable-linger ella").done();
     window.wait_for_its_end();
     is_put_out(session);
     nothing_is_left(site, "ella");
@@ -115,25 +119,39 @@ pub(crate) fn a_console_login(site: &Site) {
     nothing_is_left(site, "cora");
 }
 
+/// A virtual console of the host's that nobody else's run has meanwhile, by number: machines have none of their own.
+fn a_console_of_ones_own() -> (String, std::fs::File) {
+    for number in 20..=62 {
+        let file = std::fs::File::create(format!("/run/jit-tests-console-{number}")).unwrap();
+        if file.try_lock().is_ok() {
+            return (number.to_string(), file);
+        }
+    }
+    panic!("other runs have all consoles");
+}
+
 /// On a virtual console of the host's kernel, as agetty(8) logs somebody in whom it need not ask.
 pub(crate) fn a_real_console(site: &Site) {
-    const CONSOLE: &str = "/dev/tty27";
+    let (number, _alone) = a_console_of_ones_own();
+    let console = format!("/dev/tty{number}");
     site.person("konny");
     site.roles(&[role("konny", &["login"], "konny")]);
     // The machine has no consoles of its own.
-    let made =
-        std::process::Command::new("mknod").arg(site.machine.path(CONSOLE)).args(["c", "4", "27"]).status();
+    let made = std::process::Command::new("mknod")
+        .arg(site.machine.path(&console))
+        .args(["c", "4", &number])
+        .status();
     assert!(made.unwrap().success());
     // Debian's login(1) lets nobody write to a console but its user (TTYPERM of login.defs(5)).
     site.machine.write("/home/konny/.bash_profile", "mesg y\n", 0o644);
     let window = site.open("konny", "konny", "8s");
-    let log_in = format!("setsid --ctty --wait login -f konny <{CONSOLE} >{CONSOLE} 2>&1");
+    let log_in = format!("setsid --ctty --wait login -f konny <{console} >{console} 2>&1");
     let mut session = site.machine.start(SOON * 3, &["bash", "-c", &log_in]);
     until(SOON, "she is in", || site.sessions().iter().any(|one| one.user == "konny"));
     until(GONE, "she is put out", || !session.is_running());
     drop(session.output());
     // What it shows is read where its device is (vcs(4)).
-    let screen = std::fs::read("/dev/vcs27").unwrap();
+    let screen = std::fs::read(format!("/dev/vcs{number}")).unwrap();
     let screen = String::from_utf8_lossy(&screen).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(screen.contains(&format!("jit: your window {} is over (expired)", window.id)), "{screen}");
 }
@@ -243,6 +261,7 @@ pub(crate) fn what_was_left_when_a_role_leaves_policy(site: &Site) {
     site.person("gundi");
     site.roles(&[role("gundi", &["sshd"], "gundi")]);
     let window = site.open("gundi", "gundi", "30m");
+    site.ssh("gundi").admits("gundi");
     site.shell("loginctl enable-linger gundi").done();
     let leave = "XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user --quiet sleep 1751";
     site.logged_in("gundi", leave).done();
@@ -269,7 +288,7 @@ pub(crate) fn out_of_the_group(site: &Site) {
     site.shell("chmod 000 /etc/passwd /etc/group && gpasswd -d greta gretas").done();
     std::thread::sleep(Duration::from_secs(65));
     assert!(session.is_running(), "a name service that fails ends no session");
-    site.ssh("greta").is_shut();
+    site.denies("greta", "name-service", || site.ssh("greta"));
     site.shell("chmod 644 /etc/passwd /etc/group").done();
     until(Duration::from_secs(90), "she is put out", || !session.is_running());
     drop(session.output());
@@ -339,15 +358,16 @@ pub(crate) fn drain_and_keep(site: &Site) {
         site.person(name);
         site.roles(&[Role::new(name, &["sshd"], name).with(rest)]);
         let window = site.open(name, name, "6s");
-        // Done after the end of the window, and before that of the grace.
+        // Done when the end of the window has been seen, and before that of the grace.
         let session = stays(
             site,
             name,
             &format!(
-                "(sleep 10; echo finished >~/finished; exec sleep {short}) >/dev/null 2>&1 & sleep {long} >/dev/null 2>&1 &"
+                "(until test -e ~/over; do sleep 0.1; done; echo finished >~/finished; exec sleep {short}) >/dev/null 2>&1 & sleep {long} >/dev/null 2>&1 &"
             ),
         );
         window.wait_for_its_end();
+        site.machine.write(&format!("/home/{name}/over"), "", 0o644);
         site.ssh(name).is_refused(name, name);
         until(SOON, "work finishes", || site.machine.path(&format!("/home/{name}/finished")).exists());
         is_put_out(session);
@@ -360,6 +380,12 @@ pub(crate) fn drain_and_keep(site: &Site) {
 pub(crate) fn a_warning(site: &Site) {
     site.person("warna");
     site.roles(&[Role::new("warna", &["sshd"], "warna").with("grace = \"1s\"\nwarn = [\"5s\"]\n")]);
+    // Others come and go all the while, and jitd looks at what runs for each of them: the line is heard all the same.
+    site.person_with_role("warno", &["sshd"]);
+    let others = site.open("warno", "warno", "5m");
+    let come_and_go = "while [ ! -e /tmp/warned ]; do ssh -o BatchMode=yes warno@127.0.0.1 true; done";
+    let start = || site.machine.start(Duration::from_secs(90), &["bash", "-c", come_and_go]);
+    let come_and_go: Vec<Running> = (0..3).map(|_| start()).collect();
     let window = site.open("warna", "warna", "10s");
     let seen = site.terminal(
         r#"spawn -noecho ssh warna@127.0.0.1
@@ -367,6 +393,9 @@ pub(crate) fn a_warning(site: &Site) {
            finish"#,
     );
     seen.says(&format!("jit: your window {} (warna) ends in ", window.id));
+    site.shell("touch /tmp/warned").done();
+    come_and_go.into_iter().for_each(|one| drop(one.output()));
+    others.revoke();
     seen.says(&format!("jitctl extend {}", window.id)).says("is over (expired)");
 }
 
@@ -463,6 +492,7 @@ pub(crate) fn how_long_it_takes(site: &Site) {
         }
         took.sort_unstable();
         let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
+        assert!(took.iter().all(|late| (0..=IN_TIME).contains(late)), "{way}: {took:?} ms after the end");
         crate::stage::say(&format!(
             "end to last process gone, {way}, grace 1 s: median {median} ms, worst {worst} ms, {rounds} runs\n"
         ));

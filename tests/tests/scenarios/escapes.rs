@@ -65,6 +65,65 @@ pub(crate) fn by_a_fork_bomb(site: &Site) {
     tries_to_stay(site, "bombo", "bomb", "15s");
 }
 
+/// Below a scope of one's own: groups nested 15 deep in names of 240 bytes and, in the last, one for each process.
+const DEEP: &str = r#"
+import os, signal, sys
+
+os.chdir("/sys/fs/cgroup" + open("/proc/self/cgroup").read().strip().split("::")[1])
+for _ in range(15):
+    os.mkdir("x" * 240)
+    os.chdir("x" * 240)
+for number in range(int(sys.argv[1])):
+    os.mkdir(str(number))
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    with open(f"{number}/cgroup.procs", "w") as procs:
+        procs.write(str(child))
+open("/tmp/deep", "w").close()
+signal.pause()
+"#;
+
+/// `JIT_DEEP` says how many.
+pub(crate) fn in_deep_groups(site: &Site) {
+    let many = crate::stage::count("JIT_DEEP", 1500);
+    site.person("tiefa");
+    site.roles(&[role("tiefa", &["sshd"], "tiefa")]);
+    site.machine.write("/usr/local/lib/deep.py", DEEP, 0o644);
+    let jitd = |what: &str| {
+        let line = site.shell(&format!("grep {what} /proc/$(systemctl show -P MainPID jitd)/status")).stdout;
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap()
+    };
+    let window = site.open("tiefa", "tiefa", "30m");
+    let script = format!(
+        "export XDG_RUNTIME_DIR=/run/user/$(id -u)
+         systemd-run --user --quiet --scope -p Delegate=yes python3 /usr/local/lib/deep.py {many} >/dev/null 2>&1 &"
+    );
+    let session = stays(site, "tiefa", &script);
+    until(GONE * 3, "all of them run", || site.machine.path("/tmp/deep").exists());
+    let before = jitd("VmHWM");
+    window.revoke();
+    // Others are answered meanwhile.
+    let mut longest = Duration::ZERO;
+    while site.logged("sessions-ended", &window.id).is_empty() {
+        let began = std::time::Instant::now();
+        site.check("sshd", "tiefa");
+        longest = longest.max(began.elapsed());
+    }
+    let ended = ended(site, &window);
+    assert!(ended.contains("left=\"0\"") && !ended.contains("spared"), "{ended}");
+    is_put_out(session);
+    nothing_is_left(site, "tiefa");
+    let grown = jitd("VmHWM").saturating_sub(before);
+    crate::stage::say(&format!(
+        "{many} processes in groups of 3.7 KB: jitd's peak grew by {grown} KiB at their end, and the slowest of other \
+         answers took {} ms\n",
+        longest.as_millis()
+    ));
+    // The paths alone are more than that.
+    assert!(grown < u64::try_from(many).unwrap() * 3, "{grown} KiB");
+}
+
 pub(crate) fn frozen(site: &Site) {
     site.person("frosta");
     site.roles(&[role("frosta", &["sshd"], "frosta")]);
@@ -191,7 +250,7 @@ pub(crate) fn locks_of_every_kind(site: &Site) {
         site.shell(&format!("jitctl lock {scope} --message 'INC-9 wait'")).done();
         is_put_out(session);
         assert!(!site.logged("session-over", "locked").is_empty(), "{scope}");
-        site.ssh("lukas").is_shut();
+        site.ssh("lukas").refuses(&format!("locked ({scope})"));
         site.shell(&format!("jitctl unlock {scope}")).done();
         site.shell(
             "jitctl --json list | grep -o 'g-[0-9a-z]*' | sort -u | xargs -r -n1 jitctl revoke || true",
@@ -226,7 +285,7 @@ pub(crate) fn a_counted_window_goes_on_with_a_session(site: &Site) {
     let moved = site.logged("session-moved", &once.id);
     assert!(moved.iter().any(|line| line.contains("uses=\"true\"")), "{moved:?}");
     assert_eq!(site.entry(&once.id).used, 1);
-    site.ssh("cleo").is_shut();
+    site.ssh("cleo").refuses("spent");
     once.revoke();
     is_put_out(session);
 }

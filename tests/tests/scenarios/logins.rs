@@ -2,6 +2,7 @@
 
 use jit_tests::machine::{Output, until};
 
+use crate::ends::{ended, is_put_out, nothing_is_left, runs, stays};
 use crate::site::{ACCOUNT, Entrance, Role, SOON, Site};
 
 /// The life of a role at one way in: shut, opened and taken back, opened and over. Each refusal tells what to type.
@@ -13,8 +14,7 @@ fn follows_the_window(site: &Site, user: &str, enter: impl Fn() -> Output) {
     window.revoke();
     enter().is_refused(user, user);
 
-    let window = site.open(user, user, "8s");
-    enter().admits(user);
+    let window = site.open_briefly(user, user, user, &enter);
     window.wait_for_its_end();
     enter().is_refused(user, user);
 }
@@ -59,7 +59,7 @@ pub(crate) fn a_session_ends_with_its_window(site: &Site) {
     until(SOON, "the session is open", || site.shell("pgrep -u timo -x sleep").is_ok());
     window.wait_for_its_end();
     until(SOON, "the session ends", || !session.is_running());
-    session.output().says("in").is_shut();
+    session.output().refuses("in");
 }
 
 pub(crate) fn an_expired_password(site: &Site) {
@@ -73,7 +73,7 @@ pub(crate) fn an_expired_password(site: &Site) {
     }
     site.open("exa", "exa", "30m");
     // Now it is the password's turn: the rest of the stack is not skipped for those with a window.
-    site.ssh("exa").says("xpired").is_shut();
+    site.ssh("exa").refuses("xpired");
 }
 
 pub(crate) fn somebody_exempt(site: &Site) {
@@ -83,7 +83,7 @@ pub(crate) fn somebody_exempt(site: &Site) {
     let check = site.check("sshd", "backup1");
     assert_eq!((check.verdict.as_str(), check.reason.as_str()), ("unmanaged", "exempt"));
     // Here, and only here.
-    site.login("backup1").is_shut();
+    site.denies("backup1", "not-eligible", || site.login("backup1"));
 }
 
 pub(crate) fn a_service_without_a_role(site: &Site) {
@@ -92,13 +92,13 @@ pub(crate) fn a_service_without_a_role(site: &Site) {
         site.shell(&format!("echo '{line}' >>/etc/pam.d/vault")).done();
     }
     let enter = || site.shell("pamtester vault lena acct_mgmt");
-    enter().says("no role opens vault").is_shut();
+    enter().refuses("no role opens vault");
     let check = site.check("vault", "lena");
     assert_eq!((check.verdict.as_str(), check.reason.as_str()), ("deny", "no-role"));
 
     site.person("ludwig");
     site.roles(&[Role::new("vault", &["vault"], "ludwig")]);
-    enter().says("for lena").is_shut();
+    enter().refuses("for lena");
     assert_eq!(site.check("vault", "lena").reason, "not-eligible");
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn two_windows(site: &Site) {
     short.wait_for_its_end();
     site.ssh("dora").admits("dora");
     long.revoke();
-    site.ssh("dora").is_shut();
+    site.denies("dora", "no-window", || site.ssh("dora"));
 }
 
 pub(crate) fn a_login_gets_what_is_left(site: &Site) {
@@ -126,4 +126,49 @@ pub(crate) fn a_login_gets_what_is_left(site: &Site) {
         .and_then(|seconds| seconds.parse().ok())
         .unwrap_or_else(|| panic!("no remaining time in {said:?}"));
     assert!((3500..=3598).contains(&left), "{left} s left of an hour that began more than 2 s ago");
+}
+
+/// A session that runs no command: files, and a forwarded port.
+pub(crate) fn files_and_ports(site: &Site) {
+    site.person_with_role("sofie", &["sshd"]);
+    site.machine.write("/home/sofie/here", "what she has\n", 0o644);
+    let options = "-o BatchMode=yes -o ExitOnForwardFailure=yes";
+    let sftp = || {
+        let get = format!("echo 'get here /tmp/sofie-has' | sftp -q {options} -b - sofie@127.0.0.1");
+        site.shell(&format!("rm -f /tmp/sofie-has; {get} && cat /tmp/sofie-has"))
+    };
+    let through = || site.shell(&format!("ssh {options} -W 127.0.0.1:22 sofie@127.0.0.1 </dev/null"));
+    for attempt in [&sftp as &dyn Fn() -> Output, &through] {
+        site.denies("sofie", "no-window", attempt);
+    }
+    let window = site.open("sofie", "sofie", "30m");
+    sftp().says("what she has").done();
+    through().says("SSH-2.0-").done();
+    let forwards = format!("ssh -N {options} -L 4101:127.0.0.1:22 sofie@127.0.0.1");
+    let mut forwards = site.machine.start(SOON * 6, &["bash", "-c", &forwards]);
+    let banner = "timeout 5 bash -c 'head -c 8 </dev/tcp/127.0.0.1/4101'";
+    until(SOON, "the port leads to sshd", || site.shell(banner).stdout == "SSH-2.0-");
+    window.revoke();
+    until(SOON, "nothing is forwarded any more", || !forwards.is_running());
+    forwards.output().is_cut_off();
+    site.shell(banner).refuses("Connection refused");
+    site.denies("sofie", "no-window", sftp);
+}
+
+/// Above 2^31, where a signed number would be negative.
+pub(crate) fn with_a_high_uid(site: &Site) {
+    site.person_with_role("ursel", &["sshd", "su"]);
+    site.shell("usermod -u 3000000000 ursel && chown -R ursel: ~ursel").done();
+    let su = || site.with_password("ursel", "su olga -c {id -un}", "olga-pw");
+    site.ssh("ursel").is_refused("ursel", "ursel");
+    su().is_refused("ursel", "ursel");
+    let window = site.open("ursel", "ursel", "30m");
+    su().admits("olga");
+    let session = stays(site, "ursel", "setsid sleep 1061 >/dev/null 2>&1 &");
+    until(SOON, "it runs", || runs(site, "sleep 1061"));
+    window.revoke();
+    is_put_out(session);
+    nothing_is_left(site, "ursel");
+    assert!(ended(site, &window).contains("left=\"0\""));
+    site.ssh("ursel").is_refused("ursel", "ursel");
 }

@@ -2,30 +2,40 @@
 
 use crate::site::{Entrance, SERVICES, Site};
 
+#[track_caller]
+fn is_none_of(site: &Site, paths: &[&str]) {
+    for path in paths {
+        assert!(!site.machine.path(path).exists(), "{path} is there");
+    }
+}
+
 pub(crate) fn removal(site: &Site) {
     site.person_with_role("petra", &["sshd"]);
     site.open("petra", "petra", "30m");
     let refused = site.shell("dpkg --remove pam-jit");
-    refused.says("not removed").says("/etc/pam.d/sshd").says("sed -i").is_shut();
+    refused.says("not removed").says("/etc/pam.d/sshd").refuses("sed -i");
     for service in SERVICES {
         refused.says(&format!("/etc/pam.d/{service}"));
     }
     site.shell("dpkg-query -W -f '${db:Status-Status}' pam-jit").says("installed").done();
     site.shell("systemctl is-active jitd").done();
     site.ssh("petra").admits("petra");
-    site.ssh("root").is_shut();
+    site.denies("root", "not-eligible", || site.ssh("root"));
 
+    let installed = ["/usr/libexec/jitd", "/usr/lib/x86_64-linux-gnu/security/pam_jit.so"];
+    assert!(installed.iter().all(|path| site.machine.path(path).exists()));
     site.take_out_of_pam();
     site.ssh("root").admits("root");
     site.shell("dpkg --remove pam-jit").done();
-    site.shell("test -e /usr/libexec/jitd || ls /usr/lib/*/security/pam_jit.so || pgrep -x jitd").is_shut();
+    is_none_of(site, &installed);
+    site.shell("pgrep -x jitd").exits(1);
     site.ssh("petra").admits("petra");
     site.shell("test -e /etc/jit/policy.d/10-site.toml").done();
 
     // The record is evidence: purging tells where it is and leaves it.
     site.shell("dpkg --purge pam-jit").says("/var/lib/jitd").done();
     site.shell("test -s /var/lib/jitd/store.db").done();
-    site.shell("test -e /etc/jit/policy.d/10-site.toml || test -e /etc/rsyslog.d/30-jitd.conf").is_shut();
+    is_none_of(site, &["/etc/jit/policy.d/10-site.toml", "/etc/rsyslog.d/30-jitd.conf"]);
 }
 
 pub(crate) fn installed_and_unused(site: &Site) {
@@ -39,7 +49,7 @@ pub(crate) fn installed_and_unused(site: &Site) {
     let units = "jitd.service jit-notify.socket jit-notify.service";
     site.shell(&format!("systemd-analyze verify --man=no {units}")).done();
     site.shell("systemctl is-enabled jit-notify.socket").says("disabled");
-    site.shell("test -e /run/jitd/notify").is_shut();
+    is_none_of(site, &["/run/jitd/notify"]);
     site.shell("stat -c '%a %U' /var/lib/jitd /run/jitd /run/jitd/private")
         .says("700 root\n700 root\n600 root");
 }

@@ -1,6 +1,7 @@
 //! A machine as an administrator has set it up: the module in the PAM files as the package's documentation shows,
 //! people, roles and windows; and the ways in that people take.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -79,8 +80,28 @@ impl Site {
     }
 
     /// The last lines of the machine's journal, for a report.
-    pub(crate) fn last_of_the_log(&self) -> String {
-        self.shell("journalctl --no-pager -o short-precise -n 150 | grep -av ' systemd\\[' | tail -n 40 | cut -c1-300").stdout
+    pub(crate) fn log_of_the_last(&self, seconds: u64) -> String {
+        let all = format!("journalctl --no-pager -o short-precise --since=-{seconds}s");
+        self.shell(&format!("{all} | grep -av ' systemd\\[' | tail -n 60 | cut -c1-300")).stdout
+    }
+
+    /// Takes away what a scenario has left that binds others: its files of policy, sudo and cron, and locks on whoever
+    /// and whatever these are called after.
+    pub(crate) fn take_away(&self, written: &[String]) {
+        let folders = ["/etc/jit/policy.d/", "/etc/cron.d/", "/etc/sudoers.d/"];
+        let left = written.iter().filter(|path| folders.iter().any(|folder| path.starts_with(folder)));
+        let mut names = BTreeSet::new();
+        for path in left {
+            self.machine.run(&["rm", "-f", path]).done();
+            let name = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".toml");
+            names.insert(name.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').to_owned());
+        }
+        self.shell("jitctl policy load").done();
+        for lock in self.status().locks {
+            if lock.scope.split_once(':').is_some_and(|(_, of)| names.contains(of)) {
+                self.machine.run(&["jitctl", "unlock", &lock.scope]).done();
+            }
+        }
     }
 
     // People, roles, policy.
@@ -142,6 +163,29 @@ impl Site {
         }
         assert_eq!(entry.state, "active", "{entry:?}");
         Window { site: self, id: entry.grant.expect("an active entry has a grant") }
+    }
+
+    /// A window that will be over soon, in which this attempt leads in as somebody: on a busy host it can be over before
+    /// the attempt is, and is then opened again for longer.
+    #[track_caller]
+    pub(crate) fn open_briefly(
+        &self,
+        user: &str,
+        role: &str,
+        becomes: &str,
+        attempt: impl Fn() -> Output,
+    ) -> Window<'_> {
+        for seconds in [8, 16, 32] {
+            let window = self.open(user, role, &format!("{seconds}s"));
+            let came = attempt();
+            if came.is_ok() || self.entry(&window.id).state != "ended" {
+                came.admits(becomes);
+                return window;
+            }
+        }
+        let window = self.open(user, role, "1m");
+        attempt().admits(becomes);
+        window
     }
 
     /// Asks for a window.
@@ -216,9 +260,12 @@ impl Site {
         read(&self.machine.run(&["jitctl", "--json", "session", "list"]))
     }
 
-    /// Waits until jitd can decide.
+    /// Waits until jitd can decide, and is on both roads: root's jitctl takes jitd's own socket, other people's the bus.
     pub(crate) fn is_ready(&self) {
         until(SOON, "jitd is ready", || self.machine.run(&["jitctl", "status"]).is_ok());
+        let as_nobody =
+            ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "jitctl", "status"];
+        until(SOON, "jitd is on the bus", || self.machine.run(&as_nobody).is_ok());
     }
 
     // Ways in.
@@ -287,6 +334,23 @@ impl Site {
     pub(crate) fn logged(&self, event: &str, word: &str) -> Vec<String> {
         let script = format!("journalctl --no-pager -o cat SYSLOG_IDENTIFIER=jitd JIT_EVENT={event}");
         self.shell(&script).stdout.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
+    }
+
+    /// Demands that the module refuses this attempt to somebody, for this reason: where a program passes on nothing of
+    /// what it says, as `sudo -n` does, its own line in the log tells the refusal from all else that can fail.
+    #[track_caller]
+    pub(crate) fn denies(&self, who: &str, why: &str, attempt: impl FnOnce() -> Output) {
+        self.module_refuses(&format!("denied reason=\"{why}\""), &format!("user=\"{who}\""), attempt);
+    }
+
+    /// Demands that this attempt fails, and that the module says so in a line that starts like this and has this in it.
+    #[track_caller]
+    pub(crate) fn module_refuses(&self, start: &str, has: &str, attempt: impl FnOnce() -> Output) {
+        let refusals = || self.module_said(start).lines().filter(|line| line.contains(has)).count();
+        let before = refusals();
+        let output = attempt();
+        output.is_cut_off();
+        until(SOON, &format!("the module says {start:?} with {has}, after {output}"), || refusals() > before);
     }
 
     /// What the module itself has said about somebody.
@@ -375,8 +439,10 @@ pub(crate) trait Entrance {
     fn admits(&self, user: &str);
     /// It was refused, and the person was told what to type.
     fn is_refused(&self, user: &str, role: &str);
-    /// It was refused.
-    fn is_shut(&self);
+    /// It was refused, for the reason that it says.
+    fn refuses(&self, why: &str);
+    /// It was under way, and came to no good end: that is no refusal, and why it ended is on record.
+    fn is_cut_off(&self);
 }
 
 impl Entrance for Output {
@@ -391,13 +457,18 @@ impl Entrance for Output {
 
     #[track_caller]
     fn is_refused(&self, user: &str, role: &str) {
-        self.is_shut();
-        self.says(&format!("jitctl grant {user} --role {role} --reason"));
+        self.refuses(&format!("jitctl grant {user} --role {role} --reason"));
     }
 
     #[track_caller]
-    fn is_shut(&self) {
-        assert!(!self.is_ok(), "expected a refusal of {self}");
+    fn refuses(&self, why: &str) {
+        self.is_cut_off();
+        self.says(why);
+    }
+
+    #[track_caller]
+    fn is_cut_off(&self) {
+        assert!(!self.is_ok(), "expected no success from {self}");
         assert!(self.status != 99, "the dialogue stood still: {self}");
     }
 }

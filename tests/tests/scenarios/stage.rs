@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Instant;
 
-use jit_tests::machine::Boot;
+use jit_tests::machine::{Boot, last_commands, written};
 
 use crate::site::Site;
 
@@ -50,7 +50,7 @@ pub(crate) const fn own_of(boot: Boot, name: &'static str, act: fn(&Site)) -> Sc
 
 /// How many at a time. They wait for windows to end and for logins to be slow; two cores carry this.
 const SIDE_BY_SIDE: usize = 4;
-const MACHINES: usize = 4;
+const MACHINES: usize = 6;
 
 /// Runs those that the command line asks for. The exit status is 1 if one of them fails.
 pub(crate) fn run(all: &[Scenario]) -> ExitCode {
@@ -87,7 +87,9 @@ pub(crate) fn run(all: &[Scenario]) -> ExitCode {
             }
         }
     });
-    report(&failures.into_inner().unwrap(), kept.len(), all.len(), began)
+    let code = report(&failures.into_inner().unwrap(), kept.len(), all.len(), began);
+    keep();
+    code
 }
 
 fn take<'s>(queue: &Mutex<VecDeque<&'s Scenario>>) -> Option<&'s Scenario> {
@@ -97,21 +99,62 @@ fn take<'s>(queue: &Mutex<VecDeque<&'s Scenario>>) -> Option<&'s Scenario> {
 /// Plays one scenario; what was wrong, if something was.
 fn play(scenario: &Scenario, common: &OnceLock<Site>) -> Option<String> {
     let began = Instant::now();
+    drop((last_commands(), written()));
     let outcome = match scenario.place {
-        Place::Shared => guarded(|| common.get_or_init(|| Site::boot(Boot::default())))
-            .and_then(|site| perform(scenario, site)),
-        Place::Own => guarded(|| Site::boot(Boot::default())).and_then(|site| perform(scenario, &site)),
-        Place::OwnOf(boot) => guarded(|| Site::boot(boot)).and_then(|site| perform(scenario, &site)),
+        Place::Shared => guarded(|| common.get_or_init(|| Site::boot(Boot::default()))).and_then(|site| {
+            let outcome = perform(scenario, site, began);
+            // What it would have taken away itself must not fail the others.
+            outcome.map_err(|why| match guarded(|| site.take_away(&written())) {
+                Ok(()) => why,
+                Err(also) => format!("{why}\n\nand what it left could not be taken away: {also}"),
+            })
+        }),
+        Place::Own => alone(scenario, Boot::default(), began),
+        Place::OwnOf(boot) => alone(scenario, boot, began),
     };
     let word = if outcome.is_ok() { "ok" } else { "FAILED" };
     say(&format!("test {} ... {word} <{:.2}s>\n", scenario.name, began.elapsed().as_secs_f64()));
     outcome.err()
 }
 
-fn perform(scenario: &Scenario, site: &Site) -> Result<(), String> {
+/// In a machine of its own, which goes with it unless it failed and `JIT_KEEP` is set.
+fn alone(scenario: &Scenario, boot: Boot, began: Instant) -> Result<(), String> {
+    let site = guarded(|| Site::boot(boot))?;
+    let outcome = perform(scenario, &site, began);
+    if outcome.is_err() && count("JIT_KEEP", 0) > 0 {
+        KEPT.lock().unwrap().push((scenario.name, site));
+    }
+    outcome
+}
+
+/// Machines in which something failed, for a person to look at.
+static KEPT: Mutex<Vec<(&str, Site)>> = Mutex::new(Vec::new());
+
+/// Says how to enter the machines that were kept, and keeps them until Ctrl-C.
+fn keep() {
+    let kept = KEPT.lock().unwrap();
+    for (name, site) in kept.iter() {
+        say(&format!("{name}: its machine is kept; enter it with: {}\n", site.machine.how_to_enter()));
+    }
+    if !kept.is_empty() {
+        say("Ctrl-C ends them.\n");
+        loop {
+            thread::park();
+        }
+    }
+}
+
+fn perform(scenario: &Scenario, site: &Site, began: Instant) -> Result<(), String> {
     guarded(|| (scenario.act)(site)).map_err(|why| {
-        let log = guarded(|| site.last_of_the_log()).unwrap_or_else(|why| why);
-        format!("{why}\n\nthe machine's log:\n{log}")
+        let commands = last_commands();
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let since = began.elapsed().as_secs() + 1;
+        let log = guarded(|| site.log_of_the_last(since)).unwrap_or_else(|why| why);
+        format!(
+            "{why}\n\nthe last commands (how long each took, its status):\n{commands}\n\nload: {}\n\n\
+             the machine's log since the scenario began, {since} s ago:\n{log}",
+            load.trim_end()
+        )
     })
 }
 

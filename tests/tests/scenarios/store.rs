@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jit_core::audit::merkle;
-use jit_core::clock::Utc;
 use jit_core::event::{Event, Record};
+use jit_core::model::{Past, Session};
+use jit_core::proof::merkle;
 use jit_core::state::State;
+use jit_core::time::{Moment, Utc};
 use jit_proto::words::RequestId;
 use rusqlite::{Connection, OpenFlags};
 
@@ -28,6 +29,8 @@ struct Tables {
     sessions: BTreeMap<u64, String>,
     /// Ends that have not been carried through, whole, by grant.
     endings: BTreeMap<String, String>,
+    /// Who is here by windows, whole, by uid.
+    stays: BTreeMap<u32, String>,
     /// Digests in the order of loading.
     policies: Vec<String>,
 }
@@ -52,7 +55,7 @@ pub(crate) fn audited(site: &Site) -> Vec<Record> {
     let copy = Connection::open_with_flags(&outside, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it opens");
     let records = log(&copy).expect("the log reads");
     assert_eq!(
-        folded(&records),
+        folded(&records, &open(&copy).expect("the sessions read")),
         found(&copy).expect("the tables read"),
         "left the log's fold, right the tables"
     );
@@ -87,11 +90,59 @@ fn log(store: &Connection) -> rusqlite::Result<Vec<Record>> {
         .collect())
 }
 
-/// The tables as the log tells them.
-fn folded(records: &[Record]) -> Tables {
+/// The sessions that are open.
+fn open(store: &Connection) -> rusqlite::Result<Vec<Session>> {
+    let mut rows = store.prepare("SELECT body FROM session ORDER BY id")?;
+    let bodies = rows.query_map([], |row| row.get::<_, String>(0))?;
+    bodies.map(|body| Ok(serde_json::from_str(&body?).expect("a session reads"))).collect()
+}
+
+/// The sessions that opened by a check, whose record is theirs: where in the log each opened, its number, and what it
+/// was, as the record of its end says or, while it is open, its row.
+fn openings(records: &[Record], open: &[Session]) -> Vec<(u64, u64, Past)> {
+    let ended = records.iter().filter_map(|record| match &record.event {
+        Event::SessionGone { session, past: Some(past), .. } => {
+            Some((past.place?, *session, (**past).clone()))
+        }
+        _ => None,
+    });
+    let open = open.iter().filter_map(|one| Some((one.place?, one.id, Past::of(one))));
+    ended.chain(open).collect()
+}
+
+/// Opens those whose place in the log has come. Law 7: each has a record of a check that was allowed, before it, of the
+/// same person at the same service.
+fn open_those_at(place: u64, openings: &[(u64, u64, Past)], records: &[Record], state: &mut State) {
+    for (_, session, past) in openings.iter().filter(|(at, ..)| *at == place) {
+        assert!(*session < place, "session {session} opened before its check");
+        let check = usize::try_from(*session).ok().and_then(|seq| records.get(seq));
+        let Some(Event::Allowed { grant, claim, login, .. }) = check.map(|check| &check.event) else {
+            panic!("session {session} opened by no check: {check:?}")
+        };
+        assert_eq!((&login.user, &login.service), (&past.login.user, &past.login.service), "{session}");
+        let opened = Event::SessionOpened {
+            grant: *grant,
+            role: past.role.clone().expect("this jitd opened it"),
+            remaining: 0,
+            claim: claim.map(|_| *session),
+            opener: past.opener,
+            from: past.from,
+            basis: past.basis.clone(),
+            admitted: Some(*session),
+            login: past.login.clone(),
+        };
+        state.note(&past.opened, past.opened_by, &opened);
+    }
+}
+
+/// The tables as the log tells them. Of a session that is open, where it runs and that PAM has closed it is not in the
+/// log yet: that its row says.
+fn folded(records: &[Record], open: &[Session]) -> Tables {
     let mut state = State::default();
     let mut tables = Tables::default();
+    let openings = openings(records, open);
     for record in records {
+        open_those_at(record.seq, &openings, records, &mut state);
         state.apply(record);
         match &record.event {
             Event::Requested { request } => {
@@ -129,11 +180,23 @@ fn folded(records: &[Record]) -> Tables {
             tables.grants.entry(grant.id.to_string()).and_modify(|row| row.0 = grant.used);
         }
     }
+    open_those_at(state.next_seq(), &openings, records, &mut state);
+    for one in open {
+        let (session, unit) = (one.id, one.unit.clone());
+        let placed = unit.map(|unit| Event::SessionPlaced { session, unit });
+        placed.map(|placed| state.note(&one.at, None, &placed));
+        if let Some(wall) = one.closed_at {
+            let (login, leader) = (one.login.clone(), one.leader);
+            let closed = Event::SessionClosed { login, leader, session: Some(session) };
+            state.note(&Moment { wall, ..one.at.clone() }, None, &closed);
+        }
+    }
     let body = |row: serde_json::Result<String>| row.expect("what is stored can be written");
     tables.sessions = state.sessions().iter().map(|one| (one.id, body(serde_json::to_string(one)))).collect();
     tables.endings = (state.endings().values())
         .map(|one| (one.grant.to_string(), body(serde_json::to_string(one))))
         .collect();
+    tables.stays = state.stays().map(|one| (one.uid.as_u32(), body(serde_json::to_string(one)))).collect();
     tables.locks = state.locks().keys().map(ToString::to_string).collect();
     tables.locks.sort();
     tables.claims = state.claims().iter().map(|claim| (claim.id, claim.grant.to_string())).collect();
@@ -179,6 +242,9 @@ fn found(store: &Connection) -> rusqlite::Result<Tables> {
         .into_iter()
         .collect(),
         endings: all(store, "SELECT grant_, body FROM ending", |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect(),
+        stays: all(store, "SELECT uid, body FROM stay", |row| Ok((row.get(0)?, row.get(1)?)))?
             .into_iter()
             .collect(),
         policies: all(store, "SELECT digest FROM policy ORDER BY nr", |row| row.get(0))?,

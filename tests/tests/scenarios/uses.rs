@@ -7,11 +7,11 @@ pub(crate) fn one_login(site: &Site) {
     site.roles(&[Role::new("una", &["sshd"], "una").single_use()]);
     site.open("una", "una", "30m");
     site.ssh("una").admits("una");
-    site.ssh("una").says("spent").is_shut();
+    site.ssh("una").refuses("spent");
     // A second window is a second use.
     site.open("una", "una", "30m");
     site.ssh("una").admits("una");
-    site.ssh("una").is_shut();
+    site.ssh("una").refuses("spent");
 }
 
 pub(crate) fn a_held_use(site: &Site) {
@@ -22,7 +22,7 @@ pub(crate) fn a_held_use(site: &Site) {
     for enter in [|site: &Site| site.ssh_by("keyboard-interactive", "maya"), |site: &Site| site.ssh("maya")] {
         let window = site.open("maya", "maya", "30m");
         enter(site).admits("maya");
-        enter(site).says("spent").is_shut();
+        enter(site).refuses("spent");
         window.revoke();
     }
 }

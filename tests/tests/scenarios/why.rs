@@ -22,7 +22,7 @@ pub(crate) fn explained_as_it_is_refused(site: &Site) {
         let explained = explain(site, "xenia sshd --from 127.0.0.1");
         assert_eq!(explained.check.verdict, Verdict::Deny);
         assert!(explained.check.text.starts_with("jit: "), "{explained:?}");
-        site.ssh("xenia").says(&explained.check.text).is_shut();
+        site.ssh("xenia").refuses(&explained.check.text);
         explained
     };
     assert_eq!(missing(&same(), "xenia"), "window");
@@ -52,7 +52,7 @@ pub(crate) fn explained_as_it_is_refused(site: &Site) {
     let own = xenia("jitctl explain xenia sshd");
     own.says("xenia: admits").says("xenia-not: for other people").does_not_say("it is for").done();
     site.shell("jitctl explain xenia sshd").says("it is for olga").done();
-    xenia("jitctl explain root sshd").exits(4);
+    xenia("jitctl explain root sshd").exits(4).says("check somebody else");
 }
 
 pub(crate) fn what_one_may_ask_for(site: &Site) {
@@ -65,6 +65,6 @@ pub(crate) fn what_one_may_ask_for(site: &Site) {
     assert!(role.services.iter().any(|service| service == "sudo-i"), "{role:?}");
     site.machine.as_user("yann", "jitctl roles").says("For: 1h, at most 4h").says("2 of ana, root").done();
     assert_eq!(roles(&site.shell("jitctl --json roles yann")), own);
-    site.machine.as_user("yann", "jitctl roles root").exits(4);
-    site.shell("jitctl roles nobody-of-this-name").exits(1);
+    site.machine.as_user("yann", "jitctl roles root").exits(4).says("the roles of somebody else");
+    site.shell("jitctl roles nobody-of-this-name").exits(1).says("there is no account");
 }
