@@ -97,9 +97,9 @@ impl Daemon {
         }
     }
 
-    /// Waits until the desk knows that all before is on disk.
+    /// Waits until the desk knows that all before is on disk, what has no record of its own too.
     fn until_durable(&self) {
-        self.until(|_| self.desk.is_durable());
+        self.until(|_| zruntime::block_on(self.desk.catch_up()).is_ok());
     }
 
     /// Stops without a word, as `kill -9` would, but for what the writer has taken already.

@@ -47,12 +47,6 @@ impl Desk {
         }
     }
 
-    /// Whether all that was decided is on disk, as far as is known.
-    #[cfg(test)]
-    pub(crate) fn is_durable(&self) -> bool {
-        self.next_seq().is_some_and(|next| self.changes.durable() >= next)
-    }
-
     /// How often the store has been loaded. What was found out or done by an older state may not be so by this one:
     /// what had not reached the disk never happened.
     pub(crate) fn loads(&self) -> u64 {
