@@ -203,6 +203,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_flood_of_calls_to_systemd_leaves_no_session_unbound", unbound::while_systemd_is_flooded),
     own_of(BROKER, "a_flood_of_calls_to_systemd_over_dbus_broker_leaves_no_session_unbound", unbound::while_systemd_is_flooded),
     own("while_systemd_hangs_su_and_sudo_are_refused_with_the_reason_and_spend_no_use", unbound::while_systemd_hangs),
+    own("a_session_that_is_found_while_systemd_hangs_is_bound_once_it_answers", unbound::adopted_while_systemd_hangs),
     shared("a_frozen_session_ends_with_its_window", escapes::frozen),
     own("what_a_login_left_that_was_over_before_jitd_knew_where_it_ran_ends_with_the_window", escapes::a_login_that_jitd_never_saw_run),
     own("sessions_end_while_logind_has_forgotten_them_and_neither_it_nor_systemd_answers", escapes::while_nobody_answers),

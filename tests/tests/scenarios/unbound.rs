@@ -222,3 +222,31 @@ pub(crate) fn while_systemd_hangs(site: &Site) {
     });
     assert!(site.logged("session-unbound", "").is_empty());
 }
+
+/// Without the session line nobody waits for systemd: what is in already is bound as soon as systemd answers, however late.
+pub(crate) fn adopted_while_systemd_hangs(site: &Site) {
+    site.person("uwe");
+    site.roles(&[role("uwe", &["su"], "uwe")]);
+    site.shell("sed -i '/^session .*pam_jit/d' /etc/pam.d/su").done();
+    let window = site.open("uwe", "uwe", "30m");
+    let deaf = systemd_hangs(site);
+    let inside = site.machine.start_as(
+        "uwe",
+        SOON * 12,
+        "echo olga-pw | su olga -c 'setsid sleep 3441 & exec sleep 3442'",
+    );
+    until(SOON, "it is found", || !site.logged("session-adopted", "user=\"uwe\"").is_empty());
+    let unbound = || site.logged("session-unbound", "");
+    until(SOON * 2, "it is said to be in no scope", || !unbound().is_empty());
+    let bound = || site.sessions().iter().any(|one| one.user == "uwe" && one.enforced);
+    assert!(!bound());
+    systemd_answers(site, deaf);
+    until(SOON * 3, "it is bound", bound);
+    window.revoke();
+    inside.output().is_cut_off();
+    let record = ended(site, &window);
+    assert!(record.contains("left=\"0\""), "{record}");
+    for number in [3441, 3442] {
+        assert!(!runs(site, &format!("sleep {number}")), "sleep {number}");
+    }
+}
