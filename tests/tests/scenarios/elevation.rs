@@ -112,7 +112,7 @@ pub(crate) fn roots_own_su_and_cron(site: &Site) {
     let jobs =
         "* * * * * root su - olga -c 'id -un' >/run/by-su 2>&1; sudo -u olga id -un >/run/by-sudo 2>&1\n";
     site.machine.write("/etc/cron.d/by-root", jobs, 0o644);
-    until(Duration::from_secs(75), "cron runs the job to its end", || {
+    until(Duration::from_secs(180), "cron runs the job to its end", || {
         !site.machine.read("/run/by-sudo").trim().is_empty()
     });
     site.shell("rm /etc/cron.d/by-root; cat /run/by-su").admits("olga");

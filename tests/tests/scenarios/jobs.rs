@@ -9,7 +9,7 @@ use crate::site::{SOON, Site};
 use crate::stage::say;
 
 /// Until cron has begun a minute, and its jobs run.
-const A_MINUTE: Duration = Duration::from_secs(75);
+const A_MINUTE: Duration = Duration::from_secs(180);
 
 /// batch(1) starts what it was given whatever the load is.
 pub(crate) fn batch_waits_for_no_load(site: &Site) {

@@ -8,7 +8,7 @@ use crate::ends::{ended, is_put_out, nothing_is_left, role, runs, stays};
 use crate::site::{Entrance, SOON, Site, Window};
 
 /// Until cron has begun a minute, and its jobs run.
-const A_MINUTE: Duration = Duration::from_secs(75);
+const A_MINUTE: Duration = Duration::from_secs(180);
 
 fn take_session_line(site: &Site, service: &str) {
     site.shell(&format!("sed -i '/^session .*pam_jit/d' /etc/pam.d/{service}")).done();

@@ -55,10 +55,7 @@ const MACHINES: usize = 6;
 /// Runs those that the command line asks for. The exit status is 1 if one of them fails.
 pub(crate) fn run(all: &[Scenario]) -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let filter = args.iter().find(|arg| !arg.starts_with('-')).map_or("", String::as_str);
-    let exact = args.iter().any(|arg| arg == "--exact");
-    let chosen = |name: &str| if exact { name == filter } else { name.contains(filter) };
-    let kept: Vec<&Scenario> = all.iter().filter(|scenario| chosen(scenario.name)).collect();
+    let kept: Vec<&Scenario> = all.iter().filter(|scenario| is_chosen(scenario.name, &args)).collect();
     if args.iter().any(|arg| arg == "--list") {
         for scenario in &kept {
             say(&format!("{}: test\n", scenario.name));
@@ -90,6 +87,14 @@ pub(crate) fn run(all: &[Scenario]) -> ExitCode {
     let code = report(&failures.into_inner().unwrap(), kept.len(), all.len(), began);
     keep();
     code
+}
+
+/// As libtest chooses: all without a filter, and else what has one of them in its name, or is called so.
+fn is_chosen(name: &str, args: &[String]) -> bool {
+    let is_exact = args.iter().any(|arg| arg == "--exact");
+    let mut filters = args.iter().filter(|arg| !arg.starts_with('-')).peekable();
+    filters.peek().is_none()
+        || filters.any(|wanted| if is_exact { name == wanted } else { name.contains(wanted.as_str()) })
 }
 
 fn take<'s>(queue: &Mutex<VecDeque<&'s Scenario>>) -> Option<&'s Scenario> {

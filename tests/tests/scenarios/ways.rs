@@ -12,7 +12,7 @@ use crate::site::{SOON, Site, Window};
 const GONE: Duration = Duration::from_secs(40);
 
 /// Until cron has begun a minute, and its jobs run.
-const A_MINUTE: Duration = Duration::from_secs(75);
+const A_MINUTE: Duration = Duration::from_secs(180);
 
 /// A way, by a script that runs a `sleep` of its number, and what the record has to say of it where it may stay.
 struct Way {
