@@ -265,3 +265,27 @@ fn started_as_a_shell_it_is_the_kiosk_whatever_the_command() {
         assert!(matches!(cli.verb, Some(Verb::Kiosk)), "{args:?}");
     }
 }
+
+/// The commands that a document names between backticks, each up to its first option or argument.
+fn named_in(document: &str) -> impl Iterator<Item = &str> {
+    document.split('`').filter(|text| text.starts_with("jitctl "))
+}
+
+#[test]
+fn every_command_and_option_that_a_document_for_assessors_names_is_there() {
+    let known = commands();
+    for document in [include_str!("../../../docs/compliance.md"), include_str!("../../../docs/audit.md")] {
+        for text in named_in(document) {
+            let mut path = String::from("jitctl");
+            for word in text.split_whitespace().skip(1) {
+                if known[&path].0.contains(word) {
+                    path = format!("{path} {word}");
+                }
+            }
+            assert_ne!(path, "jitctl", "`{text}` names no command");
+            for option in text.split_whitespace().filter(|word| word.starts_with("--")) {
+                assert!(known[&path].1.contains(option), "{path} has no {option}, which `{text}` names");
+            }
+        }
+    }
+}
