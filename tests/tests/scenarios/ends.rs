@@ -394,7 +394,9 @@ pub(crate) fn a_warning(site: &Site) {
     );
     seen.says(&format!("jit: your window {} (warna) ends in ", window.id));
     site.shell("touch /tmp/warned").done();
-    come_and_go.into_iter().for_each(|one| drop(one.output()));
+    for one in come_and_go {
+        drop(one.output());
+    }
     others.revoke();
     seen.says(&format!("jitctl extend {}", window.id)).says("is over (expired)");
 }
