@@ -127,7 +127,7 @@ _jitctl() {
             return
             ;;
         --format)
-            mapfile -t COMPREPLY < <(compgen -W 'jsonl csv rfc5424' -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W 'jsonl csv rfc5424 cef ocsf' -- "$cur")
             return
             ;;
         --services | --service)

@@ -134,4 +134,4 @@ pub fn rfc5424(record: &Record, host: &str) -> String {
 
 #[cfg(test)]
 #[path = "format_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -8,7 +8,7 @@ use crate::model::{Actor, Login, Why};
 use crate::time::tests::at;
 
 /// All that could end a field, a line or a terminal, and what spreadsheets compute.
-const HOSTILE: [&str; 12] = [
+pub(in crate::audit) const HOSTILE: [&str; 12] = [
     "=cmd|' /C calc'!A0",
     "+1+1",
     "-2+3",
@@ -23,7 +23,7 @@ const HOSTILE: [&str; 12] = [
     "\u{ff1d}1+1",
 ];
 
-fn denied(rhost: &str) -> Record {
+pub(in crate::audit) fn denied(rhost: &str) -> Record {
     let login = Login {
         service: "sshd".parse().unwrap(),
         user: "maria".parse().unwrap(),
@@ -44,7 +44,7 @@ fn denied(rhost: &str) -> Record {
     Record { seq: 7, at: at(0, 0), actor: Some(actor), event }
 }
 
-fn bytes(record: &Record) -> String {
+pub(in crate::audit) fn bytes(record: &Record) -> String {
     String::from_utf8(record.encode().unwrap().bytes).unwrap()
 }
 

@@ -253,4 +253,50 @@ pub(crate) fn read_by_other_programs(site: &Site) {
         of_cleo.is_some_and(|line| line.contains(r#"reason="=INC-5, \"quoted\"; 'and' \\ more\] <b>""#)),
         "{lines}"
     );
+    // What SIEMs read, by a reader of their formats that is not ours.
+    site.machine.write("/root/siem.py", SIEM, 0o644);
+    site.shell("cd /root && jitctl audit export --format cef >log.cef && jitctl audit export --format ocsf >log.ocsf").done();
+    site.shell("cd /root && python3 siem.py log.jsonl log.cef log.ocsf clelia").says("read back").done();
 }
+
+/// Reads CEF and OCSF back, and compares them with the records.
+const SIEM: &str = r#"
+import json, re, sys, datetime
+records = {r["seq"]: r for r in map(json.loads, open(sys.argv[1]))}
+who = sys.argv[4]
+
+def millis(time):
+    at = datetime.datetime.fromisoformat(time.replace("Z", "+00:00"))
+    return int((at - datetime.datetime.fromtimestamp(0, datetime.timezone.utc)) / datetime.timedelta(milliseconds=1))
+
+unescape = lambda text: re.sub(r"\\(.)", r"\1", text)
+cef = {}
+for line in open(sys.argv[2]):
+    fields = re.split(r"(?<!\\)(?:\\\\)*\|", line.rstrip("\n"), maxsplit=7)
+    assert fields[0] == "CEF:0" and len(fields) == 8 and 0 <= int(fields[6]) <= 10, line
+    found = re.findall(r"([A-Za-z0-9]+)=((?:\\.|[^\\=])*?)(?= [A-Za-z0-9]+=|$)", fields[7])
+    values = {key: unescape(value) for key, value in found}
+    assert len(values) == len(found), line
+    cef[int(values["externalId"])] = (fields[4], values)
+ocsf = {}
+for line in open(sys.argv[3]):
+    event = json.loads(line)
+    assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"], line
+    ocsf[event["metadata"]["sequence"]] = event
+for seq, record in records.items():
+    event, values = cef[seq]
+    assert event == record["event"] and int(values["rt"]) == millis(record["time"]), (record, values)
+    assert ocsf[seq]["metadata"]["event_code"] == event and ocsf[seq]["time"] == millis(record["time"]), record
+    assert json.loads(ocsf[seq]["raw_data"]) == record
+asked = [r for r in records.values() if r["event"] == "requested" and r["request"]["beneficiary"]["name"] == who]
+for record in asked:
+    assert cef[record["seq"]][1]["jitReason"] == record["request"]["reason"]
+    assert ocsf[record["seq"]]["unmapped"]["reason"] == record["request"]["reason"]
+came = [r["seq"] for r in records.values() if r["event"] == "allowed" and r["user"] == who]
+for seq in came:
+    event = ocsf[seq]
+    assert (event["class_uid"], event["status_id"], event["user"]["name"]) == (3002, 1, who), event
+    assert cef[seq][1]["duser"] == who
+assert asked and came
+print("read back")
+"#;

@@ -1,7 +1,9 @@
 //! `audit export`: all records, or those behind one, in a form that other programs read.
 
 use clap::{Args, ValueEnum};
+use jit_core::audit::cef::cef;
 use jit_core::audit::format::{csv_heading, csv_row, rfc5424};
+use jit_core::audit::ocsf::ocsf;
 use jit_core::event::Record;
 use jit_core::time::Utc;
 use jit_proto::audit::Checkpoint;
@@ -23,6 +25,26 @@ pub(crate) enum Format {
     Csv,
     /// Syslog lines with structured data
     Rfc5424,
+    /// Lines of the Common Event Format (CEF:0)
+    Cef,
+    /// JSON lines of the Open Cybersecurity Schema Framework (OCSF 1.3.0)
+    Ocsf,
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Format {
+    /// A record in this form, with the end of its line; none where it cannot be read and the form has no place for that.
+    fn write(self, record: Option<&Record>, bytes: &str, host: &str) -> Option<String> {
+        let of = |write: &dyn Fn(&Record) -> String| record.map(|record| write(record) + "\n");
+        match self {
+            Self::Jsonl => Some(format!("{bytes}\n")),
+            Self::Csv => Some(csv_row(record, bytes)),
+            Self::Rfc5424 => of(&|record| rfc5424(record, host)),
+            Self::Cef => of(&|record| cef(record, host, VERSION)),
+            Self::Ocsf => of(&|record| ocsf(record, bytes, host, VERSION)),
+        }
+    }
 }
 
 /// What to export.
@@ -59,11 +81,9 @@ pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> 
                 continue;
             }
             count += 1;
-            match (wanted.format, &record) {
-                (Format::Jsonl, _) => text += &format!("{bytes}\n"),
-                (Format::Csv, record) => text += &csv_row(record.as_ref(), bytes),
-                (Format::Rfc5424, Some(record)) => text += &format!("{}\n", rfc5424(record, &host)),
-                (Format::Rfc5424, None) => screen.say("jitctl: a record cannot be read and was left out"),
+            match wanted.format.write(record.as_ref(), bytes, &host) {
+                Some(written) => text += &written,
+                None => screen.say("jitctl: a record cannot be read and was left out"),
             }
         }
         screen.exact(&text)?;
