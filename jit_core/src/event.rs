@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::model::{
     Actor, BackWhy, Basis, ClaimKind, Decision, EndReason, EndTerms, EndWhy, Grant, Leader, Lock, Login,
-    Opener, Past, Person, Request, Review, Scope, Unit, Why,
+    Opener, PamFiles, Past, Person, Request, Review, Scope, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -450,6 +450,8 @@ pub enum Event {
         /// The account that was let in.
         user: UserName,
     },
+    /// What this host's PAM files are: at jitd's start, and whenever something was done to one of them.
+    PamFiles(PamFiles),
     /// Notes of such logins that cannot be read: somebody may have been let in of whom nothing more is known.
     RecoveryUnread {
         /// What was set aside, and where.

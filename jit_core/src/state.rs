@@ -377,6 +377,7 @@ impl State {
             | Event::ClockRecovered { .. }
             | Event::Recovered { .. }
             | Event::RecoveryUnread { .. }
+            | Event::PamFiles(_)
             | Event::Checkpoint { .. } => Vec::new(),
             Event::HostKey { key, .. } => vec![Row::HostKey(key.clone())],
         }

@@ -8,5 +8,6 @@
 pub mod facts;
 pub mod files;
 pub mod found;
+pub mod pam_files;
 pub mod settings;
 pub mod signers;

@@ -3,6 +3,7 @@
 use zruntime::SharedRuntime;
 
 use crate::desk::Desk;
+use crate::guarded::Watched;
 use crate::nss::Names;
 use crate::on_host::OnHost;
 use crate::rate::RateLimiter;
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     /// Logins that were allowed and have not asked for their session yet.
     pub(crate) awaiting: Awaiting,
+    /// What this host's PAM files are.
+    pub(crate) pam_files: Watched,
     /// Logins that were ended, of which systemd may keep something.
     pub(crate) ended: Ended,
 }

@@ -12,6 +12,7 @@ mod clock;
 mod desk;
 #[cfg(test)]
 mod desk_tests;
+mod guarded;
 mod host_key;
 mod log;
 mod motd;
@@ -19,6 +20,7 @@ mod notary;
 mod notify;
 mod nss;
 mod on_host;
+mod pam_files;
 mod peer;
 mod rate;
 mod recovery;
@@ -143,6 +145,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         signers: signers::Signers::default(),
         sessions: session_of::Sessions::default(),
         awaiting: session::Awaiting::default(),
+        pam_files: guarded::Watched::default(),
         ended: session::Ended::default(),
     });
 
@@ -186,6 +189,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let asking = runtime.spawn("people", session::keep_asking(Arc::clone(&app), people, runtime.clone()));
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
     let checkpoints = runtime.spawn("checkpoints", checkpoints::keep_making(Arc::clone(&app), alarm()?));
+    let watching = runtime.spawn("pam files", pam_files::keep_watching(Arc::clone(&app), runtime.clone()));
     let synced = runtime.spawn("synced", synced::keep_asking(Arc::clone(&app), runtime.clone()));
     let terminals = settings
         .tell_terminals
@@ -214,6 +218,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         limits,
         asking,
         motd,
+        watching,
         synced,
         terminals,
     ));

@@ -46,6 +46,8 @@ mod escapes;
 mod evidence;
 #[path = "scenarios/following.rs"]
 mod following;
+#[path = "scenarios/guard.rs"]
+mod guard;
 #[path = "scenarios/jobs.rs"]
 mod jobs;
 #[path = "scenarios/kills.rs"]
@@ -293,6 +295,7 @@ const SCENARIOS: &[Scenario] = &[
     // evidence
     own("whoever_rewrites_or_cuts_off_the_log_and_signs_it_anew_is_caught_by_what_had_left", evidence::caught_by_what_left),
     own("a_host_key_that_is_missing_is_named_and_nobody_gets_in_until_it_is_back", evidence::a_missing_key),
+    own("who_takes_the_modules_line_out_of_a_pam_file_is_on_record_also_if_it_is_put_back", guard::pam_files),
     own("an_export_is_verified_where_there_is_no_jitd", evidence::exported_and_verified_without_jitd),
     shared("an_access_is_two_records_that_say_what_the_machine_says_of_it", access::one_story),
     shared("an_access_that_is_open_has_its_audit_session_in_its_story", access::while_it_is_open),

@@ -6,14 +6,16 @@ use jit_proto::words::RequestId;
 
 use crate::event::{Event, Record};
 
-/// A story that a record belongs to. Text form: `r-4k7m2qx9`, or `s-17` with the number of the record that opened the
-/// session.
+/// A story that a record belongs to. Text form: `r-4k7m2qx9`; `s-17` with the number of the record that opened the
+/// session; `pam-files`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About {
     /// Of a request, and of the grant that it became.
     Request(RequestId),
     /// Of a session.
     Session(u64),
+    /// Of this host's PAM files.
+    PamFiles,
 }
 
 impl fmt::Display for About {
@@ -21,6 +23,7 @@ impl fmt::Display for About {
         match self {
             Self::Request(id) => id.fmt(f),
             Self::Session(number) => write!(f, "s-{number}"),
+            Self::PamFiles => f.write_str("pam-files"),
         }
     }
 }
@@ -30,6 +33,7 @@ impl fmt::Display for About {
 pub fn about(record: &Record) -> Vec<About> {
     let of_grant = |grant: jit_proto::words::GrantId| About::Request(grant.into());
     match &record.event {
+        Event::PamFiles(_) => vec![About::PamFiles],
         Event::ClaimVoided { grant, .. } => vec![of_grant(*grant)],
         // A check's record is that of the session that opens by it.
         Event::Allowed { grant, .. }

@@ -4,7 +4,7 @@ use jit_proto::text::Shown;
 use jit_proto::words::ServiceName;
 
 use crate::event::{Event, Record};
-use crate::model::{Basis, ClaimKind, Leader, Login, Past, Time};
+use crate::model::{Basis, ClaimKind, Leader, Login, PamFiles, Past, Time};
 use crate::proof::checkpoint::Signed;
 use crate::services::Services;
 use crate::text::cut;
@@ -386,6 +386,19 @@ fn describe(record: &Record, fields: &mut Fields) -> (Severity, &'static str) {
             fields.push(("bytes", bytes.to_string()));
             fields.push(("why", why.clone()));
             (Severity::Alert, "recovery-unread")
+        }
+        Event::PamFiles(PamFiles { files, touched, lost }) => {
+            let asking = files.iter().filter(|file| file.account).count();
+            fields.push(("files", files.len().to_string()));
+            fields.push(("asking", asking.to_string()));
+            fields.extend(touched.first().map(|_| ("touched", touched.join(" "))));
+            fields.extend(lost.first().map(|_| ("lost", lost.join(" "))));
+            let severity = match (touched.is_empty(), lost.is_empty()) {
+                (_, false) => Severity::Alert,
+                (false, true) => Severity::Notice,
+                (true, true) => Severity::Info,
+            };
+            (severity, "pam-files")
         }
         Event::HostKey { key, before } => {
             fields.push(("key", key.to_string()));

@@ -56,6 +56,7 @@ impl Event {
                 | Self::Ended { .. }
                 | Self::ClockAccepted { .. }
                 | Self::Recovered { .. }
+                | Self::PamFiles(_)
                 | Self::HostKey { .. }
         )
     }
@@ -104,6 +105,7 @@ impl Event {
             | Self::ClockRecovered { .. }
             | Self::Recovered { .. }
             | Self::RecoveryUnread { .. }
+            | Self::PamFiles(_)
             | Self::HostKey { .. }
             | Self::Checkpoint { .. } => None,
         }

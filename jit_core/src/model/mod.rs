@@ -5,6 +5,7 @@ mod grant;
 mod known;
 mod lock;
 mod login;
+mod pam_file;
 mod past;
 mod person;
 mod process;
@@ -22,6 +23,7 @@ pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Schedu
 pub use known::Known;
 pub use lock::{Lock, Locks, Scope};
 pub use login::{Actor, Basis, Login};
+pub use pam_file::{PamFileSeen, PamFiles};
 pub use past::Past;
 pub(crate) use person::same;
 pub use person::{Caller, LoginAccount, Person};

@@ -54,6 +54,7 @@ pub(super) fn app_in(dir: &Path) -> (Arc<App>, Queue, Inbox) {
         signers: crate::signers::Signers::default(),
         sessions: crate::session_of::Sessions::default(),
         awaiting: crate::session::Awaiting::default(),
+        pam_files: crate::guarded::Watched::default(),
         ended: crate::session::Ended::default(),
     };
     (Arc::new(app), queue, inbox)

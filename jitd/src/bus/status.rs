@@ -46,6 +46,7 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
     }
     notes.extend(of_the_host(!see_all && peer.login() == Ok(LoginUid::Unset) && desk.may_read_all(caller)));
     notes.extend(app.awaiting.notes());
+    notes.extend(app.pam_files.notes(known.as_ref().map(|known| &*known.policy)));
     let trial = desk.trial();
     if let Some((_, left)) = trial {
         notes.push(format!(

@@ -145,6 +145,12 @@ pub(crate) fn story_records(store: &Connection, request: RequestId) -> Result<Pa
     Ok(page)
 }
 
+/// The latest record of a story, with its number.
+pub(crate) fn latest_about(store: &Connection, about: About) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+    let latest = seqs_about(store, about)?.last().copied();
+    latest.map(|seq| Ok((seq, one(store, seq)?.0))).transpose()
+}
+
 fn empty(store: &Connection) -> Result<Page, StoreError> {
     Ok(Page { records: Vec::new(), next: 0, total: next_seq(store)?, damaged: Vec::new() })
 }

@@ -1,0 +1,112 @@
+//! The files that say who is asked before somebody is let in (pam.d(5)), as they were found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// A file of `/etc/pam.d`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PamFileSeen {
+    /// Its name, which is that of its service.
+    pub name: String,
+    /// Of its exact bytes; absent where they could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Whether its account stage asks jitd, by itself or by a file that it takes in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub account: bool,
+    /// The same of its session stage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub session: bool,
+}
+
+/// All of them at one time, and what became of them since the time before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PamFiles {
+    /// The files, in the order of their names.
+    pub files: Vec<PamFileSeen>,
+    /// The names of those that are new, gone, other than they were, or were other and are as they were again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub touched: Vec<String>,
+    /// Services that asked jitd at some time and do not any more: whoever comes by them is let in unasked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+}
+
+impl PamFiles {
+    /// What these files are after those. `written` are the names that something was done to meanwhile, whatever they are
+    /// now.
+    #[must_use]
+    pub fn after(before: Option<&Self>, files: Vec<PamFileSeen>, written: &BTreeSet<String>) -> Self {
+        let Some(before) = before else { return Self { files, ..Self::default() } };
+        let by_name = |files: &[PamFileSeen]| -> BTreeMap<String, PamFileSeen> {
+            files.iter().map(|file| (file.name.clone(), file.clone())).collect()
+        };
+        let (then, now) = (by_name(&before.files), by_name(&files));
+        let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+        let is_touched = |name: &&&String| {
+            // What comes and goes in between, as editors' copies do, is no file of a service.
+            let is_known = then.contains_key(**name) || now.contains_key(**name);
+            then.get(**name) != now.get(**name) || (is_known && written.contains(**name))
+        };
+        let asked = then.values().filter(|file| file.account).map(|file| &file.name);
+        let asked: BTreeSet<&String> = asked.chain(&before.lost).collect();
+        let asks = |name: &&&String| now.get(**name).is_some_and(|file| file.account);
+        Self {
+            touched: names.iter().filter(is_touched).map(|name| (*name).clone()).collect(),
+            lost: asked.iter().filter(|name| !asks(name)).map(|name| (*name).clone()).collect(),
+            files,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, text: &str) -> PamFileSeen {
+        let account = text.contains("account");
+        PamFileSeen {
+            name: name.to_owned(),
+            digest: Some(Digest::of(text.as_bytes())),
+            account,
+            session: false,
+        }
+    }
+
+    fn written(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_service_that_no_longer_asks_is_lost_until_it_does_again() {
+        let guarded = PamFiles::after(None, vec![file("login", "x"), file("sshd", "account")], &written(&[]));
+        assert!(guarded.touched.is_empty() && guarded.lost.is_empty(), "login never asked");
+        let open =
+            PamFiles::after(Some(&guarded), vec![file("login", "x"), file("sshd", "#")], &written(&[]));
+        assert_eq!((&open.touched[..], &open.lost[..]), (&["sshd".to_owned()][..], &["sshd".to_owned()][..]));
+        // Another look, or another jitd, does not forget it.
+        let still = PamFiles::after(Some(&open), vec![file("login", "y"), file("sshd", "#")], &written(&[]));
+        assert_eq!(
+            (&still.touched[..], &still.lost[..]),
+            (&["login".to_owned()][..], &["sshd".to_owned()][..])
+        );
+        // Nor does a file that is gone: PAM then takes /etc/pam.d/other.
+        let gone = PamFiles::after(Some(&still), vec![file("login", "y")], &written(&[]));
+        assert_eq!(gone.lost, ["sshd"]);
+        let back =
+            PamFiles::after(Some(&gone), vec![file("login", "y"), file("sshd", "account")], &written(&[]));
+        assert_eq!((&back.touched[..], back.lost.len()), (&["sshd".to_owned()][..], 0));
+    }
+
+    #[test]
+    fn a_file_that_was_other_and_is_as_it_was_has_been_touched() {
+        let all = || vec![file("sshd", "account"), file("su", "x")];
+        let before = PamFiles::after(None, all(), &written(&[]));
+        let after = PamFiles::after(Some(&before), all(), &written(&["sshd", ".sshd.swp"]));
+        assert_eq!((&after.touched[..], after.lost.len()), (&["sshd".to_owned()][..], 0));
+        assert!(PamFiles::after(Some(&before), all(), &written(&[])).touched.is_empty());
+    }
+}

@@ -1,0 +1,74 @@
+//! The files of `/etc/pam.d` (pam.d(5)), as they are now.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use jit_core::digest::Digest;
+use jit_core::model::PamFileSeen;
+
+use crate::facts::{asks_jitd, has_session_line};
+
+/// The folder, in an `/etc`.
+pub const FOLDER: &str = "pam.d";
+
+/// More files than this are not looked at, and more of one is not read: PAM's own are a few dozen, of a page each.
+const MOST_FILES: usize = 512;
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// All files in the order of their names. An error is that of the folder; a file that cannot be read has no digest.
+pub fn read(etc: &Path) -> io::Result<Vec<PamFileSeen>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(etc.join(FOLDER))? {
+        let entry = entry?;
+        // PAM follows links; a folder is no file.
+        if fs::metadata(entry.path()).is_ok_and(|facts| facts.is_file()) {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort_unstable();
+    names.truncate(MOST_FILES);
+    let of = |name: String| PamFileSeen {
+        digest: digest(&etc.join(FOLDER).join(&name)),
+        account: asks_jitd(etc, &name),
+        session: has_session_line(etc, &name),
+        name,
+    };
+    Ok(names.into_iter().map(of).collect())
+}
+
+fn digest(path: &Path) -> Option<Digest> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).ok()?.take(MOST_BYTES + 1).read_to_end(&mut bytes).ok()?;
+    (read as u64 <= MOST_BYTES).then(|| Digest::of(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_file_has_its_name_its_digest_and_whether_it_asks() {
+        let etc = tempfile::tempdir().unwrap();
+        let folder = etc.path().join(FOLDER);
+        fs::create_dir_all(folder.join("folder")).unwrap();
+        let gate = "account required pam_jit.so\n";
+        for (name, text) in
+            [("sshd", "@include gate\nsession required pam_jit.so\n"), ("gate", gate), ("cron", "")]
+        {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        std::os::unix::fs::symlink("absent", folder.join("link")).unwrap();
+        fs::write(folder.join("large"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
+        let files = read(etc.path()).unwrap();
+        let seen: Vec<_> =
+            files.iter().map(|file| (file.name.as_str(), file.account, file.session)).collect();
+        assert_eq!(
+            seen,
+            [("cron", false, false), ("gate", true, false), ("large", false, false), ("sshd", true, true)]
+        );
+        assert_eq!(files[1].digest, Some(Digest::of(gate.as_bytes())));
+        assert_eq!(files[2].digest, None, "more than is read");
+        assert!(read(&etc.path().join("none")).is_err());
+    }
+}

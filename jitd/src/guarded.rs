@@ -1,0 +1,34 @@
+//! What this host's PAM files are, for `status`.
+
+use std::sync::{Mutex, PoisonError};
+
+use jit_core::model::PamFiles;
+use jit_core::policy::Policy;
+
+/// What is known of them.
+#[derive(Default)]
+pub(crate) struct Watched(Mutex<Option<PamFiles>>);
+
+impl Watched {
+    /// Takes what they are now.
+    pub(crate) fn set(&self, files: PamFiles) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(files);
+    }
+
+    /// What `status` says: services of the policy's roles by which people are let in unasked, though they were not.
+    pub(crate) fn notes(&self, policy: Option<&Policy>) -> Vec<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = known.iter().flat_map(|files| &files.lost);
+        let is_named =
+            |name: &&String| policy.is_some_and(|policy| policy.services().any(|one| one.as_str() == **name));
+        lost.filter(is_named).map(|name| unguarded(name)).collect()
+    }
+}
+
+/// What a log and `status` say of a service that lost the module.
+pub(crate) fn unguarded(service: &str) -> String {
+    format!(
+        "UNGUARDED: /etc/pam.d/{service} named pam_jit.so and does not any more: people come in by it unasked; put its \
+         account line back, or leave {service} out of the policy's roles"
+    )
+}

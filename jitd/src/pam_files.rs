@@ -1,0 +1,148 @@
+//! Keeps on record what this host's PAM files are. They are root's to change, and whoever takes the module's line out of
+//! one of them lets people in unasked: for how long that was so is in the log, also where it was put back.
+//!
+//! The folder is watched (inotify(7)), and looked at once an hour in any case.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jit_core::audit::about::About;
+use jit_core::event::{Event, Record};
+use jit_core::model::{PamFileSeen, PamFiles};
+use jit_host::pam_files::{FOLDER, read};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use zruntime::{AsyncIo, Shared, SharedRuntime};
+
+use crate::app::App;
+use crate::guarded::unguarded;
+use crate::log;
+use crate::store::log::latest_about;
+use crate::store::{StoreError, StorePath};
+
+const ETC: &str = "/etc";
+
+/// How often they are looked at where nothing is said to have become of them.
+const SELDOM: Duration = Duration::from_hours(1);
+
+/// How often until they are on record for the first time: jitd may not be able to decide just then.
+const OFTEN: Duration = Duration::from_mins(1);
+
+/// How long whoever edits them is left before they are read: they write one after another.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// Whoever goes on and on is read in between.
+const MOST_AT_ONCE: usize = 1000;
+
+/// Keeps them on record for as long as jitd runs.
+pub(crate) async fn keep_watching(app: Arc<App>, runtime: SharedRuntime) {
+    let mut known = before(&app.store).await;
+    let mut written = BTreeSet::new();
+    let mut is_first = true;
+    loop {
+        // Watched first, so that nothing happens unseen between the look and the watch.
+        let watch = Watch::over(&Path::new(ETC).join(FOLDER), &runtime)
+            .inspect_err(|err| log::warning(format_args!("/etc/{FOLDER} cannot be watched: {err}")));
+        match zruntime::unblock(|| read(Path::new(ETC))).await {
+            Ok(files) => {
+                let now = look(&app, known.as_ref(), files, &written, is_first);
+                is_first &= now.is_none();
+                known = now.or(known);
+            }
+            Err(err) => log::error(format_args!("/etc/{FOLDER} cannot be read: {err}")),
+        }
+        let limit = if is_first { OFTEN } else { SELDOM };
+        written = if let Ok(watch) = watch {
+            watch.written(limit, &runtime).await
+        } else {
+            runtime.sleep(limit).await;
+            BTreeSet::new()
+        };
+    }
+}
+
+/// Enters in the record what they are now, where that is news. Returns it once it is entered, or none where it could not be:
+/// the next look compares with the same files again.
+fn look(
+    app: &App,
+    before: Option<&PamFiles>,
+    files: Vec<PamFileSeen>,
+    written: &BTreeSet<String>,
+    is_first: bool,
+) -> Option<PamFiles> {
+    let now = PamFiles::after(before, files, written);
+    if is_first || !now.touched.is_empty() {
+        let event = Event::PamFiles(now.clone());
+        // Where jitd cannot decide it says by itself why.
+        app.desk.carry(|_| vec![event.clone()]).ok()?;
+        for service in app.desk.policy().iter().flat_map(|known| known.policy.services()) {
+            if now.lost.iter().any(|lost| lost == service.as_str()) {
+                log::error(unguarded(service.as_str()));
+            }
+        }
+    }
+    app.pam_files.set(now.clone());
+    Some(now)
+}
+
+/// What the record says of them last.
+async fn before(store: &StorePath) -> Option<PamFiles> {
+    let store = store.clone();
+    let read = zruntime::unblock(move || -> Result<Option<PamFiles>, StoreError> {
+        let store = store.open_read_only()?;
+        let latest = latest_about(&store, About::PamFiles)?;
+        Ok(latest.and_then(|(seq, bytes)| match Record::decode(seq, &bytes).ok()?.event {
+            Event::PamFiles(files) => Some(files),
+            _ => None,
+        }))
+    });
+    read.await.unwrap_or_else(|err| {
+        log::warning(format_args!("what PAM's files were before is not known: {err}"));
+        None
+    })
+}
+
+/// The kernel tells of every change in a folder.
+struct Watch(AsyncIo<Inotify, Shared>);
+
+impl Watch {
+    fn over(folder: &Path, runtime: &SharedRuntime) -> io::Result<Self> {
+        let watch = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        let changes = AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_MOVE
+            | AddWatchFlags::IN_ATTRIB
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_MOVE_SELF
+            | AddWatchFlags::IN_ONLYDIR;
+        watch.add_watch(folder, changes)?;
+        Ok(Self(AsyncIo::new_nonblocking(runtime, watch)?))
+    }
+
+    /// The names that something was done to, once nothing more is; none when the time is over.
+    async fn written(&self, limit: Duration, runtime: &SharedRuntime) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut limit = limit;
+        for _ in 0..MOST_AT_ONCE {
+            match runtime.timeout(limit, self.events()).await {
+                Ok(Ok(events)) => names.extend(events),
+                Ok(Err(err)) => {
+                    log::error(format_args!("/etc/{FOLDER} cannot be watched: {err}"));
+                    runtime.sleep(limit).await;
+                    break;
+                }
+                Err(_) => break,
+            }
+            limit = SETTLED;
+        }
+        names
+    }
+
+    async fn events(&self) -> io::Result<Vec<String>> {
+        let events = self.0.read_with(|watch| watch.read_events().map_err(io::Error::from)).await?;
+        Ok(events.into_iter().filter_map(|event| event.name?.into_string().ok()).collect())
+    }
+}
