@@ -310,9 +310,9 @@ mod tests {
             ("0::/system.slice/apache2.service\n", LoginUid::Unset, root("apache2.service")),
             ("0::/system.slice/system-getty.slice/getty@tty1.service\n", LoginUid::Unset, root("getty")),
             (
-                "0::/system.slice/system-x.slice/jit-kiosk-sshd@7-192.0.2.1:2222.service\n",
+                "0::/system.slice/system-x.slice/jit-kiosk-handed@7-812-998.service\n",
                 LoginUid::Unset,
-                root("jit-kiosk-sshd"),
+                root("jit-kiosk-handed"),
             ),
             // Root's own login, a slice that is nobody's, no systemd, no control groups.
             (

@@ -36,6 +36,8 @@ mod daemon;
 mod debts;
 #[path = "scenarios/disk.rs"]
 mod disk;
+#[path = "scenarios/door.rs"]
+mod door;
 #[path = "scenarios/elevation.rs"]
 mod elevation;
 #[path = "scenarios/ends.rs"]
@@ -286,6 +288,10 @@ const SCENARIOS: &[Scenario] = &[
     own("roots_orders_need_no_bus_and_are_under_the_same_rules_without_one", shares::orders_without_a_bus),
     own("a_jitd_that_reaches_the_limits_of_its_unit_answers_or_is_back_at_once_with_nothing_lost", limits::of_the_unit),
     own("whoever_holds_the_kiosks_connections_keeps_neither_the_console_nor_the_network_from_it", shares::the_kiosk_is_held),
+    own_of(TRIXIE, "on_debian_13_whoever_holds_the_kiosks_connections_keeps_nobody_else_from_it", shares::the_kiosk_is_held_on_trixie),
+    own("while_somebody_floods_the_kiosk_the_console_and_the_network_get_its_menu", door::flooded),
+    own("of_one_persons_logins_to_the_kiosk_that_come_at_once_four_get_in", door::one_person_at_once),
+    shared("the_kiosks_door_alone_hands_connections_on_and_nothing_else_is_taken", door::handed_over),
 
     // records
     shared("every_step_is_in_the_journal_and_in_syslog_with_its_fields", audit::both_logs),
