@@ -10,9 +10,6 @@ mod trial_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jit_core::context::Context;
@@ -21,125 +18,40 @@ use jit_core::model::{Actor, Caller, Known, Login as LoginEvent, LoginAccount, P
 use jit_core::orders::Refusal;
 use jit_core::orders::request::{self, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
-use jit_core::policy::{Facts, Group, Host, Subject, Ways};
+use jit_core::policy::{Facts, Group};
 use jit_core::state::State;
 use jit_core::time::Moment;
 use jit_proto::gate::Stage;
 use jit_proto::login_request::State as RequestState;
 use jit_proto::words::{RequestId, Uid, Verdict};
 use rusqlite::Connection;
-use tempfile::TempDir;
 
-use crate::clock::Clock;
 use crate::desk::{
-    BadFiles, CannotDecide, CheckRecord, Checked, Desk, Judged, Load, Looked, NotDone, NotLoaded, Source,
-    Waits, Word,
+    BadFiles, CannotDecide, CheckRecord, Checked, Judged, Load, Looked, NotDone, NotLoaded, Source, Waits,
+    Word,
 };
-use crate::store::writer::{self, Queue, Ticket};
-use crate::store::{StorePath, rows};
-
-const POLICY: &str = r#"
-version = 1
-[admins]
-users = ["root"]
-[[exempt]]
-users = ["root"]
-services = ["login"]
-[role.shell]
-hosts = ["*"]
-services = ["sshd"]
-eligible = { users = ["maria"] }
-max-duration = "4h"
-reason = { pattern = '(?<ticket>[A-Z]+-[0-9]+)' }
-[[role.shell.stage]]
-name = "lead"
-approvers = { users = ["root", "olga"] }
-"#;
-
-/// A jitd without its buses.
-struct Daemon {
-    dir: TempDir,
-    desk: Arc<Desk>,
-    clock: Clock,
-    queue: Queue,
-    writer: Option<JoinHandle<()>>,
-}
+use crate::store::rows;
+use crate::store::writer::{self, Ticket};
+use crate::testing::{Daemon, POLICY, ROOT, by, host, maria, order, records, root, subject, write_policy};
 
 impl Daemon {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("policy.d")).unwrap();
-        fs::write(dir.path().join("policy.d/10.toml"), POLICY).unwrap();
-        Self::start_in(dir)
-    }
-
-    fn start_in(dir: TempDir) -> Self {
-        let (queue, inbox) = writer::queue();
-        let policy_dir = dir.path().join("policy.d");
-        let clock = Clock::of_this_boot().unwrap();
-        let desk = Arc::new(Desk::new(queue.clone(), clock.clone(), host(), policy_dir));
-        let store = StorePath::in_dir(dir.path());
-        let writer = {
-            let desk = Arc::clone(&desk);
-            std::thread::spawn(move || writer::run(&store, &inbox, &*desk))
-        };
-        let daemon = Self { dir, desk, clock, queue, writer: Some(writer) };
-        daemon.until(|trouble| trouble != Some("it is starting"));
-        daemon
-    }
-
-    /// Waits for the desk to be in some condition.
-    fn until(&self, is: impl Fn(Option<&str>) -> bool) {
-        let start = Instant::now();
-        while !is(self.desk.trouble().as_deref()) {
-            assert!(start.elapsed() < Duration::from_secs(20), "{:?}", self.desk.trouble());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
     /// Waits until the desk knows that all before is on disk, what has no record of its own too.
     fn until_durable(&self) {
-        self.until(|_| zruntime::block_on(self.desk.catch_up()).is_ok());
-    }
-
-    /// Stops without a word, as `kill -9` would, but for what the writer has taken already.
-    fn stop(mut self) -> TempDir {
-        self.queue.stop();
-        self.writer.take().unwrap().join().unwrap();
-        self.dir
-    }
-
-    fn store(&self) -> Connection {
-        Connection::open(self.dir.path().join("store.db")).unwrap()
-    }
-
-    fn grant(&self, id: u64) -> Result<(), String> {
-        let order = order(id, "shell");
-        let judge = |here: Context<'_>, caller: &Caller| request::grant(here, caller, order.clone());
-        let ticket = self.order(&by(root()), judge).map_err(|err| err.to_string())?;
-        zruntime::block_on(ticket.durable()).map(drop).map_err(|err| err.to_string())
+        self.until(|_| zruntime::block_on(self.desk().catch_up()).is_ok());
     }
 
     fn revoke(&self, target: Target) -> Result<Ticket, NotDone> {
         self.order(&by(root()), |here, caller| revoke::revoke(here, caller, target, None))
     }
 
-    fn order(
-        &self,
-        by: &Looked,
-        judge: impl Fn(Context<'_>, &Caller) -> Result<Vec<Event>, Refusal>,
-    ) -> Result<Ticket, NotDone> {
-        self.desk.order(ROOT, by, Word::Nobody, &judge)
-    }
-
     fn load(&self, load: Load, actor: Option<Actor>) -> Result<Result<Option<Ticket>, NotLoaded>, NotDone> {
         let looked = by(root());
         let by = actor.map(|actor| (&looked, Word::Nobody, actor));
-        self.desk.load_policy(&self.desk.read_policy(), load, by)
+        self.desk().load_policy(&self.desk().read_policy(), load, by)
     }
 
     fn ask(&self, question: &Question) -> Result<Checked, CannotDecide> {
-        match self.desk.check(question, ROOT, None, Waits::ForMore)? {
+        match self.desk().check(question, ROOT, None, Waits::ForMore)? {
             Judged::Answered(checked) => Ok(checked),
             Judged::TakesMore(groups) => panic!("{groups:?}"),
         }
@@ -155,29 +67,6 @@ impl Daemon {
             None => Ok(verdict),
         }
     }
-}
-
-const ROOT: Actor = Actor { uid: Uid::ROOT, loginuid: None, untold: false, session: None, process: None };
-
-fn subject(name: &str, uid: u32) -> Subject {
-    Subject::named(name.parse().unwrap(), uid.try_into().unwrap())
-}
-
-fn host() -> Host {
-    Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() }
-}
-
-fn maria() -> Subject {
-    subject("maria", 1001)
-}
-
-fn root() -> Caller {
-    Caller { account: subject("root", 0), login: LoginAccount::Known(subject("root", 0)) }
-}
-
-/// Whoever gives an order, of whom all is known.
-fn by(caller: Caller) -> Looked {
-    Looked::fully(caller)
 }
 
 fn question() -> Question {
@@ -199,11 +88,6 @@ fn question() -> Question {
     }
 }
 
-fn records(store: &Connection) -> Vec<Record> {
-    let read = rows::records(store, 0, u32::MAX).unwrap();
-    read.iter().map(|(seq, bytes)| Record::decode(*seq, bytes).unwrap()).collect()
-}
-
 #[test]
 fn an_allow_is_on_disk_before_it_is_answered() {
     let daemon = Daemon::start();
@@ -215,23 +99,12 @@ fn an_allow_is_on_disk_before_it_is_answered() {
     assert!(matches!(last.event, Event::Allowed { .. }), "{last:?}");
 }
 
-fn order(id: u64, role: &str) -> RequestOrder {
-    RequestOrder {
-        beneficiary: maria(),
-        role: role.parse().unwrap(),
-        duration: None,
-        start: None,
-        reason: "INC-1 look".parse().unwrap(),
-        id: RequestId::from_bits(id),
-    }
-}
-
 #[test]
 fn a_request_filed_at_a_login_is_on_disk_and_is_filed_once() {
     let daemon = Daemon::start();
     let as_maria = Caller { account: maria(), login: LoginAccount::Known(maria()) };
     let file =
-        |id| daemon.desk.ask_for(&question(), &by(as_maria.clone()), ROOT, order(id, "shell")).unwrap();
+        |id| daemon.desk().ask_for(&question(), &by(as_maria.clone()), ROOT, order(id, "shell")).unwrap();
     let (stands, ticket) = file(1);
     zruntime::block_on(ticket.unwrap().durable()).unwrap();
     assert_eq!((stands.state(), stands.request()), (RequestState::Waiting, Some(RequestId::from_bits(1))));
@@ -242,8 +115,8 @@ fn a_request_filed_at_a_login_is_on_disk_and_is_filed_once() {
     let (again, ticket) = file(2);
     assert!(ticket.is_none());
     assert_eq!(again, stands);
-    assert_eq!(daemon.desk.progress(&question(), RequestId::from_bits(1)).unwrap(), stands);
-    assert_eq!(daemon.desk.options(&question(), |roles| roles.len()).unwrap(), (stands, 0));
+    assert_eq!(daemon.desk().progress(&question(), RequestId::from_bits(1)).unwrap(), stands);
+    assert_eq!(daemon.desk().options(&question(), |roles| roles.len()).unwrap(), (stands, 0));
     // Asking admits nobody.
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
 }
@@ -252,7 +125,7 @@ fn a_request_filed_at_a_login_is_on_disk_and_is_filed_once() {
 fn what_policy_refuses_at_a_login_is_said_and_not_filed() {
     let daemon = Daemon::start();
     let refused = |caller: &Caller, order| {
-        let (stands, ticket) = daemon.desk.ask_for(&question(), &by(caller.clone()), ROOT, order).unwrap();
+        let (stands, ticket) = daemon.desk().ask_for(&question(), &by(caller.clone()), ROOT, order).unwrap();
         assert!(ticket.is_none());
         assert_eq!(stands.state(), RequestState::Refused);
         stands.text().to_owned()
@@ -264,7 +137,7 @@ fn what_policy_refuses_at_a_login_is_said_and_not_filed() {
     // Who became maria by su does not ask in her name.
     let eve = Caller { account: maria(), login: LoginAccount::Known(subject("eve", 1066)) };
     assert!(refused(&eve, order(1, "shell")).contains("whoever files it"));
-    assert_eq!(daemon.desk.options(&question(), |roles| roles.len()).unwrap().1, 1);
+    assert_eq!(daemon.desk().options(&question(), |roles| roles.len()).unwrap().1, 1);
 }
 
 #[test]
@@ -444,10 +317,6 @@ fn a_file_that_is_no_database_is_refused_and_kept() {
     assert_eq!(fs::read_to_string(daemon.dir.path().join("store.db")).unwrap(), junk);
 }
 
-fn write_policy(dir: &Path, text: &str) {
-    fs::write(dir.join("policy.d/10.toml"), text).unwrap();
-}
-
 #[test]
 fn a_broken_policy_is_refused_and_the_one_in_force_stays() {
     let daemon = Daemon::start();
@@ -456,7 +325,7 @@ fn a_broken_policy_is_refused_and_the_one_in_force_stays() {
     let bad = daemon.load(Load::Signal, None).unwrap().unwrap_err();
     assert!(bad.to_string().contains("10.toml"), "{bad}");
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
-    assert!(!daemon.desk.files_are_in_force());
+    assert!(!daemon.desk().files_are_in_force());
 }
 
 #[test]
@@ -464,7 +333,7 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
     let daemon = Daemon::start();
     let text = format!("{POLICY}\n[auditors]\ngroups = [\"no-such-group\"]\n");
     write_policy(daemon.dir.path(), &text);
-    let (policy, _) = daemon.desk.read_policy().unwrap();
+    let (policy, _) = daemon.desk().read_policy().unwrap();
     let facts = Facts {
         host: host(),
         groups: [("no-such-group".parse().unwrap(), Group::Absent)].into(),
@@ -478,11 +347,11 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
     assert!(text.contains("JIT070") && text.ends_with("type: systemctl reload jitd"), "{text}");
     let looked = by(root());
     daemon
-        .desk
+        .desk()
         .load_policy(&Err(bad), Load::Order, Some((&looked, Word::Nobody, ROOT)))
         .unwrap()
         .unwrap_err();
-    assert_eq!(daemon.desk.policy().unwrap().source, Source::Files);
+    assert_eq!(daemon.desk().policy().unwrap().source, Source::Files);
     let refused = |r: &Record| matches!(&r.event, Event::PolicyRefused { error, errors: 1 } if error.contains("JIT070"));
     daemon.grant(1).unwrap();
     assert!(records(&daemon.store()).iter().any(refused));
@@ -497,7 +366,7 @@ fn the_last_accepted_policy_carries_over_a_restart_with_broken_files() {
     write_policy(daemon.dir.path(), "this is not a policy");
     let daemon = Daemon::start_in(daemon.stop());
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
-    assert_eq!(daemon.desk.policy().unwrap().source, Source::Store);
+    assert_eq!(daemon.desk().policy().unwrap().source, Source::Store);
     let said = records(&daemon.store()).into_iter().any(|r| matches!(r.event, Event::PolicyRefused { .. }));
     assert!(said);
 }
@@ -529,9 +398,9 @@ fn a_loaded_policy_is_in_the_record_with_its_exact_text() {
 #[test]
 fn loading_the_policy_in_force_again_records_nothing() {
     let daemon = Daemon::start();
-    let before = daemon.desk.next_seq();
+    let before = daemon.desk().next_seq();
     assert!(daemon.load(Load::Order, Some(ROOT)).unwrap().unwrap().is_none());
-    assert_eq!(daemon.desk.next_seq(), before);
+    assert_eq!(daemon.desk().next_seq(), before);
 }
 
 #[test]

@@ -32,6 +32,8 @@ mod sink;
 mod store;
 mod synced;
 mod terminals;
+#[cfg(test)]
+mod testing;
 mod tty;
 
 use std::fs;

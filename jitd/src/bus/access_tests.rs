@@ -6,22 +6,13 @@ use std::sync::Arc;
 use jit_core::access::{LoginUid, Method, Unread};
 use jit_proto::words::Uid;
 use jit_proto::{OBJECT_PATH, error_name};
-use zbus::connection::Builder;
+use zbus::block_on;
 use zbus::wire::{Structure, StructureBuilder, Variant};
-use zbus::{Connection, Guid, block_on};
-use zruntime::SharedRuntime;
-use zruntime::net::unix::UnixStream;
 
-use super::Origin;
-use super::admin::Admin;
-use super::ask::Ask;
-use super::audit::Audit;
-use super::contract_tests::{app, served};
-use super::gate::Gate;
-use super::review::Review;
-use super::user::User;
+use super::contract_tests::served;
 use crate::app::App;
 use crate::peer::Peer;
+use crate::testing::{app, served_to};
 
 /// A method as it is served: its interface, its name, and the types of what it takes.
 type Served = (String, String, Vec<String>);
@@ -73,26 +64,6 @@ fn nothing(types: &[String]) -> Option<Structure<'static>> {
         });
     }
     (!types.is_empty()).then(|| body.build().unwrap())
-}
-
-/// The interfaces as they are served to a caller: the server's end, and the caller's.
-pub(super) async fn served_to(app: &Arc<App>, peer: Peer) -> (Connection, Connection) {
-    let runtime = SharedRuntime::current().unwrap();
-    let (ours, theirs) = UnixStream::pair(&runtime).unwrap();
-    let origin = Origin::Private(peer);
-    let server = Builder::unix_stream(ours.into_std())
-        .server(Guid::generate())
-        .p2p()
-        .serve_at(OBJECT_PATH, Gate { app: Arc::clone(app), origin })
-        .serve_at(OBJECT_PATH, Ask { app: Arc::clone(app), origin })
-        .serve_at(OBJECT_PATH, User { app: Arc::clone(app), origin })
-        .serve_at(OBJECT_PATH, Review { app: Arc::clone(app), origin })
-        .serve_at(OBJECT_PATH, Admin { app: Arc::clone(app), origin })
-        .serve_at(OBJECT_PATH, Audit { app: Arc::clone(app), origin })
-        .build();
-    let client = runtime
-        .spawn("client", async move { Builder::unix_stream(theirs.into_std()).p2p().build().await.unwrap() });
-    (server.await.unwrap(), client.await.unwrap())
 }
 
 /// What each method answers a caller: the name of its error and the text; neither where it is none.

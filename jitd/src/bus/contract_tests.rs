@@ -1,10 +1,7 @@
 //! The contract three times over: the types in `jit_proto`, what jitd serves, and the XML that is shipped.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jit_core::policy::{Host, Ways};
 use jit_proto::{BUS_NAME, OBJECT_PATH, audit, error_name, gate, login_request, manager};
 use zbus::DBusError;
 use zbus::object_server::Interface;
@@ -16,49 +13,9 @@ use super::gate::Gate;
 use super::review::Review;
 use super::user::User;
 use super::{Error, Origin};
-use crate::app::App;
-use crate::clock::Clock;
-use crate::desk::{CannotDecide, Desk};
-use crate::nss::Names;
-use crate::rate::RateLimiter;
-use crate::session::systemd::Systemd;
-use crate::store::writer::{self, Inbox, Queue};
-use crate::store::{StoreError, StorePath};
-
-/// Everything that an interface needs, with a store that is not open.
-pub(super) fn app() -> Arc<App> {
-    app_in(&PathBuf::from("/nonexistent")).0
-}
-
-/// The same, with the policy in a folder. Its store is the one in there once the writer of this inbox runs, and cannot
-/// be read.
-pub(super) fn app_in(dir: &Path) -> (Arc<App>, Queue, Inbox) {
-    let (queue, inbox) = writer::queue();
-    let desk = Desk::new(
-        queue.clone(),
-        Clock::of_this_boot().unwrap(),
-        Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: Ways::default() },
-        dir.join("policy.d"),
-    );
-    let store = StorePath::in_dir(&PathBuf::from("/nonexistent"));
-    let app = App {
-        desk,
-        names: Names::new(zruntime::SharedRuntime::current().unwrap()),
-        on_host: crate::on_host::OnHost::default(),
-        runtime: zruntime::SharedRuntime::current().unwrap(),
-        systemd: Systemd::new(zruntime::SharedRuntime::current().unwrap()),
-        store,
-        ration: RateLimiter::of_questions(),
-        filing: RateLimiter::of_requests(),
-        importing: RateLimiter::of_signatures(),
-        signers: crate::signers::Signers::default(),
-        sessions: crate::session_of::Sessions::default(),
-        awaiting: crate::session::Awaiting::default(),
-        pam_files: crate::guarded::Watched::default(),
-        ended: crate::session::Ended::default(),
-    };
-    (Arc::new(app), queue, inbox)
-}
+use crate::desk::CannotDecide;
+use crate::store::StoreError;
+use crate::testing::app;
 
 pub(super) fn served() -> String {
     let app = app();

@@ -12,10 +12,10 @@ use zbus::{Connection, Guid, Message, block_on, fdo};
 use zruntime::SharedRuntime;
 use zruntime::net::unix::UnixStream;
 
-use super::contract_tests::app;
 use super::{Error, Origin};
 use crate::app::App;
 use crate::peer::Peer;
+use crate::testing::app;
 
 /// What a bus says of whoever it is asked about, by the name that they have on it.
 struct Bus;

@@ -14,7 +14,7 @@ fn asks(stage: Stage) -> Question {
 
 impl Daemon {
     fn at(&self, stage: Stage, check: Option<CheckRecord>) -> Checked {
-        let judged = self.desk.check(&asks(stage), ROOT, check, Waits::ForMore).unwrap();
+        let judged = self.desk().check(&asks(stage), ROOT, check, Waits::ForMore).unwrap();
         let Judged::Answered(checked) = judged else { panic!("{judged:?}") };
         checked
     }
@@ -35,11 +35,11 @@ impl Daemon {
     }
 
     fn note(&self, event: &Event) {
-        assert_eq!(self.desk.carry(|_| vec![event.clone()]), Ok(1));
+        assert_eq!(self.desk().carry(|_| vec![event.clone()]), Ok(1));
     }
 
     fn session(&self, id: u64) -> Option<jit_core::model::Session> {
-        self.desk.look(|here| here.state.session(id).cloned()).unwrap()
+        self.desk().look(|here| here.state.session(id).cloned()).unwrap()
     }
 }
 
@@ -72,7 +72,7 @@ fn an_access_is_one_record_when_it_opens_and_one_when_it_is_over_each_whole() {
     assert_eq!((*by, past.opener), (Some(OPENER.leader), Some(OPENER)));
     assert_eq!((past.grant, &past.basis, past.from), (*grant, basis, *from));
     assert_eq!(basis.ticket.as_deref(), Some("INC-1"), "by the pattern of the role");
-    assert_eq!(basis.policy, Some(daemon.desk.policy().unwrap().policy.digest()));
+    assert_eq!(basis.policy, Some(daemon.desk().policy().unwrap().policy.digest()));
     assert_eq!(past.unit.as_ref().map(ToString::to_string).as_deref(), Some("session-5.scope"));
     assert_eq!(past.opened_by, Some(ROOT));
     assert!(past.closed.is_some() && past.why.is_none());

@@ -28,11 +28,11 @@ impl Daemon {
 
     /// What `audit checkpoint` gives, and the key.
     fn checkpoint(&self) -> (Kept, PublicKey) {
-        zruntime::block_on(self.desk.catch_up()).unwrap();
-        if let Some(ticket) = self.desk.make_checkpoint().unwrap() {
+        zruntime::block_on(self.desk().catch_up()).unwrap();
+        if let Some(ticket) = self.desk().make_checkpoint().unwrap() {
             zruntime::block_on(ticket.durable()).unwrap();
         }
-        let (signed, key) = self.desk.notary.last().unwrap();
+        let (signed, key) = self.desk().notary.last().unwrap();
         (signed.to_string().parse().unwrap(), key)
     }
 
@@ -45,7 +45,7 @@ impl Daemon {
 fn a_checkpoint_covers_what_was_confirmed_before_it_and_is_made_once() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
-    let confirmed = daemon.desk.next_seq().unwrap();
+    let confirmed = daemon.desk().next_seq().unwrap();
     let (first, _) = daemon.checkpoint();
     assert_eq!(first.checkpoint.size, confirmed);
     assert_eq!(daemon.checkpoint().0, first, "nothing happened since");
@@ -80,10 +80,10 @@ fn the_tree_goes_on_over_restarts_and_every_checkpoint_of_before_still_holds() {
 fn the_stop_is_under_the_last_checkpoint() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
-    let closed = daemon.desk.close().unwrap();
+    let closed = daemon.desk().close().unwrap();
     zruntime::block_on(closed.ticket.durable()).unwrap();
-    zruntime::block_on(daemon.desk.catch_up()).unwrap();
-    let ticket = daemon.desk.make_last_checkpoint(closed.next_seq, closed.now).unwrap();
+    zruntime::block_on(daemon.desk().catch_up()).unwrap();
+    let ticket = daemon.desk().make_last_checkpoint(closed.next_seq, closed.now).unwrap();
     zruntime::block_on(ticket.durable()).unwrap();
     let all = records(&daemon.store());
     let [.., stopped, last] = &all[..] else { panic!("{all:?}") };
@@ -92,7 +92,7 @@ fn the_stop_is_under_the_last_checkpoint() {
     assert_eq!(daemon.verified(&[]).verdict, Log::Whole);
     // And the next start finds the log as it was left.
     let daemon = Daemon::start_in(daemon.stop());
-    assert_eq!(daemon.desk.trouble(), None);
+    assert_eq!(daemon.desk().trouble(), None);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_missing_or_replaced_key_is_named_and_nothing_is_answered_until_it_is_back()
     let ours = fs::read_to_string(&path).unwrap();
     fs::remove_file(&path).unwrap();
     let daemon = Daemon::start_in(daemon.stop());
-    let trouble = daemon.desk.trouble().unwrap();
+    let trouble = daemon.desk().trouble().unwrap();
     assert!(trouble.contains("is missing") && trouble.contains(&key.to_string()), "{trouble}");
     assert!(daemon.check().is_err());
     // Somebody else's.
@@ -147,7 +147,7 @@ fn a_log_that_lost_its_end_is_named_and_nothing_is_answered() {
         )
         .unwrap();
     let daemon = Daemon::start_in(dir);
-    let trouble = daemon.desk.trouble().unwrap();
+    let trouble = daemon.desk().trouble().unwrap();
     assert!(trouble.contains("were written"), "{trouble}");
     assert!(daemon.check().is_err());
 }

@@ -21,7 +21,7 @@ impl Daemon {
     fn accept(&self, caller: &Caller) -> Result<(), String> {
         let reason = Some("set by the wall".parse().unwrap());
         let done = self
-            .desk
+            .desk()
             .accept_clock(ROOT, &by(caller.clone()), Word::Nobody, reason)
             .map_err(|err| err.to_string())?;
         zruntime::block_on(done.1.durable()).map(drop).map_err(|err| err.to_string())
@@ -109,7 +109,7 @@ fn a_clock_that_jumps_ahead_ends_windows_and_coming_back_opens_none() {
 fn what_is_known_of_the_clock_outlives_jitd() {
     let daemon = Daemon::start();
     daemon.clock.step(3600);
-    daemon.desk.tick();
+    daemon.desk().tick();
     daemon.accept(&root()).unwrap();
     // The next one finds the clock where it was before.
     let daemon = Daemon::start_in(daemon.stop());
@@ -126,11 +126,11 @@ fn the_kernels_word_is_taken_after_ten_minutes_of_it() {
     let daemon = Daemon::start();
     daemon.clock.step(3600);
     for minute in 0..=10 {
-        assert!(!daemon.desk.now().is_trusted() || minute == 0, "after {minute} minutes");
-        daemon.desk.synchronised(Some(true));
+        assert!(!daemon.desk().now().is_trusted() || minute == 0, "after {minute} minutes");
+        daemon.desk().synchronised(Some(true));
         daemon.clock.go_on(Duration::from_mins(1));
     }
-    assert!(daemon.desk.now().is_trusted());
+    assert!(daemon.desk().now().is_trusted());
     daemon.settle();
     assert!(matches!(daemon.told()[1..], [Event::ClockRecovered { by: Recovery::Synchronised, .. }]));
 }
@@ -142,10 +142,10 @@ fn an_allow_is_charged_on_disk_before_it_is_answered() {
     // The machine has slept, and nothing has ticked since.
     daemon.clock.go_on(HOUR / 2);
     let charged = |daemon: &Daemon| daemon.kept("charged_ms").parse::<u64>().unwrap();
-    let ran = daemon.desk.now().ran.unwrap();
+    let ran = daemon.desk().now().ran.unwrap();
     assert!(charged(&daemon) < ran);
     assert_eq!(daemon.check(), Ok(Verdict::Allow));
-    assert!(charged(&daemon) >= daemon.desk.now().ran.unwrap());
+    assert!(charged(&daemon) >= daemon.desk().now().ran.unwrap());
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn an_idle_jitd_keeps_the_mark_and_records_nothing() {
     let (records, mark) = (records(&daemon.store()).len(), daemon.kept("mark"));
     for _ in 0..5 {
         daemon.clock.go_on(Duration::from_mins(1));
-        daemon.desk.tick();
+        daemon.desk().tick();
     }
     daemon.settle();
     assert!(daemon.kept("mark") > mark);
@@ -164,7 +164,7 @@ fn an_idle_jitd_keeps_the_mark_and_records_nothing() {
 #[test]
 fn a_stop_in_good_order_charges_what_has_passed_and_no_more() {
     let daemon = Daemon::start();
-    let ticket = daemon.desk.close().unwrap().ticket;
+    let ticket = daemon.desk().close().unwrap().ticket;
     zruntime::block_on(ticket.durable()).unwrap();
     let charged: u64 = daemon.kept("charged_ms").parse().unwrap();
     assert!(charged <= crate::clock::since_boot().as_millis().try_into().unwrap());

@@ -27,7 +27,7 @@ fn hold(store: &mut Connection) -> Transaction<'_> {
 impl Daemon {
     /// A batch that no sound order comes to: a window that opens a second time.
     fn unsound(&self) -> Batch {
-        let grant = self.desk.look(|here| here.state.grants().next().cloned()).unwrap().unwrap();
+        let grant = self.desk().look(|here| here.state.grants().next().cloned()).unwrap().unwrap();
         Batch { rows: vec![Row::Grant(grant)], ..Batch::default() }
     }
 
@@ -49,7 +49,7 @@ impl Daemon {
 fn a_batch_that_the_store_does_not_take_fails_alone_and_is_refused() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
-    let loads = daemon.desk.loads();
+    let loads = daemon.desk().loads();
     // All in one commit: what came before it is kept, and answered.
     let mut store = daemon.store();
     let held = hold(&mut store);
@@ -59,13 +59,13 @@ fn a_batch_that_the_store_does_not_take_fails_alone_and_is_refused() {
     drop(held);
     zruntime::block_on(async {
         before.durable().await.unwrap();
-        let refused = daemon.desk.durable(unsound).await.unwrap_err();
+        let refused = daemon.desk().durable(unsound).await.unwrap_err();
         assert!(matches!(&refused, CannotDecide::Fault(why) if why.contains("fault of jitd")), "{refused:?}");
-        let again = daemon.desk.durable(behind).await.unwrap_err();
+        let again = daemon.desk().durable(behind).await.unwrap_err();
         assert!(matches!(again, CannotDecide::ForNow(_)), "{again:?}");
     });
     assert_eq!(daemon.until_it_answers(), Verdict::Allow);
-    assert_eq!(daemon.desk.loads(), loads + 1, "it started again from its store, once");
+    assert_eq!(daemon.desk().loads(), loads + 1, "it started again from its store, once");
     let allowed = records(&daemon.store()).into_iter().filter(|r| matches!(r.event, Event::Allowed { .. }));
     assert_eq!(allowed.count(), 2);
 }
@@ -89,7 +89,7 @@ fn a_disk_that_fails_is_said_to_last_when_it_has_for_seconds() {
     let mut store = daemon.store();
     let held = hold(&mut store);
     let first = zruntime::block_on(
-        daemon.desk.durable(daemon.queue.commit(Batch { clock: None, ..Batch::default() })),
+        daemon.desk().durable(daemon.queue.commit(Batch { clock: None, ..Batch::default() })),
     );
     assert!(matches!(first, Err(CannotDecide::ForNow(_))), "{first:?}");
     daemon.until(|trouble| trouble.is_some());
@@ -114,7 +114,7 @@ fn nobody_is_exempt_by_a_policy_that_is_not_on_disk() {
     // The disk does not take it, and by the time it takes anything the files are what they were.
     write_policy(daemon.dir.path(), POLICY);
     zruntime::block_on(async {
-        assert!(daemon.desk.durable(ticket).await.is_err());
+        assert!(daemon.desk().durable(ticket).await.is_err());
         load.durable().await.unwrap_err();
     });
     drop(held);
@@ -130,7 +130,7 @@ fn a_trial_that_did_not_reach_the_disk_leaves_no_policy_in_force_for_good() {
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
     let unsound = daemon.unsound();
-    let before = daemon.desk.policy().unwrap().policy.digest();
+    let before = daemon.desk().policy().unwrap().policy.digest();
     let mut store = daemon.store();
     let held = hold(&mut store);
     drop(daemon.queue.commit(unsound));
@@ -140,9 +140,9 @@ fn a_trial_that_did_not_reach_the_disk_leaves_no_policy_in_force_for_good() {
     zruntime::block_on(load.durable()).unwrap_err();
     assert_eq!(daemon.until_it_answers(), Verdict::Allow);
     // The files are still there, and whoever wants them in force says so again.
-    let known = daemon.desk.policy().unwrap();
+    let known = daemon.desk().policy().unwrap();
     assert_eq!((known.policy.digest(), known.source), (before, Source::Store));
-    assert!(!daemon.desk.files_are_in_force());
+    assert!(!daemon.desk().files_are_in_force());
 }
 
 #[test]
@@ -154,10 +154,10 @@ fn a_window_that_policy_shut_is_seen_to_again_where_the_record_of_that_did_not_r
     let load = daemon.load(Load::Order, Some(ROOT)).unwrap().unwrap().unwrap();
     zruntime::block_on(load.durable()).unwrap();
     let (people, mut shut) = (People::default(), Shut::default());
-    let mut see_to = || shut.see_to(&daemon.desk, &people, |_, _| true);
-    let endings = || daemon.desk.look(|here| here.state.endings().len()).unwrap();
+    let mut see_to = || shut.see_to(daemon.desk(), &people, |_, _| true);
+    let endings = || daemon.desk().look(|here| here.state.endings().len()).unwrap();
 
-    let loads = daemon.desk.loads();
+    let loads = daemon.desk().loads();
     let unsound = daemon.unsound();
     let mut store = daemon.store();
     let held = hold(&mut store);
@@ -165,7 +165,7 @@ fn a_window_that_policy_shut_is_seen_to_again_where_the_record_of_that_did_not_r
     assert!(see_to());
     assert_eq!(endings(), 1);
     drop(held);
-    daemon.until(|trouble| trouble.is_none() && daemon.desk.loads() > loads);
+    daemon.until(|trouble| trouble.is_none() && daemon.desk().loads() > loads);
     assert_eq!(endings(), 0, "it never happened");
     see_to();
     assert_eq!(endings(), 1, "what she left is ended after all");
@@ -203,8 +203,8 @@ fn in_every_story_nothing_is_answered_yes_from_what_is_not_on_disk() {
                     request::grant(here, caller, order(100 + round, "shell"))
                 })),
                 _ => {
-                    let in_force = daemon.desk.policy().unwrap().policy.digest();
-                    let next = daemon.desk.next_seq().unwrap();
+                    let in_force = daemon.desk().policy().unwrap().policy.digest();
+                    let next = daemon.desk().next_seq().unwrap();
                     let checked = daemon.ask(&question()).unwrap();
                     yes.push((checked.verdict(), in_force, next, checked.ticket()));
                 }
@@ -215,7 +215,7 @@ fn in_every_story_nothing_is_answered_yes_from_what_is_not_on_disk() {
         drop(held);
         for (verdict, in_force, next, ticket) in yes {
             let on_disk = match ticket {
-                Some(ticket) => zruntime::block_on(daemon.desk.durable(ticket)).is_ok(),
+                Some(ticket) => zruntime::block_on(daemon.desk().durable(ticket)).is_ok(),
                 None => true,
             };
             if !on_disk {
@@ -237,7 +237,7 @@ fn in_every_story_nothing_is_answered_yes_from_what_is_not_on_disk() {
                 Verdict::Deny => {}
             }
         }
-        loads = daemon.desk.loads();
+        loads = daemon.desk().loads();
     }
     println!("{allowed} allowed, {exempt} exempt, {failed} answers not given, the store read {loads} times");
     assert!(allowed > 0 && exempt > 0 && failed > 0 && loads > 5);
@@ -276,14 +276,14 @@ fn a_clock_that_is_doubted_when_the_store_is_back_rings_for_who_waits_for_that()
     daemon.grant(1).unwrap();
     let unsound = daemon.unsound();
     daemon.clock.step(3_600);
-    daemon.desk.tick();
-    assert!(!daemon.desk.now().is_trusted());
+    daemon.desk().tick();
+    assert!(!daemon.desk().now().is_trusted());
     // Whoever looks while there is no store finds no doubt, and waits for one.
-    let doubted = daemon.desk.doubted.listen();
-    let loads = daemon.desk.loads();
+    let doubted = daemon.desk().doubted.listen();
+    let loads = daemon.desk().loads();
     drop(daemon.queue.commit(unsound));
-    daemon.until(|_| daemon.desk.loads() > loads);
-    assert!(!daemon.desk.now().is_trusted());
+    daemon.until(|_| daemon.desk().loads() > loads);
+    assert!(!daemon.desk().now().is_trusted());
     let rang = pin!(doubted).poll(&mut task::Context::from_waker(Waker::noop())).is_ready();
     assert!(rang, "synchronisation would never be asked for again");
 }

@@ -57,9 +57,9 @@ fn a_group_that_was_locked_between_lookup_and_check_binds_whoever_was_looked_up(
     let before = asked(&[]);
     assert_eq!(daemon.ask(&before).unwrap().why(), Why::Window);
     daemon.lock("group:ops");
-    let more = daemon.desk.check(&before, ROOT, None, Waits::ForMore).unwrap();
+    let more = daemon.desk().check(&before, ROOT, None, Waits::ForMore).unwrap();
     assert!(matches!(more, Judged::TakesMore(_)), "she is looked up again");
-    let refused = daemon.desk.check(&before, ROOT, None, Waits::NoLonger).unwrap();
+    let refused = daemon.desk().check(&before, ROOT, None, Waits::NoLonger).unwrap();
     let Judged::Answered(refused) = refused else { panic!("{refused:?}") };
     assert_eq!((refused.verdict(), refused.why()), (Verdict::Deny, Why::NameService));
     // And then: she is in it, or she is not.
@@ -120,7 +120,7 @@ fn an_admin_whom_policy_names_takes_access_away_though_nobody_says_what_they_are
         LockOrder { scope: "role:shell".parse().unwrap(), message: None, duration: None, uids: [].into() };
     let locks = |by: &Looked, word| {
         let judge = |here: Context<'_>, caller: &Caller| lock::lock(here, caller, host.clone());
-        daemon.desk.order(ROOT, by, word, &judge)
+        daemon.desk().order(ROOT, by, word, &judge)
     };
     // That he may be one of the bosses too changes nothing; that she may be would.
     drop(locks(&adam, Word::Nobody).unwrap());
@@ -141,8 +141,8 @@ fn whoever_was_made_no_admin_while_the_host_was_asked_about_the_files_loads_none
     let daemon = Daemon::start();
     write_policy(daemon.dir.path(), &POLICY.replace("4h", "3h"));
     let maria = as_self(looked_up(maria(), &[]));
-    let read = daemon.desk.read_policy();
-    let refused = daemon.desk.load_policy(&read, Load::Order, Some((&maria, Word::NamedAdmins, ROOT)));
+    let read = daemon.desk().read_policy();
+    let refused = daemon.desk().load_policy(&read, Load::Order, Some((&maria, Word::NamedAdmins, ROOT)));
     assert!(matches!(refused, Err(NotDone::Refused(Refusal::NotAdmin(_)))), "{refused:?}");
     daemon.load(Load::Order, Some(ROOT)).unwrap().unwrap();
 }

@@ -45,14 +45,14 @@ impl Daemon {
         };
         let subject = Known::Fully(subject("root", 0));
         let question = Question { stage: Stage::Session, login, subject, ..question() };
-        let checked = self.desk.check(&question, as_whom, None, Waits::ForMore).unwrap();
+        let checked = self.desk().check(&question, as_whom, None, Waits::ForMore).unwrap();
         let Judged::Answered(checked) = checked else { panic!("{checked:?}") };
         assert_eq!((checked.verdict(), checked.why()), (Verdict::Unmanaged, Why::Exempt));
     }
 
     fn confirm(&self, from: Actor) -> Result<(), String> {
         let ticket =
-            self.desk.confirm_policy(&by(root()), Word::Nobody, from).map_err(|err| err.to_string())?;
+            self.desk().confirm_policy(&by(root()), Word::Nobody, from).map_err(|err| err.to_string())?;
         zruntime::block_on(ticket.durable()).map(drop).map_err(|err| err.to_string())
     }
 
@@ -68,9 +68,9 @@ impl Daemon {
     #[track_caller]
     fn has_the_old_policy(&self) {
         assert_eq!(self.check(), Ok(Verdict::Allow));
-        let known = self.desk.policy().unwrap();
-        assert_eq!((known.source, self.desk.trial()), (Source::Before, None));
-        assert!(!self.desk.files_are_in_force());
+        let known = self.desk().policy().unwrap();
+        assert_eq!((known.source, self.desk().trial()), (Source::Before, None));
+        assert!(!self.desk().files_are_in_force());
     }
 }
 
@@ -78,7 +78,7 @@ impl Daemon {
 fn a_trial_that_nobody_confirms_is_over_at_its_very_end() {
     let daemon = Daemon::tries(&worse());
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
-    assert!(daemon.desk.trial().is_some_and(|(_, left)| left <= MINUTE));
+    assert!(daemon.desk().trial().is_some_and(|(_, left)| left <= MINUTE));
     daemon.clock.go_on(MINUTE);
     // Whoever asks first finds the old policy, whether or not anything has ticked.
     daemon.has_the_old_policy();
@@ -88,10 +88,10 @@ fn a_trial_that_nobody_confirms_is_over_at_its_very_end() {
 #[test]
 fn the_tick_ends_a_trial_that_nobody_asks_about() {
     let daemon = Daemon::tries(&worse());
-    assert!(daemon.desk.tick() <= MINUTE);
+    assert!(daemon.desk().tick() <= MINUTE);
     daemon.clock.go_on(MINUTE);
-    daemon.desk.tick();
-    daemon.desk.tick();
+    daemon.desk().tick();
+    daemon.desk().tick();
     daemon.has_the_old_policy();
     assert_eq!(daemon.went_back(), [BackWhy::Expired]);
 }
@@ -116,7 +116,7 @@ fn what_went_back_is_loaded_by_an_order_and_not_by_a_signal() {
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
     let daemon = Daemon::start_in(daemon.stop());
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
-    assert_eq!(daemon.desk.policy().unwrap().source, Source::Files);
+    assert_eq!(daemon.desk().policy().unwrap().source, Source::Files);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn other_files_than_those_that_went_back_are_taken_as_ever() {
     let daemon = Daemon::start_in(Daemon::tries(&worse()).stop());
     write_policy(daemon.dir.path(), &format!("# mended\n{POLICY}"));
     daemon.loaded(Load::Signal).unwrap();
-    assert_eq!(daemon.desk.policy().unwrap().source, Source::Files);
+    assert_eq!(daemon.desk().policy().unwrap().source, Source::Files);
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn a_login_since_the_trial_began_keeps_it_and_one_before_does_not() {
     assert!(daemon.confirm(OLD_LOGIN).is_err());
     daemon.confirm(NEW_LOGIN).unwrap();
     daemon.clock.go_on(MINUTE);
-    daemon.desk.tick();
-    assert_eq!((daemon.check(), daemon.desk.trial()), (Ok(Verdict::Deny), None));
+    daemon.desk().tick();
+    assert_eq!((daemon.check(), daemon.desk().trial()), (Ok(Verdict::Deny), None));
     assert!(daemon.confirm(NEW_LOGIN).unwrap_err().contains("no policy is on trial"));
     let daemon = Daemon::start_in(daemon.stop());
     assert_eq!(daemon.check(), Ok(Verdict::Deny));
@@ -152,7 +152,7 @@ fn a_new_trial_begins_without_the_logins_of_the_last_one() {
     let daemon = Daemon::tries(&worse());
     daemon.root_logs_in(NEW_LOGIN);
     daemon.clock.go_on(MINUTE);
-    daemon.desk.tick();
+    daemon.desk().tick();
     daemon.loaded(TRIAL).unwrap();
     assert!(daemon.confirm(NEW_LOGIN).unwrap_err().contains("log in anew"));
 }
@@ -161,7 +161,7 @@ fn a_new_trial_begins_without_the_logins_of_the_last_one() {
 fn only_an_admin_of_the_policy_on_trial_keeps_it() {
     let daemon = Daemon::tries(&worse());
     let maria = Caller { account: maria(), login: LoginAccount::Known(maria()) };
-    let refused = daemon.desk.confirm_policy(&by(maria), Word::Nobody, NEW_LOGIN).unwrap_err().to_string();
+    let refused = daemon.desk().confirm_policy(&by(maria), Word::Nobody, NEW_LOGIN).unwrap_err().to_string();
     assert!(refused.contains("only an admin"), "{refused}");
 }
 
@@ -203,5 +203,8 @@ fn a_load_is_on_record_with_what_it_changes_of_what() {
         panic!("{loads:?}")
     };
     assert_eq!(first, before);
-    assert_eq!(diff.lines, ["+ role shell: maria: also for cups", "- role shell: maria: no longer for sshd"]);
+    assert_eq!(
+        diff.lines,
+        ["+ role shell: daemon, maria: also for cups", "- role shell: daemon, maria: no longer for sshd"]
+    );
 }

@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 use jit_core::access::LoginUid;
 use zbus::{Message, block_on};
 
-use super::super::contract_tests::app;
 use super::*;
+use crate::testing::app;
 
 fn uid(number: u32) -> Uid {
     Uid::try_from(number).unwrap()
