@@ -107,11 +107,39 @@ impl<'a> Given<'a> {
 /// before.
 pub type Lookups = BTreeMap<UserName, Known>;
 
-/// The groups that it has to say of each whether these people are in them; none where nothing is to be reviewed.
-#[must_use]
-pub fn groups_of(here: Context<'_>, id: RequestId) -> BTreeSet<GroupName> {
-    let stages = here.state.reviewable(id).and_then(|of| Stages::of(here, &of.request).ok());
-    stages.map_or_else(BTreeSet::new, |stages| wanted(here, &stages).into_iter().cloned().collect())
+/// What a review depends on, as it stands before the name service is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Briefing {
+    /// For whom the request is.
+    pub beneficiary: Person,
+    /// The accounts that the name service is asked about.
+    pub concerned: Vec<UserName>,
+    /// The groups that it has to say of each whether these people are in them.
+    pub groups: BTreeSet<GroupName>,
+    /// The stages that ask somebody: whoever is asked may see the request.
+    pub stages: Vec<Stage>,
+}
+
+impl Briefing {
+    /// Of a request that waits, or an emergency that owes its review; nothing where nothing is to be reviewed.
+    #[must_use]
+    pub fn of(here: Context<'_>, id: RequestId) -> Option<Self> {
+        let Pending { request, .. } = here.state.reviewable(id)?;
+        let groups = Stages::of(here, request)
+            .map_or_else(|_| BTreeSet::new(), |stages| wanted(here, &stages).into_iter().cloned().collect());
+        Some(Self {
+            beneficiary: request.beneficiary.clone(),
+            concerned: concerned(here.state, id),
+            groups,
+            stages: asking(here, request),
+        })
+    }
+
+    /// Whether somebody is asked in any stage, now or later.
+    #[must_use]
+    pub fn asks(&self, subject: &Subject) -> bool {
+        self.stages.iter().any(|stage| stage.ever_asks(subject))
+    }
 }
 
 fn wanted<'a>(here: Context<'a>, stages: &'a Stages<'_>) -> BTreeSet<&'a GroupName> {
@@ -381,12 +409,19 @@ pub fn waits_for(here: Context<'_>, pending: &Pending, caller: &Caller) -> bool 
 /// Whether somebody is asked in any stage of a request, and so may see it.
 #[must_use]
 pub fn is_asked(here: Context<'_>, request: &Request, subject: &Subject) -> bool {
-    // What was asked under other terms is still shown to those whom its role asks.
-    let asked = |stages: &[Stage]| stages.iter().any(|stage| stage.ever_asks(subject));
-    match here.policy.role(&request.role) {
-        Some(role) if asked(&role.stages) => true,
-        _ => {
-            Stages::of(here, request).is_ok_and(|stages| stages.iter().any(|stage| stage.ever_asks(subject)))
+    asking(here, request).iter().any(|stage| stage.ever_asks(subject))
+}
+
+/// The stages whose people may see a request: what was asked under other terms is still shown to those whom its role asks
+/// today.
+fn asking(here: Context<'_>, request: &Request) -> Vec<Stage> {
+    let mut all: Vec<Stage> =
+        Stages::of(here, request).map_or_else(|_| Vec::new(), |stages| stages.iter().cloned().collect());
+    let of_role = here.policy.role(&request.role).into_iter().flat_map(|role| &role.stages);
+    for stage in of_role {
+        if !all.contains(stage) {
+            all.push(stage.clone());
         }
     }
+    all
 }

@@ -1,23 +1,30 @@
 //! Who may read what of others.
 
 use jit_core::access::{Denied, LoginUid};
-use jit_core::policy::Subject;
+use jit_core::model::Person;
+use jit_core::policy::{Policy, Subject};
 
 use super::Error;
 use crate::app::App;
 use crate::peer::Peer;
-use crate::store::rows::Story;
 
 /// Whether somebody sees what is others', too: root, admins and auditors; these from a login of theirs (see
 /// [`jit_core::access`]).
 pub(super) fn may_read_all(app: &App, peer: Peer, caller: &Subject) -> bool {
-    let from_a_login = matches!(peer.login(), Ok(LoginUid::Set(_) | LoginUid::Untold));
-    peer.uid.is_root() || (from_a_login && app.desk.may_read_all(caller))
+    peer.uid.is_root() || (is_from_a_login(peer) && app.desk.may_read_all(caller))
 }
 
-/// Whether a request is for this account.
-pub(super) fn is_about(story: &Story, caller: &Subject) -> bool {
-    let beneficiary = &story.request.beneficiary;
+/// The same, by a policy that is at hand.
+pub(super) fn may_read_all_by(policy: &Policy, peer: Peer, caller: &Subject) -> bool {
+    peer.uid.is_root() || (is_from_a_login(peer) && (policy.is_admin(caller) || policy.is_auditor(caller)))
+}
+
+fn is_from_a_login(peer: Peer) -> bool {
+    matches!(peer.login(), Ok(LoginUid::Set(_) | LoginUid::Untold))
+}
+
+/// Whether what is for this person is for this account.
+pub(super) fn is_about(beneficiary: &Person, caller: &Subject) -> bool {
     beneficiary.uid == caller.uid && beneficiary.name == caller.name
 }
 

@@ -21,7 +21,7 @@ use zbus::{Connection, interface};
 
 use super::caller::{ATTEMPTS, unsaid};
 use super::error::carried_out;
-use super::stories::read;
+use super::stories::{entry_of, read};
 use super::words::{invalid, json, optional_reason, random_id, request_id};
 use super::{Error, Orderer, Origin, answer};
 use crate::app::App;
@@ -55,17 +55,12 @@ impl Admin {
         let role: RoleName = role.parse().map_err(invalid)?;
         let reason: Reason = reason.parse().map_err(invalid)?;
         let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
-        let desk = &self.app.desk;
         // Before anything is looked up for them: who may not grant learns nothing about accounts here.
         by.admin().await.map_err(|err| by.error(err))?;
         let id = random_id()?;
         let order = GrantOrder { user, role, duration, reason, id };
         let ticket = self.granted(&mut by, &order).await?;
-        carried_out(ticket, async {
-            let story = self.story(id).await?.ok_or_else(|| Error::NotFound(id.to_string()))?;
-            json(&answer::entry(&story, desk.waits(id), &desk.now()))
-        })
-        .await
+        carried_out(ticket, async { json(&entry_of(&self.app, id).await?) }).await
     }
 
     /// Takes a grant back, or withdraws a request. What had ended already stays as it ended.
@@ -388,7 +383,7 @@ impl Admin {
             match judged {
                 Err(NotDone::Refused(Refusal::Unanswered { user, groups: open })) if user == order.user => {
                     looks += 1;
-                    let again = looks < ATTEMPTS && !desk.groups_are(&groups);
+                    let again = looks < ATTEMPTS && desk.groups() != groups;
                     if !again && !patience.more([&whom]).await {
                         return Err(unsaid(&mut whom, &open));
                     }

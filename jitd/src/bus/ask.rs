@@ -81,7 +81,7 @@ impl Ask {
             match desk.ask_for(&asking.question, &looked, actor, order.clone()) {
                 Err(NotDone::Refused(why @ Refusal::Unanswered { .. })) => {
                     looks += 1;
-                    if looks >= ATTEMPTS || desk.groups_are(&groups) && looks > 1 {
+                    if looks >= ATTEMPTS || desk.groups() == groups && looks > 1 {
                         break (Stands::refused(why.to_string()), None);
                     }
                     // Another group counts than when they were looked up.

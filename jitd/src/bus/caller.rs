@@ -1,6 +1,7 @@
 //! Who gives an order, looked up without an answer being waited for that the order does not depend on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jit_core::access::LoginUid;
 use jit_core::context::Context;
@@ -27,6 +28,8 @@ pub(crate) struct Orderer<'a> {
     account: Lookup<'a>,
     login: Behind<'a>,
     patience: Patience,
+    /// The groups that counted when the desk was last asked. What an order turns on is judged there by those of then.
+    groups: Option<Arc<BTreeSet<GroupName>>>,
 }
 
 enum Behind<'a> {
@@ -50,7 +53,7 @@ impl App {
             LoginUid::Unset => Behind::Unset,
             LoginUid::Untold => Behind::Untold,
         };
-        let mut by = Orderer { app: self, peer, account, login, patience };
+        let mut by = Orderer { app: self, peer, account, login, patience, groups: None };
         while by.looked(&BTreeSet::new()).is_none() {
             if !by.more().await {
                 return Err(by.unknown());
@@ -91,6 +94,16 @@ impl App {
 }
 
 impl Orderer<'_> {
+    /// Takes note of the groups that count now, where they are known already.
+    pub(super) fn briefed(&mut self, groups: Arc<BTreeSet<GroupName>>) {
+        self.groups = Some(groups);
+    }
+
+    fn groups(&mut self) -> Arc<BTreeSet<GroupName>> {
+        let desk = &self.app.desk;
+        Arc::clone(self.groups.get_or_insert_with(|| desk.groups()))
+    }
+
     /// What is known by now.
     fn looked(&mut self, groups: &BTreeSet<GroupName>) -> Option<Looked> {
         let account = self.account.known(groups);
@@ -105,7 +118,7 @@ impl Orderer<'_> {
 
     /// The login behind the call, once all is said of it or the time for that is over.
     pub(super) async fn logged_in(&mut self) -> LoggedIn {
-        let groups = self.app.desk.groups();
+        let groups = self.groups();
         while self.looked(&groups).is_none_or(|looked| looked.is_open(&groups)) && self.more().await {}
         match &mut self.login {
             Behind::Itself => LoggedIn::As(self.account.known(&*groups)),
@@ -137,13 +150,13 @@ impl Orderer<'_> {
 
     /// Who that is, with the groups that they certainly are in by now: to name them, and for what is only shown.
     pub(crate) fn caller(&mut self) -> Result<Caller, Error> {
-        let groups = self.app.desk.groups();
+        let groups = self.groups();
         Ok(self.looked(&groups).ok_or(Gone)?.caller())
     }
 
     /// The same, once all is said or the time for that is over.
     pub(crate) async fn reader(&mut self) -> Result<Caller, Error> {
-        let groups = self.app.desk.groups();
+        let groups = self.groups();
         while self.looked(&groups).is_none_or(|looked| looked.is_open(&groups)) && self.more().await {}
         self.caller()
     }
@@ -157,7 +170,7 @@ impl Orderer<'_> {
     ) -> Result<T, NotDone> {
         let (mut looks, mut word) = (0, Word::Nobody);
         loop {
-            let groups = self.app.desk.groups();
+            let groups = self.groups();
             let Some(looked) = self.looked(&groups) else {
                 // It was known before: an account that has gone meanwhile gives no orders.
                 return Err(NotDone::Gone(Gone));
@@ -165,7 +178,9 @@ impl Orderer<'_> {
             match judge(&looked, word) {
                 Err(NotDone::Refused(Refusal::Unanswered { user, groups: open })) => {
                     looks += 1;
-                    let again = looks < ATTEMPTS && !self.app.desk.groups_are(&groups);
+                    let now = self.app.desk.groups();
+                    let again = looks < ATTEMPTS && now != groups;
+                    self.groups = Some(now);
                     if !again && !self.more().await {
                         if word == patient {
                             return Err(NotDone::Refused(Refusal::Unanswered { user, groups: open }));

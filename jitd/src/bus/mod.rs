@@ -6,6 +6,8 @@ mod access_tests;
 pub(crate) mod admin;
 mod admission;
 mod answer;
+#[cfg(test)]
+mod approval_tests;
 pub(crate) mod ask;
 mod asked;
 pub(crate) mod audit;

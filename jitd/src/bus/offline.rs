@@ -19,7 +19,7 @@ use jit_proto::words::RequestId;
 
 use super::error::carried_out;
 use super::reviewing::Judged;
-use super::stories::{entry, read};
+use super::stories::{entry, entry_of, read};
 use super::words::json;
 use super::{Error, Orderer};
 use crate::app::App;
@@ -74,11 +74,7 @@ pub(super) async fn imported(
     match judged {
         Ok((verified, ticket)) => {
             let id = verified.text.says().request;
-            let answer = async {
-                let story = read(&app.store, move |store| rows::story(store, id)).await?;
-                let story = story.ok_or_else(|| Error::NotFound(id.to_string()))?;
-                json(&entry(app, &story))
-            };
+            let answer = async { json(&entry_of(app, id).await?) };
             carried_out(ticket, answer).await
         }
         Err(Stop::Now(error)) => Err(error),
@@ -130,16 +126,16 @@ async fn reviewed(
 ) -> Result<crate::store::writer::Ticket, Stop> {
     let key = app.desk.notary.key();
     let key = key.ok_or_else(|| Stop::Now(Error::Busy("there is no host key yet; try again".into())))?;
-    let accounts = app.desk.look(|here| signed::accounts(here.policy, &verified.principals));
     let refused = |error| Stop::Refused { key: Some(verified.key.fingerprint()), error };
-    let accounts = accounts.map_err(|err| Stop::Now(err.into()))?;
-    let accounts = accounts.map_err(|why| refused(NotDone::from(Refusal::from(why)).into()))?;
     let id = verified.text.says().request;
+    let briefing = app.desk.review_briefing(id).map_err(|err| Stop::Now(err.into()))?;
+    let accounts = signed::accounts(&briefing.policy, &verified.principals);
+    let accounts = accounts.map_err(|why| refused(NotDone::from(Refusal::from(why)).into()))?;
     let judge = |here: Context<'_>, _: &Caller, lookups: &Lookups| {
         signed::review(here, SignedReview { verified, key: &key, at }, &accounts, lookups)
     };
     let judged = Judged { id, also: &accounts, judge };
-    match judged.reviewed(app, by).await {
+    match judged.reviewed(app, by, briefing).await {
         Ok(ticket) => Ok(ticket),
         Err(Error::NotFound(_)) => {
             let story = read(&app.store, move |store| rows::story(store, id)).await.map_err(Stop::Now)?;

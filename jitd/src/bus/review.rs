@@ -10,20 +10,23 @@ use jit_core::context::Context;
 use jit_core::digest::Digest;
 use jit_core::model::{Caller, Decision, Narrow, Pending};
 use jit_core::orders::Refusal;
-use jit_core::orders::review::{self, Given, Lookups, Reviewer};
+use jit_core::orders::review::{self, Briefing, Given, Lookups, Reviewer};
+use jit_core::policy::{Policy, Subject};
 use jit_core::services::Services;
 use jit_proto::manager::LIST_LIMIT;
 use jit_proto::words::{Reason, RequestId};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
+use super::access::{is_about, may_read_all_by};
 use super::error::carried_out;
 use super::reviewing::Judged;
-use super::stories::{story_for, to_review};
+use super::stories::{entry_of, story_for, to_review};
 use super::words::{invalid, json, request_id};
 use super::{Error, Orderer, Origin, answer, offline};
 use crate::app::App;
-use crate::desk::{NotDone, waits_of};
+use crate::desk::{NotDone, ReviewBriefing, waits_of};
+use crate::peer::Peer;
 use crate::store::rows::Story;
 use crate::store::writer::Ticket;
 
@@ -77,32 +80,21 @@ impl Review {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
         let mut by = self.origin.order_of(Method::Review, &self.app, connection, &header).await?;
-        let (caller, peer) = (by.reader().await?, by.peer);
         let order = Order::parse(id, digest, decision, seconds, &services, uses, note)?;
-        // What one may not see is not there, whatever else may be wrong with the review.
-        if story_for(&self.app, order.id, peer, &caller.account).await?.is_none() {
-            return Err(NotDone::from(Refusal::NotFound(order.id.to_string())).into());
+        // An approval enters the desk three times: here, where it is judged, and for the answer.
+        let briefing = self.app.desk.review_briefing(order.id)?;
+        by.briefed(Arc::clone(&briefing.groups));
+        let caller = by.reader().await?;
+        let Some(request) = &briefing.request else {
+            return Err(self.over(order.id, by.peer, &caller).await?);
+        };
+        // What one may not see is not there, whatever else may be wrong with the review; and nobody is looked up for it.
+        if !may_see(request, &briefing.policy, by.peer, &caller.account) {
+            return Err(not_found(order.id));
         }
-        let story = || story_for(&self.app, order.id, peer, &caller.account);
-        match self.reviewed(&mut by, &order).await {
-            Ok(ticket) => {
-                let answer = async {
-                    let desk = &self.app.desk;
-                    let story = story().await?.ok_or_else(|| Error::NotFound(order.id.to_string()))?;
-                    json(&answer::entry(&story, desk.waits(order.id), &desk.now()))
-                };
-                carried_out(ticket, answer).await
-            }
-            // What is over is no secret from those who were asked.
-            Err(not_found @ Error::NotFound(_)) => {
-                let Some(story) = story().await? else { return Err(not_found) };
-                let entry = answer::entry(&story, None, &self.app.desk.now());
-                let how = entry.ended.unwrap_or(entry.state);
-                Err(Error::Refused(format!(
-                    "{} no longer waits for a review: {how}; see: jitctl show {0}",
-                    order.id
-                )))
-            }
+        match self.reviewed(&mut by, &order, briefing).await {
+            Ok(ticket) => carried_out(ticket, async { json(&entry_of(&self.app, order.id).await?) }).await,
+            Err(Error::NotFound(_)) => Err(self.over(order.id, by.peer, &caller).await?),
             Err(err) => Err(err),
         }
     }
@@ -118,7 +110,7 @@ impl Review {
         let mut by = self.origin.order_of(Method::Export, &self.app, connection, &header).await?;
         let (caller, id) = (by.reader().await?, request_id(id)?);
         if story_for(&self.app, id, by.peer, &caller.account).await?.is_none() {
-            return Err(NotDone::from(Refusal::NotFound(id.to_string())).into());
+            return Err(not_found(id));
         }
         offline::exported(&self.app, id)
     }
@@ -138,7 +130,12 @@ impl Review {
 }
 
 impl Review {
-    async fn reviewed(&self, by: &mut Orderer<'_>, order: &Order) -> Result<Ticket, Error> {
+    async fn reviewed(
+        &self,
+        by: &mut Orderer<'_>,
+        order: &Order,
+        briefing: ReviewBriefing,
+    ) -> Result<Ticket, Error> {
         let judge = |here: Context<'_>, caller: &Caller, lookups: &Lookups| {
             let given = Given {
                 narrow: order.narrow.clone(),
@@ -147,8 +144,30 @@ impl Review {
             };
             review::review(here, order.id, Some(order.seen), &given, lookups)
         };
-        Judged { id: order.id, also: &[], judge }.reviewed(&self.app, by).await
+        Judged { id: order.id, also: &[], judge }.reviewed(&self.app, by, briefing).await
     }
+
+    /// The refusal of a review of what waits for none. What is over is no secret from those who were asked.
+    async fn over(&self, id: RequestId, peer: Peer, caller: &Caller) -> Result<Error, Error> {
+        let story = story_for(&self.app, id, peer, &caller.account).await?;
+        Ok(story.map_or_else(
+            || not_found(id),
+            |story| {
+                let entry = answer::entry(&story, None, &self.app.desk.now());
+                let how = entry.ended.unwrap_or(entry.state);
+                Error::Refused(format!("{id} no longer waits for a review: {how}; see: jitctl show {id}"))
+            },
+        ))
+    }
+}
+
+fn not_found(id: RequestId) -> Error {
+    NotDone::from(Refusal::NotFound(id.to_string())).into()
+}
+
+/// Whether somebody may see a request that waits: whose it is, who is asked about it, admins and auditors.
+fn may_see(request: &Briefing, policy: &Policy, peer: Peer, caller: &Subject) -> bool {
+    may_read_all_by(policy, peer, caller) || is_about(&request.beneficiary, caller) || request.asks(caller)
 }
 
 /// A review as it came over the bus.

@@ -38,14 +38,21 @@ pub(super) async fn story_for(
     let story = read(&app.store, move |store| rows::story(store, id)).await?;
     Ok(story.filter(|story| {
         may_read_all(app, peer, caller)
-            || is_about(story, caller)
+            || is_about(&story.request.beneficiary, caller)
             || app.desk.look(|here| is_asked(here, &story.request, caller)).unwrap_or(false)
     }))
 }
 
 /// A request as an answer.
 pub(super) fn entry(app: &App, story: &Story) -> manager::Entry {
-    answer::entry(story, app.desk.waits(story.request.id), &app.desk.now())
+    let (mut waits, now) = app.desk.waits(&[story.request.id]);
+    answer::entry(story, waits.pop().flatten(), &now)
+}
+
+/// A request that an order was about, as it is in the store now.
+pub(super) async fn entry_of(app: &App, id: RequestId) -> Result<manager::Entry, Error> {
+    let story = read(&app.store, move |store| rows::story(store, id)).await?;
+    Ok(entry(app, &story.ok_or_else(|| Error::NotFound(id.to_string()))?))
 }
 
 /// For a list, which would be long with every signed text in it: `show` has them.
@@ -65,11 +72,12 @@ pub(super) async fn entries(
     caller: &Subject,
 ) -> Result<Vec<manager::Entry>, Error> {
     let uid = (!may_read_all(app, peer, caller)).then_some(caller.uid);
-    let stories = read(&app.store, move |store| rows::stories(store, Filter { all, uid })).await?;
-    let entries = stories
-        .iter()
-        .filter(|story| uid.is_none() || is_about(story, caller))
-        .map(|story| without_texts(entry(app, story)));
+    let mut stories = read(&app.store, move |store| rows::stories(store, Filter { all, uid })).await?;
+    stories.retain(|story| uid.is_none() || is_about(&story.request.beneficiary, caller));
+    let ids: Vec<RequestId> = stories.iter().map(|story| story.request.id).collect();
+    let (waits, now) = app.desk.waits(&ids);
+    let entries =
+        stories.iter().zip(waits).map(|(story, waits)| without_texts(answer::entry(story, waits, &now)));
     Ok(if all { entries.collect() } else { entries.filter(|entry| entry.state != "ended").collect() })
 }
 

@@ -23,7 +23,7 @@ use zbus::{Connection, interface};
 use super::access::{is_about, may_read_all, reads_own};
 use super::error::carried_out;
 use super::status::files_are_in_force;
-use super::stories::{entries, entry, read, story_for};
+use super::stories::{entries, entry, entry_of, read, story_for};
 use super::words::{invalid, json, optional_reason, random_id, request_id, seconds_of};
 use super::{Error, Orderer, Origin, answer, sessions, status};
 use crate::app::App;
@@ -396,11 +396,7 @@ impl User {
         judge: impl Fn(Context<'_>, &Caller) -> Result<Vec<Event>, Refusal>,
     ) -> Result<String, Error> {
         let ticket = by.order(judge).await?;
-        carried_out(ticket, async {
-            let story = read(&self.app.store, move |store| rows::story(store, id)).await?;
-            json(&entry(&self.app, &story.ok_or_else(|| Error::NotFound(id.to_string()))?))
-        })
-        .await
+        carried_out(ticket, async { json(&entry_of(&self.app, id).await?) }).await
     }
 
     /// Ends what is the caller's own, and says how it ended. What had ended before stays as it ended.
@@ -422,7 +418,9 @@ impl User {
             }
             Err(NotDone::Refused(refusal @ Refusal::NotFound(_))) => {
                 let caller = by.caller()?;
-                let Some(story) = story.await?.filter(|story| is_about(story, &caller.account)) else {
+                let Some(story) =
+                    story.await?.filter(|story| is_about(&story.request.beneficiary, &caller.account))
+                else {
                     return Err(NotDone::Refused(refusal).into());
                 };
                 let entry = entry(&self.app, &story);

@@ -1,6 +1,5 @@
 //! Orders at the desk: judged against what is true now, and what follows from them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +7,9 @@ use jit_core::context::Context;
 use jit_core::due;
 use jit_core::event::Event;
 use jit_core::model::{Actor, Caller, Pending};
-use jit_core::orders::{Refusal, review, stages};
-use jit_proto::words::{GroupName, RequestId, UserName};
+use jit_core::orders::{Refusal, stages};
+use jit_core::time::Moment;
+use jit_proto::words::RequestId;
 
 use super::looked::{Looked, Word};
 use super::not_done::NotDone;
@@ -76,23 +76,14 @@ impl Desk {
         self.look(|here| by.judged(here, trust, &|here, caller| here.admin(caller)))?
     }
 
-    /// What a request waits for, and until when; nothing if there is nothing to review.
-    pub(crate) fn waits(&self, id: RequestId) -> Option<(String, Option<Duration>)> {
+    /// What each of these requests waits for now, and which moment that is. Nothing is to be reviewed where it is not
+    /// known what is true now.
+    pub(crate) fn waits(&self, ids: &[RequestId]) -> (Vec<Option<WaitsFor>>, Moment) {
         let waits = |here: Context<'_>| {
-            let pending = here.state.reviewable(id)?;
-            Some(waits_of(here, pending))
+            let all = ids.iter().map(|id| Some(waits_of(here, here.state.reviewable(*id)?)));
+            (all.collect(), here.now.clone())
         };
-        self.look(waits).ok().flatten()
-    }
-
-    /// The groups of which it must be known whether the people concerned are in them.
-    pub(crate) fn groups_of(&self, id: RequestId) -> Result<BTreeSet<GroupName>, CannotDecide> {
-        self.look(|here| review::groups_of(here, id))
-    }
-
-    /// The people whom the name service must be asked about to review a request.
-    pub(crate) fn concerned(&self, id: RequestId) -> Result<Vec<UserName>, CannotDecide> {
-        self.look(|here| review::concerned(here.state, id))
+        self.look(waits).unwrap_or_else(|_| (vec![None; ids.len()], self.now()))
     }
 
     /// Enters in the audit what there is to say of those who got in through `recovery=`. The ticket says when that is on
@@ -103,6 +94,9 @@ impl Desk {
 }
 
 /// What a request waits for, in words, and for how long its stage does.
-pub(crate) fn waits_of(here: Context<'_>, pending: &Pending) -> (String, Option<Duration>) {
+pub(crate) type WaitsFor = (String, Option<Duration>);
+
+/// What this one waits for.
+pub(crate) fn waits_of(here: Context<'_>, pending: &Pending) -> WaitsFor {
     (stages::waiting_for(here, pending), stages::stage_ends_in(here, pending))
 }

@@ -108,23 +108,12 @@ impl Desk {
         self.with_policy(|open, _| open.policy_in_force().cloned())
     }
 
-    /// Whether these are still the groups to look up.
-    pub(crate) fn groups_are(&self, groups: &Arc<BTreeSet<GroupName>>) -> bool {
-        let now = self.groups();
-        Arc::ptr_eq(&now, groups) || now == *groups
-    }
-
     /// The groups that the policy in force or a lock names; the only ones worth looking up.
     pub(crate) fn groups(&self) -> Arc<BTreeSet<GroupName>> {
-        let room = self.enter();
-        let Room::Open(Open { policy: Some(known), state, .. }) = &*room else {
-            return Arc::default();
-        };
-        let locked: BTreeSet<_> = state.locked_groups().cloned().collect();
-        if locked.is_subset(&known.groups) {
-            return Arc::clone(&known.groups);
+        match &*self.enter() {
+            Room::Open(open) => open.groups(),
+            Room::Opening(_) | Room::Down(_) => Arc::default(),
         }
-        Arc::new(&*known.groups | &locked)
     }
 
     /// Whether somebody is an admin or auditor, and so may read everything.
@@ -138,5 +127,17 @@ impl Desk {
     pub(crate) fn files_are_in_force(&self) -> bool {
         let Ok(files) = read_policy_dir(&self.policy_dir, Owner::Root) else { return false };
         self.policy().is_ok_and(|known| known.policy.files() == files)
+    }
+}
+
+impl Open {
+    /// The groups that the policy in force or a lock names.
+    pub(super) fn groups(&self) -> Arc<BTreeSet<GroupName>> {
+        let Some(known) = &self.policy else { return Arc::default() };
+        let locked: BTreeSet<_> = self.state.locked_groups().cloned().collect();
+        if locked.is_subset(&known.groups) {
+            return Arc::clone(&known.groups);
+        }
+        Arc::new(&*known.groups | &locked)
     }
 }

@@ -11,6 +11,10 @@ mod value;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
+#[cfg(test)]
+use std::sync::Arc;
+#[cfg(test)]
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 use rusqlite::{Connection, OpenFlags};
@@ -19,28 +23,43 @@ pub(crate) use error::StoreError;
 
 /// Where the store is.
 #[derive(Clone, Debug)]
-pub(crate) struct StorePath(PathBuf);
+pub(crate) struct StorePath {
+    file: PathBuf,
+    /// How often it was opened for reading.
+    #[cfg(test)]
+    opened: Arc<AtomicUsize>,
+}
 
 impl StorePath {
     /// The store in this folder.
     pub(crate) fn in_dir(dir: &Path) -> Self {
-        Self(dir.join("store.db"))
+        Self {
+            file: dir.join("store.db"),
+            #[cfg(test)]
+            opened: Arc::default(),
+        }
+    }
+
+    /// How often this path, or a clone of it, was opened for reading.
+    #[cfg(test)]
+    pub(crate) fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// The folder that it is in.
     pub(crate) fn dir(&self) -> &Path {
-        self.0.parent().unwrap_or(&self.0)
+        self.file.parent().unwrap_or(&self.file)
     }
 
     /// Opens for writing, making or migrating the file as needed, and empties the write-ahead log.
     pub(crate) fn open(&self) -> Result<Connection, StoreError> {
         // SQLite would open the file all the same, and say something else at the first write.
-        if let Some(dir) = self.0.parent()
+        if let Some(dir) = self.file.parent()
             && statvfs(dir).is_ok_and(|facts| facts.flags().contains(FsFlags::ST_RDONLY))
         {
             return Err(StoreError::ReadOnly(dir.display().to_string()));
         }
-        let mut store = Connection::open(&self.0)?;
+        let mut store = Connection::open(&self.file)?;
         // FULL: a commit is on disk before it is answered. One writer, but readers may hold a lock briefly.
         store.pragma_update(None, "journal_mode", "WAL")?;
         store.pragma_update(None, "synchronous", "FULL")?;
@@ -54,8 +73,10 @@ impl StorePath {
 
     /// Opens for reading only.
     pub(crate) fn open_read_only(&self) -> Result<Connection, StoreError> {
+        #[cfg(test)]
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Connection::open_with_flags(&self.0, flags)?;
+        let store = Connection::open_with_flags(&self.file, flags)?;
         store.busy_timeout(std::time::Duration::from_secs(2))?;
         Ok(store)
     }
