@@ -1,7 +1,7 @@
 //! Everything that can happen. Events are the only way state changes. Each is one audit record, but for those that are noted
 //! with a session until the record of its end.
 
-mod kinds;
+pub mod kinds;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

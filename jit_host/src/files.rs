@@ -79,11 +79,10 @@ impl BadFile {
         let typed = |path: &Path, what: &dyn Fn(String) -> String| what(quoted(path));
         let (path, fault, message, hint) = match self {
             Self::Io { path, source } => {
-                let hint = match source.kind() {
-                    io::ErrorKind::NotFound => {
-                        typed(path, &|path| format!("see what is there with: ls -l {path}"))
-                    }
-                    _ => typed(path, &|path| format!("see who may read it with: namei -l {path}")),
+                let hint = if source.kind() == io::ErrorKind::NotFound {
+                    typed(path, &|path| format!("see what is there with: ls -l {path}"))
+                } else {
+                    typed(path, &|path| format!("see who may read it with: namei -l {path}"))
                 };
                 (path, FileFault::Unreadable, format!("it cannot be read: {source}"), hint)
             }

@@ -4,6 +4,8 @@
 //! jitd will load. Nothing is judged here: facts go out, `jit_core` says what they mean.
 
 #![forbid(unsafe_code)]
+// What is added to an enum is decided on wherever it matters. Tests may pass over what they are not about.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 pub mod facts;
 pub mod files;

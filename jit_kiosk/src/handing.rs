@@ -83,9 +83,8 @@ fn receive(from: impl AsFd) -> Result<OwnedFd, NotTaken> {
         .map_err(io::Error::from)?;
     let mut found: Vec<OwnedFd> = control
         .drain()
-        .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-            _ => None,
+        .filter_map(|message| {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message { Some(descriptors) } else { None }
         })
         .flatten()
         .collect();

@@ -4,6 +4,8 @@
 //! the three programs nothing is checked again. There is no I/O in this crate.
 
 #![forbid(unsafe_code)]
+// What is added to an enum is decided on wherever it matters. Tests may pass over what they are not about.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 #[cfg(feature = "manager")]
 pub mod audit;

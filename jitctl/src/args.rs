@@ -133,11 +133,10 @@ pub(crate) enum Typed {
 
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Error> {
     Cli::try_parse_from(as_shell(args.into_iter().collect())).map(Typed::Command).or_else(|refusal| {
-        match refusal.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                Ok(Typed::Help(refusal.render().to_string()))
-            }
-            _ => Err(Error::Usage(usage_text(refusal))),
+        if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = refusal.kind() {
+            Ok(Typed::Help(refusal.render().to_string()))
+        } else {
+            Err(Error::Usage(usage_text(refusal)))
         }
     })
 }
@@ -153,9 +152,8 @@ fn as_shell(args: Vec<OsString>) -> Vec<OsString> {
 fn usage_text(mut refusal: clap::Error) -> String {
     let typed: Vec<_> = refusal
         .context()
-        .filter_map(|(kind, value)| match value {
-            ContextValue::String(text) => Some((kind, Shown(text).to_string())),
-            _ => None,
+        .filter_map(|(kind, value)| {
+            if let ContextValue::String(text) = value { Some((kind, Shown(text).to_string())) } else { None }
         })
         .collect();
     for (kind, text) in typed {

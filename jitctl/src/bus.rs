@@ -224,6 +224,7 @@ fn text(value: Option<&impl ToString>) -> String {
 }
 
 /// What an error of zbus, the bus or jitd means.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the errors of zbus, which may become more")]
 fn refusal(why: zbus::Error, sent: Sent) -> Error {
     match why {
         zbus::Error::MethodError(name, text, _) => {

@@ -19,9 +19,10 @@ pub(crate) async fn connect(socket: &Path) -> Result<Connection, Error> {
 
 /// The reason alone: our own text already says what was being tried.
 pub(crate) fn cause(why: zbus::Error) -> String {
-    match why {
-        zbus::Error::Connection(why, _) | zbus::Error::InputOutput(why) => os_text(&why),
-        other => other.to_string(),
+    if let zbus::Error::Connection(why, _) | zbus::Error::InputOutput(why) = why {
+        os_text(&why)
+    } else {
+        why.to_string()
     }
 }
 

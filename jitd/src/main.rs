@@ -2,6 +2,8 @@
 //! the sinks tell.
 
 #![forbid(unsafe_code)]
+// What is added to an enum is decided on wherever it matters. Tests may pass over what they are not about.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 mod alarm;
 mod app;

@@ -93,9 +93,9 @@ async fn before(store: &StorePath) -> Option<PamFiles> {
     let read = zruntime::unblock(move || -> Result<Option<PamFiles>, StoreError> {
         let store = store.open_read_only()?;
         let latest = latest_about(&store, About::PamFiles)?;
-        Ok(latest.and_then(|(seq, bytes)| match Record::decode(seq, &bytes).ok()?.event {
-            Event::PamFiles(files) => Some(files),
-            _ => None,
+        Ok(latest.and_then(|(seq, bytes)| {
+            let record = Record::decode(seq, &bytes).ok()?;
+            if let Event::PamFiles(files) = record.event { Some(files) } else { None }
         }))
     });
     read.await.unwrap_or_else(|err| {

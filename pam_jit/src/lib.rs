@@ -10,6 +10,8 @@
 //!
 //! pam_jit(8) is the manual.
 #![deny(unsafe_code)]
+// What is added to an enum is decided on wherever it matters. Tests may pass over what they are not about.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 mod args;
 mod auth_conversation;

@@ -109,10 +109,12 @@ where
 
 /// Tells apart the answers by which a bus says that nobody owns the name or that it cannot be started.
 fn not_running(error: Error) -> Error {
-    match error {
-        Error::Refused { name, text, .. } if says_not_running(&name) => Error::NotStarted { name, text },
-        other => other,
+    if let Error::Refused { name, text, .. } = &error
+        && says_not_running(name)
+    {
+        return Error::NotStarted { name: name.clone(), text: text.clone() };
     }
+    error
 }
 
 /// The D-Bus specification's own names for it, systemd's, which dbus-daemon(1) hands through, and dbus-broker(1)'s.

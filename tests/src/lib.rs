@@ -1,6 +1,7 @@
 //! What the test programs of this workspace share.
 #![forbid(unsafe_code)]
 
+pub mod arms;
 pub mod imports;
 pub mod machine;
 pub mod runner;

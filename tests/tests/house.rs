@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jit_tests::arms::wildcard_arms;
 use jit_tests::imports::{Crate, Imports, Module, circles, shown};
 use jit_tests::machine::top;
 
@@ -219,6 +220,19 @@ fn no_file_and_no_function_is_longer_than_somebody_can_keep_in_mind() {
                 short(&path)
             );
         }
+    }
+}
+
+#[test]
+fn no_match_over_verbs_events_verdicts_or_refusals_has_a_wildcard_arm() {
+    // clippy holds it for the enums themselves, this for what has one in it.
+    let all = ["Answer", "Call", "Checked", "Event", "NoReview", "NotDone", "Refusal", "Verdict", "Why"];
+    for path in product() {
+        let found = wildcard_arms(&code(&path), &all);
+        assert!(found.is_empty(), "{} takes what is left in lines {found:?}", short(&path));
+        let text = fs::read_to_string(&path).unwrap();
+        let is_on = text.contains("not(test), warn(clippy::wildcard_enum_match_arm)");
+        assert!(!is_crate_root(&path) || path.ends_with("build.rs") || is_on, "{}", short(&path));
     }
 }
 
@@ -552,6 +566,7 @@ fn product() -> impl Iterator<Item = PathBuf> {
         !name.starts_with("tests/")
             && !name.contains("/tests/")
             && !name.contains("/benches/")
+            && !name.contains("_tests/")
             && !name.ends_with("tests.rs")
             && !name.ends_with("/testing.rs")
     })

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jit_proto::words::RequestId;
 
+use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 
 /// A story that a record belongs to. Text form: `r-4k7m2qx9`; `s-17` with the number of the record that opened the
@@ -32,8 +33,15 @@ impl fmt::Display for About {
 #[must_use]
 pub fn about(record: &Record) -> Vec<About> {
     let of_grant = |grant: jit_proto::words::GrantId| About::Request(grant.into());
+    if let Event::Requested { request } = &record.event {
+        // An extension is told with what it goes on from.
+        let base = request.extends.map(of_grant);
+        return base.into_iter().chain([About::Request(request.id)]).collect();
+    }
+    if let Event::PamFiles(_) = record.event {
+        return vec![About::PamFiles];
+    }
     match &record.event {
-        Event::PamFiles(_) => vec![About::PamFiles],
         Event::ClaimVoided { grant, .. } => vec![of_grant(*grant)],
         // A check's record is that of the session that opens by it.
         Event::Allowed { grant, .. }
@@ -52,11 +60,8 @@ pub fn about(record: &Record) -> Vec<About> {
         | Event::SessionUnbound { session, .. }
         | Event::SessionOver { session, .. }
         | Event::SessionGone { session, .. } => vec![About::Session(*session)],
-        Event::Requested { request } => {
-            // An extension is told with what it goes on from.
-            let base = request.extends.map(of_grant);
-            base.into_iter().chain([About::Request(request.id)]).collect()
+        of_no_session_or!(Came, SessionClosed, Shut, SessionsEnded) => {
+            record.event.request().map(About::Request).into_iter().collect()
         }
-        other => other.request().map(About::Request).into_iter().collect(),
     }
 }

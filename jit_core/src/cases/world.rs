@@ -168,7 +168,7 @@ impl<'p> World<'p> {
         let caller = as_self(by.clone());
         let reviewer = match step.method.unwrap_or(Method::Online) {
             Method::Online => Reviewer::Online(&caller),
-            method => Reviewer::Remote { account: by, method },
+            method @ (Method::Signature | Method::Code) => Reviewer::Remote { account: by, method },
         };
         let narrow = Narrow { duration, services: step.services.clone(), uses: None };
         let given = Given { narrow, ..Given::new(reviewer, decision) };
@@ -254,9 +254,8 @@ impl<'p> World<'p> {
             }
         };
         let pending = self.state.pending().get(&id).map(|pending| pending.request.role.clone());
-        let filed = events.iter().find_map(|event| match event {
-            Event::Requested { request } => Some(request.role.clone()),
-            _ => None,
+        let filed = events.iter().find_map(|event| {
+            if let Event::Requested { request } = event { Some(request.role.clone()) } else { None }
         });
         let role = filed.or(pending);
         for event in &events {

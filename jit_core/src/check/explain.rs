@@ -332,6 +332,11 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
     if answer.verdict() != Verdict::Deny {
         return String::new();
     }
+    let not_this_login = |missing: &Missing| {
+        let why = roles.iter().find(|considered| considered.missing == *missing);
+        let change = part(why.map_or("see: jitctl status", |considered| considered.change.as_str()));
+        format!("jit: your window for {service} does not admit this login: {change}.")
+    };
     match answer.why() {
         Why::NoWindow => no_window(policy, host, question, roles),
         Why::NoRole => {
@@ -349,16 +354,9 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
                 "jit: the role behind your window no longer covers {service} for {user}. See: jitctl status"
             )
         }
-        Why::OtherTarget | Why::OtherAddress | Why::OutsideHours => {
-            let wanted = match answer.why() {
-                Why::OtherTarget => Missing::Target,
-                Why::OtherAddress => Missing::Address,
-                _ => Missing::Hours,
-            };
-            let why = roles.iter().find(|considered| considered.missing == wanted);
-            let change = part(why.map_or("see: jitctl status", |considered| considered.change.as_str()));
-            format!("jit: your window for {service} does not admit this login: {change}.")
-        }
+        Why::OtherTarget => not_this_login(&Missing::Target),
+        Why::OtherAddress => not_this_login(&Missing::Address),
+        Why::OutsideHours => not_this_login(&Missing::Hours),
         Why::Locked => {
             let locks = state.locked(now);
             // That of a window of theirs: what is said of other roles' locks is not for everybody.

@@ -96,9 +96,9 @@ pub fn options<'p>(
     if !asking_helps(explained.answer.why()) {
         return only(nothing);
     }
-    let waiting = explained.roles.iter().find_map(|considered| match considered.missing {
-        Missing::Approval(id) => state.pending().get(&id).filter(|pending| asked_in(here, pending).is_some()),
-        _ => None,
+    let waiting = explained.roles.iter().find_map(|considered| {
+        let Missing::Approval(id) = considered.missing else { return None };
+        state.pending().get(&id).filter(|pending| asked_in(here, pending).is_some())
     });
     if let Some(pending) = waiting {
         return only(Stands::waiting(here, pending));

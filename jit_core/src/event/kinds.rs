@@ -1,9 +1,69 @@
-//! What kind of thing an event is: whether it is a record, whether somebody decided by it, which request it is about.
+//! What kind of thing an event is: whether it is a record, whether somebody decided by it, which request it is about. A new
+//! event is decided here: no match over events has a wildcard arm.
 
-use jit_proto::words::RequestId;
+use std::net::IpAddr;
+
+use jit_proto::words::{GrantId, RequestId, RoleName};
 
 use super::Event;
-use crate::model::{Past, Session};
+use crate::model::{Basis, Login, Opener, Past, Session};
+
+/// A pattern, for whoever follows sessions: the events that are about no session, no claim and nobody's coming, and those
+/// others that are named.
+macro_rules! of_no_session_or {
+    ($($other:ident),*) => {
+        $crate::event::Event::Started { .. }
+            | $crate::event::Event::Stopped
+            | $crate::event::Event::PolicyLoaded { .. }
+            | $crate::event::Event::PolicyConfirmed { .. }
+            | $crate::event::Event::PolicyReverted { .. }
+            | $crate::event::Event::PolicyRefused { .. }
+            | $crate::event::Event::Requested { .. }
+            | $crate::event::Event::Reviewed { .. }
+            | $crate::event::Event::Discounted { .. }
+            | $crate::event::Event::Refused { .. }
+            | $crate::event::Event::SignatureRefused { .. }
+            | $crate::event::Event::Withdrawn { .. }
+            | $crate::event::Event::Lapsed { .. }
+            | $crate::event::Event::Opened { .. }
+            | $crate::event::Event::Began { .. }
+            | $crate::event::Event::Settled { .. }
+            | $crate::event::Event::Ended { .. }
+            | $crate::event::Event::Locked { .. }
+            | $crate::event::Event::Unlocked { .. }
+            | $crate::event::Event::Denied { .. }
+            | $crate::event::Event::Unmanaged { .. }
+            | $crate::event::Event::ClockSuspect { .. }
+            | $crate::event::Event::ClockAccepted { .. }
+            | $crate::event::Event::ClockRecovered { .. }
+            | $crate::event::Event::Recovered { .. }
+            | $crate::event::Event::RecoveryUnread { .. }
+            | $crate::event::Event::PamFiles(_)
+            | $crate::event::Event::HostKey { .. }
+            | $crate::event::Event::Checkpoint { .. }
+            $(| $crate::event::Event::$other { .. })*
+    };
+}
+pub(crate) use of_no_session_or;
+
+/// A session that opens, by a check of its own or without having been asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// The grant that admits.
+    pub grant: GrantId,
+    /// The role of the grant.
+    pub role: &'a RoleName,
+    /// What it is found by, where that is known.
+    pub opener: Option<Opener>,
+    /// The address that its login came from, where that is known for certain.
+    pub from: Option<IpAddr>,
+    /// On what it was let in.
+    pub basis: &'a Basis,
+    /// What was asked.
+    pub login: &'a Login,
+    /// The record of the check that it opens by; the number of the session is that, or else that of its own record.
+    pub admitted: Option<u64>,
+}
 
 impl Event {
     /// That nothing of a session is left, as far as that can be known.
@@ -41,24 +101,104 @@ impl Event {
     /// Whether somebody decided something by it that an auditor will ask for: it is soon under a checkpoint.
     #[must_use]
     pub const fn is_decision(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::PolicyLoaded { .. }
-                | Self::PolicyConfirmed { .. }
-                | Self::PolicyReverted { .. }
-                | Self::Reviewed { .. }
-                | Self::Refused { .. }
-                | Self::Withdrawn { .. }
-                | Self::Opened { .. }
-                | Self::Settled { .. }
-                | Self::Locked { .. }
-                | Self::Unlocked { .. }
-                | Self::Ended { .. }
-                | Self::ClockAccepted { .. }
-                | Self::Recovered { .. }
-                | Self::PamFiles(_)
-                | Self::HostKey { .. }
-        )
+            | Self::PolicyConfirmed { .. }
+            | Self::PolicyReverted { .. }
+            | Self::Reviewed { .. }
+            | Self::Refused { .. }
+            | Self::Withdrawn { .. }
+            | Self::Opened { .. }
+            | Self::Settled { .. }
+            | Self::Locked { .. }
+            | Self::Unlocked { .. }
+            | Self::Ended { .. }
+            | Self::ClockAccepted { .. }
+            | Self::Recovered { .. }
+            | Self::PamFiles(_)
+            | Self::HostKey { .. } => true,
+            Self::Started { .. }
+            | Self::Stopped
+            | Self::PolicyRefused { .. }
+            | Self::Requested { .. }
+            | Self::Discounted { .. }
+            | Self::SignatureRefused { .. }
+            | Self::Lapsed { .. }
+            | Self::Began { .. }
+            | Self::Came { .. }
+            | Self::Allowed { .. }
+            | Self::SessionOpened { .. }
+            | Self::SessionClosed { .. }
+            | Self::SessionPlaced { .. }
+            | Self::SessionUnbound { .. }
+            | Self::SessionMoved { .. }
+            | Self::SessionOver { .. }
+            | Self::SessionAdopted { .. }
+            | Self::SessionRefused { .. }
+            | Self::SessionGone { .. }
+            | Self::Shut { .. }
+            | Self::SessionsEnded { .. }
+            | Self::ClaimVoided { .. }
+            | Self::Denied { .. }
+            | Self::Unmanaged { .. }
+            | Self::ClockSuspect { .. }
+            | Self::ClockRecovered { .. }
+            | Self::RecoveryUnread { .. }
+            | Self::Checkpoint { .. } => false,
+        }
+    }
+
+    /// The session that it opens.
+    #[must_use]
+    pub fn opening(&self) -> Option<Opening<'_>> {
+        match self {
+            Self::SessionOpened { grant, role, opener, from, basis, admitted, login, .. } => {
+                let (grant, opener, from, admitted) = (*grant, *opener, *from, *admitted);
+                Some(Opening { grant, role, opener, from, basis, login, admitted })
+            }
+            Self::SessionAdopted { grant, role, opener, from, basis, login, .. } => {
+                let (grant, opener, from) = (*grant, Some(*opener), *from);
+                Some(Opening { grant, role, opener, from, basis, login, admitted: None })
+            }
+            of_no_session_or!(
+                Came,
+                Allowed,
+                SessionClosed,
+                SessionPlaced,
+                SessionUnbound,
+                SessionMoved,
+                SessionOver,
+                SessionRefused,
+                SessionGone,
+                Shut,
+                SessionsEnded,
+                ClaimVoided
+            ) => None,
+        }
+    }
+
+    /// The session of which nothing is left by it, with all that is known of that: one that was over, or that was refused
+    /// while it opened.
+    #[must_use]
+    pub fn leaving(&self) -> Option<(u64, Option<&Past>)> {
+        match self {
+            Self::SessionGone { session, past, .. } => Some((*session, past.as_deref())),
+            Self::SessionRefused { session, .. } => Some((*session, None)),
+            of_no_session_or!(
+                Came,
+                Allowed,
+                SessionOpened,
+                SessionClosed,
+                SessionPlaced,
+                SessionUnbound,
+                SessionMoved,
+                SessionOver,
+                SessionAdopted,
+                Shut,
+                SessionsEnded,
+                ClaimVoided
+            ) => None,
+        }
     }
 
     /// The request that it is about, whether that is open by now or not.

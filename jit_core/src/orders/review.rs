@@ -156,7 +156,7 @@ pub(super) fn told<'s>(
 ) -> Result<Option<&'s Subject>, Refusal> {
     match lookups.get(name).ok_or(Refusal::Raced(id))? {
         Known::Not => Ok(None),
-        known => {
+        known @ (Known::Fully(_) | Known::Partly(..) | Known::Unanswered) => {
             let groups = wanted(here, stages);
             let unanswered =
                 || Refusal::Unanswered { user: name.clone(), groups: known.unanswered(groups.clone()) };

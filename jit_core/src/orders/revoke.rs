@@ -29,11 +29,16 @@ impl Target {
         }
     }
 
-    fn not_found(self) -> Refusal {
-        Refusal::NotFound(match self {
+    /// The id as it was given.
+    fn id(self) -> String {
+        match self {
             Self::Grant(id) => id.to_string(),
             Self::Request(id) => id.to_string(),
-        })
+        }
+    }
+
+    fn not_found(self) -> Refusal {
+        Refusal::NotFound(self.id())
     }
 }
 
@@ -82,9 +87,9 @@ pub fn done(
 
 /// Why somebody else's is not given back. Who may see that it is there is told what to do about it.
 fn not_own(here: Context<'_>, caller: &Caller, target: Target) -> Refusal {
-    match (here.admin(caller), target.not_found()) {
-        (Ok(()), Refusal::NotFound(id)) => Refusal::NotOwn { id, me: caller.own() },
-        (_, not_found) => not_found,
+    match here.admin(caller) {
+        Ok(()) => Refusal::NotOwn { id: target.id(), me: caller.own() },
+        Err(_) => target.not_found(),
     }
 }
 

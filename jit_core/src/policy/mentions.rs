@@ -59,7 +59,11 @@ impl Mentions {
                 }
             }
             DeValue::Array(items) => items.iter().for_each(|item| self.walk(file, role, item.get_ref())),
-            _ => {}
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => {}
         }
     }
 }

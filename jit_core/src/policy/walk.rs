@@ -176,11 +176,8 @@ impl<'t> Node<'t> {
 
     /// A string that is not empty.
     pub(super) fn string(&self, log: &mut Log<'_>) -> Option<&'t str> {
-        match self.value {
-            DeValue::String(text) if text.is_empty() => self.empty(log),
-            DeValue::String(text) => Some(text),
-            _ => self.not_a("a string", log),
-        }
+        let DeValue::String(text) = self.value else { return self.not_a("a string", log) };
+        if text.is_empty() { self.empty(log) } else { Some(text) }
     }
 
     /// A string for people: one line of at most so many characters.
@@ -240,10 +237,8 @@ impl<'t> Node<'t> {
 
     /// `true` or `false`.
     pub(super) fn flag(&self, log: &mut Log<'_>) -> Option<bool> {
-        match self.value {
-            DeValue::Boolean(flag) => Some(*flag),
-            _ => self.not_a("true or false", log),
-        }
+        let DeValue::Boolean(flag) = self.value else { return self.not_a("true or false", log) };
+        Some(*flag)
     }
 
     /// A duration as `"1h30m"`.

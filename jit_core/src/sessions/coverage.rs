@@ -200,11 +200,8 @@ pub fn end_one(
     let not_found = || Refusal::NoSession(id);
     let session = here.state.session(id).ok_or_else(not_found)?;
     if !may_see(here, caller, session) {
-        here.admin(caller).map_err(|why| match why {
-            // An admin by name, who only has to log in.
-            Refusal::Denied(_) => why,
-            _ => not_found(),
-        })?;
+        // An admin by name, who only has to log in, is told so.
+        here.admin(caller).map_err(|why| if let Refusal::Denied(_) = why { why } else { not_found() })?;
     }
     Ok(over(here, session, EndReason::Ordered, reason).into_iter().collect())
 }

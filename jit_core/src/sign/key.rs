@@ -135,7 +135,7 @@ impl Key {
     pub(super) fn signs_by(&self, algorithm: &str) -> bool {
         match self.half {
             Half::Rsa(..) => matches!(algorithm, "rsa-sha2-512" | "rsa-sha2-256"),
-            _ => algorithm == self.kind,
+            Half::Ed25519(_) | Half::P256(_) | Half::P384(_) | Half::P521(_) => algorithm == self.kind,
         }
     }
 

@@ -3,6 +3,7 @@
 use jit_proto::words::{GrantId, Uid};
 
 use super::{Row, State};
+use crate::event::kinds::{Opening, of_no_session_or};
 use crate::event::{Event, Record};
 use crate::model::{Actor, EndReason, Leader, Login, Over, Session, Termination};
 use crate::time::Moment;
@@ -25,7 +26,18 @@ impl State {
             }
             Event::SessionGone { session, .. } => self.session(*session).is_some(),
             Event::SessionsEnded { grant, .. } => self.endings.contains_key(grant),
-            _ => true,
+            of_no_session_or!(
+                Came,
+                Allowed,
+                SessionOpened,
+                SessionClosed,
+                SessionMoved,
+                SessionOver,
+                SessionAdopted,
+                SessionRefused,
+                Shut,
+                ClaimVoided
+            ) => true,
         }
     }
 
@@ -134,7 +146,8 @@ impl State {
                 [Row::EndingGone(*grant)].into_iter().chain(self.leave(ending.uid)).collect()
             }
             Event::Came { .. } => self.follow_stay(record).into_iter().collect(),
-            _ => Vec::new(),
+            // What it is to a grant, State::apply knows.
+            of_no_session_or!(Allowed, ClaimVoided) => Vec::new(),
         }
     }
 
@@ -238,27 +251,19 @@ impl State {
 
 /// The session that a record opens.
 fn opened(record: &Record) -> Option<Session> {
-    let (grant, role, opener, from, basis, login, admitted) = match &record.event {
-        Event::SessionOpened { grant, role, opener, from, basis, admitted, login, .. } => {
-            (grant, role, *opener, from, basis.clone(), login, *admitted)
-        }
-        Event::SessionAdopted { grant, role, opener, from, basis, login, .. } => {
-            (grant, role, Some(*opener), from, basis.clone(), login, None)
-        }
-        _ => return None,
-    };
+    let Opening { grant, role, opener, from, basis, login, admitted } = record.event.opening()?;
     Some(Session {
         id: admitted.unwrap_or(record.seq),
-        grant: *grant,
+        grant,
         login: login.clone(),
         role: Some(role.clone()),
-        basis,
+        basis: basis.clone(),
         at: record.at.clone(),
         place: admitted.map(|_| record.seq),
         by: record.actor,
         leader: opener.map(|opener| opener.leader),
         audit: opener.and_then(|opener| opener.audit),
-        from: *from,
+        from,
         unit: None,
         unbound: false,
         adopted: matches!(record.event, Event::SessionAdopted { .. }),

@@ -31,19 +31,16 @@ impl State {
 
     /// What an event makes of a stay.
     pub(crate) fn follow_stay(&mut self, record: &Record) -> Option<Row> {
-        match &record.event {
-            Event::Came { user, uid, lingers } => {
-                // What lingers after a restart of the machine may have been told to meanwhile.
-                let lingered = self.stays.get(uid).map_or(*lingers, |known| known.lingered);
-                let (since, audits) = (record.at.clone(), Vec::new());
-                let stay = Stay { uid: *uid, user: user.clone(), since, lingered, audits };
-                self.stays.insert(*uid, stay.clone());
-                Some(Row::Stay(stay))
-            }
-            Event::SessionOpened { login, opener, .. } => self.came_again(login, (*opener)?),
-            Event::SessionAdopted { login, opener, .. } => self.came_again(login, *opener),
-            _ => None,
+        if let Event::Came { user, uid, lingers } = &record.event {
+            // What lingers after a restart of the machine may have been told to meanwhile.
+            let lingered = self.stays.get(uid).map_or(*lingers, |known| known.lingered);
+            let (since, audits) = (record.at.clone(), Vec::new());
+            let stay = Stay { uid: *uid, user: user.clone(), since, lingered, audits };
+            self.stays.insert(*uid, stay.clone());
+            return Some(Row::Stay(stay));
         }
+        let opening = record.event.opening()?;
+        self.came_again(opening.login, opening.opener?)
     }
 
     /// Another login of a stay.

@@ -152,10 +152,10 @@ fn import(
                     }
                     taken.push(entry);
                 }
-                Err(failure) => match failure.error {
-                    Error::NotPermitted(_) | Error::Refused(_) => refused.push((path, signed, failure)),
-                    _ => return Err(failure),
-                },
+                Err(failure) if matches!(failure.error, Error::NotPermitted(_) | Error::Refused(_)) => {
+                    refused.push((path, signed, failure));
+                }
+                Err(failure) => return Err(failure),
             }
         }
         let is_order = |failure: &Failure| matches!(failure.error, Error::NotPermitted(_));

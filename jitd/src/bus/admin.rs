@@ -341,7 +341,8 @@ impl Admin {
         // Before the host is asked about what is in the files.
         match by.admin().await {
             Err(NotDone::Cannot(_)) if by.peer.uid.is_root() => {}
-            other => other.map_err(|err| by.error(err))?,
+            Ok(()) => {}
+            Err(err) => return Err(by.error(err)),
         }
         // Whose signatures count is read with the policy, whatever becomes of that: to take a key away must not wait.
         self.app.signers.load();
@@ -378,7 +379,9 @@ impl Admin {
                     return Err(Error::Refused(why));
                 }
                 Known::Unanswered => Err(NotDone::Refused(order.unanswered())),
-                known => by.order_by(Word::Nobody, |here, caller| order.judge(here, caller, known)).await,
+                known @ (Known::Fully(_) | Known::Partly(..)) => {
+                    by.order_by(Word::Nobody, |here, caller| order.judge(here, caller, known)).await
+                }
             };
             match judged {
                 Err(NotDone::Refused(Refusal::Unanswered { user, groups: open })) if user == order.user => {
@@ -388,7 +391,8 @@ impl Admin {
                         return Err(unsaid(&mut whom, &open));
                     }
                 }
-                other => return other.map_err(|err| by.error(err)),
+                Ok(ticket) => return Ok(ticket),
+                Err(err) => return Err(by.error(err)),
             }
         }
     }

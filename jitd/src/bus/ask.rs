@@ -88,7 +88,8 @@ impl Ask {
                     asking.question = self.question(&asking.asked, asking.peer).await;
                     looked = self.asker(&asking).await?;
                 }
-                other => break other?,
+                Ok(done) => break done,
+                Err(err) => return Err(err.into()),
             }
         };
         if let Some(ticket) = ticket {

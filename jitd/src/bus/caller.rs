@@ -188,7 +188,8 @@ impl Orderer<'_> {
                         word = patient;
                     }
                 }
-                other => return other,
+                Ok(done) => return Ok(done),
+                Err(err) => return Err(err),
             }
         }
     }
@@ -225,7 +226,9 @@ impl Orderer<'_> {
             self.account.known(&BTreeSet::new()).subject().is_some_and(|known| known.name == *user);
         match &mut self.login {
             Behind::Another(login) if !is_account => unsaid(login, groups),
-            _ => unsaid(&mut self.account, groups),
+            Behind::Itself | Behind::Another(_) | Behind::Unset | Behind::Untold => {
+                unsaid(&mut self.account, groups)
+            }
         }
     }
 }

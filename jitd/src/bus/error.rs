@@ -113,7 +113,13 @@ impl Error {
             StoreError::Fault(_) => Self::Refused(format!(
                 "the store refused this order: {err}. Please report it with: journalctl -u jitd"
             )),
-            _ => Self::Unconfirmed(
+            StoreError::Sqlite(_)
+            | StoreError::Newer { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::ReadOnly(_)
+            | StoreError::Key(_)
+            | StoreError::Io(_)
+            | StoreError::NotDurable => Self::Unconfirmed(
                 "the store failed while the change was written; jitctl status says why".into(),
             ),
         }

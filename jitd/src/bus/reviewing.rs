@@ -83,7 +83,12 @@ where
                     }
                     return Err(NotDone::Refused(refusal).into());
                 }
-                other => return Err(by.error(other)),
+                refused @ (NotDone::Refused(_)
+                | NotDone::Cannot(_)
+                | NotDone::Gone(_)
+                | NotDone::Trial(_)) => {
+                    return Err(by.error(refused));
+                }
             }
         }
     }

@@ -54,12 +54,15 @@ impl Open {
             let rows = self.state.apply(record);
             batch.about.extend(about(record).into_iter().map(|about| (record.seq, about)));
             // Whose session it is that closed, the record does not say.
-            let closed = match (&record.event, rows.first()) {
-                (Event::SessionClosed { .. }, Some(Row::Session(session))) => Some(session.id),
-                (Event::SessionClosed { .. }, Some(Row::SessionGone(id))) => Some(*id),
-                _ => None,
-            };
-            batch.about.extend(closed.map(|id| (record.seq, About::Session(id))));
+            if let Event::SessionClosed { .. } = record.event {
+                let closed = rows.first().and_then(|row| {
+                    if let Row::SessionGone(id) = row {
+                        return Some(*id);
+                    }
+                    if let Row::Session(session) = row { Some(session.id) } else { None }
+                });
+                batch.about.extend(closed.map(|id| (record.seq, About::Session(id))));
+            }
             batch.rows.extend(rows);
         }
         // An `allow` leaves no sooner than the time that it was given at is charged.

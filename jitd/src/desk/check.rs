@@ -247,15 +247,12 @@ impl Desk {
         let admits = admits.map(|event| by_check(event, check, &open.state));
         let events: Vec<Event> = forgotten.into_iter().chain(came).chain(admits).collect();
         let numbers = open.state.next_seq()..;
-        let session = numbers.clone().zip(&events).find_map(|(seq, event)| match event {
-            Event::SessionOpened { admitted, .. } => Some(admitted.unwrap_or(seq)),
-            _ => None,
-        });
-        let check = numbers.zip(&events).find_map(|(seq, event)| match event {
-            Event::Allowed { grant, claim, .. } => {
-                Some(CheckRecord { seq, grant: *grant, claims: claim.is_some() })
-            }
-            _ => None,
+        let mut numbered = numbers.zip(&events);
+        let session =
+            numbered.clone().find_map(|(seq, event)| Some(event.opening()?.admitted.unwrap_or(seq)));
+        let check = numbered.find_map(|(seq, event)| {
+            let Event::Allowed { grant, claim, .. } = event else { return None };
+            Some(CheckRecord { seq, grant: *grant, claims: claim.is_some() })
         });
         let terms = EndTerms::of(policy.role(&admission.role), EndReason::Expired);
         let host_limit = admission.remaining.saturating_add(terms.kill).saturating_add(SLACK);

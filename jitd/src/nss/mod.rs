@@ -263,17 +263,17 @@ impl Lookup<'_> {
         self.account.land(|answer| match answer {
             Answer::Account(None) if local.hides_accounts().is_some() => None,
             Answer::Account(found) => Some(found),
-            _ => None,
+            Answer::Memberships { .. } | Answer::Gid(_) | Answer::Failed => None,
         });
         self.memberships.land(|answer| match answer {
             Answer::Memberships { gids, all } => Some((gids, all && all_are_heard)),
-            _ => None,
+            Answer::Account(_) | Answer::Gid(_) | Answer::Failed => None,
         });
         for (group, gid) in &mut self.gids {
             gid.land(|answer| match answer {
                 Answer::Gid(None) if !all_are_heard => None,
                 Answer::Gid(gid) => Some(gid),
-                _ => None,
+                Answer::Account(_) | Answer::Memberships { .. } | Answer::Failed => None,
             });
             if let (Some((gids, all)), Some(gid)) = (self.memberships.said(), gid.said()) {
                 let is_in = gid.is_some_and(|gid| gids.contains(&gid));

@@ -68,39 +68,37 @@ fn is_recent(record: &Record, now: &Moment) -> bool {
 
 /// What a record makes of those that are waited for.
 fn follow(awaiting: &Awaiting, record: Record) {
-    match record.event {
-        Event::Allowed { grant, role, remaining, claim, by: Some(by), from, basis, login } => {
-            let parent = processes::read(by.pid).filter(|process| process.id == by);
-            let parent = parent.and_then(|process| processes::leader(process.parent()));
-            let is_caller = subject_is_caller(&login.service);
-            let asker = Asker::recalled(by, &login.service);
-            let allowed = Allowed {
-                check: CheckRecord { seq: record.seq, grant, claims: claim.is_some() },
-                role,
-                basis,
-                // An older jitd did not write it down.
-                from: from.or_else(|| login.rhost.parse::<IpAddr>().ok().filter(|_| !is_caller)),
-                host_limit: Duration::from_secs(remaining).saturating_add(SLACK),
-                login,
-            };
-            awaiting.keep(Awaited {
-                allowed,
-                asker,
-                parent: parent.filter(|_| !is_caller),
-                at: Duration::from_millis(record.at.boot),
-                recalled: true,
-            });
-        }
-        Event::SessionOpened { opener, login, .. } => {
-            awaiting.asked_by(opener.map(|opener| opener.leader), &login);
-        }
-        Event::SessionAdopted { opener, login, .. } => awaiting.asked_by(Some(opener.leader), &login),
-        // It opened by that check and is over.
-        Event::SessionGone { session, .. } | Event::SessionRefused { session, .. } => {
-            awaiting.opened(session);
-        }
-        _ => {}
+    if let Some(opening) = record.event.opening() {
+        awaiting.asked_by(opening.opener.map(|opener| opener.leader), opening.login);
     }
+    // It opened by that check and is over.
+    if let Some((session, _)) = record.event.leaving() {
+        awaiting.opened(session);
+    }
+    let Event::Allowed { grant, role, remaining, claim, by: Some(by), from, basis, login } = record.event
+    else {
+        return;
+    };
+    let parent = processes::read(by.pid).filter(|process| process.id == by);
+    let parent = parent.and_then(|process| processes::leader(process.parent()));
+    let is_caller = subject_is_caller(&login.service);
+    let asker = Asker::recalled(by, &login.service);
+    let allowed = Allowed {
+        check: CheckRecord { seq: record.seq, grant, claims: claim.is_some() },
+        role,
+        basis,
+        // An older jitd did not write it down.
+        from: from.or_else(|| login.rhost.parse::<IpAddr>().ok().filter(|_| !is_caller)),
+        host_limit: Duration::from_secs(remaining).saturating_add(SLACK),
+        login,
+    };
+    awaiting.keep(Awaited {
+        allowed,
+        asker,
+        parent: parent.filter(|_| !is_caller),
+        at: Duration::from_millis(record.at.boot),
+        recalled: true,
+    });
 }
 
 #[cfg(test)]

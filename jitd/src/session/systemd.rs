@@ -83,7 +83,7 @@ impl NoSystemd {
         match self {
             Self::Refused(zbus::Error::MethodError(name, ..)) => name.as_str() == wanted,
             Self::Said { name, .. } => name == wanted,
-            _ => false,
+            Self::Refused(_) | Self::Absent | Self::Silent | Self::Io(_) | Self::NotMoved => false,
         }
     }
 
@@ -325,13 +325,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Whether somebody at the other end said no, by a name of their own or by one that D-Bus has.
 fn is_answer(err: &zbus::Error) -> bool {
     use zbus::fdo::Error as Known;
-    match err {
-        zbus::Error::MethodError(..) => true,
-        zbus::Error::FDO(known) => {
-            !matches!(**known, Known::NoReply(_) | Known::Disconnected(_) | Known::Timeout(_))
-        }
-        _ => false,
+    if let zbus::Error::FDO(known) = err {
+        return !matches!(**known, Known::NoReply(_) | Known::Disconnected(_) | Known::Timeout(_));
     }
+    matches!(err, zbus::Error::MethodError(..))
 }
 
 fn drop_in(unit: &Unit) -> PathBuf {

@@ -210,9 +210,9 @@ fn story(id: Id, json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result
     let records: Vec<_> =
         page.records.iter().map(|text| (text, Record::decode(0, text.as_bytes()).ok())).collect();
     let request = request_of(id);
-    let asked = records.iter().find_map(|(_, record)| match &record.as_ref()?.event {
-        Event::Requested { request: asked } if asked.id == request => Some(asked),
-        _ => None,
+    let asked = records.iter().find_map(|(_, record)| {
+        let Event::Requested { request: asked } = &record.as_ref()?.event else { return None };
+        (asked.id == request).then_some(asked)
     });
     if let Some(asked) = asked {
         let head = [
@@ -261,14 +261,11 @@ fn unit(open: &Session) -> String {
 fn may_be_in<'a>(records: impl Iterator<Item = &'a Record>) -> bool {
     let mut open = BTreeSet::new();
     for record in records {
-        match &record.event {
-            Event::Allowed { .. } | Event::SessionOpened { .. } | Event::SessionAdopted { .. } => {
-                open.insert(record.seq);
-            }
-            Event::SessionGone { session, .. } | Event::SessionRefused { session, .. } => {
-                open.remove(session);
-            }
-            _ => {}
+        if record.event.opening().is_some() || matches!(record.event, Event::Allowed { .. }) {
+            open.insert(record.seq);
+        }
+        if let Some((session, _)) = record.event.leaving() {
+            open.remove(&session);
         }
     }
     !open.is_empty()
@@ -276,12 +273,13 @@ fn may_be_in<'a>(records: impl Iterator<Item = &'a Record>) -> bool {
 
 /// The audit sessions of the logins in a story, as the kernel numbered them.
 fn audit_sessions<'a>(records: impl Iterator<Item = &'a Record>) -> BTreeSet<u32> {
-    let of = |record: &Record| match &record.event {
-        Event::SessionOpened { opener: Some(opener), .. } | Event::SessionAdopted { opener, .. } => {
-            opener.audit
-        }
-        Event::SessionGone { past: Some(past), .. } => past.opener?.audit,
-        _ => None,
+    let of = |record: &Record| {
+        let event = &record.event;
+        let opener = match event.opening() {
+            Some(opening) => opening.opener,
+            None => event.leaving()?.1?.opener,
+        };
+        opener?.audit
     };
     records.filter_map(of).collect()
 }

@@ -91,7 +91,7 @@ impl Model {
                     self.note = UNREVIEWED.into();
                     Then::Stay
                 }
-                _ => {
+                Key::Up | Key::Down | Key::Enter | Key::Backspace | Key::Char(_) => {
                     self.mode = Mode::Confirm(entry, given);
                     Then::Stay
                 }
