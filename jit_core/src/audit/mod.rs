@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod cef;
+mod fields;
 pub mod format;
 pub mod line;
 pub mod ocsf;

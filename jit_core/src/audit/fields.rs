@@ -1,0 +1,279 @@
+//! The named values that a record has in a log and in a table, in a fixed order. A reader may rely on their names.
+
+use std::fmt::Display;
+
+use jit_proto::words::ServiceName;
+
+use crate::event::kinds::of_no_session_or;
+use crate::event::{Event, Record};
+use crate::model::{Basis, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, Request, Review, Time};
+use crate::policy::Difference;
+use crate::proof::checkpoint::Signed;
+use crate::services::Services;
+use crate::time::{Suspicion, Utc};
+
+/// Named values, not escaped.
+pub(super) struct Fields(pub(super) Vec<(&'static str, String)>);
+
+impl Fields {
+    /// All that a record has to say: its number, who made it happen, and what did.
+    pub(super) fn of(record: &Record) -> Self {
+        let mut fields = Self(Vec::new());
+        fields.put("seq", record.seq);
+        if let Some(actor) = record.actor {
+            fields.put("actor", actor.uid);
+            if let Some(login) = actor.loginuid {
+                fields.put("login", login);
+            } else if actor.untold {
+                fields.put("login", "untold");
+            }
+            fields.maybe("ses", actor.session);
+        }
+        fields.event(record);
+        fields
+    }
+
+    fn put(&mut self, name: &'static str, value: impl Display) -> &mut Self {
+        self.0.push((name, value.to_string()));
+        self
+    }
+
+    fn maybe(&mut self, name: &'static str, value: Option<impl Display>) -> &mut Self {
+        if let Some(value) = value {
+            self.put(name, value);
+        }
+        self
+    }
+
+    /// Those of an event that is about no session; [`Self::session_event`] has the others.
+    fn event(&mut self, record: &Record) -> &mut Self {
+        match &record.event {
+            Event::Started { version, loginuid } => self.put("version", version).put("loginuid", loginuid),
+            Event::Stopped => self,
+            Event::PolicyLoaded { digest, files, diff, trial, .. } => {
+                self.put("digest", digest).put("files", files.len());
+                self.maybe("changes", diff.as_ref().map(Difference::count)).maybe("trial", *trial)
+            }
+            Event::PolicyConfirmed { digest } => self.put("digest", digest),
+            Event::PolicyReverted { why, tried, digest, files } => {
+                self.put("why", why).put("tried", tried).put("digest", digest).put("files", files.len())
+            }
+            Event::PolicyRefused { error, errors } => self.put("errors", errors).put("first", error),
+            Event::Requested { request } => self.request(request),
+            Event::Reviewed { request, review, .. } => self.put("request", request).review(review),
+            Event::SignatureRefused { text, key, why } => {
+                self.maybe("key", key.as_ref()).put("why", why).put("text", text)
+            }
+            Event::Discounted { request, by } => self.put("request", request).put("by", by),
+            Event::Lapsed { request, stage } => self.put("request", request).maybe("stage", stage.as_ref()),
+            Event::Refused { request, stage } => self.put("request", request).put("stage", stage),
+            Event::Withdrawn { request, reason } => {
+                self.put("request", request).maybe("reason", reason.as_ref())
+            }
+            Event::Opened { grant } => self.grant(grant),
+            Event::Began { grant, window } => self.put("grant", grant).put("end", window.end().to_seconds()),
+            Event::Settled { request, decision } => {
+                self.put("request", request).put("decision", decision.as_str())
+            }
+            Event::Ended { grant, why, reason } => {
+                self.put("grant", grant).put("why", why).maybe("reason", reason.as_ref())
+            }
+            Event::Locked { lock } => self.lock(lock),
+            Event::Unlocked { scope, expired, reason } => {
+                self.put("scope", scope).put("expired", expired).maybe("reason", reason.as_ref())
+            }
+            Event::Denied { why, count, last, others, login } => {
+                self.login(login).put("why", why).put("count", count).last(last.as_deref(), *others)
+            }
+            Event::Unmanaged { why, would, count, last, others, login } => {
+                self.login(login).put("why", why).maybe("would", would.as_ref()).put("count", count);
+                self.last(last.as_deref(), *others)
+            }
+            Event::ClockSuspect { why, mark, expected } => self.clock(record, *why, *mark, *expected),
+            Event::ClockAccepted { why, mark, expected, reason } => {
+                self.clock(record, *why, *mark, *expected).maybe("reason", reason.as_ref())
+            }
+            Event::ClockRecovered { why, by, mark, expected } => {
+                self.clock(record, *why, *mark, *expected).put("by", by.as_str())
+            }
+            Event::Recovered { at, service, user } => {
+                self.put("service", service).put("user", user).put("at", at)
+            }
+            Event::RecoveryUnread { name, bytes, why } => {
+                self.put("name", name).put("bytes", bytes).put("why", why)
+            }
+            Event::PamFiles(files) => self.pam_files(files),
+            Event::HostKey { key, before } => self.put("key", key).maybe("before", before.as_ref()),
+            Event::Checkpoint { signed: Signed { checkpoint, signature } } => {
+                self.put("origin", &checkpoint.origin).put("size", checkpoint.size);
+                self.put("root", checkpoint.root).put("signature", signature)
+            }
+            Event::Came { .. }
+            | Event::Allowed { .. }
+            | Event::SessionOpened { .. }
+            | Event::SessionClosed { .. }
+            | Event::SessionPlaced { .. }
+            | Event::SessionUnbound { .. }
+            | Event::SessionMoved { .. }
+            | Event::SessionOver { .. }
+            | Event::SessionAdopted { .. }
+            | Event::SessionRefused { .. }
+            | Event::SessionGone { .. }
+            | Event::Shut { .. }
+            | Event::SessionsEnded { .. }
+            | Event::ClaimVoided { .. } => self.session_event(record),
+        }
+    }
+
+    /// Those of an event that is about a session, a claim, or somebody who comes.
+    fn session_event(&mut self, record: &Record) -> &mut Self {
+        match &record.event {
+            Event::Came { user, uid, lingers } => {
+                self.put("user", user).put("uid", uid).put("lingers", lingers)
+            }
+            Event::Allowed { grant, role, remaining, claim, by, from, basis, login } => {
+                self.login(login).put("grant", grant).put("role", role).put("remaining", remaining);
+                self.process(by.or_else(|| record.actor?.process)).maybe("from", *from).basis(basis);
+                self.maybe("use", claim.map(|kind| if kind == ClaimKind::Held { "held" } else { "spent" }))
+            }
+            Event::SessionOpened { grant, role, remaining, opener, from, basis, login, .. } => {
+                self.login(login).put("grant", grant).put("role", role).put("remaining", remaining);
+                self.process(opener.map(|opener| opener.leader));
+                self.maybe("audit", opener.and_then(|one| one.audit)).maybe("from", *from).basis(basis)
+            }
+            Event::SessionClosed { login, .. } => self.login(login),
+            Event::SessionPlaced { session, unit } => self.put("session", session).put("unit", unit),
+            Event::SessionUnbound { session, why } => self.put("session", session).put("why", why),
+            Event::SessionMoved { session, from, grant, role, remaining, uses } => {
+                self.put("session", session).put("from", from).put("grant", grant).put("role", role);
+                self.put("remaining", remaining).put("uses", uses)
+            }
+            Event::SessionOver { session, why, terms, reason } => {
+                self.put("session", session).put("why", why).put("term", terms.term.as_secs());
+                self.put("kill", terms.kill.as_secs()).maybe("reason", reason.as_ref())
+            }
+            Event::SessionAdopted { grant, role, opener, from, basis, login, .. } => {
+                self.login(login).put("grant", grant).put("role", role).process(Some(opener.leader));
+                self.maybe("audit", opener.audit).maybe("from", *from).basis(basis);
+                self.put(
+                    "why",
+                    format_args!("the session line of pam_jit.so is missing for {}", login.service),
+                )
+            }
+            Event::SessionRefused { session, grant, returned, why, login } => {
+                self.login(login).put("session", session).put("grant", grant);
+                self.put("use-returned", returned).put("why", why)
+            }
+            Event::SessionGone { session, unbound, past } => {
+                self.put("session", session);
+                if let Some(past) = past {
+                    self.past(past, record);
+                }
+                self.maybe("escape", unbound.then_some("not excluded: it was bound to no unit"))
+            }
+            Event::Shut { grant } => self.put("grant", grant),
+            Event::SessionsEnded { grant, user, sessions, at_end, left, spared, stays, escape } => {
+                let sessions: Vec<_> = sessions.iter().map(ToString::to_string).collect();
+                self.put("grant", grant).put("user", user).put("sessions", sessions.join(" "));
+                self.maybe("at-end", at_end.as_ref()).put("left", left.len());
+                self.some("processes", left, ", ")
+                    .maybe("spared", spared.as_ref())
+                    .some("stays", stays, ", ");
+                self.maybe("escape", escape.as_ref().map(|why| format!("not excluded: {why}")))
+            }
+            Event::ClaimVoided { grant, claim } => self.put("grant", grant).put("claim", claim),
+            of_no_session_or!() => self,
+        }
+    }
+
+    fn request(&mut self, request: &Request) -> &mut Self {
+        self.put("request", request.id).put("user", &request.beneficiary).put("role", &request.role);
+        self.put("seconds", request.duration.as_secs()).put("by", &request.filed_by);
+        self.put("digest", request.digest()).put("reason", &request.reason)
+    }
+
+    fn review(&mut self, review: &Review) -> &mut Self {
+        let narrow = &review.narrow;
+        self.put("by", &review.by).put("stage", &review.stage).put("decision", review.decision.as_str());
+        self.put("method", review.method).maybe("seconds", narrow.duration.map(|most| most.as_secs()));
+        self.maybe("services", narrow.services.as_ref().map(list)).maybe("uses", narrow.uses);
+        self.maybe("note", review.note.as_ref())
+            .maybe("key", review.signed.as_ref().map(|signed| &signed.key))
+    }
+
+    fn grant(&mut self, grant: &Grant) -> &mut Self {
+        self.put("grant", grant.id).put("user", &grant.user).put("role", &grant.role);
+        self.put("services", list(&grant.services));
+        match &grant.time {
+            Time::Open { window } => self.put("end", window.end().to_seconds()),
+            Time::Scheduled { scheduled } => self.put("begins", &scheduled.begins),
+        };
+        self.maybe("emergency", grant.emergency.then_some("true"))
+    }
+
+    fn lock(&mut self, lock: &Lock) -> &mut Self {
+        let uids: Vec<_> = lock.uids.iter().map(ToString::to_string).collect();
+        self.put("scope", &lock.scope).put("by", &lock.by);
+        self.maybe("seconds", lock.duration.map(|most| most.as_secs())).some("uids", &uids, ",");
+        self.maybe("message", lock.message.as_ref())
+    }
+
+    fn pam_files(&mut self, PamFiles { files, touched, lost }: &PamFiles) -> &mut Self {
+        let asking = files.iter().filter(|file| file.account).count();
+        self.put("files", files.len()).put("asking", asking);
+        self.some("touched", touched, " ").some("lost", lost, " ")
+    }
+
+    /// Several in one value, where there are any.
+    fn some(&mut self, name: &'static str, values: &[String], between: &str) -> &mut Self {
+        self.maybe(name, (!values.is_empty()).then(|| values.join(between)))
+    }
+
+    /// What the last of several refusals differed in.
+    fn last(&mut self, last: Option<&Login>, others: bool) -> &mut Self {
+        self.maybe("others", others.then_some(true));
+        if let Some(last) = last {
+            self.put("last_rhost", &last.rhost).put("last_tty", &last.tty);
+        }
+        self
+    }
+
+    fn clock(&mut self, record: &Record, why: Suspicion, mark: Utc, expected: Utc) -> &mut Self {
+        self.put("why", why.as_str()).put("wall", record.at.wall.to_seconds());
+        self.put("mark", mark.to_seconds()).put("expected", expected.to_seconds())
+    }
+
+    fn process(&mut self, process: Option<Leader>) -> &mut Self {
+        if let Some(process) = process {
+            self.put("pid", process.pid).put("start", process.start);
+        }
+        self
+    }
+
+    fn basis(&mut self, basis: &Basis) -> &mut Self {
+        self.maybe("ticket", basis.ticket.as_ref()).maybe("policy", basis.policy)
+    }
+
+    fn past(&mut self, past: &Past, record: &Record) -> &mut Self {
+        self.login(&past.login).put("grant", past.grant).maybe("role", past.role.as_ref());
+        self.put("opened", past.opened.wall.to_seconds());
+        self.put("seconds", record.at.since(&past.opened).as_secs()).maybe("why", past.why);
+        self.process(past.opener.map(|opener| opener.leader));
+        self.maybe("audit", past.opener.and_then(|one| one.audit)).maybe("from", past.from);
+        self.maybe("unit", past.unit.as_ref());
+        self.maybe("loginuid", past.opened_by.and_then(|by| by.loginuid)).basis(&past.basis)
+    }
+
+    fn login(&mut self, login: &Login) -> &mut Self {
+        self.put("service", &login.service).put("user", &login.user);
+        self.maybe("uid", login.uid).maybe("target", login.target.as_ref());
+        for (name, value) in [("rhost", &login.rhost), ("tty", &login.tty)] {
+            self.maybe(name, (!value.is_empty()).then_some(value));
+        }
+        self
+    }
+}
+
+fn list(services: &Services) -> String {
+    services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(",")
+}
