@@ -135,11 +135,18 @@ pub(crate) fn flooded(site: &Site) {
 pub(crate) fn one_person_at_once(site: &Site) {
     site.shell("systemctl start jit-kiosk-sshd.socket").done();
     site.person("pia");
+    // They all stand at the same place when they are let go.
+    let holds = "umask 077; exec flock /run/jit-kiosk-handed.people bash -c \
+         'touch /tmp/locked; until [ -e /tmp/unlock ]; do sleep 0.1; done'";
+    let _holds = site.machine.start(Duration::from_secs(280), &["bash", "-c", holds]);
+    until(SOON, "none can be counted", || site.machine.path("/tmp/locked").exists());
     let at_once = "cd /tmp && for number in 1 2 3 4 5 6 7 8; do
              (sleep 300 | ssh -p 2222 -o BatchMode=yes -o HostKeyAlias=localhost pia@127.0.0.1 >said-$number 2>&1) &
          done; wait";
     let _logins = site.machine.start(Duration::from_secs(280), &["bash", "-c", at_once]);
     let so_many = |what: &str| site.shell(what).stdout.trim().parse::<usize>().unwrap();
+    until(SOON * 2, "all wait to be counted", || so_many("pgrep -c -f '^flock --wait'") == 8);
+    site.shell("touch /tmp/unlock").done();
     let are_in = || so_many("grep -l 'Choose: ' /tmp/said-* | wc -l");
     let are_not = || so_many("journalctl -o cat | grep -c 'jit-kiosk-gate failed: exit code 1'");
     until(SOON * 3, "each is in or is not", || are_in() + are_not() == 8);
