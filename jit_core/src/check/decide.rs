@@ -113,6 +113,63 @@ impl Answer {
 
 /// Decides. The order is that of the laws: who asks, what beats everything, who is outside, which window. What depends
 /// on what the name service has not said is refused for that.
+///
+/// # Examples
+///
+/// maria may ask for a role that opens sshd, and has not: she is refused, and told why.
+///
+/// ```
+/// # use std::collections::BTreeSet;
+/// # use jit_core::policy::SourceFile;
+/// use jit_core::check::decide::{Answer, decide};
+/// use jit_core::model::{Known, Login, Question, Why};
+/// use jit_core::policy::{Host, Policy, Subject, Ways};
+/// use jit_core::state::State;
+/// use jit_core::time::{BootId, Moment};
+/// use jit_proto::gate::Stage;
+/// use jit_proto::words::Uid;
+///
+/// # let text = r#"
+/// # version = 1
+/// # [admins]
+/// # users = ["root"]
+/// # [[exempt]]
+/// # users = ["root"]
+/// # services = ["login"]
+/// # [role.shell]
+/// # hosts = ["*"]
+/// # services = ["sshd"]
+/// # eligible = { users = ["maria"] }
+/// # max-duration = "4h"
+/// # [[role.shell.stage]]
+/// # name = "lead"
+/// # approvers = { users = ["olga"] }
+/// # "#;
+/// # let files = [SourceFile { name: "10.toml".to_owned(), bytes: text.into() }];
+/// let policy = Policy::parse(&files).expect("it has no errors").policy;
+/// let host = Host { name: "db-1".parse()?, groups: BTreeSet::new(), ways: Ways::default() };
+/// let now = Moment::believed("2026-11-23T08:00:00Z".parse()?, 60_000, BootId::default());
+/// let maria = Subject::named("maria".parse()?, 1001.try_into()?);
+///
+/// let question = Question {
+///     stage: Stage::Account,
+///     login: Login {
+///         service: "sshd".parse()?,
+///         user: maria.name.clone(),
+///         uid: Some(maria.uid),
+///         target: None,
+///         rhost: "10.1.2.3".to_owned(),
+///         tty: "ssh".to_owned(),
+///     },
+///     subject: Known::Fully(maria),
+///     caller_uid: Uid::ROOT,
+///     holds_claim: false,
+///     from: None,
+///     opener: None,
+/// };
+/// assert_eq!(decide(&policy, &State::default(), &host, &question, &now), Answer::Deny(Why::NoWindow));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn decide(policy: &Policy, state: &State, host: &Host, question: &Question, now: &Moment) -> Answer {
     settled(policy, state, host, question, now)

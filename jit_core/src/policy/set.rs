@@ -42,6 +42,35 @@ impl Policy {
     /// Reads a set of files. Pure: only facts of the files count. The files may come in any order; they are
     /// read in name order. On failure the findings hold at least one error; warnings may be among them. Either
     /// way they are sorted by file and place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use jit_core::policy::{Policy, SourceFile};
+    ///
+    /// let read = |text: &str| Policy::parse(&[SourceFile { name: "10.toml".to_owned(), bytes: text.into() }]);
+    /// let text = r#"
+    /// version = 1
+    /// [admins]
+    /// users = ["root"]
+    /// [[exempt]]
+    /// users = ["root"]
+    /// services = ["login"]
+    /// [role.shell]
+    /// hosts = ["*"]
+    /// services = ["sshd"]
+    /// eligible = { users = ["maria"] }
+    /// max-duration = "4h"
+    /// [[role.shell.stage]]
+    /// name = "lead"
+    /// approvers = { users = ["olga"] }
+    /// "#;
+    /// let loaded = read(text).expect("it has no errors");
+    /// assert_eq!(loaded.policy.roles().count(), 1);
+    ///
+    /// let findings = read(&text.replace("max-duration", "max-durations")).unwrap_err();
+    /// assert!(findings[0].render().contains("max-durations"), "what is not known is an error");
+    /// ```
     pub fn parse(files: &[SourceFile]) -> Result<Loaded, Vec<Finding>> {
         let mut files = files.to_vec();
         files.sort_by(|a, b| (&a.name, &a.bytes).cmp(&(&b.name, &b.bytes)));
