@@ -71,6 +71,7 @@ pub mod lock;
 mod not_of_here;
 pub mod refusal;
 pub mod request;
+pub mod resume;
 pub mod review;
 pub mod revoke;
 pub mod signed;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::event::{Event, PolicyText};
+use jit_core::orders::resume::{NotTheFiles, Resumed};
 use jit_core::orders::trial::NoTrial;
 use jit_core::policy::{Difference, Finding, Policy, Severity, SourceFile};
 use jit_core::time::Utc;
@@ -69,6 +70,32 @@ impl InForce {
     pub(super) fn new(policy: Policy, at: Utc, source: Source, warnings: Vec<String>) -> Self {
         let groups = Arc::new(policy.groups().cloned().collect());
         Self { policy: Arc::new(policy), groups, at, source, warnings: warnings.into() }
+    }
+
+    /// What was chosen once the store was read, of the files and of what the store has with the time when that came into
+    /// force.
+    pub(super) fn resumed(
+        resumed: Resumed,
+        read: ReadPolicy,
+        stored: Option<(Utc, Policy)>,
+        now: Utc,
+    ) -> Option<Self> {
+        match resumed {
+            Resumed::Unchanged | Resumed::Files => {
+                let (policy, warnings) = read.ok()?;
+                let at = if resumed == Resumed::Unchanged { stored?.0 } else { now };
+                Some(Self::new(policy, at, Source::Files, warnings))
+            }
+            Resumed::Stored(why) => {
+                let (at, known) = stored?;
+                let source = match why {
+                    NotTheFiles::NotConfirmed => Source::Before,
+                    NotTheFiles::Unsound | NotTheFiles::NotAsked => Source::Store,
+                };
+                Some(Self::new(known, at, source, Vec::new()))
+            }
+            Resumed::Nothing(_) => None,
+        }
     }
 }
 

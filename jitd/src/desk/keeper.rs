@@ -7,13 +7,13 @@ use jit_core::check::tally::Tally;
 use jit_core::clock::Trust;
 use jit_core::event::Event;
 use jit_core::model::BackWhy;
-use jit_core::orders::trial::went_back;
+use jit_core::orders::resume::{AtHand, NotTheFiles, Resumed, resume};
 use jit_core::policy::{Policy, SourceFile};
 use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::{HostKey, PublicKey};
 use jit_proto::words::HostName;
 
-use super::in_force::{BadFiles, InForce, Source, loaded_event, read_policy};
+use super::in_force::{BadFiles, InForce, ReadPolicy, loaded_event, read_policy};
 use super::on_trial::OnTrial;
 use super::outage::{self, CannotDecide, Outage};
 use super::room::{Desk, Open, Room, STARTING};
@@ -104,7 +104,6 @@ impl Keeper for Desk {
             Some((tried, before)) => (Some(tried), Some(before)),
             None => (None, loaded.policy),
         };
-        let not_confirmed = |digest| tried == Some(digest) || went_back(&loaded.state, digest);
         let stored = stored.map(|stored| {
             let files: Vec<_> = stored
                 .files
@@ -122,43 +121,22 @@ impl Keeper for Desk {
             }
             None => None,
         };
-        let policy = match (read, stored) {
-            (Ok((policy, warnings)), Some((at, known))) if known.digest() == policy.digest() => {
-                Some(InForce::new(policy, at, Source::Files, warnings))
-            }
-            (Ok((policy, _)), Some((at, known))) if not_confirmed(policy.digest()) => {
-                log::warning(
-                    "the policy files were tried and nobody confirmed them; the one before carries on",
-                );
-                Some(InForce::new(known, at, Source::Before, Vec::new()))
-            }
-            (Ok((policy, _)), None) if not_confirmed(policy.digest()) => {
-                log::error(
-                    "there is no policy but one that nobody confirmed: every managed login is refused",
-                );
-                None
-            }
-            // Nobody has asked for them, or that they be tried, and it is on record: only the store was read again.
-            (Ok(_), Some((at, known))) if self.loads() > 0 => {
-                log::warning(
-                    "the policy files are not those in force; to load them, type: jitctl policy load",
-                );
-                Some(InForce::new(known, at, Source::Store, Vec::new()))
-            }
-            (Ok((policy, warnings)), stored) => {
-                events.push(loaded_event(&policy, stored.as_ref().map(|(_, known)| known), None));
-                Some(InForce::new(policy, now.wall, Source::Files, warnings))
-            }
-            (Err(bad), stored) => {
-                log::error(format_args!("the policy files do not load:\n{bad}"));
-                match &stored {
-                    Some(_) => log::warning("the policy that was last in force carries on"),
-                    None => log::error("there is no policy: every managed login is refused"),
-                }
-                events.push(bad.event());
-                stored.map(|(at, policy)| InForce::new(policy, at, Source::Store, Vec::new()))
-            }
+        let at_hand = AtHand {
+            files: read.as_ref().ok().map(|(policy, _)| policy.digest()),
+            stored: stored.as_ref().map(|(_, known)| known.digest()),
+            tried,
+            read_again: self.loads() > 0,
         };
+        let resumed = resume(&loaded.state, at_hand);
+        say(resumed, &read);
+        match &read {
+            Ok((policy, _)) if resumed == Resumed::Files => {
+                events.push(loaded_event(policy, stored.as_ref().map(|(_, known)| known), None));
+            }
+            Ok(_) => {}
+            Err(bad) => events.push(bad.event()),
+        }
+        let policy = InForce::resumed(resumed, read, stored, now.wall);
         let mut open = Open {
             state: loaded.state,
             policy,
@@ -237,5 +215,28 @@ impl Keeper for Desk {
         self.notary.durable(tree);
         self.changes.are_durable(tree.size());
         self.news.ring();
+    }
+}
+
+/// Says in the log which policy is in force, where that is not what its files say.
+fn say(resumed: Resumed, read: &ReadPolicy) {
+    if let Err(bad) = read {
+        log::error(format_args!("the policy files do not load:\n{bad}"));
+    }
+    match resumed {
+        Resumed::Unchanged | Resumed::Files => {}
+        Resumed::Stored(NotTheFiles::Unsound) => log::warning("the policy that was last in force carries on"),
+        Resumed::Stored(NotTheFiles::NotConfirmed) => {
+            log::warning("the policy files were tried and nobody confirmed them; the one before carries on");
+        }
+        Resumed::Stored(NotTheFiles::NotAsked) => {
+            log::warning("the policy files are not those in force; to load them, type: jitctl policy load");
+        }
+        Resumed::Nothing(NotTheFiles::NotConfirmed) => {
+            log::error("there is no policy but one that nobody confirmed: every managed login is refused");
+        }
+        Resumed::Nothing(NotTheFiles::Unsound | NotTheFiles::NotAsked) => {
+            log::error("there is no policy: every managed login is refused");
+        }
     }
 }
