@@ -78,8 +78,9 @@ pub fn csv_row(record: Option<&Record>, bytes: &str) -> String {
     cells.join(",") + "\r\n"
 }
 
-/// Quoted where it has to be. A spreadsheet takes what begins with one of these for a formula (OWASP, "CSV Injection").
-fn csv_cell(value: &str) -> String {
+/// A cell of a table, quoted where it has to be. A spreadsheet takes what begins with one of these for a formula (OWASP, "CSV Injection").
+#[must_use]
+pub fn csv_cell(value: &str) -> String {
     const BEGINS: [char; 13] =
         ['=', '+', '-', '@', '\t', '\r', '\n', '|', '%', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
     let is_formula = value.starts_with(BEGINS);

@@ -47,6 +47,6 @@ pub use net::{BadNetwork, Network};
 pub use people::{BadPrincipal, People, PersonName, Principal, Subject, Who};
 pub use reason::ReasonRule;
 pub use role::{AtEnd, Limits, Method, Outside, Role, Stage, Starts, Then, Uses};
-pub(crate) use rules::Exempt;
+pub use rules::{Exempt, Observed};
 pub use set::{Loaded, Policy};
 pub use source::SourceFile;

@@ -23,11 +23,13 @@ pub(super) struct Rules {
 
 /// One `[[exempt]]`: these people are not jitd's to decide on at these services.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Exempt {
-    pub(crate) who: Who,
-    pub(crate) services: Services,
-    /// Anywhere if there are none.
-    pub(crate) from: BTreeSet<Network>,
+pub struct Exempt {
+    /// Whom it leaves alone.
+    pub who: Who,
+    /// At which services.
+    pub services: Services,
+    /// From which addresses; anywhere if there are none.
+    pub from: BTreeSet<Network>,
 }
 
 impl Exempt {
@@ -39,7 +41,7 @@ impl Exempt {
 
 /// `mode`: where jitd decides and records, and stands aside whatever it decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Observed {
+pub enum Observed {
     /// No service is observed.
     #[default]
     Nothing,

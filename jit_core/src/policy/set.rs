@@ -153,7 +153,7 @@ impl Policy {
     }
 
     /// The rules of every `[[exempt]]` table.
-    pub(crate) fn exemptions(&self) -> impl Iterator<Item = &Exempt> {
+    pub fn exemptions(&self) -> impl Iterator<Item = &Exempt> {
         self.rules.exempt.iter()
     }
 
@@ -179,6 +179,12 @@ impl Policy {
         }
     }
 
+    /// Where jitd decides and records, and stands aside whatever it decided.
+    #[must_use]
+    pub const fn observed(&self) -> &Observed {
+        &self.rules.observed
+    }
+
     /// Whether the subject may lock, revoke and accept the clock.
     #[must_use]
     pub fn is_admin(&self, subject: &Subject) -> bool {
@@ -195,6 +201,12 @@ impl Policy {
     #[must_use]
     pub fn is_auditor(&self, subject: &Subject) -> bool {
         self.rules.auditors.contains(subject)
+    }
+
+    /// Whom the policy names as auditors.
+    #[must_use]
+    pub const fn auditors(&self) -> &Who {
+        &self.rules.auditors
     }
 
     /// Whether some role, on this host or another, names the service.

@@ -1,0 +1,398 @@
+//! How the host itself was: jitd up and down, its clock, its policies, its locks, and who came in without a window.
+
+use std::collections::BTreeMap;
+
+use jit_core::digest::Digest;
+use jit_core::event::{Event, Record};
+use jit_core::model::{Actor, Login, Scope, Why};
+use jit_core::time::Utc;
+use jit_proto::words::{Reason, ServiceName, UserName};
+use serde::Serialize;
+
+use crate::period::Period;
+
+/// So many different logins that needed no window are counted apart; the rest as one. Strangers make up names.
+const MOST_STOOD: usize = 1000;
+
+/// How the host was in the period.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// How often jitd started, or came back after its store failed.
+    pub starts: u64,
+    /// When jitd was down.
+    pub downs: Vec<Down>,
+    /// Policies that came into force, or on trial.
+    pub policies: Vec<PolicyLoad>,
+    /// Policy files that did not load; what was in force stayed.
+    pub policies_refused: Vec<PolicyFailed>,
+    /// When the clock was not believed.
+    pub clock: Vec<ClockIncident>,
+    /// Locks that were set.
+    pub locks: Vec<LockSet>,
+    /// Logins past a jitd that could not answer.
+    pub recoveries: Recoveries,
+    /// Logins that needed no window, as far as they are on record.
+    pub stood_aside: Vec<Stood>,
+    /// Answers `deny`, by reason.
+    pub denied: Vec<Refused>,
+    /// Sessions that came in without asking for it, by service: the session line is missing from its PAM file.
+    pub adopted: Vec<Adopted>,
+    /// Sessions that could not be bound to a unit, so that their end was not enforced.
+    pub unbound: u64,
+    /// Sessions that were refused, since they could not be bound.
+    pub sessions_refused: u64,
+    /// Signed files that were refused.
+    pub signatures_refused: u64,
+    /// How often the key of the checkpoints was replaced.
+    pub keys_replaced: u64,
+    /// The last checkpoint on record.
+    pub checkpoint: Option<Checkpointed>,
+}
+
+/// A time in which jitd did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Down {
+    /// From when: since it was stopped, or else since its last record.
+    pub from: Utc,
+    /// Up to when it started; absent where that is not on record.
+    pub to: Option<Utc>,
+    /// Whether it was stopped in good order. If not, it was down for at most this time.
+    pub stopped: bool,
+}
+
+/// A policy that came into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PolicyLoad {
+    /// When that was.
+    pub at: Utc,
+    /// The digest of its files.
+    pub digest: Digest,
+    /// Who loaded it, by uid and login uid; absent where jitd did by itself.
+    pub actor: Option<Actor>,
+    /// The names of its files.
+    pub files: Vec<String>,
+    /// What it changes, in words.
+    pub changes: Vec<String>,
+    /// If it was on trial, what came of it.
+    pub trial: Option<Trial>,
+}
+
+/// What came of a policy on trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trial {
+    /// It is on trial.
+    Running,
+    /// Somebody confirmed it.
+    Confirmed,
+    /// It was taken back.
+    Reverted,
+}
+
+/// Policy files that did not load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PolicyFailed {
+    /// When that was.
+    pub at: Utc,
+    /// The first error.
+    pub error: String,
+    /// How many there were.
+    pub errors: usize,
+}
+
+/// A time in which the clock was not believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClockIncident {
+    /// When that was noticed, by that clock.
+    pub at: Utc,
+    /// `behind` or `ahead`.
+    pub why: &'static str,
+    /// What the clock should have said.
+    pub expected: Utc,
+    /// When it was believed again.
+    pub until: Option<Utc>,
+    /// By what: `accepted` by an admin, `returned`, or `synchronised`.
+    pub by: Option<&'static str>,
+    /// What the admin said.
+    pub reason: Option<Reason>,
+}
+
+/// A lock that was set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LockSet {
+    /// When that was.
+    pub at: Utc,
+    /// What it shuts.
+    pub scope: Scope,
+    /// Who set it.
+    pub by: UserName,
+    /// What those who are refused see.
+    pub message: Option<Reason>,
+    /// When it was lifted, replaced or ran out.
+    pub until: Option<Utc>,
+}
+
+/// Who came in while jitd could not answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Recoveries {
+    /// Each of them.
+    pub logins: Vec<Recovery>,
+    /// Notes of such logins that cannot be read.
+    pub unread: u64,
+}
+
+/// A login by `recovery=`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    /// When, as the module wrote it down.
+    pub at: Utc,
+    /// Into which service.
+    pub service: ServiceName,
+    /// The account that was let in.
+    pub account: UserName,
+}
+
+/// Logins that needed no window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stood {
+    /// Why: `exempt`, `caller-is-root` or `observed`.
+    pub why: &'static str,
+    /// At an observed service, what it would have been.
+    pub would: Option<&'static str>,
+    /// At which service; absent of those that are counted as one.
+    pub service: Option<ServiceName>,
+    /// Who; absent as above.
+    pub account: Option<UserName>,
+    /// How many such logins.
+    pub count: u64,
+}
+
+/// Checks that were answered `deny`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// For which reason.
+    pub why: &'static str,
+    /// How many such checks.
+    pub count: u64,
+}
+
+/// Sessions that came in without asking for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Adopted {
+    /// At which service.
+    pub service: ServiceName,
+    /// How many such sessions.
+    pub count: u64,
+}
+
+/// A checkpoint on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Checkpointed {
+    /// When it was made.
+    pub at: Utc,
+    /// How many records it covers.
+    pub size: u64,
+    /// How many seconds before the end of the log, or of the period.
+    pub age_seconds: u64,
+}
+
+type StoodKey = (&'static str, Option<&'static str>, Option<(ServiceName, UserName)>);
+
+/// What is learned of the host, record by record.
+#[derive(Debug, Default)]
+pub(crate) struct HostFold {
+    seen: Coverage,
+    stood: BTreeMap<StoodKey, u64>,
+    denied: BTreeMap<&'static str, u64>,
+    adopted: BTreeMap<ServiceName, u64>,
+    /// When the last record was written, and whether jitd had stopped by then.
+    last: Option<(Utc, bool)>,
+    checkpoint: Option<(Utc, u64)>,
+    name: Option<String>,
+}
+
+impl HostFold {
+    /// The host's name, as its key or a request for it has it.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What is wrong now and not right again.
+    pub(crate) fn is_down(&self) -> bool {
+        self.last.is_some_and(|(_, stopped)| stopped)
+    }
+
+    pub(crate) fn take(&mut self, record: &Record, period: Period) {
+        let at = record.at.wall;
+        let counts = period.has(at);
+        match &record.event {
+            Event::Started { .. } => self.started(at, counts),
+            Event::Requested { request } => {
+                self.name.get_or_insert_with(|| request.host.to_string());
+            }
+            Event::HostKey { key, before } => {
+                let name = key.name().as_str();
+                self.name = Some(name.strip_suffix("/jitd").unwrap_or(name).to_owned());
+                self.seen.keys_replaced += u64::from(counts && before.is_some());
+            }
+            Event::Checkpoint { signed } => self.checkpoint = Some((at, signed.checkpoint.size)),
+            Event::Denied { why, count, .. } if counts => {
+                *self.denied.entry(why.as_str()).or_default() += u64::from(count.get());
+            }
+            Event::Unmanaged { why, would, count, login, .. } if counts => {
+                self.stood_aside(*why, *would, login, u64::from(count.get()));
+            }
+            Event::SessionAdopted { login, .. } if counts => {
+                *self.adopted.entry(login.service.clone()).or_default() += 1;
+            }
+            Event::SessionUnbound { .. } => self.seen.unbound += u64::from(counts),
+            Event::SessionRefused { .. } => self.seen.sessions_refused += u64::from(counts),
+            Event::SignatureRefused { .. } => self.seen.signatures_refused += u64::from(counts),
+            Event::Recovered { at, service, user } => {
+                let at = Utc::from_unix_millis(at.saturating_mul(1000));
+                if counts {
+                    let login = Recovery { at, service: service.clone(), account: user.clone() };
+                    self.seen.recoveries.logins.push(login);
+                }
+            }
+            Event::RecoveryUnread { .. } => self.seen.recoveries.unread += u64::from(counts),
+            _ => {
+                self.policy(record);
+                self.clock(record);
+                self.lock(record);
+            }
+        }
+        self.last = Some((at, matches!(record.event, Event::Stopped)));
+    }
+
+    fn started(&mut self, at: Utc, counts: bool) {
+        if let Some((from, stopped)) = self.last {
+            self.seen.downs.push(Down { from, to: Some(at), stopped });
+        }
+        self.seen.starts += u64::from(counts);
+    }
+
+    fn stood_aside(&mut self, why: Why, would: Option<Why>, login: &Login, count: u64) {
+        let (why, would) = (why.as_str(), would.map(Why::as_str));
+        let key = (why, would, Some((login.service.clone(), login.user.clone())));
+        let key = if self.stood.len() < MOST_STOOD || self.stood.contains_key(&key) {
+            key
+        } else {
+            (why, would, None)
+        };
+        *self.stood.entry(key).or_default() += count;
+    }
+
+    fn policy(&mut self, record: &Record) {
+        let at = record.at.wall;
+        let names =
+            |files: &[jit_core::event::PolicyText]| files.iter().map(|file| file.name.clone()).collect();
+        match &record.event {
+            Event::PolicyLoaded { digest, files, diff, trial, .. } => self.seen.policies.push(PolicyLoad {
+                at,
+                digest: *digest,
+                actor: record.actor,
+                files: names(files),
+                changes: diff.as_ref().map(|diff| diff.lines.clone()).unwrap_or_default(),
+                trial: trial.map(|_| Trial::Running),
+            }),
+            Event::PolicyConfirmed { digest } => self.tried(*digest, Trial::Confirmed),
+            Event::PolicyReverted { tried, digest, files, .. } => {
+                self.tried(*tried, Trial::Reverted);
+                self.seen.policies.push(PolicyLoad {
+                    at,
+                    digest: *digest,
+                    actor: record.actor,
+                    files: names(files),
+                    changes: Vec::new(),
+                    trial: None,
+                });
+            }
+            Event::PolicyRefused { error, errors } => {
+                self.seen.policies_refused.push(PolicyFailed { at, error: error.clone(), errors: *errors });
+            }
+            _ => {}
+        }
+    }
+
+    fn tried(&mut self, digest: Digest, came: Trial) {
+        let load = self.seen.policies.iter_mut().rev().find(|load| load.digest == digest);
+        if let Some(load) = load.filter(|load| load.trial.is_some()) {
+            load.trial = Some(came);
+        }
+    }
+
+    fn clock(&mut self, record: &Record) {
+        let at = record.at.wall;
+        let (by, reason) = match &record.event {
+            Event::ClockSuspect { why, expected, .. } => {
+                self.seen.clock.push(ClockIncident {
+                    at,
+                    why: why.as_str(),
+                    expected: *expected,
+                    until: None,
+                    by: None,
+                    reason: None,
+                });
+                return;
+            }
+            Event::ClockAccepted { reason, .. } => ("accepted", reason.clone()),
+            Event::ClockRecovered { by, .. } => (by.as_str(), None),
+            _ => return,
+        };
+        // One that was suspect for one reason and then for another is believed again at once.
+        for incident in self.seen.clock.iter_mut().rev().take_while(|incident| incident.until.is_none()) {
+            (incident.until, incident.by, incident.reason) = (Some(at), Some(by), reason.clone());
+        }
+    }
+
+    fn lock(&mut self, record: &Record) {
+        let at = record.at.wall;
+        let scope = match &record.event {
+            Event::Locked { lock } => &lock.scope,
+            Event::Unlocked { scope, .. } => scope,
+            _ => return,
+        };
+        let held = self.seen.locks.iter_mut().rev().find(|lock| lock.scope == *scope);
+        if let Some(held) = held.filter(|lock| lock.until.is_none()) {
+            held.until = Some(at);
+        }
+        if let Event::Locked { lock } = &record.event {
+            self.seen.locks.push(LockSet {
+                at,
+                scope: lock.scope.clone(),
+                by: lock.by.name.clone(),
+                message: lock.message.clone(),
+                until: None,
+            });
+        }
+    }
+
+    /// What there was in the period, seen at its end.
+    pub(crate) fn finish(self, period: Period, as_of: Option<Utc>) -> Coverage {
+        let mut seen = self.seen;
+        let touches =
+            |from: Utc, to: Option<Utc>| to.is_none_or(|to| !period.is_before(to)) && !period.is_behind(from);
+        if let Some((from, true)) = self.last {
+            seen.downs.push(Down { from, to: None, stopped: true });
+        }
+        seen.downs.retain(|down| touches(down.from, down.to));
+        seen.clock.retain(|incident| touches(incident.at, incident.until));
+        seen.locks.retain(|lock| touches(lock.at, lock.until));
+        seen.policies.retain(|load| period.has(load.at));
+        seen.policies_refused.retain(|failed| period.has(failed.at));
+        let stood = self.stood.into_iter().map(|((why, would, who), count)| {
+            let (service, account) = who.unzip();
+            Stood { why, would, service, account, count }
+        });
+        seen.stood_aside = stood.collect();
+        seen.denied = self.denied.into_iter().map(|(why, count)| Refused { why, count }).collect();
+        seen.adopted = self.adopted.into_iter().map(|(service, count)| Adopted { service, count }).collect();
+        seen.checkpoint = self.checkpoint.map(|(at, size)| Checkpointed {
+            at,
+            size,
+            age_seconds: as_of.map_or(0, |end| end.since(at).as_secs()),
+        });
+        seen
+    }
+}

@@ -1,0 +1,107 @@
+//! Who was in at one moment.
+
+use std::collections::BTreeMap;
+
+use jit_core::event::{Event, Record};
+use jit_core::model::Login;
+use jit_core::time::Utc;
+use jit_proto::words::{GrantId, RequestId, ServiceName, UserName};
+use serde::Serialize;
+
+/// Who was in at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Live {
+    /// The time that was asked about.
+    pub at: Utc,
+    /// The sessions that were open, as far as the log says that they opened or are over.
+    pub sessions: Vec<LiveSession>,
+    /// Logins that were admitted before and of which no record says that they opened a session or are over. A check opens
+    /// none of itself, so each may have been in or not.
+    pub unknown: Vec<LiveSession>,
+}
+
+/// One session, or login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LiveSession {
+    /// Its number: of the record that admitted it.
+    pub session: u64,
+    /// The window that it was in by at last.
+    pub grant: GrantId,
+    /// The account that was in.
+    pub account: UserName,
+    /// At which service.
+    pub service: ServiceName,
+    /// When it was admitted or opened.
+    pub since: Utc,
+}
+
+/// What is known of who is in, while records come.
+#[derive(Debug)]
+pub(crate) struct LiveFold {
+    at: Utc,
+    found: Vec<LiveSession>,
+    /// Admitted by then and not known to be over; whether it is known to have opened.
+    admitted: BTreeMap<u64, (bool, LiveSession)>,
+}
+
+impl LiveFold {
+    pub(crate) const fn at(at: Utc) -> Self {
+        Self { at, found: Vec::new(), admitted: BTreeMap::new() }
+    }
+
+    pub(crate) fn take(&mut self, record: &Record) {
+        let now = record.at.wall;
+        match &record.event {
+            Event::Allowed { grant, login, .. } => self.comes(record, false, *grant, login),
+            Event::SessionOpened { grant, login, .. } | Event::SessionAdopted { grant, login, .. } => {
+                self.comes(record, true, *grant, login);
+            }
+            Event::SessionRefused { session, .. } => drop(self.admitted.remove(session)),
+            Event::SessionGone { session, past, .. } => {
+                let known = self.admitted.remove(session);
+                let of_past = past.as_ref().map(|past| LiveSession {
+                    session: *session,
+                    grant: past.grant,
+                    account: past.login.user.clone(),
+                    service: past.login.service.clone(),
+                    since: past.opened.wall,
+                });
+                let one = of_past.or_else(|| known.map(|(_, one)| one));
+                self.found.extend(one.filter(|one| one.since <= self.at && self.at < now));
+            }
+            Event::SessionsEnded { grant, .. } => self.window_is_over((*grant).into(), now),
+            _ => {}
+        }
+    }
+
+    fn comes(&mut self, record: &Record, opened: bool, grant: GrantId, login: &Login) {
+        let since = record.at.wall;
+        if since > self.at {
+            return;
+        }
+        let (account, service) = (login.user.clone(), login.service.clone());
+        let one = LiveSession { session: record.seq, grant, account, service, since };
+        self.admitted.insert(record.seq, (opened, one));
+    }
+
+    /// Nothing of a window is left: a login by it of which no more was heard was a check alone.
+    fn window_is_over(&mut self, request: RequestId, now: Utc) {
+        let at = self.at;
+        let found = &mut self.found;
+        self.admitted.retain(|_, (opened, one)| {
+            let is_of_it = RequestId::from(one.grant) == request;
+            if is_of_it && *opened && at < now {
+                found.push(one.clone());
+            }
+            !is_of_it
+        });
+    }
+
+    pub(crate) fn finish(mut self) -> Live {
+        let (open, unknown): (Vec<_>, Vec<_>) = self.admitted.into_values().partition(|(opened, _)| *opened);
+        self.found.extend(open.into_iter().map(|(_, one)| one));
+        self.found.sort_by_key(|one| one.session);
+        let unknown = unknown.into_iter().map(|(_, one)| one).collect();
+        Live { at: self.at, sessions: self.found, unknown }
+    }
+}

@@ -1,0 +1,228 @@
+//! People, the host, and what somebody could do.
+
+use super::{Log, SHELL, TERMS, only, utc};
+use crate::{Period, Report};
+
+const DAY: i64 = 24 * 3600;
+
+const ROOT: &str = r#"
+[people]
+maria = { accounts = ["maria", "maria-adm"] }
+
+[role.root]
+hosts        = ["*"]
+services     = ["sudo"]
+eligible     = { users = ["maria-adm"] }
+max-duration = "1h"
+emergency    = true
+[[role.root.stage]]
+name      = "afterwards"
+approvers = { users = ["olga"] }
+expires   = "1h"
+"#;
+
+fn told(report: &Report) -> Vec<&str> {
+    report.attention.iter().map(|one| one.what).collect()
+}
+
+#[test]
+fn windows_of_one_person_at_the_same_time_are_told_under_whatever_account() {
+    let mut log = Log::default();
+    log.policy(0, &format!("{SHELL}{ROOT}"));
+    log.story(0, "00000001", "maria", "shell", 60).story(1000, "00000002", "maria-adm", "root", 60);
+    // Another person, and a window that begins as the other ends.
+    log.story(1000, "00000003", "otto", "shell", 60).story(4600, "00000004", "otto", "shell", 60);
+    let report = log.report();
+    assert_eq!(report.duties.len(), 1, "{:?}", report.duties);
+    let duty = &report.duties[0];
+    let roles: Vec<_> = duty.roles.iter().map(ToString::to_string).collect();
+    assert_eq!((duty.person.as_str(), roles), ("maria", vec!["root".to_owned(), "shell".to_owned()]));
+    // 1060 to 3660.
+    assert_eq!((duty.seconds, duty.times, duty.first), (2600, 1, utc(1060)));
+}
+
+#[test]
+fn who_was_in_at_a_time_is_told_and_what_the_log_cannot_say_is_not_guessed() {
+    let mut log = Log::default();
+    log.asks(0, "00000001", "maria", "shell").opens(0, "00000001", "maria", "shell");
+    let first = log.comes(100, "00000001", "maria", "shell");
+    let second = log.comes(200, "00000001", "maria", "shell");
+    let check = log.comes(250, "00000001", "maria", "shell");
+    log.goes(300, first, 100, "00000001", "maria").goes(500, second, 200, "00000001", "maria");
+    let at = |log: &Log, seconds: i64| {
+        let live = log.report_of(Period::default(), Some(utc(seconds))).live.unwrap();
+        let numbers = |all: &[crate::LiveSession]| {
+            all.iter().map(|one| usize::try_from(one.session).unwrap()).collect::<Vec<_>>()
+        };
+        (numbers(&live.sessions), numbers(&live.unknown))
+    };
+    assert_eq!(at(&log, 50), (vec![], vec![]));
+    assert_eq!(at(&log, 150), (vec![first], vec![]));
+    assert_eq!(at(&log, 299), (vec![first, second], vec![check]));
+    assert_eq!(at(&log, 300), (vec![second], vec![check]));
+    assert_eq!(at(&log, 500), (vec![], vec![check]));
+    // Once nothing of the window is left, it was a check alone.
+    log.ends(3600, "00000001", "expired").gone(3600, "00000001", "maria", "", "");
+    assert_eq!(at(&log, 500), (vec![], vec![]));
+}
+
+#[test]
+fn an_emergency_owes_its_review_and_is_overdue_when_its_first_stage_has_waited() {
+    let mut log = Log::default();
+    log.policy(0, ROOT).asks(100, "00000001", "maria-adm", "root");
+    log.opens_as(100, "00000001", "maria-adm", "root", r#","emergency":true"#);
+    log.ends(200, "00000001", "done").gone(200, "00000001", "maria-adm", "", "");
+    assert_eq!(told(&log.report()), ["owed", "checkpoint"]);
+    log.push(4000, "stopped", "");
+    let report = log.report();
+    assert_eq!(told(&report), ["overdue", "down", "checkpoint"]);
+    let role = &report.roles[0];
+    assert_eq!((role.emergencies, role.owed, role.overdue), (1, 1, 1));
+    // Also in a report on a later time, until it is settled.
+    let later = Period { since: Some(utc(3000)), until: None };
+    assert_eq!(log.report_of(later, None).accesses.len(), 1);
+    log.approves(4100, "00000001", "olga", "afterwards");
+    log.push(4100, "settled", r#""request":"r-00000001","decision":"approve""#);
+    let report = log.report();
+    assert_eq!((report.roles[0].owed, only(&report).settled), (0, Some(utc(4100))));
+    // A decision that came late all the same.
+    assert_eq!(report.roles[0].stages[0].decided.worst_ms, 4_000_000);
+}
+
+#[test]
+fn what_the_end_of_a_window_left_or_cannot_exclude_is_for_somebody_to_look_at() {
+    let mut log = Log::default();
+    for (id, more) in [("00000001", r#","escape":"cron""#), ("00000002", "")] {
+        log.asks(0, id, "maria", "shell").opens(0, id, "maria", "shell").ends(100, id, "revoked");
+        log.gone(101, id, "maria", "3", more);
+    }
+    let last = log.lines.last_mut().unwrap();
+    *last = last.replace(r#""left":[]"#, r#""left":["12 sleep","13 cat"]"#);
+    let report = log.report();
+    assert_eq!(told(&report), ["left", "escape", "checkpoint"]);
+    assert_eq!(
+        report.attention[0].text,
+        "shell of maria (g-00000002) ended, and of its processes there ran on: 2"
+    );
+}
+
+#[test]
+fn how_the_host_was_is_told_as_far_as_it_is_on_record() {
+    let mut log = Log::default();
+    log.push(0, "started", r#""version":"0.1.0","loginuid":true"#);
+    log.push(10, "stopped", "").push(70, "started", r#""version":"0.1.0","loginuid":true"#);
+    // Killed some time before it started again.
+    log.push(100, "came", r#""user":"maria","uid":1001"#);
+    log.push(400, "started", r#""version":"0.1.0","loginuid":true"#);
+    let clock = format!(r#""mark":"{}","expected":"{}""#, utc(500), utc(501));
+    log.push(500, "clock-suspect", &format!(r#""why":"behind",{clock}"#));
+    log.push(600, "clock-accepted", &format!(r#""why":"behind",{clock},"reason":"my watch""#));
+    log.push(700, "recovered", r#""at":1796429500,"service":"login","user":"root""#);
+    let login = r#""service":"sshd","user":"erik","uid":1002"#;
+    log.push(800, "unmanaged", &format!(r#""why":"exempt","count":3,{login}"#));
+    log.push(900, "unmanaged", &format!(r#""why":"exempt","count":2,{login}"#));
+    log.push(950, "denied", &format!(r#""why":"no-window","count":4,{login}"#));
+    log.push(960, "policy-refused", r#""error":"line 3: \u001b[2J","errors":2"#);
+    let report = log.report();
+    let seen = &report.coverage;
+    let downs: Vec<_> = seen.downs.iter().map(|down| (down.from, down.to, down.stopped)).collect();
+    assert_eq!(downs, [(utc(10), Some(utc(70)), true), (utc(100), Some(utc(400)), false)]);
+    assert_eq!((seen.starts, seen.clock.len(), seen.clock[0].by), (3, 1, Some("accepted")));
+    assert_eq!(seen.clock[0].until, Some(utc(600)));
+    assert_eq!((seen.recoveries.logins.len(), seen.recoveries.logins[0].at), (1, utc(700)));
+    assert_eq!((seen.stood_aside.len(), seen.stood_aside[0].count), (1, 5));
+    assert_eq!(seen.denied, [crate::Refused { why: "no-window", count: 4 }]);
+    assert_eq!(told(&report), ["recovery", "policy-refused", "checkpoint"]);
+    // Of another time there is nothing of it, but for the last checkpoint.
+    let later = log.report_of(Period { since: Some(utc(5000)), until: None }, None);
+    assert_eq!(later.coverage, crate::Coverage::default());
+}
+
+#[test]
+fn who_may_ask_and_did_not_is_named_and_groups_are_named_as_groups() {
+    let mut log = Log::default();
+    log.policy(0, &format!("{SHELL}{ROOT}[auditors]\nusers = [\"auda\"]\n[[exempt]]\nusers = [\"erik\"]\nservices = [\"sshd\"]\nfrom = [\"10.0.0.0/8\"]\n"));
+    log.story(100, "00000001", "maria", "shell", 60);
+    let report = log.report();
+    let never: Vec<_> =
+        report.never_asked.iter().map(|one| (one.role.as_str(), one.account.as_str())).collect();
+    assert_eq!(never, [("root", "maria-adm"), ("shell", "otto")]);
+    assert_eq!(report.groups, [("shell".parse().unwrap(), "@dba".to_owned())]);
+    let standing = report.standing.clone().unwrap();
+    assert_eq!((&standing.auditors[..], standing.exempt.len()), (&["auda".to_owned()][..], 2));
+    assert_eq!(
+        (&standing.exempt[0].who[..], &standing.exempt[0].from[..]),
+        (&["erik".to_owned()][..], &["10.0.0.0/8".to_owned()][..])
+    );
+    // Maria asked, under her other account.
+    log.story(10_000, "00000002", "maria", "root", 60);
+    assert_eq!(log.report().never_asked.len(), 1);
+}
+
+#[test]
+fn a_role_of_other_hosts_is_nobodys_to_ask_for_here() {
+    let mut log = Log::default();
+    log.policy(0, &SHELL.replace("[\"*\"]", "[\"web-*\"]")).asks(1, "00000001", "maria", "other");
+    assert_eq!(log.report().never_asked, []);
+    log.policy(2, &SHELL.replace("[\"*\"]", "[\"db-*\", \"web-*\"]"));
+    assert_eq!(log.report().never_asked.len(), 2);
+}
+
+#[test]
+fn a_shorter_window_is_suggested_once_enough_were_used_and_its_diff_is_a_policy() {
+    let mut log = Log::default();
+    log.policy(0, SHELL);
+    for n in 0..19 {
+        log.story(n * 5000, &format!("{n:08}"), "maria", "shell", 60 + n * 60);
+    }
+    assert_eq!(log.report().suggestions, []);
+    log.story(19 * 5000, "00000019", "maria", "shell", 3000);
+    let report = log.report();
+    assert_eq!(report.suggestions.len(), 1, "{:?}", report.suggestions);
+    let one = &report.suggestions[0];
+    // The nineteenth of twenty: a minute before the login, and 19 minutes in.
+    assert_eq!(
+        one.text,
+        "max-duration of shell could be 20m and is 4h: of 20 windows that were used, 95 of 100 were done with within 20m"
+    );
+    assert_eq!(one.file.as_deref(), Some("50-site.toml"));
+    assert_eq!(one.diff[2..], ["@@ -7 +7 @@", "-max-duration = \"4h\"", "+max-duration = \"20m\""]);
+}
+
+#[test]
+fn a_policy_that_is_not_understood_here_is_told_and_nothing_is_said_of_it() {
+    let mut log = Log::default();
+    let files = format!(r#""digest":"{TERMS}","files":[{{"name":"a.toml","text":"version = 9"}}]"#);
+    log.push(0, "policy-loaded", &files);
+    let report = log.report();
+    assert_eq!((told(&report), &report.standing), (vec!["policy-unread", "checkpoint"], &None));
+}
+
+#[test]
+fn a_change_that_would_not_be_a_policy_is_told_in_words_alone() {
+    let mut log = Log::default();
+    // A window of 20 minutes could not have an hour as its default.
+    log.policy(0, &SHELL.replace("\"4h\"", "\"4h\"\ndefault-duration = \"1h\""));
+    for n in 0..20 {
+        log.story(n * 5000, &format!("{n:08}"), "maria", "shell", 60 + n * 60);
+    }
+    let report = log.report();
+    assert_eq!((report.suggestions.len(), &report.suggestions[0].diff[..]), (1, &[][..]));
+}
+
+#[test]
+fn who_was_named_for_a_quarter_of_a_year_and_never_asked_could_be_left_out() {
+    let mut log = Log::default();
+    log.policy(0, SHELL).story(100, "00000001", "maria", "shell", 60);
+    log.push(89 * DAY, "stopped", "");
+    assert_eq!(log.report().suggestions, []);
+    log.push(91 * DAY, "started", r#""version":"0.1.0","loginuid":true"#);
+    let report = log.report();
+    assert_eq!(report.suggestions.len(), 1, "{:?}", report.suggestions);
+    let diff = &report.suggestions[0].diff;
+    assert_eq!(diff.last().unwrap(), "+eligible     = { users = [\"maria\"], groups = [\"dba\"] }");
+    // Whoever was named since yesterday has had no time to.
+    let fields = format!(r#""why":"expired","tried":"{TERMS}","digest":"{TERMS}","files":[]"#);
+    log.push(91 * DAY, "policy-reverted", &fields).policy(91 * DAY, SHELL);
+    assert_eq!(log.report().suggestions, []);
+}
