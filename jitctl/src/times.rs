@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jit_core::duration::Human;
+use jit_core::duration::{Human, parse_duration};
 use jit_core::time::Utc;
 use jit_core::when::parse_when;
 use jit_proto::text::Shown;
@@ -37,6 +37,37 @@ impl When {
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Shown(&self.0).fmt(f)
+    }
+}
+
+/// An end of a period as it was typed: a day, which begins at midnight in UTC, a time, or how long ago that is:
+/// `2026-11-01`, `today 06:00`, `90d`.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound(String);
+
+impl FromStr for Bound {
+    type Err = BadWord;
+
+    fn from_str(text: &str) -> Result<Self, BadWord> {
+        Self::read(text, Utc::from_unix_millis(0)).map(|_| Self(text.to_owned()))
+    }
+}
+
+impl Bound {
+    /// Which moment that is, as of now.
+    pub(crate) fn utc(&self) -> Result<Utc, BadWord> {
+        Self::read(&self.0, Utc::from_unix_millis(Timestamp::now().as_millisecond()))
+    }
+
+    fn read(text: &str, now: Utc) -> Result<Utc, BadWord> {
+        const EXPECTED: &str = "a day, as 2026-12-01 or today, how long ago, as 90d, or a time in UTC, as \
+                                2026-12-01 07:00 or today 18:00";
+        if let Ok(ago) = parse_duration(text) {
+            return Ok(now.minus(ago));
+        }
+        let day = format!("{text} 00:00");
+        let read = parse_when(text, now).or_else(|_| parse_when(&day, now));
+        read.map_err(|_| BadWord::NotOneOf { what: "time", expected: EXPECTED })
     }
 }
 
@@ -102,6 +133,25 @@ mod tests {
         assert_eq!(at("2026-12-01T07:00:00+02:00"), "2026-12-01T05:00:00Z");
         assert!(at("tomorrow 07:30").ends_with("T07:30:00Z"));
         assert!("7 o'clock".parse::<When>().is_err());
+    }
+
+    #[test]
+    fn an_end_of_a_period_is_a_day_a_time_or_how_long_ago() {
+        let now = "2026-11-23T22:30:00Z".parse().unwrap();
+        for (text, time) in [
+            ("2026-11-01", "2026-11-01T00:00:00Z"),
+            ("today", "2026-11-23T00:00:00Z"),
+            ("today 06:00", "2026-11-23T06:00:00Z"),
+            ("2026-11-01 07:00", "2026-11-01T07:00:00Z"),
+            ("2026-11-01T07:00:00+02:00", "2026-11-01T05:00:00Z"),
+            ("90d", "2026-08-25T22:30:00Z"),
+            ("1h30m", "2026-11-23T21:00:00Z"),
+        ] {
+            assert_eq!(Bound::read(text, now).unwrap().to_seconds(), time, "{text}");
+        }
+        for text in ["", "90", "yesterday", "2026-13-01", "2026-11-01 7:00", "0s"] {
+            assert!(text.parse::<Bound>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use jit_core::event::{Event, Record};
 use jit_core::time::Utc;
 use jit_proto::words::{BadWord, RequestId, RoleName, ServiceName, UserName};
 
-use crate::times::When;
+use crate::times::Bound;
 use crate::values::Id;
 
 /// The filters. A record has to pass all that are given.
@@ -33,10 +33,10 @@ pub(crate) struct Filter {
     request: Option<Id>,
     /// From a time on, in UTC, such as '2026-11-01' or 'today 06:00'
     #[arg(long, value_name = "TIME")]
-    since: Option<When>,
+    since: Option<Bound>,
     /// Up to a time, in UTC
     #[arg(long, value_name = "TIME")]
-    until: Option<When>,
+    until: Option<Bound>,
 }
 
 /// Either id names the pair.
@@ -62,7 +62,7 @@ impl Filter {
 
     /// Ready to be asked about records, from the first of the log on.
     pub(super) fn begin(&self) -> Result<Chooser<'_>, BadWord> {
-        let time = |when: &Option<When>| when.as_ref().map(When::utc).transpose();
+        let time = |when: &Option<Bound>| when.as_ref().map(Bound::utc).transpose();
         let (since, until) = (time(&self.since)?, time(&self.until)?);
         Ok(Chooser {
             filter: self,

@@ -14,7 +14,7 @@ use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 use crate::output::Outcome;
 use crate::screen::Screen;
-use crate::times::When;
+use crate::times::Bound;
 
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,11 +58,11 @@ pub(crate) struct Wanted {
     after: Option<u64>,
     /// Only records from a time on, in UTC, such as '2026-11-01'; such an export cannot be verified
     #[arg(long, value_name = "TIME")]
-    since: Option<When>,
+    since: Option<Bound>,
 }
 
 pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
-    let since = wanted.since.as_ref().map(When::utc).transpose();
+    let since = wanted.since.as_ref().map(Bound::utc).transpose();
     let since = since.map_err(|why| Error::Usage(why.to_string()))?;
     // What leaves the host is under a checkpoint, which goes with it.
     let checkpoint: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
