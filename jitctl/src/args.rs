@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use jit_proto::text::Shown;
 
 use crate::cmd::{
-    approvers, audit, check, clock, explain, grant, list, locking, offline, own_access, policy, reviewing,
-    revoke, roles, session, show,
+    approvers, audit, check, clock, explain, grant, list, locking, offline, own_access, policy, report,
+    reviewing, revoke, roles, session, show,
 };
 use crate::error::Error;
 
@@ -106,6 +106,8 @@ pub(crate) enum Verb {
     #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
     #[command(arg_required_else_help = false)]
     Audit(audit::Verb),
+
+    Report(report::Wanted),
 
     /// Approve across an air gap: requests leave as files, signatures come back
     #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]

@@ -13,6 +13,7 @@ pub(crate) mod locking;
 pub(crate) mod offline;
 pub(crate) mod own_access;
 pub(crate) mod policy;
+pub(crate) mod report;
 pub(crate) mod reviewing;
 pub(crate) mod revoke;
 pub(crate) mod roles;

@@ -1,4 +1,4 @@
-//! What `jitctl policy` prints, byte for byte: each command below is run in tests/golden, and must exit and print as
+//! What `jitctl policy` and `jitctl report` print, byte for byte: each command below is run in tests/golden, and must exit and print as
 //! the file beside it says. After a change that is meant, write the files anew with
 //!
 //! ```sh
@@ -13,33 +13,37 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The file's name, the arguments after `jitctl policy`, and the exit code.
-const GOLDEN: [(&str, &[&str], i32); 15] = [
-    ("check-sound.txt", &["check", "--no-host", "sound"], 0),
-    ("check-sound.json", &["check", "--no-host", "sound", "--json"], 0),
-    ("check-broken.txt", &["check", "--no-host", "broken"], 1),
-    ("check-broken.json", &["check", "--no-host", "broken", "--json"], 1),
-    ("check-warned.txt", &["check", "--no-host", "warned"], 0),
-    ("check-warned.json", &["check", "--no-host", "warned", "--json"], 0),
-    ("check-one-file.txt", &["check", "--no-host", "broken/20-again.toml", "--in", "sound"], 1),
-    ("check-absent.txt", &["check", "--no-host", "absent"], 1),
-    ("test-untrue.txt", &["test", "untrue"], 1),
-    ("test-untrue.json", &["test", "untrue", "--json"], 1),
-    ("test-nonsense.txt", &["test", "nonsense"], 1),
-    ("diff.txt", &["diff", "--from", "old", "new"], 0),
-    ("diff.json", &["diff", "--from", "old", "new", "--json"], 0),
-    ("diff-same.txt", &["diff", "--from", "old", "old"], 0),
-    ("diff-broken.txt", &["diff", "--from", "old", "broken"], 1),
+/// The file's name, the arguments, and the exit code.
+const GOLDEN: [(&str, &[&str], i32); 18] = [
+    ("check-sound.txt", &["policy", "check", "--no-host", "sound"], 0),
+    ("check-sound.json", &["policy", "check", "--no-host", "sound", "--json"], 0),
+    ("check-broken.txt", &["policy", "check", "--no-host", "broken"], 1),
+    ("check-broken.json", &["policy", "check", "--no-host", "broken", "--json"], 1),
+    ("check-warned.txt", &["policy", "check", "--no-host", "warned"], 0),
+    ("check-warned.json", &["policy", "check", "--no-host", "warned", "--json"], 0),
+    ("check-one-file.txt", &["policy", "check", "--no-host", "broken/20-again.toml", "--in", "sound"], 1),
+    ("check-absent.txt", &["policy", "check", "--no-host", "absent"], 1),
+    ("test-untrue.txt", &["policy", "test", "untrue"], 1),
+    ("test-untrue.json", &["policy", "test", "untrue", "--json"], 1),
+    ("test-nonsense.txt", &["policy", "test", "nonsense"], 1),
+    ("diff.txt", &["policy", "diff", "--from", "old", "new"], 0),
+    ("diff.json", &["policy", "diff", "--from", "old", "new", "--json"], 0),
+    ("diff-same.txt", &["policy", "diff", "--from", "old", "old"], 0),
+    ("diff-broken.txt", &["policy", "diff", "--from", "old", "broken"], 1),
+    // A log as `cargo run -p jit_report --example made_up 12` writes it.
+    ("report.txt", &["report", "log.jsonl", "--at", "2026-09-01 07:13"], 0),
+    ("report.json", &["report", "log.jsonl", "--at", "2026-09-01 07:13", "--json"], 0),
+    ("report.csv", &["report", "log.jsonl", "--csv"], 0),
 ];
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// Runs `jitctl policy` in a folder: the exit code, and stdout with stderr behind it.
-fn policy(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
+/// Runs `jitctl` in a folder: the exit code, and stdout with stderr behind it.
+fn jitctl(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jitctl"));
-    let ran = command.current_dir(folder).arg("policy").args(args).output().unwrap();
+    let ran = command.current_dir(folder).args(args).output().unwrap();
     let text = [ran.stdout, ran.stderr].concat();
     (ran.status.code(), String::from_utf8(text).unwrap())
 }
@@ -52,7 +56,7 @@ fn every_output_is_as_it_was_read_and_found_good() {
     )]
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     for (name, args, code) in GOLDEN {
-        let (exit, text) = policy(&golden(), args);
+        let (exit, text) = jitctl(&golden(), args);
         assert_eq!(exit, Some(code), "{args:?}:\n{text}");
         let path = golden().join(name);
         if update {
@@ -71,7 +75,8 @@ fn no_kept_output_is_forgotten() {
     for entry in fs::read_dir(golden()).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        let known = entry.path().is_dir() || GOLDEN.iter().any(|(known, ..)| *known == name);
+        let known =
+            entry.path().is_dir() || name == "log.jsonl" || GOLDEN.iter().any(|(known, ..)| *known == name);
         assert!(known, "{name} is not compared with anything");
     }
 }
@@ -82,8 +87,8 @@ fn every_sample_policy_is_sound_and_does_what_its_cases_say() {
     let mut count = 0;
     for entry in fs::read_dir(&policies).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        for args in [&["check", "--no-host", &name][..], &["test", &name]] {
-            let (exit, text) = policy(&policies, args);
+        for args in [&["policy", "check", "--no-host", &name][..], &["policy", "test", &name]] {
+            let (exit, text) = jitctl(&policies, args);
             assert_eq!(exit, Some(0), "{args:?}:\n{text}");
         }
         count += 1;

@@ -2,7 +2,7 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit offline approvers policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report offline approvers policy help'
     ['jitctl clock']='accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export help'
@@ -42,6 +42,7 @@ declare -gA _jitctl_options=(
     ['jitctl audit verify']='--checkpoint --key --json --help'
     ['jitctl audit checkpoint']='--key --json --help'
     ['jitctl audit export']='--format --after --since --json --help'
+    ['jitctl report']='--since --until --at --csv --json --help'
     ['jitctl offline']='--json --help'
     ['jitctl offline export']='--output --text --json --help'
     ['jitctl offline import']='--json --help'
@@ -164,7 +165,7 @@ _jitctl() {
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
                 return
                 ;;
-            'jitctl audit verify:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl approvers check:0')
+            'jitctl audit verify:'* | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl approvers check:0')
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;

@@ -176,6 +176,7 @@ fn the_man_page_names_every_field_of_the_json() {
         include_str!("../../tests/golden/check-broken.json"),
         include_str!("../../tests/golden/test-untrue.json"),
         include_str!("../../tests/golden/diff.json"),
+        include_str!("../../tests/golden/report.json"),
     ] {
         keys(&serde_json::from_str(golden).unwrap(), &mut found);
     }

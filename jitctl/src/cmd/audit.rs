@@ -3,7 +3,7 @@
 
 mod choose;
 mod export;
-mod read;
+pub(crate) mod read;
 mod show;
 mod verify;
 

@@ -1,13 +1,21 @@
-//! The log as jitd gives it out: page by page.
+//! The log as jitd gives it out, page by page, and as it was exported, line by line.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::Path;
 
 use jit_proto::audit::{PAGE_RECORDS, Page};
+use jit_proto::text::Shown;
 
 use crate::call::Call;
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 
+/// The longest record that is read from a file; jitd writes none that comes near it.
+const LONGEST_RECORD: u64 = 64 * 1024 * 1024;
+
 /// Reads the log from one record on to where it ended when the reading began.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     jitd: &'a dyn Jitd,
     pub(super) next: u64,
     /// Where it ends; not known before the first page.
@@ -15,12 +23,12 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn from(jitd: &'a dyn Jitd, first: u64) -> Self {
+    pub(crate) fn from(jitd: &'a dyn Jitd, first: u64) -> Self {
         Self { jitd, next: first, end: None }
     }
 
     /// The next page; none at the end.
-    pub(super) fn page(&mut self) -> Result<Option<Page>, Failure> {
+    pub(crate) fn page(&mut self) -> Result<Option<Page>, Failure> {
         let left = self.end.map(|end| end.saturating_sub(self.next));
         if left == Some(0) {
             return Ok(None);
@@ -35,5 +43,35 @@ impl<'a> Reader<'a> {
         }
         self.next = page.next;
         Ok(Some(page))
+    }
+}
+
+/// What a file is called in messages.
+pub(crate) fn named(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        return "standard input".to_owned();
+    }
+    Shown(&path.display().to_string()).to_string()
+}
+
+pub(super) fn unreadable(path: &Path, why: &io::Error) -> Error {
+    Error::Usage(format!("{} cannot be read ({why})", named(path)))
+}
+
+/// Hands over the lines of an export, without their ends; `-` is standard input.
+pub(crate) fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    let mut input: Box<dyn BufRead> = if path.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(path).map_err(|why| unreadable(path, &why))?))
+    };
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut part = input.by_ref().take(LONGEST_RECORD);
+        if part.read_until(b'\n', &mut line).map_err(|why| unreadable(path, &why))? == 0 {
+            return Ok(());
+        }
+        take(line.strip_suffix(b"\n").unwrap_or(&line))?;
     }
 }

@@ -1,7 +1,5 @@
 //! `audit verify`: the log, from jitd or from files, held against its checkpoints. What is wrong is named, and where.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use jit_core::proof::checkpoint::Kept;
@@ -10,7 +8,7 @@ use jit_core::proof::verify::{Report, Verdict, Verifier};
 use jit_proto::audit::Checkpoint;
 use jit_proto::text::Shown;
 
-use super::read::Reader;
+use super::read::{Reader, each_line, named, unreadable};
 use crate::call::Call;
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
@@ -20,9 +18,6 @@ use crate::table::properties;
 
 /// The longest file that is taken for a checkpoint.
 const LONGEST: usize = 64 * 1024;
-
-/// The longest record that is read from a file; jitd writes none that comes near it.
-const LONGEST_RECORD: u64 = 64 * 1024 * 1024;
 
 /// So many records make a line on a terminal, so that nobody takes long work for none.
 const TOLD_EACH: u64 = 200_000;
@@ -51,16 +46,11 @@ pub(super) fn run(
 }
 
 fn checkpoint(path: &Path) -> Result<Kept, Error> {
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|why| unreadable(&shown, &why))?;
+    let text = std::fs::read_to_string(path).map_err(|why| unreadable(path, &why))?;
     if text.len() > LONGEST {
-        return Err(Error::Usage(format!("{} is too long for a checkpoint", Shown(&shown))));
+        return Err(Error::Usage(format!("{} is too long for a checkpoint", named(path))));
     }
-    text.parse().map_err(|why| Error::Usage(format!("{} is no checkpoint: {why}", Shown(&shown))))
-}
-
-fn unreadable(path: &str, why: &io::Error) -> Error {
-    Error::Usage(format!("{} cannot be read ({why})", Shown(path)))
+    text.parse().map_err(|why| Error::Usage(format!("{} is no checkpoint: {why}", named(path))))
 }
 
 /// All that there is when this begins, under a checkpoint.
@@ -80,23 +70,8 @@ fn of_jitd(verifier: &mut Verifier, jitd: &dyn Jitd, screen: &mut Screen<'_>) ->
 }
 
 fn of_file(verifier: &mut Verifier, path: &Path, screen: &mut Screen<'_>) -> Result<(), Error> {
-    let shown =
-        if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
-    let failed = |why: &io::Error| unreadable(&shown, why);
-    let mut input: Box<dyn BufRead> = if path.as_os_str() == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(BufReader::new(File::open(path).map_err(|why| failed(&why))?))
-    };
-    let mut line = Vec::new();
     let mut is_first = true;
-    loop {
-        line.clear();
-        let mut part = io::Read::take(&mut input, LONGEST_RECORD);
-        if part.read_until(b'\n', &mut line).map_err(|why| failed(&why))? == 0 {
-            return Ok(());
-        }
-        let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
+    each_line(path, |bytes| {
         let begins = verifier.taken();
         if std::mem::take(&mut is_first)
             && let Some(seq) = seq_of(bytes).filter(|seq| *seq > begins)
@@ -108,12 +83,13 @@ fn of_file(verifier: &mut Verifier, path: &Path, screen: &mut Screen<'_>) -> Res
             };
             return Err(Error::Usage(format!(
                 "{} begins with record {seq}, and roots are made of all records: give {before}, too, in order",
-                Shown(&shown)
+                named(path)
             )));
         }
         verifier.take(bytes);
         tell(verifier, screen);
-    }
+        Ok(())
+    })
 }
 
 fn seq_of(bytes: &[u8]) -> Option<u64> {

@@ -1,0 +1,98 @@
+//! `jitctl report`: what an auditor asks of a log, this host's or an exported one. jitd gives out records and decides who
+//! may have them; all else is done here.
+
+mod view;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jit_report::{Backwards, Fold, Period, Report, csv};
+
+use super::audit::read::{Reader, each_line, named};
+use crate::error::{Error, Failure};
+use crate::jitd::Jitd;
+use crate::output::{self, Outcome};
+use crate::screen::Screen;
+use crate::times::{Bound, When};
+
+/// Report who had which access when, who approved it, and what somebody has to look at
+///
+/// On a terminal it is a summary; --csv has a row for each access, and --json has everything. For root, admins and
+/// auditors. An exported log is reported on without jitd.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Wanted {
+    /// Exported files (JSON lines), in order; - is standard input [default: this host's log]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// From when on: a day or a time in UTC, or how long ago, such as 90d [default: all of the log]
+    #[arg(long, value_name = "TIME")]
+    since: Option<Bound>,
+    /// Up to when
+    #[arg(long, value_name = "TIME")]
+    until: Option<Bound>,
+    /// Also say who was in at this time
+    #[arg(long, value_name = "TIME")]
+    at: Option<When>,
+    /// Print a table with a row for each access (RFC 4180)
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+pub(crate) fn run(
+    wanted: &Wanted,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    let report = read(wanted, jitd, screen)?;
+    if json {
+        screen.data(&output::json(&report)?)?;
+    } else if wanted.csv {
+        screen.exact(&csv::heading())?;
+        for access in &report.accesses {
+            screen.exact(&csv::row(access))?;
+        }
+    } else {
+        screen.data(&view::summary(&report))?;
+        screen.say("jitctl: each access, with all that is known of it: --csv or --json");
+    }
+    Ok(Outcome::Yes)
+}
+
+fn read(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Report, Failure> {
+    let bad = |why: jit_proto::words::BadWord| Error::Usage(why.to_string());
+    let bound = |bound: &Option<Bound>| bound.as_ref().map(Bound::utc).transpose().map_err(bad);
+    let period = Period { since: bound(&wanted.since)?, until: bound(&wanted.until)? };
+    let at = wanted.at.as_ref().map(When::utc).transpose().map_err(bad)?;
+    let mut fold = Fold::new(period, at);
+    if wanted.files.is_empty() {
+        of_jitd(&mut fold, jitd, screen)?;
+    }
+    for path in &wanted.files {
+        let of_two = |why: Backwards| {
+            Error::Usage(format!(
+                "{}: {why}\nhint: give the exports of one host, in the order in which they were made",
+                named(path)
+            ))
+        };
+        each_line(path, |bytes| fold.take(bytes).map_err(of_two))?;
+    }
+    Ok(fold.finish())
+}
+
+fn of_jitd(fold: &mut Fold, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let mut reader = Reader::from(jitd, 0);
+    while let Some(page) = reader.page()? {
+        for text in &page.records {
+            fold.take(text.as_bytes()).map_err(|why| Error::Garbled(why.to_string()))?;
+        }
+        for seq in page.damaged {
+            fold.damaged();
+            screen.say(&format!("jitctl: RECORD {seq} IS NOT WHAT WAS WRITTEN"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
