@@ -4,7 +4,7 @@
 //! A [`Fold`] is shown each record of a log once, in order, as its exact bytes, and keeps what the accesses of the period
 //! need and no more. What comes of it is a [`Report`], data alone: the same records and the same period make the same
 //! report, byte for byte, on whatever machine. Nothing in it is guessed: what the log does not say is left out. The
-//! views ([`csv`], and those of jitctl) decide nothing.
+//! views ([`csv`], [`html`], and those of jitctl) decide nothing.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod duties;
 mod figures;
 mod fold;
 mod host;
+pub mod html;
 mod live;
 mod log;
 mod period;

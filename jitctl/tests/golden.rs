@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The file's name, the arguments, and the exit code.
-const GOLDEN: [(&str, &[&str], i32); 18] = [
+const GOLDEN: [(&str, &[&str], i32); 19] = [
     ("check-sound.txt", &["policy", "check", "--no-host", "sound"], 0),
     ("check-sound.json", &["policy", "check", "--no-host", "sound", "--json"], 0),
     ("check-broken.txt", &["policy", "check", "--no-host", "broken"], 1),
@@ -33,6 +33,7 @@ const GOLDEN: [(&str, &[&str], i32); 18] = [
     // A log as `cargo run -p jit_report --example made_up 12` writes it.
     ("report.txt", &["report", "log.jsonl", "--at", "2026-09-01 07:13"], 0),
     ("report.json", &["report", "log.jsonl", "--at", "2026-09-01 07:13", "--json"], 0),
+    ("report.html", &["report", "log.jsonl", "--at", "2026-09-01 07:13", "--html", "-"], 0),
     ("report.csv", &["report", "log.jsonl", "--csv"], 0),
 ];
 

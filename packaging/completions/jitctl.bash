@@ -42,7 +42,7 @@ declare -gA _jitctl_options=(
     ['jitctl audit verify']='--checkpoint --key --json --help'
     ['jitctl audit checkpoint']='--key --json --help'
     ['jitctl audit export']='--format --after --since --json --help'
-    ['jitctl report']='--since --until --at --csv --json --help'
+    ['jitctl report']='--since --until --at --csv --html --json --help'
     ['jitctl offline']='--json --help'
     ['jitctl offline export']='--output --text --json --help'
     ['jitctl offline import']='--json --help'
@@ -102,7 +102,7 @@ _jitctl() {
             --role | --for | --reason | --in | --as | --at | --from | --target | --try) i=$((i + 1)) ;;
             --start | --user | --services | --uses | --note | --message) i=$((i + 1)) ;;
             --output | --key | --deny | --duration | --revoked) i=$((i + 1)) ;;
-            --service | --event | --request | --since | --until | --lines | --checkpoint | --format | --after) i=$((i + 1)) ;;
+            --service | --event | --request | --since | --until | --lines | --checkpoint | --format | --after | --html) i=$((i + 1)) ;;
             -*) ;;
             *)
                 if [[ " ${_jitctl_commands[$command]-} " == *" $word "* ]]; then
@@ -123,7 +123,7 @@ _jitctl() {
             mapfile -t COMPREPLY < <(compgen -W "$(_jitctl_ids --all)" -- "$cur")
             return
             ;;
-        --checkpoint | --output | --key | --revoked)
+        --checkpoint | --output | --key | --revoked | --html)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;

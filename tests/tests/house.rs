@@ -92,13 +92,14 @@ const CORE_LAYERS: [&[&str]; 14] = [
 ];
 
 /// Those of `jit_report`.
-const REPORT_LAYERS: [&[&str]; 6] = [
+const REPORT_LAYERS: [&[&str]; 7] = [
     &["figures", "log", "period"],
     &["rows"],
     &["duties", "host", "live", "policies", "roles", "story"],
     &["suggest", "told"],
     &["report"],
     &["csv", "fold"],
+    &["html"],
 ];
 
 /// Those of `jitctl`.

@@ -3,7 +3,7 @@
 use jit_proto::text::is_unprintable;
 
 use super::{Log, only};
-use crate::csv;
+use crate::{csv, html};
 
 /// A formula that spreads over cells and looks like a tag. Controls no reason can have; a record that was forged can
 /// have them in other fields.
@@ -55,4 +55,33 @@ fn a_sentence_about_something_hostile_is_kept_as_it_is_for_the_view_to_escape() 
     let report = log().report();
     let escape = report.attention.iter().find(|one| one.what == "escape").unwrap();
     assert!(escape.text.ends_with("is not excluded: </td>"), "{}", escape.text);
+}
+
+#[test]
+fn a_page_shows_what_was_typed_runs_and_fetches_nothing_and_hides_no_character() {
+    let page = html::page(&log().report());
+    assert!(!page.chars().any(|c| is_unprintable(c) && c != '\n'), "{page}");
+    // Every tag is one of the template's: what was typed ends none and begins none.
+    let text = "=HYPERLINK(&quot;http://x.example&quot;,&quot;a&quot;); 'b' &lt;script&gt;alert(1)&lt;/script&gt; | %0a";
+    assert!(page.contains(text), "{page}");
+    assert!(page.contains(r"spared: \u{1b}[2J\u{202e}\u{a}=1+1") && page.contains("&lt;/td&gt;"), "{page}");
+    for word in ["<script", "javascript:", " onload", " src=", "url(", "@import", "<a href=\"http"] {
+        assert!(!page.contains(word), "{word}");
+    }
+    assert!(page.contains("content=\"default-src 'none'; style-src 'sha256-"), "{page}");
+}
+
+#[test]
+fn a_page_ends_each_element_that_it_begins() {
+    let page = html::page(&log().report());
+    let mut open = Vec::new();
+    for tag in page.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
+        let name = tag.split([' ', '\n']).next().unwrap();
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "{tag}"),
+            None if ["meta", "!DOCTYPE"].contains(&name) => {}
+            None => open.push(name),
+        }
+    }
+    assert_eq!(open, [""; 0]);
 }

@@ -1,12 +1,13 @@
 //! `jitctl report`: what an auditor asks of a log, this host's or an exported one. jitd gives out records and decides who
 //! may have them; all else is done here.
 
+mod file;
 mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jit_report::{Backwards, Fold, Period, Report, csv};
+use jit_report::{Backwards, Fold, Period, Report, csv, html};
 
 use super::audit::read::{Reader, each_line, named};
 use crate::error::{Error, Failure};
@@ -17,7 +18,7 @@ use crate::times::{Bound, When};
 
 /// Report who had which access when, who approved it, and what somebody has to look at
 ///
-/// On a terminal it is a summary; --csv has a row for each access, and --json has everything. For root, admins and
+/// On a terminal it is a summary; --html makes a page, --csv has a row for each access, and --json has everything. For root, admins and
 /// auditors. An exported log is reported on without jitd.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Wanted {
@@ -36,6 +37,9 @@ pub(crate) struct Wanted {
     /// Print a table with a row for each access (RFC 4180)
     #[arg(long, conflicts_with = "json")]
     csv: bool,
+    /// Write a page that a browser shows without network and prints, for nobody else to read; - is standard output
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub(crate) fn run(
@@ -44,7 +48,19 @@ pub(crate) fn run(
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
+    let is_page = wanted.html.as_deref() == Some(Path::new("-"));
+    if is_page && (json || wanted.csv) {
+        return Err(Error::Usage("standard output takes one form: --html - or another".to_owned()).into());
+    }
     let report = read(wanted, jitd, screen)?;
+    match &wanted.html {
+        Some(_) if is_page => screen.exact(&html::page(&report))?,
+        Some(path) => {
+            file::write(path, &html::page(&report))?;
+            screen.say(&format!("jitctl: the page is in {}", named(path)));
+        }
+        None => {}
+    }
     if json {
         screen.data(&output::json(&report)?)?;
     } else if wanted.csv {
@@ -52,9 +68,9 @@ pub(crate) fn run(
         for access in &report.accesses {
             screen.exact(&csv::row(access))?;
         }
-    } else {
+    } else if wanted.html.is_none() {
         screen.data(&view::summary(&report))?;
-        screen.say("jitctl: each access, with all that is known of it: --csv or --json");
+        screen.say("jitctl: each access, with all that is known of it: --html FILE, --csv or --json");
     }
     Ok(Outcome::Yes)
 }

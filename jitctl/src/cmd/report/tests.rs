@@ -1,6 +1,7 @@
 //! A report of this host's log and of exported ones, in every form. What it has to say is for jit_report's tests.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use jit_proto::audit::Page;
 
@@ -66,6 +67,8 @@ fn files_that_do_not_go_on_from_each_other_and_times_that_are_none_are_usage_err
     let file = written(&dir, "1.jsonl", &lines[..50]);
     for (args, why) in [
         (&["--csv", "--json"][..], "cannot be used with"),
+        (&["--csv", "--html", "-"], "standard output takes one form"),
+        (&["--html", "/nonexistent/page.html", &file], "/nonexistent/page.html.new cannot be written"),
         (&[file.as_str(), file.as_str()], "record 0 comes where record 50 or a later one is due"),
         (&["/nonexistent"], "/nonexistent cannot be read"),
         (&["--since", "yesterday", &file], "must be a day, as 2026-12-01 or today, how long ago, as 90d"),
@@ -95,7 +98,7 @@ fn a_period_is_cut_out_by_days_and_times() {
 fn nothing_that_people_typed_reaches_a_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let file = written(&dir, "1.jsonl", &LOG.lines().collect::<Vec<_>>());
-    for form in [&["report"][..], &["report", "--json"], &["report", "--csv"]] {
+    for form in [&["report"][..], &["report", "--json"], &["report", "--csv"], &["report", "--html", "-"]] {
         let ran = jitctl_on_a_terminal(&[form, &[&file]].concat(), &Nobody);
         let is_control = |c: char| jit_proto::text::is_unprintable(c) && c != '\n';
         // A terminal gets the line ends of RFC 4180 as what they are.
@@ -104,4 +107,22 @@ fn nothing_that_people_typed_reaches_a_terminal() {
     }
     let ran = jitctl_on_a_terminal(&["report", &file], &Nobody);
     assert!(ran.out.contains(r"50-site.toml:3: \u{1b}[2J\u{202e}evil \u{a}=1+1"), "{}", ran.out);
+}
+
+#[test]
+fn a_page_takes_the_place_of_a_file_whole_for_nobody_else_to_read_and_follows_no_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = written(&dir, "1.jsonl", &LOG.lines().collect::<Vec<_>>());
+    let elsewhere = written(&dir, "elsewhere", &["somebody's"]);
+    let page = dir.path().join("page.html");
+    symlink(&elsewhere, &page).unwrap();
+    let ran = jitctl(&["report", &file, "--html", &page.display().to_string(), "--csv"], &Nobody);
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 13), "{ran:?}");
+    assert!(ran.err.contains("the page is in "), "{}", ran.err);
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "somebody's\n");
+    let kept = fs::symlink_metadata(&page).unwrap();
+    assert!(kept.is_file() && kept.mode() & 0o777 == 0o600, "{kept:?}");
+    assert!(fs::read_to_string(&page).unwrap().ends_with("</html>"));
+    // Nothing is left beside it.
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
