@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jit_core::event::{Event, Record};
-use jit_core::model::EndWhy;
+use jit_core::model::{EndWhy, Grant};
 use jit_core::policy::Policy;
 use jit_core::time::Utc;
-use jit_proto::words::{GrantId, RequestId};
+use jit_proto::words::{GrantId, RequestId, UserName};
 
 use crate::figures::Spread;
 use crate::host::HostFold;
@@ -80,6 +80,7 @@ impl Fold {
         self.tape.damaged();
     }
 
+    /// What a record says of an access. What is said of the host, and of who was in at one moment, is taken elsewhere.
     fn apply(&mut self, record: Record) {
         let at = record.at.wall;
         match record.event {
@@ -94,32 +95,14 @@ impl Fold {
                 let decided = self.stories.get_mut(&request).and_then(|story| story.review(review));
                 self.decided(request, decided);
             }
-            Event::Discounted { request, by } => {
-                let reviews = self.stories.get_mut(&request).map(|story| &mut story.row.reviews);
-                for review in reviews.into_iter().flatten().filter(|review| review.by == by.name) {
-                    review.discounted = true;
-                }
-            }
+            Event::Discounted { request, by } => self.discount(request, &by.name),
             Event::Refused { request, .. } => {
                 self.decide(request, Some(&record.at));
                 self.close(request, AccessState::Denied, at);
             }
             Event::Withdrawn { request, .. } => self.close(request, AccessState::Withdrawn, at),
-            Event::Lapsed { request, stage } => {
-                let role = self.stories.get(&request).map(|story| story.row.role.clone());
-                if let Some((role, stage)) = role.zip(stage).filter(|_| self.period.has(at)) {
-                    self.stages.lapsed(&role, stage);
-                }
-                self.close(request, AccessState::Lapsed, at);
-            }
-            Event::Opened { grant } => {
-                let request = grant.request();
-                if !grant.emergency {
-                    self.decide(request, None);
-                }
-                let policy = self.policy.digest();
-                self.with(grant.id, |story| story.open(grant, policy));
-            }
+            Event::Lapsed { request, stage } => self.lapse(request, stage, at),
+            Event::Opened { grant } => self.open(grant),
             Event::Began { grant, window } => self.with(grant, |story| story.begins(window)),
             Event::Settled { request, decision } => {
                 self.decide(request, Some(&record.at));
@@ -128,65 +111,112 @@ impl Fold {
                 }
                 self.forget(request);
             }
-            _ => self.apply_use(&record),
+            Event::Allowed { .. }
+            | Event::SessionOpened { .. }
+            | Event::SessionAdopted { .. }
+            | Event::SessionMoved { .. }
+            | Event::SessionRefused { .. }
+            | Event::SessionGone { .. } => self.of_a_session(&record),
+            Event::Ended { .. } | Event::SessionsEnded { .. } => self.of_an_end(&record),
+            // The host's, in host.rs.
+            Event::Started { .. }
+            | Event::Stopped
+            | Event::PolicyConfirmed { .. }
+            | Event::PolicyRefused { .. }
+            | Event::SignatureRefused { .. }
+            | Event::Locked { .. }
+            | Event::Unlocked { .. }
+            | Event::SessionUnbound { .. }
+            | Event::Denied { .. }
+            | Event::Unmanaged { .. }
+            | Event::ClockSuspect { .. }
+            | Event::ClockAccepted { .. }
+            | Event::ClockRecovered { .. }
+            | Event::Recovered { .. }
+            | Event::RecoveryUnread { .. }
+            | Event::PamFiles(_)
+            | Event::HostKey { .. }
+            | Event::Checkpoint { .. }
+            // What the record of an end says, too.
+            | Event::Came { .. }
+            | Event::SessionClosed { .. }
+            | Event::SessionPlaced { .. }
+            | Event::SessionOver { .. }
+            | Event::Shut { .. }
+            | Event::ClaimVoided { .. } => {}
         }
     }
 
-    /// What happens of a window once it is open.
-    fn apply_use(&mut self, record: &Record) {
-        let at = record.at.wall;
-        match &record.event {
-            Event::Allowed { grant, .. } => self.with(*grant, |story| {
+    fn discount(&mut self, request: RequestId, by: &UserName) {
+        let reviews = self.stories.get_mut(&request).map(|story| &mut story.row.reviews);
+        for review in reviews.into_iter().flatten().filter(|review| review.by == *by) {
+            review.discounted = true;
+        }
+    }
+
+    fn lapse(&mut self, request: RequestId, stage: Option<String>, at: Utc) {
+        let role = self.stories.get(&request).map(|story| story.row.role.clone());
+        if let Some((role, stage)) = role.zip(stage).filter(|_| self.period.has(at)) {
+            self.stages.lapsed(&role, stage);
+        }
+        self.close(request, AccessState::Lapsed, at);
+    }
+
+    fn open(&mut self, grant: Grant) {
+        if !grant.emergency {
+            self.decide(grant.request(), None);
+        }
+        let policy = self.policy.digest();
+        self.with(grant.id, |story| story.open(grant, policy));
+    }
+
+    /// Somebody comes by a window, or goes.
+    fn of_a_session(&mut self, record: &Record) {
+        let (at, event) = (record.at.wall, &record.event);
+        if let Event::Allowed { grant, .. } = event {
+            self.with(*grant, |story| {
                 story.used(at);
                 story.row.logins += 1;
-            }),
-            Event::SessionOpened { grant, .. } | Event::SessionAdopted { grant, .. } => {
-                self.sessions.insert(record.seq, (*grant).into());
-                self.with(*grant, |story| {
-                    story.used(at);
-                    story.row.sessions += 1;
-                });
+            });
+        } else if let Some(opening) = event.opening() {
+            self.sessions.insert(record.seq, opening.grant.into());
+            self.with(opening.grant, |story| story.opens(at));
+        } else if let Event::SessionMoved { session, from, grant, .. } = event {
+            let is_new = self.sessions.insert(*session, (*grant).into()).is_none();
+            self.with(*from, |story| story.left(at, is_new));
+            self.with(*grant, |story| story.opens(at));
+        } else if let Event::SessionRefused { session, .. } = event {
+            self.sessions.remove(session);
+        } else if let Some((session, past)) = event.leaving() {
+            let known = self.sessions.remove(&session);
+            let request = past.map(|past| past.grant.into()).or(known);
+            // One that moved was counted where it went.
+            let is_new = known.is_none() && past.is_some_and(|past| past.place.is_some());
+            if let Some(story) = request.and_then(|request| self.stories.get_mut(&request)) {
+                story.left(at, is_new);
             }
-            Event::SessionMoved { session, from, grant, .. } => {
-                let is_new = self.sessions.insert(*session, (*grant).into()).is_none();
-                self.with(*from, |story| {
-                    story.left(at);
-                    story.row.sessions += u64::from(is_new);
-                });
-                self.with(*grant, |story| {
-                    story.used(at);
-                    story.row.sessions += 1;
-                });
-            }
-            Event::SessionRefused { session, .. } => drop(self.sessions.remove(session)),
-            Event::SessionGone { session, past, .. } => {
-                let known = self.sessions.remove(session);
-                let request = past.as_ref().map(|past| past.grant.into()).or(known);
-                // One that moved was counted where it went.
-                let is_new = known.is_none() && past.as_ref().is_some_and(|past| past.place.is_some());
-                if let Some(story) = request.and_then(|request| self.stories.get_mut(&request)) {
-                    story.left(at);
-                    story.row.sessions += u64::from(is_new);
-                }
-            }
-            Event::Ended { grant, why, reason } => {
-                self.with(*grant, |story| {
-                    story.end(record, *why == EndWhy::Expired);
-                    story.row.why = Some(*why);
-                    story.row.ended_reason.clone_from(reason);
-                });
-                self.forget((*grant).into());
-            }
-            Event::SessionsEnded { grant, sessions, at_end, left, spared, stays, escape, .. } => {
-                let residue = Residue {
-                    left: left.clone(),
-                    spared: spared.clone(),
-                    stays: stays.clone(),
-                    escape: escape.clone(),
-                };
-                self.gone(*grant, record, residue, !sessions.is_empty(), at_end.is_some());
-            }
-            _ => {}
+        }
+    }
+
+    /// A window is over, or its end has been carried through.
+    fn of_an_end(&mut self, record: &Record) {
+        if let Event::Ended { grant, why, reason } = &record.event {
+            self.with(*grant, |story| {
+                story.end(record, *why == EndWhy::Expired);
+                story.row.why = Some(*why);
+                story.row.ended_reason.clone_from(reason);
+            });
+            self.forget((*grant).into());
+        } else if let Event::SessionsEnded { grant, sessions, at_end, left, spared, stays, escape, .. } =
+            &record.event
+        {
+            let residue = Residue {
+                left: left.clone(),
+                spared: spared.clone(),
+                stays: stays.clone(),
+                escape: escape.clone(),
+            };
+            self.gone(*grant, record, residue, !sessions.is_empty(), at_end.is_some());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jit_core::digest::Digest;
-use jit_core::event::{Event, Record};
+use jit_core::event::{Event, PolicyText, Record};
 use jit_core::model::{Actor, Login, Scope, Why};
 use jit_core::time::Utc;
 use jit_proto::words::{Reason, ServiceName, UserName};
@@ -37,6 +37,10 @@ pub struct Coverage {
     pub denied: Vec<Refused>,
     /// Sessions that came in without asking for it, by service: the session line is missing from its PAM file.
     pub adopted: Vec<Adopted>,
+    /// PAM files that somebody touched, or by which a service stopped asking, or asked again.
+    pub pam_files: Vec<PamTouched>,
+    /// Services that asked jitd at some time and do not any more.
+    pub pam_lost: Vec<String>,
     /// Sessions that could not be bound to a unit, so that their end was not enforced.
     pub unbound: u64,
     /// Sessions that were refused, since they could not be bound.
@@ -176,6 +180,17 @@ pub struct Refused {
     pub count: u64,
 }
 
+/// What somebody did to the PAM files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PamTouched {
+    /// When that was noticed.
+    pub at: Utc,
+    /// The files that something was done to.
+    pub touched: Vec<String>,
+    /// Services that asked jitd before and did not then.
+    pub lost: Vec<String>,
+}
+
 /// Sessions that came in without asking for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Adopted {
@@ -225,44 +240,61 @@ impl HostFold {
     pub(crate) fn take(&mut self, record: &Record, period: Period) {
         let at = record.at.wall;
         let counts = period.has(at);
-        match &record.event {
-            Event::Started { .. } => self.started(at, counts),
-            Event::Requested { request } => {
-                self.name.get_or_insert_with(|| request.host.to_string());
-            }
-            Event::HostKey { key, before } => {
-                let name = key.name().as_str();
-                self.name = Some(name.strip_suffix("/jitd").unwrap_or(name).to_owned());
-                self.seen.keys_replaced += u64::from(counts && before.is_some());
-            }
-            Event::Checkpoint { signed } => self.checkpoint = Some((at, signed.checkpoint.size)),
-            Event::Denied { why, count, .. } if counts => {
-                *self.denied.entry(why.as_str()).or_default() += u64::from(count.get());
-            }
-            Event::Unmanaged { why, would, count, login, .. } if counts => {
-                self.stood_aside(*why, *would, login, u64::from(count.get()));
-            }
-            Event::SessionAdopted { login, .. } if counts => {
-                *self.adopted.entry(login.service.clone()).or_default() += 1;
-            }
-            Event::SessionUnbound { .. } => self.seen.unbound += u64::from(counts),
-            Event::SessionRefused { .. } => self.seen.sessions_refused += u64::from(counts),
-            Event::SignatureRefused { .. } => self.seen.signatures_refused += u64::from(counts),
-            Event::Recovered { at, service, user } => {
-                let at = Utc::from_unix_millis(at.saturating_mul(1000));
-                if counts {
-                    let login = Recovery { at, service: service.clone(), account: user.clone() };
-                    self.seen.recoveries.logins.push(login);
-                }
-            }
-            Event::RecoveryUnread { .. } => self.seen.recoveries.unread += u64::from(counts),
-            _ => {
-                self.policy(record);
-                self.clock(record);
-                self.lock(record);
-            }
+        if matches!(record.event, Event::Started { .. }) {
+            self.started(at, counts);
+        }
+        self.log(record, counts);
+        self.policy(record);
+        self.pam(record, counts);
+        self.clock(record);
+        self.lock(record);
+        if counts {
+            self.count(&record.event);
         }
         self.last = Some((at, matches!(record.event, Event::Stopped)));
+    }
+
+    /// Whose the log is, and how far a checkpoint covers it.
+    fn log(&mut self, record: &Record, counts: bool) {
+        if let Event::Requested { request } = &record.event {
+            self.name.get_or_insert_with(|| request.host.to_string());
+        } else if let Event::HostKey { key, before } = &record.event {
+            let name = key.name().as_str();
+            self.name = Some(name.strip_suffix("/jitd").unwrap_or(name).to_owned());
+            self.seen.keys_replaced += u64::from(counts && before.is_some());
+        } else if let Event::Checkpoint { signed } = &record.event {
+            self.checkpoint = Some((record.at.wall, signed.checkpoint.size));
+        }
+    }
+
+    /// What is counted, or listed, of the period alone.
+    fn count(&mut self, event: &Event) {
+        if let Event::Denied { why, count, .. } = event {
+            *self.denied.entry(why.as_str()).or_default() += u64::from(count.get());
+        } else if let Event::Unmanaged { why, would, count, login, .. } = event {
+            self.stood_aside(*why, *would, login, u64::from(count.get()));
+        } else if let Event::SessionAdopted { login, .. } = event {
+            *self.adopted.entry(login.service.clone()).or_default() += 1;
+        } else if let Event::Recovered { at, service, user } = event {
+            let at = Utc::from_unix_millis(at.saturating_mul(1000));
+            let login = Recovery { at, service: service.clone(), account: user.clone() };
+            self.seen.recoveries.logins.push(login);
+        }
+        self.seen.recoveries.unread += u64::from(matches!(event, Event::RecoveryUnread { .. }));
+        self.seen.unbound += u64::from(matches!(event, Event::SessionUnbound { .. }));
+        self.seen.sessions_refused += u64::from(matches!(event, Event::SessionRefused { .. }));
+        self.seen.signatures_refused += u64::from(matches!(event, Event::SignatureRefused { .. }));
+    }
+
+    /// PAM files that somebody touched, and services that ask jitd no more.
+    fn pam(&mut self, record: &Record, counts: bool) {
+        let Event::PamFiles(files) = &record.event else { return };
+        let is_news = !files.touched.is_empty() || files.lost != self.seen.pam_lost;
+        self.seen.pam_lost.clone_from(&files.lost);
+        if counts && is_news {
+            let (touched, lost) = (files.touched.clone(), files.lost.clone());
+            self.seen.pam_files.push(PamTouched { at: record.at.wall, touched, lost });
+        }
     }
 
     fn started(&mut self, at: Utc, counts: bool) {
@@ -285,33 +317,25 @@ impl HostFold {
 
     fn policy(&mut self, record: &Record) {
         let at = record.at.wall;
-        let names =
-            |files: &[jit_core::event::PolicyText]| files.iter().map(|file| file.name.clone()).collect();
-        match &record.event {
-            Event::PolicyLoaded { digest, files, diff, trial, .. } => self.seen.policies.push(PolicyLoad {
-                at,
-                digest: *digest,
-                actor: record.actor,
-                files: names(files),
-                changes: diff.as_ref().map(|diff| diff.lines.clone()).unwrap_or_default(),
-                trial: trial.map(|_| Trial::Running),
-            }),
-            Event::PolicyConfirmed { digest } => self.tried(*digest, Trial::Confirmed),
-            Event::PolicyReverted { tried, digest, files, .. } => {
-                self.tried(*tried, Trial::Reverted);
-                self.seen.policies.push(PolicyLoad {
-                    at,
-                    digest: *digest,
-                    actor: record.actor,
-                    files: names(files),
-                    changes: Vec::new(),
-                    trial: None,
-                });
-            }
-            Event::PolicyRefused { error, errors } => {
-                self.seen.policies_refused.push(PolicyFailed { at, error: error.clone(), errors: *errors });
-            }
-            _ => {}
+        let load = |digest: &Digest, files: &[PolicyText]| PolicyLoad {
+            at,
+            digest: *digest,
+            actor: record.actor,
+            files: files.iter().map(|file| file.name.clone()).collect(),
+            changes: Vec::new(),
+            trial: None,
+        };
+        if let Event::PolicyLoaded { digest, files, diff, trial, .. } = &record.event {
+            let changes = diff.as_ref().map(|diff| diff.lines.clone()).unwrap_or_default();
+            let trial = trial.map(|_| Trial::Running);
+            self.seen.policies.push(PolicyLoad { changes, trial, ..load(digest, files) });
+        } else if let Event::PolicyConfirmed { digest } = &record.event {
+            self.tried(*digest, Trial::Confirmed);
+        } else if let Event::PolicyReverted { tried, digest, files, .. } = &record.event {
+            self.tried(*tried, Trial::Reverted);
+            self.seen.policies.push(load(digest, files));
+        } else if let Event::PolicyRefused { error, errors } = &record.event {
+            self.seen.policies_refused.push(PolicyFailed { at, error: error.clone(), errors: *errors });
         }
     }
 
@@ -324,21 +348,16 @@ impl HostFold {
 
     fn clock(&mut self, record: &Record) {
         let at = record.at.wall;
-        let (by, reason) = match &record.event {
-            Event::ClockSuspect { why, expected, .. } => {
-                self.seen.clock.push(ClockIncident {
-                    at,
-                    why: why.as_str(),
-                    expected: *expected,
-                    until: None,
-                    by: None,
-                    reason: None,
-                });
-                return;
-            }
-            Event::ClockAccepted { reason, .. } => ("accepted", reason.clone()),
-            Event::ClockRecovered { by, .. } => (by.as_str(), None),
-            _ => return,
+        if let Event::ClockSuspect { why, expected, .. } = &record.event {
+            let (why, expected) = (why.as_str(), *expected);
+            self.seen.clock.push(ClockIncident { at, why, expected, until: None, by: None, reason: None });
+        }
+        let (by, reason) = if let Event::ClockAccepted { reason, .. } = &record.event {
+            ("accepted", reason.clone())
+        } else if let Event::ClockRecovered { by, .. } = &record.event {
+            (by.as_str(), None)
+        } else {
+            return;
         };
         // One that was suspect for one reason and then for another is believed again at once.
         for incident in self.seen.clock.iter_mut().rev().take_while(|incident| incident.until.is_none()) {
@@ -348,10 +367,12 @@ impl HostFold {
 
     fn lock(&mut self, record: &Record) {
         let at = record.at.wall;
-        let scope = match &record.event {
-            Event::Locked { lock } => &lock.scope,
-            Event::Unlocked { scope, .. } => scope,
-            _ => return,
+        let scope = if let Event::Locked { lock } = &record.event {
+            &lock.scope
+        } else if let Event::Unlocked { scope, .. } = &record.event {
+            scope
+        } else {
+            return;
         };
         let held = self.seen.locks.iter_mut().rev().find(|lock| lock.scope == *scope);
         if let Some(held) = held.filter(|lock| lock.until.is_none()) {

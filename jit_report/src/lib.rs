@@ -7,6 +7,8 @@
 //! views ([`csv`], [`html`], and those of jitctl) decide nothing.
 
 #![forbid(unsafe_code)]
+// What is added to an enum is decided on wherever it matters. Tests may pass over what they are not about.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 pub mod csv;
 mod duties;
@@ -28,8 +30,8 @@ mod told;
 pub use figures::Spread;
 pub use fold::Fold;
 pub use host::{
-    Adopted, Checkpointed, ClockIncident, Coverage, Down, LockSet, PolicyFailed, PolicyLoad, Recoveries,
-    Recovery, Refused, Stood, Trial,
+    Adopted, Checkpointed, ClockIncident, Coverage, Down, LockSet, PamTouched, PolicyFailed, PolicyLoad,
+    Recoveries, Recovery, Refused, Stood, Trial,
 };
 pub use live::{Live, LiveSession};
 pub use log::{Backwards, LogRead};

@@ -50,27 +50,26 @@ impl LiveFold {
     }
 
     pub(crate) fn take(&mut self, record: &Record) {
-        let now = record.at.wall;
-        match &record.event {
-            Event::Allowed { grant, login, .. } => self.comes(record, false, *grant, login),
-            Event::SessionOpened { grant, login, .. } | Event::SessionAdopted { grant, login, .. } => {
-                self.comes(record, true, *grant, login);
-            }
-            Event::SessionRefused { session, .. } => drop(self.admitted.remove(session)),
-            Event::SessionGone { session, past, .. } => {
-                let known = self.admitted.remove(session);
-                let of_past = past.as_ref().map(|past| LiveSession {
-                    session: *session,
-                    grant: past.grant,
-                    account: past.login.user.clone(),
-                    service: past.login.service.clone(),
-                    since: past.opened.wall,
-                });
-                let one = of_past.or_else(|| known.map(|(_, one)| one));
-                self.found.extend(one.filter(|one| one.since <= self.at && self.at < now));
-            }
-            Event::SessionsEnded { grant, .. } => self.window_is_over((*grant).into(), now),
-            _ => {}
+        let (now, event) = (record.at.wall, &record.event);
+        if let Event::Allowed { grant, login, .. } = event {
+            self.comes(record, false, *grant, login);
+        } else if let Some(opening) = event.opening() {
+            self.comes(record, true, opening.grant, opening.login);
+        } else if let Event::SessionRefused { session, .. } = event {
+            self.admitted.remove(session);
+        } else if let Some((session, past)) = event.leaving() {
+            let known = self.admitted.remove(&session);
+            let of_past = past.map(|past| LiveSession {
+                session,
+                grant: past.grant,
+                account: past.login.user.clone(),
+                service: past.login.service.clone(),
+                since: past.opened.wall,
+            });
+            let one = of_past.or_else(|| known.map(|(_, one)| one));
+            self.found.extend(one.filter(|one| one.since <= self.at && self.at < now));
+        } else if let Event::SessionsEnded { grant, .. } = event {
+            self.window_is_over((*grant).into(), now);
         }
     }
 

@@ -155,8 +155,15 @@ impl Story {
         self.row.last_login = Some(at);
     }
 
-    /// A session of it is gone, or goes on under another window.
-    pub(crate) fn left(&mut self, at: Utc) {
+    /// A session opens by it, or goes on under it.
+    pub(crate) fn opens(&mut self, at: Utc) {
+        self.used(at);
+        self.row.sessions += 1;
+    }
+
+    /// A session of it is gone, or goes on under another window; of a new one nothing was on record before.
+    pub(crate) fn left(&mut self, at: Utc, is_new: bool) {
+        self.row.sessions += u64::from(is_new);
         self.row.last_gone = Some(self.row.last_gone.map_or(at, |last| last.max(at)));
     }
 

@@ -12,7 +12,7 @@ use crate::rows::{Access, AccessState, Attention};
 const OLD_CHECKPOINT: u64 = 24 * 3600;
 
 /// What there can be to look at, the gravest first.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "log-damaged",
     "log-missing",
     "host-key",
@@ -20,6 +20,7 @@ const ORDER: [&str; 19] = [
     "recovery-unread",
     "left",
     "escape",
+    "pam-lost",
     "session-line",
     "unbound",
     "overdue",
@@ -95,6 +96,11 @@ fn of_the_host(coverage: &Coverage, is_down: bool, told: &mut Vec<Attention>) {
     if recoveries.unread > 0 {
         let text = format!("notes of such logins that cannot be read: {}", recoveries.unread);
         tell(told, "recovery-unread", text);
+    }
+    if !coverage.pam_lost.is_empty() {
+        let services = coverage.pam_lost.join(", ");
+        let text = format!("services whose PAM files asked jitd and do not any more: {services}");
+        tell(told, "pam-lost", text);
     }
     for Adopted { service, count } in adopted {
         let text = format!(

@@ -3,5 +3,6 @@
 
 pub mod arms;
 pub mod imports;
+pub mod layers;
 pub mod machine;
 pub mod runner;

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use jit_tests::arms::wildcard_arms;
 use jit_tests::imports::{Crate, Imports, Module, circles, shown};
+use jit_tests::layers::LAYERS;
 use jit_tests::machine::top;
 
 /// Every crate that is mapped into sshd, sudo, su and login, or runs while the module is compiled. Each one runs
@@ -50,68 +51,6 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("jitd", &["jit_core", "jit_host", "jit_proto"]),
     ("jitctl", &["jit_core", "jit_host", "jit_proto", "jit_report"]),
     ("jit_kiosk", &[]),
-];
-
-/// The layers of `jit_core`, bottom to top, as docs/DESIGN.md has them: a module, with all below it in its folder, uses
-/// its own layer and those before it.
-const CORE_LAYERS: [&[&str]; 14] = [
-    &["access", "digest", "proof", "services", "text", "time", "when"],
-    &[
-        "policy::host",
-        "policy::hours",
-        "policy::net",
-        "policy::people",
-        "policy::reason",
-        "policy::role",
-        "policy::rules",
-    ],
-    &[
-        "policy::code",
-        "policy::finding",
-        "policy::lint",
-        "policy::lint_whole",
-        "policy::mentions",
-        "policy::parse",
-        "policy::parse_role",
-        "policy::shape",
-        "policy::source",
-        "policy::walk",
-        "policy::words",
-    ],
-    &["policy"],
-    &["model"],
-    &["sign"],
-    &["event"],
-    &["clock", "state", "timer"],
-    &["context"],
-    &["orders"],
-    &["check"],
-    &["sessions", "due"],
-    &["audit"],
-    &["cases"],
-];
-
-/// Those of `jit_report`.
-const REPORT_LAYERS: [&[&str]; 7] = [
-    &["figures", "log", "period"],
-    &["rows"],
-    &["duties", "host", "live", "policies", "roles", "story"],
-    &["suggest", "told"],
-    &["report"],
-    &["csv", "fold"],
-    &["html"],
-];
-
-/// Those of `jitctl`.
-const JITCTL_LAYERS: [&[&str]; 8] = [
-    &["table", "terminal", "times", "values"],
-    &["call"],
-    &["error"],
-    &["output", "screen", "transport", "wakes"],
-    &["jitd"],
-    &["bus", "listening", "prompts", "views"],
-    &["cmd"],
-    &["args", "run"],
 ];
 
 /// The longest file and the longest function that somebody can be asked to read, in lines.
@@ -175,9 +114,7 @@ fn told(circles: &[Vec<Module>], imports: &Imports) -> String {
 
 #[test]
 fn modules_use_only_the_layers_below_them() {
-    let all =
-        [("jit_core", CORE_LAYERS.as_slice()), ("jit_report", &REPORT_LAYERS), ("jitctl", &JITCTL_LAYERS)];
-    for (name, layers) in all {
+    for (name, layers) in LAYERS {
         let layer = |module: &Module| {
             let prefixes = (1..=module.len()).rev().map(|length| shown(&module[..length]));
             prefixes

@@ -41,6 +41,14 @@ fn facts(seen: &Coverage) -> Markup {
             @for adopted in &seen.adopted {
                 "\n" li class="alarm" { "Sessions of " (adopted.service) " that did not ask: " (number(adopted.count)) }
             }
+            @for touched in &seen.pam_files {
+                "\n" li {
+                    "PAM files touched, noticed at " (time(touched.at)) ": " (shown(&touched.touched.join(", ")))
+                    @if !touched.lost.is_empty() {
+                        "; " span class="alarm" { "asked jitd no more: " (shown(&touched.lost.join(", "))) }
+                    }
+                }
+            }
             @if seen.unbound > 0 { li class="alarm" { "Sessions bound to no unit: " (number(seen.unbound)) } }
             @if seen.sessions_refused > 0 { li { "Sessions refused, since they could not be bound: " (number(seen.sessions_refused)) } }
             @if seen.signatures_refused > 0 { li { "Signed files refused: " (number(seen.signatures_refused)) } }

@@ -139,6 +139,20 @@ fn how_the_host_was_is_told_as_far_as_it_is_on_record() {
 }
 
 #[test]
+fn a_pam_file_that_was_touched_is_listed_and_a_service_that_asks_no_more_is_for_somebody_to_look_at() {
+    let mut log = Log::default();
+    log.push(0, "pam-files", r#""files":[]"#);
+    log.push(100, "pam-files", r#""files":[],"touched":["sshd"],"lost":["sshd"]"#);
+    assert_eq!(told(&log.report()), ["pam-lost", "checkpoint"]);
+    log.push(200, "pam-files", r#""files":[],"touched":["sshd"]"#);
+    // At a start, nothing new.
+    log.push(300, "pam-files", r#""files":[]"#);
+    let report = log.report();
+    let seen: Vec<_> = report.coverage.pam_files.iter().map(|one| (one.at, one.lost.len())).collect();
+    assert_eq!((seen, told(&report)), (vec![(utc(100), 1), (utc(200), 0)], vec!["checkpoint"]));
+}
+
+#[test]
 fn who_may_ask_and_did_not_is_named_and_groups_are_named_as_groups() {
     let mut log = Log::default();
     log.policy(0, &format!("{SHELL}{ROOT}[auditors]\nusers = [\"auda\"]\n[[exempt]]\nusers = [\"erik\"]\nservices = [\"sshd\"]\nfrom = [\"10.0.0.0/8\"]\n"));

@@ -1,0 +1,70 @@
+//! The layers inside our crates, which a house test holds.
+
+/// The layers of one crate, bottom to top.
+type Layers = &'static [&'static [&'static str]];
+
+/// Each crate that has layers, with them.
+pub const LAYERS: [(&str, Layers); 3] =
+    [("jit_core", &CORE_LAYERS), ("jit_report", &REPORT_LAYERS), ("jitctl", &JITCTL_LAYERS)];
+
+/// The layers of `jit_core`, bottom to top, as docs/DESIGN.md has them: a module, with all below it in its folder, uses
+/// its own layer and those before it.
+const CORE_LAYERS: [&[&str]; 14] = [
+    &["access", "digest", "proof", "services", "text", "time", "when"],
+    &[
+        "policy::host",
+        "policy::hours",
+        "policy::net",
+        "policy::people",
+        "policy::reason",
+        "policy::role",
+        "policy::rules",
+    ],
+    &[
+        "policy::code",
+        "policy::finding",
+        "policy::lint",
+        "policy::lint_whole",
+        "policy::mentions",
+        "policy::parse",
+        "policy::parse_role",
+        "policy::shape",
+        "policy::source",
+        "policy::walk",
+        "policy::words",
+    ],
+    &["policy"],
+    &["model"],
+    &["sign"],
+    &["event"],
+    &["clock", "state", "timer"],
+    &["context"],
+    &["orders"],
+    &["check"],
+    &["sessions", "due"],
+    &["audit"],
+    &["cases"],
+];
+
+/// Those of `jit_report`.
+const REPORT_LAYERS: [&[&str]; 7] = [
+    &["figures", "log", "period"],
+    &["rows"],
+    &["duties", "host", "live", "policies", "roles", "story"],
+    &["suggest", "told"],
+    &["report"],
+    &["csv", "fold"],
+    &["html"],
+];
+
+/// Those of `jitctl`.
+const JITCTL_LAYERS: [&[&str]; 8] = [
+    &["table", "terminal", "times", "values"],
+    &["call"],
+    &["error"],
+    &["output", "screen", "transport", "wakes"],
+    &["jitd"],
+    &["bus", "listening", "prompts", "views"],
+    &["cmd"],
+    &["args", "run"],
+];
