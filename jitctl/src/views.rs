@@ -12,16 +12,16 @@ use crate::times::{left, length, time};
 mod entry;
 mod lock;
 mod policy;
+mod progress;
 mod roles;
-mod standing;
 mod waiting;
 
 use entry::{REASON_SHOWN, emergency, is_active};
 pub(crate) use entry::{begins, id, is_ahead, plural, state, verify_command};
 pub(crate) use lock::{lock_line, locked, unlocked};
 pub(crate) use policy::{loaded, policy, policy_loaded};
+pub(crate) use progress::{follow, news, opened, progress, review_line};
 pub(crate) use roles::{role, terms};
-pub(crate) use standing::{follow, news, opened, review_line, standing};
 pub(crate) use waiting::{pending, request};
 
 /// One row for each entry.

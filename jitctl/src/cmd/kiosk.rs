@@ -163,7 +163,7 @@ impl Kiosk<'_, '_> {
     /// Shows how a request stands, as often as the person wants to know.
     fn follow(&mut self, mut entry: Entry) -> Result<(), Turn> {
         loop {
-            self.tell(&standing(&entry))?;
+            self.tell(&progress(&entry))?;
             if entry.state != "pending" {
                 return Ok(());
             }
@@ -311,7 +311,7 @@ impl Kiosk<'_, '_> {
                     Decision::Approve => "Approved",
                     Decision::Deny => "Denied",
                 };
-                self.tell(&format!("{done}. {}", standing(&now)))
+                self.tell(&format!("{done}. {}", progress(&now)))
             }
             None => Ok(()),
         }
@@ -402,8 +402,8 @@ impl Kiosk<'_, '_> {
 }
 
 /// How a request stands, on a line of its own.
-fn standing(entry: &Entry) -> String {
-    format!("{}\n", views::standing(entry))
+fn progress(entry: &Entry) -> String {
+    format!("{}\n", views::progress(entry))
 }
 
 fn garbled(why: impl ToString) -> Error {

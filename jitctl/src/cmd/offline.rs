@@ -19,7 +19,7 @@ use crate::output::{Outcome, View, give, json as as_json};
 use crate::screen::Screen;
 use crate::times::time;
 use crate::values::{Id, seconds};
-use crate::views::{review_line, standing, verify_command};
+use crate::views::{progress, review_line, verify_command};
 use files::Signed;
 
 /// What to do.
@@ -185,7 +185,7 @@ fn import(
 fn said(path: &Path, entry: &Entry) -> String {
     let path = path.display().to_string();
     let review = entry.reviews.last().map(review_line).unwrap_or_default();
-    format!("{}: {}\n{}\n", Shown(&path), Shown(&review), standing(entry))
+    format!("{}: {}\n{}\n", Shown(&path), Shown(&review), progress(entry))
 }
 
 fn evidence(

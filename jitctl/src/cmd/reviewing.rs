@@ -118,7 +118,7 @@ impl Given {
         let stands = match (entry.emergency, entry.review_owed) {
             (true, true) => "it still owes the review".to_owned(),
             (true, false) => format!("its review is settled, and it is {}", Shown(&views::state(entry))),
-            (false, _) => views::standing(entry).trim_end_matches('.').to_owned(),
+            (false, _) => views::progress(entry).trim_end_matches('.').to_owned(),
         };
         format!("{done} {id}. {stands}.")
     }
@@ -286,7 +286,7 @@ fn unlisted(id: String, given: &Given, jitd: &dyn Jitd, screen: &mut Screen<'_>)
             return one(id, &entry, given, jitd);
         }
         Ok(entry) => {
-            let stands = views::standing(&entry);
+            let stands = views::progress(&entry);
             format!("it does not wait for your review. {stands}\nhint: see it with: jitctl show {id}")
         }
         Err(failure) if failure.is_silence() => return Err(failure),

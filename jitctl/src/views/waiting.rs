@@ -3,7 +3,7 @@
 use jit_proto::manager::Entry;
 
 use super::entry::{REASON_SHOWN, begins, is_active};
-use super::standing::review_line;
+use super::progress::review_line;
 use crate::output::View;
 use crate::table::{Properties, Table, cut};
 use crate::times::{left, length, time};

@@ -42,7 +42,7 @@ pub(super) fn nothing_sent(screen: &mut Screen<'_>) -> Outcome {
 
 /// A request that was filed: that is what was wanted, whether it opens now or not.
 pub(super) fn requested(entry: &Entry) -> View {
-    let mut view = View::yes(format!("{}\n", views::standing(entry)));
+    let mut view = View::yes(format!("{}\n", views::progress(entry)));
     if entry.review_owed {
         view.said.push("It opened before anybody approved it, and owes a review.".to_owned());
     }

@@ -29,7 +29,7 @@ pub(super) fn run(
     let id: Id =
         entry.request.parse().map_err(|_| Error::Garbled(format!("{} is no id", Shown(&entry.request))))?;
     let mut wakes = jitd.wakes();
-    screen.say(&views::standing(&entry));
+    screen.say(&views::progress(&entry));
     let mut left = longest.map(Duration::from_secs);
     let mut silent = false;
     loop {
@@ -75,7 +75,7 @@ fn settled(entry: &Entry) -> Option<Outcome> {
 }
 
 fn finish(entry: &Entry, outcome: Outcome, json: bool, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
-    let view = |entry: &Entry| View { outcome, ..View::yes(format!("{}\n", views::standing(entry))) };
+    let view = |entry: &Entry| View { outcome, ..View::yes(format!("{}\n", views::progress(entry))) };
     Ok(give(entry, json, screen, view)?)
 }
 
@@ -84,7 +84,7 @@ fn still_waits(entry: &Entry, why: &str, json: bool, screen: &mut Screen<'_>) ->
     let view = |entry: &Entry| View {
         outcome: Outcome::No,
         said: vec![said],
-        ..View::yes(format!("{}\n", views::standing(entry)))
+        ..View::yes(format!("{}\n", views::progress(entry)))
     };
     Ok(give(entry, json, screen, view)?)
 }

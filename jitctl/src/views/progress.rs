@@ -20,7 +20,7 @@ pub(crate) fn opened(entry: &Entry) -> Option<String> {
 }
 
 /// The same for every state.
-pub(crate) fn standing(entry: &Entry) -> String {
+pub(crate) fn progress(entry: &Entry) -> String {
     opened(entry).unwrap_or_else(|| {
         let state = state(entry);
         let (id, user, role) = (Shown(id(entry)), Shown(&entry.user), Shown(&entry.role));
