@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::model::{
     Actor, BackWhy, Basis, ClaimKind, Decision, EndReason, EndTerms, EndWhy, Grant, Leader, Lock, Login,
-    Opener, PamFiles, Past, Person, Request, Review, Scope, Unit, Why,
+    Opener, PamFiles, Past, Person, RefusedOrder, Request, Review, Scope, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -108,6 +108,17 @@ pub enum Event {
         key: Option<String>,
         /// Why the signature was not accepted.
         why: String,
+    },
+    /// An order was refused, since whoever gave it may not. Identical ones within a minute become one event with a count.
+    OrderRefused {
+        /// The first of them.
+        #[serde(flatten)]
+        refused: RefusedOrder,
+        /// How many they were.
+        count: NonZeroU32,
+        /// Whether what is counted here are different ones, beyond those that have records of their own.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        others: bool,
     },
     /// A pending request was taken back.
     Withdrawn {

@@ -370,6 +370,7 @@ impl State {
             | Event::Stopped
             | Event::PolicyRefused { .. }
             | Event::SignatureRefused { .. }
+            | Event::OrderRefused { .. }
             | Event::Denied { .. }
             | Event::Unmanaged { .. }
             | Event::ClockSuspect { .. }

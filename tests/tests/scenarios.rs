@@ -227,6 +227,7 @@ const SCENARIOS: &[Scenario] = &[
     shared("where_two_must_agree_root_alone_opens_nothing", people::two_must_agree),
     shared("an_auditor_sees_everything_and_decides_nothing", people::an_auditor),
     shared("an_order_against_policy_changes_nothing_and_says_why", people::wrong_orders),
+    shared("orders_that_somebody_may_not_give_are_on_record_and_a_minute_of_them_is_one_record", people::orders_of_strangers),
 
     // asking and reviewing
     shared("an_extension_leaves_no_gap_for_whoever_is_logged_in", requests::extending),

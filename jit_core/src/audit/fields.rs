@@ -6,7 +6,9 @@ use jit_proto::words::ServiceName;
 
 use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
-use crate::model::{Basis, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, Request, Review, Time};
+use crate::model::{
+    Basis, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, RefusedOrder, Request, Review, Time,
+};
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
 use crate::services::Services;
@@ -63,6 +65,13 @@ impl Fields {
             Event::Reviewed { request, review, .. } => self.put("request", request).review(review),
             Event::SignatureRefused { text, key, why } => {
                 self.maybe("key", key.as_ref()).put("why", why).put("text", text)
+            }
+            Event::OrderRefused { refused: RefusedOrder { method, why, text, request }, count, others } => {
+                self.put("order", method)
+                    .put("why", why)
+                    .maybe("request", request.as_ref())
+                    .put("text", text);
+                self.put("count", count).maybe("others", others.then_some(true))
             }
             Event::Discounted { request, by } => self.put("request", request).put("by", by),
             Event::Lapsed { request, stage } => self.put("request", request).maybe("stage", stage.as_ref()),

@@ -1,7 +1,7 @@
-//! One record for a minute of identical refusals (law 7), so that `sudo` in a one-second monitoring loop, or
-//! a password guesser, fills neither the log nor the disk.
+//! One record for a minute of identical refusals (law 7), of logins and of orders, so that `sudo` in a one-second
+//! monitoring loop, or a password guesser, fills neither the log nor the disk.
 //!
-//! The first answer is recorded at once; the same answer within the next minute is counted, and the count is
+//! The first refusal is recorded at once; the same answer within the next minute is counted, and the count is
 //! recorded when the minute is over. Nothing is lost but the exact moments in between.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use jit_proto::words::{ServiceName, Uid, UserName};
 
 use crate::check::decide::Answer;
 use crate::event::Event;
-use crate::model::{Actor, Login, Why};
+use crate::model::{Actor, Login, RefusedOrder, Why};
 use crate::time::Moment;
 
 const SPAN: Duration = Duration::from_mins(1);
@@ -40,10 +40,27 @@ enum Key {
         /// session is not part of it: every login has another.
         asked_by: (Uid, Option<Uid>),
     },
+    /// The same refusal of the same order; what it was about is not part of it.
+    Order { method: String, why: String, given_by: (Uid, Option<Uid>) },
     /// Whatever else was answered about a uid, or about names that are no account.
     Other { uid: Option<Uid>, asked_by: Uid },
     /// Whatever else was answered.
     Rest,
+}
+
+/// The share of a uid, or of all names that are no account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Share(Option<Uid>);
+
+impl Key {
+    /// Of whose share it is, where it is not that of what is left over: whom a login is about, who gave an order.
+    const fn own(&self) -> Option<Share> {
+        match self {
+            Self::Same { uid, .. } => Some(Share(*uid)),
+            Self::Order { given_by: (uid, _), .. } => Some(Share(Some(*uid))),
+            Self::Other { .. } | Self::Rest => None,
+        }
+    }
 }
 
 /// An answer that admits nobody.
@@ -66,22 +83,35 @@ impl Said {
     }
 }
 
-/// What was answered, in short.
+/// What was refused, in short.
 #[derive(Clone, Debug)]
 struct Told {
-    said: Said,
-    login: Login,
+    what: What,
     /// Without the audit session and the process, which are others at every login.
     actor: Actor,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Login(Said, Login),
+    Order(RefusedOrder),
+}
+
 impl Told {
-    fn into_event(self, count: NonZeroU32, last: Option<Login>, others: bool) -> (Actor, Event) {
-        let Self { said, login, actor } = self;
-        let last = last.filter(|last| *last != login).map(Box::new);
-        let event = match said {
-            Said::Unmanaged { why, would } => Event::Unmanaged { why, would, count, last, others, login },
-            Said::Denied(why) => Event::Denied { why, count, last, others, login },
+    fn into_event(self, count: NonZeroU32, last: Option<What>, others: bool) -> (Actor, Event) {
+        let Self { what, actor } = self;
+        let last = last.filter(|last| *last != what);
+        let event = match what {
+            What::Order(refused) => Event::OrderRefused { refused, count, others },
+            What::Login(said, login) => {
+                let last = if let Some(What::Login(_, last)) = last { Some(Box::new(last)) } else { None };
+                match said {
+                    Said::Unmanaged { why, would } => {
+                        Event::Unmanaged { why, would, count, last, others, login }
+                    }
+                    Said::Denied(why) => Event::Denied { why, count, last, others, login },
+                }
+            }
         };
         (actor, event)
     }
@@ -98,51 +128,63 @@ struct Span {
 struct Held {
     count: NonZeroU32,
     first: Told,
-    last: Login,
+    last: What,
 }
 
 /// Refusals and `unmanaged` answers of the last minute.
 #[derive(Debug, Default)]
 pub struct Tally {
     spans: HashMap<Key, Span>,
-    /// How many of [`Key::Same`] there are of each uid.
-    of_one: HashMap<Option<Uid>, usize>,
+    /// How many keys of their own there are of each uid.
+    of_one: HashMap<Share, usize>,
 }
 
 impl Tally {
     /// Takes note of an answer; the event to record now, if it is the first of its kind within a minute.
     pub fn note(&mut self, answer: &Answer, login: Login, actor: Actor, now: &Moment) -> Option<Event> {
         let said = Said::of(answer)?;
-        let key = self.key(said, &login, actor);
-        let told = Told { said, login, actor: Actor { session: None, process: None, ..actor } };
+        let Login { service, user, uid, target, .. } = login.clone();
+        let asked_by = (actor.uid, actor.loginuid);
+        let same = Key::Same { said, service, user, uid, target, asked_by };
+        self.add(same, What::Login(said, login), actor, now)
+    }
+
+    /// Takes note of an order that was refused; the event to record now, as above.
+    pub fn note_order(&mut self, refused: RefusedOrder, actor: Actor, now: &Moment) -> Option<Event> {
+        let given_by = (actor.uid, actor.loginuid);
+        let same = Key::Order { method: refused.method.clone(), why: refused.why.clone(), given_by };
+        self.add(same, What::Order(refused), actor, now)
+    }
+
+    fn add(&mut self, same: Key, what: What, actor: Actor, now: &Moment) -> Option<Event> {
+        let key = self.with_room(same, actor);
+        let told = Told { what, actor: Actor { session: None, process: None, ..actor } };
         if let Some(span) = self.spans.get_mut(&key) {
             if let Some(held) = &mut span.held {
                 held.count = held.count.saturating_add(1);
-                held.last = told.login;
+                held.last = told.what;
             } else {
-                span.held = Some(Held { count: NonZeroU32::MIN, last: told.login.clone(), first: told });
+                span.held = Some(Held { count: NonZeroU32::MIN, last: told.what.clone(), first: told });
             }
             return None;
         }
-        let others = !matches!(key, Key::Same { .. });
-        if let Key::Same { uid, .. } = &key {
-            *self.of_one.entry(*uid).or_default() += 1;
+        let others = key.own().is_none();
+        if let Some(share) = key.own() {
+            *self.of_one.entry(share).or_default() += 1;
         }
         self.spans.insert(key, Span { since: now.clone(), held: None });
         Some(told.into_event(NonZeroU32::MIN, None, others).1)
     }
 
-    /// What an answer is counted as.
-    fn key(&self, said: Said, login: &Login, actor: Actor) -> Key {
-        let Login { service, user, uid, target, .. } = login.clone();
-        let asked_by = (actor.uid, actor.loginuid);
-        let same = Key::Same { said, service, user, uid, target, asked_by };
+    /// What something is counted as.
+    fn with_room(&self, same: Key, actor: Actor) -> Key {
+        let Some(share) = same.own() else { return same };
         let has_room = self.spans.len() < MAX_KEYS;
-        let of_one = self.of_one.get(&uid).copied().unwrap_or_default();
+        let of_one = self.of_one.get(&share).copied().unwrap_or_default();
         if self.spans.contains_key(&same) || (has_room && of_one < MAX_OF_ONE) {
             return same;
         }
-        let other = Key::Other { uid, asked_by: actor.uid };
+        let other = Key::Other { uid: share.0, asked_by: actor.uid };
         if has_room || self.spans.contains_key(&other) { other } else { Key::Rest }
     }
 
@@ -166,16 +208,16 @@ impl Tally {
     fn take(&mut self, over: impl Fn(&Span) -> bool) -> Vec<(Actor, Event)> {
         let mut events = Vec::new();
         for (key, span) in self.spans.extract_if(|_, span| over(span)) {
-            if let Key::Same { uid, .. } = &key {
-                let left = self.of_one.get(uid).map_or(0, |count| count.saturating_sub(1));
+            if let Some(share) = key.own() {
+                let left = self.of_one.get(&share).map_or(0, |count| count.saturating_sub(1));
                 if left == 0 {
-                    self.of_one.remove(uid);
+                    self.of_one.remove(&share);
                 } else {
-                    self.of_one.insert(*uid, left);
+                    self.of_one.insert(share, left);
                 }
             }
             if let Some(Held { count, first, last }) = span.held {
-                let others = !matches!(key, Key::Same { .. });
+                let others = key.own().is_none();
                 events.push(first.into_event(count, Some(last), others));
             }
         }
@@ -292,6 +334,33 @@ mod tests {
             drop(tally.note(&deny(Why::NoWindow), one, ROOT, &at(0, 0)));
         }
         assert_eq!(tally.spans.len(), MAX_KEYS + 1);
+    }
+
+    fn refused(method: &str, text: &str) -> RefusedOrder {
+        let (method, why) = (method.to_owned(), "not-admin".to_owned());
+        RefusedOrder { method, why, text: text.to_owned(), request: None }
+    }
+
+    #[test]
+    fn an_order_that_is_refused_again_and_again_is_one_record_and_hides_no_login() {
+        let mut tally = Tally::default();
+        let erik = Actor { uid: Uid::try_from(1002).unwrap(), ..ROOT };
+        let mut recorded = 0;
+        for n in 0..100 {
+            recorded +=
+                usize::from(tally.note_order(refused("Lock", &format!("{n}")), erik, &at(0, 0)).is_some());
+        }
+        assert_eq!(recorded, 1);
+        assert!(tally.note_order(refused("Unlock", ""), erik, &at(0, 0)).is_some(), "another order");
+        assert!(tally.note_order(refused("Lock", ""), ROOT, &at(0, 0)).is_some(), "another person");
+        let mine = Login { uid: Some(erik.uid), ..login("erik") };
+        assert!(tally.note(&deny(Why::NoWindow), mine, ROOT, &at(0, 0)).is_some(), "a login");
+        let due = tally.due(&at(60_000, 0));
+        let [(_, Event::OrderRefused { refused, count, others: false })] = &due[..] else {
+            panic!("{due:?}")
+        };
+        assert_eq!((count.get(), refused.text.as_str()), (99, "1"), "the first of those that were held back");
+        assert!(tally.spans.is_empty() && tally.of_one.is_empty());
     }
 
     const fn count(event: &Event) -> u32 {

@@ -23,6 +23,7 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::Discounted { .. }
             | $crate::event::Event::Refused { .. }
             | $crate::event::Event::SignatureRefused { .. }
+            | $crate::event::Event::OrderRefused { .. }
             | $crate::event::Event::Withdrawn { .. }
             | $crate::event::Event::Lapsed { .. }
             | $crate::event::Event::Opened { .. }
@@ -123,6 +124,7 @@ impl Event {
             | Self::Requested { .. }
             | Self::Discounted { .. }
             | Self::SignatureRefused { .. }
+            | Self::OrderRefused { .. }
             | Self::Lapsed { .. }
             | Self::Began { .. }
             | Self::Came { .. }
@@ -224,6 +226,7 @@ impl Event {
             | Self::PolicyConfirmed { .. }
             | Self::PolicyReverted { .. }
             | Self::SignatureRefused { .. }
+            | Self::OrderRefused { .. }
             | Self::Locked { .. }
             | Self::Unlocked { .. }
             | Self::Came { .. }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use jit_proto::words::{GroupName, RequestId, RoleName, UserName};
 
-use crate::access::Denied;
+use crate::access::{Denied, Method};
 use crate::clock::NotAccepted;
 use crate::duration::Human;
-use crate::model::{Caller, Lock, Person, Scope};
+use crate::model::{Caller, Lock, Person, RefusedOrder, Scope};
 
 use super::not_of_here::NotOfHere;
 use crate::context::Context;
 use crate::model::NotNarrower;
-use crate::policy::{Method, Role};
+use crate::policy::{Method as Way, Role};
+use crate::text::cut;
 use crate::time::{Suspicion, Utc};
 
 /// Pending requests that one host keeps; one more is refused until one is decided or withdrawn.
@@ -212,6 +213,61 @@ pub enum Refusal {
     Raced(RequestId),
 }
 
+/// The longest text of a refused order that is kept, in bytes.
+const MAX_TEXT: usize = 300;
+
+impl Refusal {
+    /// What is on record of it: of a refusal that says who may not, and not of one that says what cannot be.
+    #[must_use]
+    pub fn on_record(&self, method: Method) -> Option<RefusedOrder> {
+        let (why, request) = match self {
+            Self::NotAdmin(_) => ("not-admin", None),
+            Self::Denied(_) => ("not-permitted", None),
+            Self::NotOwn { .. } => ("not-own", None),
+            Self::NotEligible { .. } => ("not-eligible", None),
+            Self::ForSomebodyElse => ("for-somebody-else", None),
+            Self::NoReview { id, why } => (why.word()?, Some(*id)),
+            Self::Locked(_) => ("locked", None),
+            Self::NoSuchRole(_)
+            | Self::TooLong { .. }
+            | Self::Reason { .. }
+            | Self::Start { .. }
+            | Self::Emergency { .. }
+            | Self::ReviewOwed { .. }
+            | Self::NotOpen(_)
+            | Self::AlreadyExtending(_)
+            | Self::TermsChanged(_)
+            | Self::OtherDigest(_)
+            | Self::NotOfHere(_)
+            | Self::ClockSuspect(_)
+            | Self::NotAccepted(_)
+            | Self::NotLocked { .. }
+            | Self::NoSuchScope { .. }
+            | Self::NotFound(_)
+            | Self::NoSession(_)
+            | Self::TooManyPending
+            | Self::TooManyOfYours
+            | Self::IdTaken
+            | Self::Unanswered { .. }
+            | Self::Raced(_) => return None,
+        };
+        Some(refused(method, why, self.to_string(), request))
+    }
+}
+
+impl Denied {
+    /// What is on record of a call that was not answered.
+    #[must_use]
+    pub fn on_record(self, method: Method) -> RefusedOrder {
+        refused(method, "not-permitted", self.to_string(), None)
+    }
+}
+
+fn refused(method: Method, why: &str, text: String, request: Option<RequestId>) -> RefusedOrder {
+    let (_, member, _) = method.row();
+    RefusedOrder { method: member.to_owned(), why: why.to_owned(), text: cut(text, MAX_TEXT), request }
+}
+
 impl<'a> Context<'a> {
     /// The role of this name, if it exists on this host.
     pub(crate) fn role(self, name: &RoleName) -> Result<&'a Role, Refusal> {
@@ -268,7 +324,7 @@ pub enum NoReview {
         /// What it accepts.
         accepted: String,
         /// How the review came.
-        method: Method,
+        method: Way,
     },
     /// The stage was not decided in time.
     #[error("stage '{0}' was not decided in time; ask again")]
@@ -297,4 +353,20 @@ pub enum NoReview {
     /// A login other than the account.
     #[error("it comes from a process of another login")]
     AnotherLogin,
+}
+
+impl NoReview {
+    /// Why, in a word, where it says who may not review; none where there is nothing to review.
+    const fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::OwnRequest => Some("own-request"),
+            Self::Twice(_) => Some("reviewed-already"),
+            Self::NotApprover { .. } => Some("not-approver"),
+            Self::Method { .. } => Some("not-this-way"),
+            Self::NoLogin | Self::RootSession(_) => Some("no-login"),
+            Self::AnotherLogin => Some("another-login"),
+            Self::Locked(_) => Some("locked"),
+            Self::Lapsed(_) | Self::Denied(_) | Self::Met | Self::NotNarrower(_) => None,
+        }
+    }
 }

@@ -348,7 +348,7 @@ impl Admin {
         self.app.signers.load();
         let read = self.app.on_host.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
         // That took its time: whether they still may is judged once more, where the files come into force.
-        let mut by = self.app.orderer(by.peer).await?;
+        let mut by = self.app.orderer(method, by.peer).await?;
         let load = |looked: &Looked, word| desk.load_policy(&read, load, Some((looked, word, actor)));
         match by.judged(Word::NamedAdmins, load).await.map_err(|err| by.error(err))? {
             Ok(Some(ticket)) => carried_out(ticket, async { self.in_force() }).await,

@@ -151,7 +151,7 @@ impl Ask {
         // For whom a role is, is said by groups that the login itself need not depend on.
         let account = self.app.named(asking.peer, &asking.asked.subject).await;
         let login = if subject_is_caller(&asking.asked.service) {
-            self.app.orderer(asking.peer).await?.logged_in().await
+            self.app.orderer(Method::File, asking.peer).await?.logged_in().await
         } else {
             LoggedIn::As(account.clone())
         };

@@ -90,7 +90,7 @@ impl Audit {
         let peer = self.origin.caller(method, &self.app, connection, header).await?;
         // Root waits for no name service.
         if peer.uid.is_root()
-            || may_read_all(&self.app, peer, &self.app.orderer(peer).await?.reader().await?.account)
+            || may_read_all(&self.app, peer, &self.app.orderer(method, peer).await?.reader().await?.account)
         {
             return Ok(());
         }

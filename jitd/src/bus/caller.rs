@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jit_core::access::LoginUid;
+use jit_core::access::{LoginUid, Method};
 use jit_core::context::Context;
 use jit_core::event::Event;
 use jit_core::model::{Caller, Known};
@@ -23,6 +23,8 @@ pub(super) const ATTEMPTS: usize = 5;
 /// Whoever gives an order: the account of the call, and the login behind it.
 pub(crate) struct Orderer<'a> {
     app: &'a App,
+    /// What it was called as; a refusal is on record by that.
+    method: Method,
     /// What the kernel says of them.
     pub(crate) peer: Peer,
     account: Lookup<'a>,
@@ -42,7 +44,7 @@ enum Behind<'a> {
 
 impl App {
     /// Begins to look up who calls, and waits for name and uid.
-    pub(crate) async fn orderer(&self, peer: Peer) -> Result<Orderer<'_>, Error> {
+    pub(crate) async fn orderer(&self, method: Method, peer: Peer) -> Result<Orderer<'_>, Error> {
         let login = peer.login().map_err(|_| Gone)?;
         let (share, patience) = (Share::of(peer), self.names.patience());
         let of = |uid| self.names.lookup(Whose::Uid(uid), share, &patience);
@@ -53,7 +55,7 @@ impl App {
             LoginUid::Unset => Behind::Unset,
             LoginUid::Untold => Behind::Untold,
         };
-        let mut by = Orderer { app: self, peer, account, login, patience, groups: None };
+        let mut by = Orderer { app: self, method, peer, account, login, patience, groups: None };
         while by.looked(&BTreeSet::new()).is_none() {
             if !by.more().await {
                 return Err(by.unknown());
@@ -189,8 +191,19 @@ impl Orderer<'_> {
                     }
                 }
                 Ok(done) => return Ok(done),
-                Err(err) => return Err(err),
+                Err(err) => {
+                    self.note(&err);
+                    return Err(err);
+                }
             }
+        }
+    }
+
+    /// Has it on record that somebody gave an order who may not.
+    fn note(&self, err: &NotDone) {
+        let NotDone::Refused(refusal) = err else { return };
+        if let Some(refused) = refusal.on_record(self.method) {
+            self.app.desk.note_refused(refused, self.peer.actor());
         }
     }
 

@@ -45,7 +45,8 @@ impl Origin {
                 peer_on_bus(app, connection, BusName::from(sender.to_owned()), since).await?
             }
         };
-        may_call(method, peer.uid, peer.login())?;
+        may_call(method, peer.uid, peer.login())
+            .inspect_err(|denied| app.desk.note_refused(denied.on_record(method), peer.actor()))?;
         Ok(peer)
     }
 }
@@ -60,7 +61,7 @@ impl Origin {
         header: &Header<'_>,
     ) -> Result<Orderer<'a>, Error> {
         let peer = self.caller(method, app, connection, header).await?;
-        app.orderer(peer).await
+        app.orderer(method, peer).await
     }
 }
 

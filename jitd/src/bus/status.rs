@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jit_core::access::LoginUid;
+use jit_core::access::{LoginUid, Method};
 use jit_core::duration::Human;
 use jit_core::model::{Caller, Lock};
 use jit_core::orders::lock::speaks_to;
@@ -109,7 +109,7 @@ fn of_the_host(is_in_no_login: bool) -> Vec<String> {
 
 /// How much waits for the caller's review, and the locks that they may read.
 async fn of_the_caller(app: &App, peer: Peer, see_all: bool) -> (usize, Vec<manager::Lock>) {
-    let caller: Result<Caller, Error> = match app.orderer(peer).await {
+    let caller: Result<Caller, Error> = match app.orderer(Method::Status, peer).await {
         Ok(mut by) => by.reader().await,
         Err(unknown) => Err(unknown),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jit_core::context::Context;
 use jit_core::due;
 use jit_core::event::Event;
-use jit_core::model::{Actor, Caller, Pending};
+use jit_core::model::{Actor, Caller, Pending, RefusedOrder};
 use jit_core::orders::{Refusal, stages};
 use jit_core::time::Moment;
 use jit_proto::words::RequestId;
@@ -69,6 +69,17 @@ impl Desk {
             }
             Ok(count)
         })
+    }
+
+    /// Counts an order that was refused to whoever gave it, and records it where it is the first of its kind. Nobody waits
+    /// for that (law 7).
+    pub(crate) fn note_refused(&self, refused: RefusedOrder, actor: Actor) {
+        let noted = self.with_policy(|open, now| match open.tally.note_order(refused, actor, now) {
+            Some(event) => self.commit(open, Some(actor), now, vec![event]).map(drop),
+            None => Ok(()),
+        });
+        // Where jitd cannot decide, it says by itself why.
+        drop(noted);
     }
 
     /// Whether the caller may give admin's orders.

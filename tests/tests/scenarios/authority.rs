@@ -63,6 +63,11 @@ pub(crate) fn a_forged_login_uid(site: &Site) {
     ]
     .map(|command| forged(site, &uid, command));
     are_refused_for_their_login(&attempts);
+    let on_record = || {
+        let all = site.logged("order-refused", &format!("login=\"{uid}\""));
+        all.iter().any(|line| line.contains("why=\"not-permitted\"") && line.contains("order=\"Request\""))
+    };
+    until(SOON, "whose login was forged is on record", on_record);
     assert_eq!(site.entry(own).state, "active");
     assert_eq!(site.entry(request).state, "pending");
     assert!(site.sessions().iter().any(|one| one.id == session && one.state == "open"));

@@ -1,14 +1,13 @@
 //! jitctl in the hands of those who are not root, or became root.
 
-use jit_tests::machine::Output;
+use jit_tests::machine::{Output, until};
 
 use crate::requests::{REASON, ask, role, stage};
-use crate::site::{Entrance, Role, Site};
+use crate::site::{Entrance, Role, SOON, Site};
 
 pub(crate) fn without_privileges(site: &Site) {
-    for name in ["uli", "ute"] {
-        site.person_with_role(name, &["sshd"]);
-    }
+    site.person_with_role("uli", &["sshd"]);
+    site.person_with_role("ute", &["sshd", "login"]);
     let own = site.open("uli", "uli", "30m");
     let others = site.open("ute", "ute", "30m");
     let uli = |command: &str| site.machine.as_user("uli", command);
@@ -192,6 +191,23 @@ pub(crate) fn an_auditor(site: &Site) {
     }
     assert_eq!(site.entry(&id).state, "pending");
     assert_eq!(site.entry(&id).reviews.len(), 0);
+}
+
+/// A script that tries all day fills no log.
+pub(crate) fn orders_of_strangers(site: &Site) {
+    site.people_with_a_way_in(&["nick"]);
+    let uid = site.shell("id -u nick").done().to_owned();
+    let tries = "for n in $(seq 20); do jitctl lock user:root; done 2>&1; jitctl unlock user:root 2>&1";
+    site.logged_in("nick", tries).says("only an admin may do this");
+    let of = |order: &str| {
+        let (order, uid) = (format!("order=\"{order}\""), format!("actor=\"{uid}\""));
+        let all = site.logged("order-refused", &order);
+        all.into_iter().filter(|line| line.contains(&uid)).collect::<Vec<_>>()
+    };
+    until(SOON, "the last is on record", || !of("Unlock").is_empty());
+    let [first] = &of("Lock")[..] else { panic!("{:?}", of("Lock")) };
+    assert!(first.contains("why=\"not-admin\"") && first.contains("count=\"1\""), "{first}");
+    assert!(site.logged("locked", "user:root").is_empty());
 }
 
 pub(crate) fn wrong_orders(site: &Site) {

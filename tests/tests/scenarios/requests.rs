@@ -283,6 +283,11 @@ pub(crate) fn wrong_reviews(site: &Site) {
     approve(site, "vera", &id).exits(1).says("nobody reviews a request that is for themselves");
     approve(site, "vito", &id).exits(1).says("'lead' asks");
     approve(site, "veit", "r-00000000").exits(1).says("no request or grant");
+    for why in ["own-request", "not-approver"] {
+        let why = format!("why=\"{why}\"");
+        let on_record = || site.logged("order-refused", &id).iter().any(|line| line.contains(&why));
+        until(SOON, "who may not review, and why, is on record", on_record);
+    }
     // Another digest than what waits.
     let digest = "0".repeat(64);
     let call = format!(
