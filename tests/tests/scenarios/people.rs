@@ -195,10 +195,10 @@ pub(crate) fn an_auditor(site: &Site) {
 
 /// A script that tries all day fills no log.
 pub(crate) fn orders_of_strangers(site: &Site) {
-    site.people_with_a_way_in(&["nick"]);
-    let uid = site.shell("id -u nick").done().to_owned();
+    site.people_with_a_way_in(&["nulf"]);
+    let uid = site.shell("id -u nulf").done().to_owned();
     let tries = "for n in $(seq 20); do jitctl lock user:root; done 2>&1; jitctl unlock user:root 2>&1";
-    site.logged_in("nick", tries).says("only an admin may do this");
+    site.logged_in("nulf", tries).says("only an admin may do this");
     let of = |order: &str| {
         let (order, uid) = (format!("order=\"{order}\""), format!("actor=\"{uid}\""));
         let all = site.logged("order-refused", &order);
