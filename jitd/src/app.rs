@@ -4,8 +4,8 @@ use zruntime::SharedRuntime;
 
 use crate::desk::Desk;
 use crate::guarded::Watched;
+use crate::host_check::HostCheck;
 use crate::nss::Names;
-use crate::on_host::OnHost;
 use crate::rate::RateLimiter;
 use crate::session::awaiting::Awaiting;
 use crate::session::remains::Ended;
@@ -20,7 +20,7 @@ pub(crate) struct App {
     /// The name service.
     pub(crate) names: Names,
     /// The name service, for the names in a policy.
-    pub(crate) on_host: OnHost,
+    pub(crate) host_check: HostCheck,
     pub(crate) runtime: SharedRuntime,
     pub(crate) systemd: Systemd,
     pub(crate) store: StorePath,

@@ -15,13 +15,13 @@ mod desk;
 #[cfg(test)]
 mod desk_tests;
 mod guarded;
+mod host_check;
 mod host_key;
 mod log;
 mod motd;
 mod notary;
 mod notify;
 mod nss;
-mod on_host;
 mod pam_files;
 mod peer;
 mod rate;
@@ -55,9 +55,9 @@ use alarm::Alarm;
 use app::App;
 use clock::Clock;
 use desk::{Closed, Desk, Load, NotLoaded};
+use host_check::HostCheck;
 use motd::Motd;
 use nss::Names;
-use on_host::OnHost;
 use rate::RateLimiter;
 use recovery::Notes;
 use session::People;
@@ -139,7 +139,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let app = Arc::new(App {
         desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR)),
         names: Names::new(runtime.clone()),
-        on_host: OnHost::default(),
+        host_check: HostCheck::default(),
         runtime: runtime.clone(),
         systemd: Systemd::new(runtime.clone()),
         store: store.clone(),

@@ -123,7 +123,7 @@ fn app_in(dir: &Path, store: StorePath) -> (App, Clock, Queue, Inbox) {
     let app = App {
         desk: Desk::new(queue.clone(), clock.clone(), host(), dir.join("policy.d")),
         names: Names::new(runtime.clone()),
-        on_host: crate::on_host::OnHost::default(),
+        host_check: crate::host_check::HostCheck::default(),
         systemd: Systemd::new(runtime.clone()),
         runtime,
         store,

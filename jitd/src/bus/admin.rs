@@ -288,12 +288,12 @@ impl Admin {
     /// What this host says of what is to be locked; for a user, the uids of that account and of the others of the same
     /// person too. A name service that does not answer keeps nobody from locking: it is asked no further then.
     async fn found(&self, peer: Peer, scope: &Scope) -> Result<(Found, BTreeSet<Uid>), Error> {
-        let App { desk, on_host, runtime, .. } = &*self.app;
+        let App { desk, host_check, runtime, .. } = &*self.app;
         let name = match scope {
             Scope::Host | Scope::Role(_) => return Ok((Found::default(), BTreeSet::new())),
             Scope::Group(name) => {
                 let name = name.clone();
-                let mut found = on_host.found(runtime, move || found::group(&name)).await;
+                let mut found = host_check.found(runtime, move || found::group(&name)).await;
                 if !self.app.names.believes_no_of_groups() {
                     found.is_there = found.is_there.filter(|is_there| *is_there);
                 }
@@ -301,7 +301,7 @@ impl Admin {
             }
             Scope::Service(name) => {
                 let name = name.clone();
-                return Ok((on_host.found(runtime, move || found::service(&name)).await, BTreeSet::new()));
+                return Ok((host_check.found(runtime, move || found::service(&name)).await, BTreeSet::new()));
             }
             Scope::User(name) => name,
         };
@@ -346,7 +346,7 @@ impl Admin {
         }
         // Whose signatures count is read with the policy, whatever becomes of that: to take a key away must not wait.
         self.app.signers.load();
-        let read = self.app.on_host.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
+        let read = self.app.host_check.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
         // That took its time: whether they still may is judged once more, where the files come into force.
         let mut by = self.app.orderer(method, by.peer).await?;
         let load = |looked: &Looked, word| desk.load_policy(&read, load, Some((looked, word, actor)));

@@ -23,7 +23,7 @@ const LIMIT_OF_ONE: Duration = Duration::from_secs(2);
 
 /// Asks the host, one policy at a time.
 #[derive(Default)]
-pub(crate) struct OnHost {
+pub(crate) struct HostCheck {
     busy: Arc<AtomicBool>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct OnHost {
 )]
 pub(crate) struct Hangs;
 
-impl OnHost {
+impl HostCheck {
     /// A policy that was read, if it fits this host. Only an admin's order asks: a start or a reload takes what the
     /// files say, whatever a name service answers just then (DESIGN §5).
     pub(crate) async fn fit(&self, runtime: &SharedRuntime, read: ReadPolicy, host: &Host) -> ReadPolicy {
@@ -111,9 +111,9 @@ mod tests {
             ways: jit_core::policy::Ways::default(),
         };
         zruntime::block_on(async {
-            let on_host = OnHost::default();
-            on_host.busy.store(busy, Ordering::Release);
-            on_host.fit(&SharedRuntime::current().unwrap(), Ok((policy, Vec::new())), &host).await
+            let host_check = HostCheck::default();
+            host_check.busy.store(busy, Ordering::Release);
+            host_check.fit(&SharedRuntime::current().unwrap(), Ok((policy, Vec::new())), &host).await
         })
     }
 
@@ -141,16 +141,16 @@ mod tests {
     fn a_name_service_that_hangs_is_given_up_and_not_asked_again_until_it_answers() {
         zruntime::block_on(async {
             let runtime = SharedRuntime::current().unwrap();
-            let host = OnHost::default();
+            let check = HostCheck::default();
             let (go_on, hang) = channel::<()>();
-            let slow = host.ask(&runtime, Duration::from_millis(20), move || hang.recv().is_err()).await;
+            let slow = check.ask(&runtime, Duration::from_millis(20), move || hang.recv().is_err()).await;
             assert_eq!(slow, Err(Hangs));
-            assert_eq!(host.ask(&runtime, LIMIT, || ()).await, Err(Hangs));
+            assert_eq!(check.ask(&runtime, LIMIT, || ()).await, Err(Hangs));
             drop(go_on);
-            while host.busy.load(Ordering::Acquire) {
+            while check.busy.load(Ordering::Acquire) {
                 std::thread::yield_now();
             }
-            assert_eq!(host.ask(&runtime, LIMIT, || 7).await, Ok(7));
+            assert_eq!(check.ask(&runtime, LIMIT, || 7).await, Ok(7));
         });
     }
 
@@ -158,14 +158,14 @@ mod tests {
     fn a_question_that_fails_does_not_keep_the_next_from_being_asked() {
         zruntime::block_on(async {
             let runtime = SharedRuntime::current().unwrap();
-            let host = OnHost::default();
+            let check = HostCheck::default();
             let failed =
-                host.ask(&runtime, LIMIT, || -> () { panic!("as a name service module might") }).await;
+                check.ask(&runtime, LIMIT, || -> () { panic!("as a name service module might") }).await;
             assert_eq!(failed, Err(Hangs));
-            while host.busy.load(Ordering::Acquire) {
+            while check.busy.load(Ordering::Acquire) {
                 std::thread::yield_now();
             }
-            assert_eq!(host.ask(&runtime, LIMIT, || 7).await, Ok(7));
+            assert_eq!(check.ask(&runtime, LIMIT, || 7).await, Ok(7));
         });
     }
 }
