@@ -4,13 +4,13 @@
 //! must be durable before it is answered comes back with a ticket.
 
 mod apply;
-mod asks;
 mod changes;
 mod check;
 mod checkpoints;
 mod clock;
 mod in_force;
 mod keeper;
+mod login_requests;
 mod looked;
 mod not_done;
 mod on_trial;

@@ -44,7 +44,7 @@ fn an_order_that_is_on_disk_was_carried_out_though_it_cannot_be_read_again() {
 fn every_order_that_waits_for_the_disk_says_what_came_of_it_by_one_function() {
     let sources = [
         ("admin.rs", include_str!("admin.rs"), 1),
-        ("ask.rs", include_str!("ask.rs"), 1),
+        ("login_request.rs", include_str!("login_request.rs"), 1),
         ("error.rs", include_str!("error.rs"), 1),
         ("gate.rs", include_str!("gate.rs"), 0),
         ("mod.rs", include_str!("mod.rs"), 0),

@@ -7,9 +7,9 @@ use zbus::DBusError;
 use zbus::object_server::Interface;
 
 use super::admin::Admin;
-use super::ask::Ask;
 use super::audit::Audit;
 use super::gate::Gate;
+use super::login_request::Ask;
 use super::review::Review;
 use super::user::User;
 use super::{Error, Origin};

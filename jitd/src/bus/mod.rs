@@ -8,7 +8,6 @@ mod admission;
 mod answer;
 #[cfg(test)]
 mod approval_tests;
-pub(crate) mod ask;
 mod asked;
 pub(crate) mod audit;
 mod caller;
@@ -21,6 +20,7 @@ pub(crate) mod gate;
 #[cfg(test)]
 mod gate_tests;
 pub(crate) mod guarded;
+pub(crate) mod login_request;
 mod offline;
 mod origin;
 #[cfg(test)]

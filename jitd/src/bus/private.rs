@@ -22,9 +22,9 @@ use zruntime::net::unix::{UnixListener, UnixStream};
 
 use super::Origin;
 use super::admin::Admin;
-use super::ask::Ask;
 use super::audit::Audit;
 use super::gate::Gate;
+use super::login_request::Ask;
 use super::review::Review;
 use super::user::User;
 use super::wire::{Progress, Stream, Wire, or};

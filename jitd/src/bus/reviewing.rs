@@ -56,8 +56,8 @@ where
             }
             let lookups: Lookups =
                 people.iter_mut().map(|(name, lookup)| (name.clone(), lookup.known(&groups))).collect();
-            let with_standing = |here: Context<'_>, caller: &Caller| judge(here, caller, &lookups);
-            let refused = match by.order_by(Word::Nobody, with_standing).await {
+            let with_lookups = |here: Context<'_>, caller: &Caller| judge(here, caller, &lookups);
+            let refused = match by.order_by(Word::Nobody, with_lookups).await {
                 Ok(ticket) => return Ok(ticket),
                 Err(refused) => refused,
             };

@@ -12,10 +12,10 @@ use zruntime::SharedRuntime;
 
 use super::Origin;
 use super::admin::Admin;
-use super::ask::Ask;
 use super::audit::Audit;
 use super::gate::Gate;
 use super::guarded::{self, Guard};
+use super::login_request::Ask;
 use super::review::Review;
 use super::user::User;
 use super::wire::or;
