@@ -78,6 +78,8 @@ mod people;
 mod quiet;
 #[path = "scenarios/recovery.rs"]
 mod recovery;
+#[path = "scenarios/report.rs"]
+mod report;
 #[path = "scenarios/requests.rs"]
 mod requests;
 #[path = "scenarios/shares.rs"]
@@ -304,6 +306,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_host_key_that_is_missing_is_named_and_nobody_gets_in_until_it_is_back", evidence::a_missing_key),
     own("who_takes_the_modules_line_out_of_a_pam_file_is_on_record_also_if_it_is_put_back", guard::pam_files),
     own("an_export_is_verified_where_there_is_no_jitd", evidence::exported_and_verified_without_jitd),
+    own("a_report_says_what_happened_as_another_program_reads_it_from_the_log_to_auditors_alone", report::what_happened),
     shared("an_access_is_two_records_that_say_what_the_machine_says_of_it", access::one_story),
     shared("an_access_that_is_open_has_its_audit_session_in_its_story", access::while_it_is_open),
     shared("auditors_read_verify_and_export_the_log_and_nobody_else_does", evidence::who_may_read),
