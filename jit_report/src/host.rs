@@ -45,6 +45,8 @@ pub struct Coverage {
     pub unbound: u64,
     /// Sessions that were refused, since they could not be bound.
     pub sessions_refused: u64,
+    /// Orders that were refused, since whoever gave them may not.
+    pub orders_refused: u64,
     /// Signed files that were refused.
     pub signatures_refused: u64,
     /// How often the key of the checkpoints was replaced.
@@ -273,6 +275,8 @@ impl HostFold {
             *self.denied.entry(why.as_str()).or_default() += u64::from(count.get());
         } else if let Event::Unmanaged { why, would, count, login, .. } = event {
             self.stood_aside(*why, *would, login, u64::from(count.get()));
+        } else if let Event::OrderRefused { count, .. } = event {
+            self.seen.orders_refused += u64::from(count.get());
         } else if let Event::SessionAdopted { login, .. } = event {
             *self.adopted.entry(login.service.clone()).or_default() += 1;
         } else if let Event::Recovered { at, service, user } = event {

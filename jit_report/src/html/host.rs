@@ -51,6 +51,7 @@ fn facts(seen: &Coverage) -> Markup {
             }
             @if seen.unbound > 0 { li class="alarm" { "Sessions bound to no unit: " (number(seen.unbound)) } }
             @if seen.sessions_refused > 0 { li { "Sessions refused, since they could not be bound: " (number(seen.sessions_refused)) } }
+            @if seen.orders_refused > 0 { "\n" li { "Orders refused to who may not give them: " (number(seen.orders_refused)) } }
             @if seen.signatures_refused > 0 { li { "Signed files refused: " (number(seen.signatures_refused)) } }
         }
     }

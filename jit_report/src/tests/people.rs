@@ -122,6 +122,7 @@ fn how_the_host_was_is_told_as_far_as_it_is_on_record() {
     log.push(800, "unmanaged", &format!(r#""why":"exempt","count":3,{login}"#));
     log.push(900, "unmanaged", &format!(r#""why":"exempt","count":2,{login}"#));
     log.push(950, "denied", &format!(r#""why":"no-window","count":4,{login}"#));
+    log.push(955, "order-refused", r#""method":"Lock","why":"not-admin","text":"no","count":3"#);
     log.push(960, "policy-refused", r#""error":"line 3: \u001b[2J","errors":2"#);
     let report = log.report();
     let seen = &report.coverage;
@@ -131,6 +132,7 @@ fn how_the_host_was_is_told_as_far_as_it_is_on_record() {
     assert_eq!(seen.clock[0].until, Some(utc(600)));
     assert_eq!((seen.recoveries.logins.len(), seen.recoveries.logins[0].at), (1, utc(700)));
     assert_eq!((seen.stood_aside.len(), seen.stood_aside[0].count), (1, 5));
+    assert_eq!(seen.orders_refused, 3);
     assert_eq!(seen.denied, [crate::Refused { why: "no-window", count: 4 }]);
     assert_eq!(told(&report), ["recovery", "policy-refused", "checkpoint"]);
     // Of another time there is nothing of it, but for the last checkpoint.
