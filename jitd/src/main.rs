@@ -60,7 +60,6 @@ use motd::Motd;
 use nss::Names;
 use rate::RateLimiter;
 use recovery::Notes;
-use session::People;
 use session::systemd::Systemd;
 use store::StorePath;
 use store::writer::{self, Queue};
@@ -182,15 +181,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
     let alarm = || Alarm::new(&runtime).map_err(io("a timer"));
     let due = runtime.spawn("due", keep_time(Arc::clone(&app), alarm()?));
-    let people = Arc::new(People::default());
-    let sessions =
-        runtime.spawn("sessions", session::follow(Arc::clone(&app), Arc::clone(&people), alarm()?));
-    let adopting =
-        runtime.spawn("adopting", session::adopt::keep_adopting(Arc::clone(&app), runtime.clone()));
-    let clearing = runtime.spawn("clearing", session::keep_clearing(Arc::clone(&app), runtime.clone()));
-    let limits =
-        runtime.spawn("limits", session::keep_limits(Arc::clone(&app), Arc::clone(&people), runtime.clone()));
-    let asking = runtime.spawn("people", session::keep_asking(Arc::clone(&app), people, runtime.clone()));
+    let sessions = session::keep(&app, &runtime, alarm()?);
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
     let checkpoints = runtime.spawn("checkpoints", checkpoints::keep_making(Arc::clone(&app), alarm()?));
     let watching = runtime.spawn("pam files", pam_files::keep_watching(Arc::clone(&app), runtime.clone()));
@@ -211,21 +202,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let closed = app.desk.close();
-    drop((
-        checkpoints,
-        private,
-        system,
-        due,
-        sessions,
-        adopting,
-        clearing,
-        limits,
-        asking,
-        motd,
-        watching,
-        synced,
-        terminals,
-    ));
+    drop((checkpoints, private, system, due, sessions, motd, watching, synced, terminals));
     finish(&app, closed, &queue, writing).await;
     Ok(())
 }

@@ -200,6 +200,7 @@ const SCENARIOS: &[Scenario] = &[
     own("thousands_of_processes_in_groups_as_deep_as_can_be_end_in_time_and_hold_nobody_up", escapes::in_deep_groups),
     own("a_fork_bomb_ends_with_its_window_and_keeps_nobody_else_out", escapes::by_a_fork_bomb),
     own("a_job_sudo_or_su_without_the_session_line_is_found_and_ends_with_its_window", lineless::jobs),
+    own("a_session_that_is_found_around_another_leaves_that_its_own_end", lineless::around_another),
     own("a_login_without_the_session_line_is_found_listed_and_ends_with_its_window", lineless::logins),
     own("a_login_without_the_session_line_that_is_over_at_once_is_found_and_one_from_outside_is_spared", lineless::over_at_once),
     own_of(TRIXIE, "a_login_without_the_session_line_that_is_over_at_once_is_found_on_debian_13", lineless::over_at_once),

@@ -127,7 +127,6 @@ impl Gate {
             basis: admitted.admission.basis.clone(),
             login: question.login.clone(),
             from: question.from,
-            host_limit: admitted.host_limit,
         };
         self.app.awaiting.allowed(peer, allowed);
     }

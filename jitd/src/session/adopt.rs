@@ -10,35 +10,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::event::Event;
-use jit_core::model::{Leader, Session, gets_a_scope};
+use jit_core::model::Session;
 use jit_host::facts::has_session_line;
 use zruntime::SharedRuntime;
 
 use super::awaited::{Allowed, Awaited, Found, Next};
 use super::awaiting::Waiting;
-use super::enclose::NotEnclosed;
 use super::index::Index;
 use super::pace::OFTEN;
-use super::record::record;
-use super::systemd::NoSystemd;
-use super::{enclose, logins, processes};
+use super::{logins, processes};
 use crate::app::App;
 use crate::clock::since_boot;
 use crate::desk::CheckRecord;
 use crate::log;
 
-/// How long systemd may take to put a session into its scope before it is asked again.
-const A_TRY: Duration = Duration::from_secs(5);
-
-/// How long it is left alone in between: at first, and in the end.
-const FIRST_REST: Duration = Duration::from_millis(500);
-const LONGEST_REST: Duration = Duration::from_mins(1);
-
 /// Looks for what follows allowed checks, for as long as jitd runs.
 pub(crate) async fn keep_adopting(app: Arc<App>, runtime: SharedRuntime) {
     loop {
         let come = app.awaiting.bell.listen();
-        match look(&app, &runtime).await {
+        match look(&app).await {
             None => come.await,
             Some(wait) => drop(runtime.timeout(wait, come).await),
         }
@@ -49,7 +39,7 @@ pub(crate) async fn keep_adopting(app: Arc<App>, runtime: SharedRuntime) {
 type Looked = Vec<(u64, Arc<Awaited>, Next)>;
 
 /// Takes what has followed and says when to look again, if something is waited for.
-async fn look(app: &Arc<App>, runtime: &SharedRuntime) -> Option<Duration> {
+async fn look(app: &App) -> Option<Duration> {
     let now = since_boot();
     let waiting = match app.awaiting.to_look_at(now) {
         Ok(waiting) => waiting,
@@ -70,12 +60,7 @@ async fn look(app: &Arc<App>, runtime: &SharedRuntime) -> Option<Duration> {
             Next::WasHere(found) => (found, false),
             Next::Wait(_) | Next::Nothing => continue,
         };
-        if let Some(session) = adopt(app, &one, found, is_there) {
-            let (app, timer) = (Arc::clone(app), runtime.clone());
-            let ends = one.at.saturating_add(one.allowed.host_limit);
-            // Beside what else comes: it takes as long as systemd takes.
-            runtime.spawn("adopted session", enclose_adopted(app, timer, session, ends)).detach();
-        }
+        adopt(app, &one, found, is_there);
     }
     app.awaiting.next_look(now)
 }
@@ -92,10 +77,9 @@ fn look_at(waiting: Vec<Waiting>, now: Duration) -> std::io::Result<Looked> {
     Ok(looked.collect())
 }
 
-/// Takes one for a session of its grant. Returns its number and whose it is where jitd makes its scope.
-fn adopt(app: &App, one: &Awaited, found: Found, is_there: bool) -> Option<(u64, Leader)> {
-    let Allowed { check: CheckRecord { seq, grant, claims }, role, basis, login, from, .. } =
-        one.allowed.clone();
+/// Takes one for a session of its grant. Where jitd makes its scope, that is seen to next ([`super::bind`]).
+fn adopt(app: &App, one: &Awaited, found: Found, is_there: bool) {
+    let Allowed { check: CheckRecord { seq, grant, claims }, role, basis, login, from } = one.allowed.clone();
     let claim = claims.then_some(seq);
     let Found { opener, unit } = found;
     let service = login.service.clone();
@@ -112,12 +96,9 @@ fn adopt(app: &App, one: &Awaited, found: Found, is_there: bool) -> Option<(u64,
         [event.clone()].into_iter().chain(placed).collect()
     });
     match adopted {
-        Ok(0) => return None,
+        Ok(0) => return,
         Ok(_) => {}
-        Err(err) => {
-            log::error(err);
-            return None;
-        }
+        Err(err) => return log::error(err),
     }
     // One that is over may have been on its way to asking.
     let lacks_line = is_there || !has_session_line(Path::new("/etc"), service.as_str());
@@ -126,48 +107,5 @@ fn adopt(app: &App, one: &Awaited, found: Found, is_there: bool) -> Option<(u64,
     }
     if let Some(audit) = opener.audit {
         app.sessions.opened(audit, &service, from);
-    }
-    if !gets_a_scope(&service) {
-        return None;
-    }
-    let leader = opener.leader;
-    let session = app.desk.look(|here| {
-        here.state.sessions().iter().find(|known| known.leader == Some(leader)).map(|known| known.id)
-    });
-    session.ok().flatten().map(|session| (session, leader))
-}
-
-/// Puts an adopted session into a scope of its own, which the host ends at `ends` (boot clock). Nobody waits for it, and it
-/// runs already: it is tried for as long as it does. That it has been in none for too long says whoever follows it.
-async fn enclose_adopted(
-    app: Arc<App>,
-    runtime: SharedRuntime,
-    (session, leader): (u64, Leader),
-    ends: Duration,
-) {
-    let mut rest = FIRST_REST;
-    loop {
-        // Each time anew: systemd takes none of them if one has gone.
-        let pids = match zruntime::unblock(processes::all).await {
-            Ok(all) => Index::of(&all).below(leader).iter().map(|one| one.id.pid).collect(),
-            Err(_) => vec![leader.pid],
-        };
-        if pids.is_empty() {
-            return;
-        }
-        let now = since_boot();
-        let placed =
-            enclose::put_into_scope(&app, session, (leader, pids), ends.saturating_sub(now), now + A_TRY)
-                .await;
-        match placed {
-            Ok(unit) => return record(&app, Event::SessionPlaced { session, unit }),
-            Err(NoSystemd::Absent) => return,
-            Err(why) => log::warning(format_args!(
-                "session {session}, whose session line is missing: {}",
-                NotEnclosed::from(why)
-            )),
-        }
-        runtime.sleep(rest).await;
-        rest = (rest * 2).min(LONGEST_REST);
     }
 }

@@ -53,8 +53,6 @@ pub(crate) struct Allowed {
     pub(crate) basis: Basis,
     pub(crate) login: LoginEvent,
     pub(crate) from: Option<IpAddr>,
-    /// How long the host may let its session be.
-    pub(crate) host_limit: Duration,
 }
 
 /// Who asked, as it was then.
@@ -246,7 +244,7 @@ pub(super) mod tests {
         };
         let check = CheckRecord { seq: 3, grant: "g-00000001".parse().unwrap(), claims: false };
         let (role, basis) = ("shell".parse().unwrap(), Basis::default());
-        Allowed { check, role, basis, login, from: None, host_limit: Duration::from_mins(1) }
+        Allowed { check, role, basis, login, from: None }
     }
 
     const fn at(seconds: u64) -> Duration {

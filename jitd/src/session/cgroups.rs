@@ -43,6 +43,17 @@ pub(super) fn kill_under(uid: Uid) -> bool {
     of_user(uid).is_some_and(|folder| kill(&folder))
 }
 
+/// Moves a process into a session's scope, in every hierarchy that systemd keeps its units in, and says whether one of them
+/// took it.
+pub(super) fn move_into(unit: &Unit, pid: u32) -> bool {
+    let Some((root, scope)) = root().zip(of_scope(unit)) else { return false };
+    let Ok(path) = scope.strip_prefix(root) else { return false };
+    // Beside the unified one there is one that bears systemd's name.
+    let roots = [root, Path::new("/sys/fs/cgroup/systemd")];
+    let moved = roots.map(|root| fs::write(root.join(path).join("cgroup.procs"), pid.to_string()).is_ok());
+    moved.contains(&true)
+}
+
 /// The control groups of a user's slice in which something runs, as /proc names them.
 pub(super) fn running_under(uid: Uid) -> Vec<String> {
     let (Some(root), Some(slice)) = (root(), of_user(uid)) else { return Vec::new() };

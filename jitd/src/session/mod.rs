@@ -5,9 +5,10 @@
 //! What must survive jitd is in the store: sessions, their ends, and windows whose end has not been carried through.
 //! What is kept here (who was told what, which signal was sent) is found out again, or done again, after a restart.
 
-pub(crate) mod adopt;
+mod adopt;
 mod awaited;
 pub(crate) mod awaiting;
+mod bind;
 mod cgroups;
 mod clear;
 mod direct;
@@ -18,6 +19,7 @@ mod follower;
 mod glance;
 mod group;
 mod index;
+mod keep;
 mod limits;
 mod logins;
 mod pace;
@@ -35,12 +37,11 @@ mod whose;
 
 pub(crate) use awaited::Allowed;
 pub(crate) use awaiting::Awaiting;
-pub(crate) use clear::keep_clearing;
 pub(crate) use enclose::{enclose, leave_unbound};
-pub(crate) use follow::follow;
 pub(crate) use glance::{SeenOpener, before, is_there, opener, runs};
 pub(crate) use jit_core::model::gets_a_scope;
-pub(crate) use limits::keep_limits;
-pub(crate) use people::{People, keep_asking};
+pub(crate) use keep::keep;
+#[cfg(test)]
+pub(crate) use people::People;
 pub(crate) use recall::recall;
 pub(crate) use remains::Ended;

@@ -13,7 +13,7 @@ use super::awaited::{Allowed, Asker, Awaited, WITHOUT_ASKER};
 use super::awaiting::Awaiting;
 use super::processes;
 use crate::app::App;
-use crate::desk::{CheckRecord, SLACK};
+use crate::desk::CheckRecord;
 use crate::log;
 use crate::store::{StoreError, rows};
 
@@ -75,8 +75,7 @@ fn follow(awaiting: &Awaiting, record: Record) {
     if let Some((session, _)) = record.event.leaving() {
         awaiting.opened(session);
     }
-    let Event::Allowed { grant, role, remaining, claim, by: Some(by), from, basis, login } = record.event
-    else {
+    let Event::Allowed { grant, role, claim, by: Some(by), from, basis, login, .. } = record.event else {
         return;
     };
     let parent = processes::read(by.pid).filter(|process| process.id == by);
@@ -89,7 +88,6 @@ fn follow(awaiting: &Awaiting, record: Record) {
         basis,
         // An older jitd did not write it down.
         from: from.or_else(|| login.rhost.parse::<IpAddr>().ok().filter(|_| !is_caller)),
-        host_limit: Duration::from_secs(remaining).saturating_add(SLACK),
         login,
     };
     awaiting.keep(Awaited {

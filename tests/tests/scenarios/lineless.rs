@@ -195,6 +195,47 @@ pub(crate) fn jobs(site: &Site) {
     }
 }
 
+/// A su without its line, in which sudo has one, and which forks all the while.
+const NESTED: &str = "#!/bin/bash
+sudo -n bash -c 'setsid sleep 3451 & exec sleep 3452' &
+(while :; do /bin/true; done) &
+setsid sleep 3453 &
+exec sleep 3454
+";
+
+/// What a session of another has in its scope is not taken out of it by the one around it: each ends with its own window,
+/// whatever else is started meanwhile.
+pub(crate) fn around_another(site: &Site) {
+    site.person("nada");
+    site.sudoer("nada", "nada ALL=(ALL) NOPASSWD: ALL");
+    site.roles(&[role("nada-su", &["su"], "nada"), role("nada-sudo", &["sudo"], "nada")]);
+    take_session_line(site, "su");
+    site.machine.write("/usr/local/bin/nested", NESTED, 0o755);
+    let su = site.open("nada", "nada-su", "30m");
+    let sudo = site.open("nada", "nada-sudo", "30m");
+    let inside = site.machine.start_as("nada", SOON * 12, "echo nada-pw | su nada -c nested");
+    for number in 3451..=3454 {
+        until(SOON, "it runs", || runs(site, &format!("sleep {number}")));
+    }
+    is_found(site, "nada", "su");
+    sudo.revoke();
+    ended(site, &sudo);
+    for number in [3451, 3452] {
+        assert!(!runs(site, &format!("sleep {number}")), "sleep {number} outlives the window of sudo");
+    }
+    assert!(runs(site, "sleep 3453") && runs(site, "sleep 3454"), "that of su goes on");
+    su.revoke();
+    inside.output().is_cut_off();
+    let record = ended(site, &su);
+    assert!(record.contains("left=\"0\""), "{record}");
+    for number in [3453, 3454] {
+        assert!(
+            !runs(site, &format!("sleep {number}")),
+            "sleep {number} outlives the window of su: {record}"
+        );
+    }
+}
+
 /// Logs in and is put out again at once, at a moment while pam_systemd asks for the login's scope. `JIT_EARLY_ENDS` says how
 /// often.
 pub(crate) fn ended_while_it_comes_in(site: &Site) {

@@ -240,6 +240,9 @@ pub(crate) fn adopted_while_systemd_hangs(site: &Site) {
     until(SOON * 2, "it is said to be in no scope", || !unbound().is_empty());
     let bound = || site.sessions().iter().any(|one| one.user == "uwe" && one.enforced);
     assert!(!bound());
+    // Nor does a jitd forget it that has not found it itself.
+    site.shell("pkill -KILL -x jitd").done();
+    site.is_ready();
     systemd_answers(site, deaf);
     until(SOON * 3, "it is bound", bound);
     window.revoke();
