@@ -168,7 +168,12 @@ fn a_login_uid_makes_nothing_anybodys_own() {
     // A service that wrote maria's uid into its login uid.
     let forged = maria_by(subject("www-data", 33));
     let target = Target::Grant(grant.into());
-    let absent = |id: &str| Err(Refusal::NotFound(id.to_owned()));
+    // On record, and to them as if it were not there.
+    let absent = |id: &str| {
+        let (hidden, absent) = (Refusal::NotConcerned(id.to_owned()), Refusal::NotFound(id.to_owned()));
+        assert_eq!(hidden.to_string(), absent.to_string());
+        Err(hidden)
+    };
     let (grant, request) = (GrantId::from(grant).to_string(), asked.to_string());
     assert_eq!(revoke::done(world.here(), &forged, target, None), absent(&grant));
     assert_eq!(revoke::withdraw(world.here(), &forged, asked, None), absent(&request));

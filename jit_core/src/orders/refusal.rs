@@ -186,9 +186,15 @@ pub enum Refusal {
     /// The id is not one of a live grant or pending request that concerns the caller.
     #[error("there is no request or grant {0}; 'jitctl list' shows those there are")]
     NotFound(String),
-    /// There is no such session, or it is not the caller's to end.
+    /// It is there, and concerns others alone: they are told what they would be if it were not.
+    #[error("{}", Self::NotFound(.0.clone()))]
+    NotConcerned(String),
+    /// There is no such session.
     #[error("there is no session {0}; 'jitctl session list' shows those there are")]
     NoSession(u64),
+    /// It is not the caller's to end: they are told what they would be if it were not there.
+    #[error("{}", Self::NoSession(*.0))]
+    NotYourSession(u64),
     /// Too many requests wait.
     #[error("{MAX_PENDING} requests are pending already; they have to be decided or withdrawn first")]
     TooManyPending,
@@ -226,6 +232,7 @@ impl Refusal {
             Self::NotOwn { .. } => ("not-own", None),
             Self::NotEligible { .. } => ("not-eligible", None),
             Self::ForSomebodyElse => ("for-somebody-else", None),
+            Self::NotConcerned(_) | Self::NotYourSession(_) => ("not-concerned", None),
             Self::NoReview { id, why } => (why.word()?, Some(*id)),
             Self::Locked(_) => ("locked", None),
             Self::NoSuchRole(_)
@@ -252,6 +259,14 @@ impl Refusal {
             | Self::Raced(_) => return None,
         };
         Some(refused(method, why, self.to_string(), request))
+    }
+}
+
+impl RefusedOrder {
+    /// A question that was not answered, as whoever asks may not know.
+    #[must_use]
+    pub fn not_answered(method: Method, text: &str) -> Self {
+        refused(method, "not-permitted", text.to_owned(), None)
     }
 }
 

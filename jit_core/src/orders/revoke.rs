@@ -89,7 +89,7 @@ pub fn done(
 fn not_own(here: Context<'_>, caller: &Caller, target: Target) -> Refusal {
     match here.admin(caller) {
         Ok(()) => Refusal::NotOwn { id: target.id(), me: caller.own() },
-        Err(_) => target.not_found(),
+        Err(_) => Refusal::NotConcerned(target.id()),
     }
 }
 

@@ -201,7 +201,8 @@ pub fn end_one(
     let session = here.state.session(id).ok_or_else(not_found)?;
     if !may_see(here, caller, session) {
         // An admin by name, who only has to log in, is told so.
-        here.admin(caller).map_err(|why| if let Refusal::Denied(_) = why { why } else { not_found() })?;
+        let not_theirs = || Refusal::NotYourSession(id);
+        here.admin(caller).map_err(|why| if let Refusal::Denied(_) = why { why } else { not_theirs() })?;
     }
     Ok(over(here, session, EndReason::Ordered, reason).into_iter().collect())
 }

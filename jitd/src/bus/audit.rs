@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jit_core::access::Method;
+use jit_core::model::RefusedOrder;
 use jit_proto::audit::{Checkpoint, PAGE_RECORDS};
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -94,6 +95,8 @@ impl Audit {
         {
             return Ok(());
         }
-        Err(Error::NotPermitted("only root, admins and auditors read the audit log".into()))
+        let why = "only root, admins and auditors read the audit log";
+        self.app.desk.note_refused(RefusedOrder::not_answered(method, why), peer.actor());
+        Err(Error::NotPermitted(why.into()))
     }
 }

@@ -207,6 +207,13 @@ impl Orderer<'_> {
         }
     }
 
+    /// The error of an order that was refused before it was judged; on record as every other.
+    pub(crate) fn refused(&mut self, refusal: Refusal) -> Error {
+        let err = NotDone::Refused(refusal);
+        self.note(&err);
+        self.error(err)
+    }
+
     /// Gives an order.
     pub(crate) async fn order(
         &mut self,

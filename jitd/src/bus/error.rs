@@ -53,7 +53,10 @@ impl From<NotDone> for Error {
                     | Refusal::Denied(_)
                     | Refusal::ForSomebodyElse
                     | Refusal::NoReview { .. } => Self::NotPermitted(text),
-                    Refusal::NotFound(_) | Refusal::NoSession(_) => Self::NotFound(text),
+                    Refusal::NotFound(_)
+                    | Refusal::NotConcerned(_)
+                    | Refusal::NoSession(_)
+                    | Refusal::NotYourSession(_) => Self::NotFound(text),
                     Refusal::NoSuchRole(_)
                     | Refusal::NotEligible { .. }
                     | Refusal::NotOwn { .. }

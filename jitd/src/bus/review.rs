@@ -90,7 +90,7 @@ impl Review {
         };
         // What one may not see is not there, whatever else may be wrong with the review; and nobody is looked up for it.
         if !may_see(request, &briefing.policy, by.peer, &caller.account) {
-            return Err(not_found(order.id));
+            return Err(by.refused(Refusal::NotConcerned(order.id.to_string())));
         }
         match self.reviewed(&mut by, &order, briefing).await {
             Ok(ticket) => carried_out(ticket, async { json(&entry_of(&self.app, order.id).await?) }).await,

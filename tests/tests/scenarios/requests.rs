@@ -272,7 +272,7 @@ pub(crate) fn as_somebody_else(site: &Site) {
 }
 
 pub(crate) fn wrong_reviews(site: &Site) {
-    site.people_with_a_way_in(&["vera", "veit", "vlad", "vito"]);
+    site.people_with_a_way_in(&["vera", "veit", "vlad", "vito", "vlog"]);
     site.shell("groupadd vleads && gpasswd -a veit vleads").done();
     let stages =
         "[[role.{role}.stage]]\nname = \"lead\"\napprovers = { groups = [\"vleads\"], users = [\"vlad\"] }\n"
@@ -283,7 +283,9 @@ pub(crate) fn wrong_reviews(site: &Site) {
     approve(site, "vera", &id).exits(1).says("nobody reviews a request that is for themselves");
     approve(site, "vito", &id).exits(1).says("'lead' asks");
     approve(site, "veit", "r-00000000").exits(1).says("no request or grant");
-    for why in ["own-request", "not-approver"] {
+    // Whoever it does not concern is told nothing, and on record.
+    approve(site, "vlog", &id).exits(1).says("no request or grant");
+    for why in ["own-request", "not-approver", "not-concerned"] {
         let why = format!("why=\"{why}\"");
         let on_record = || site.logged("order-refused", &id).iter().any(|line| line.contains(&why));
         until(SOON, "who may not review, and why, is on record", on_record);
