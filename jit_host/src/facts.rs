@@ -212,8 +212,9 @@ fn names_module(etc: &Path, name: &str, stage: &str, depth: usize) -> std::io::R
     if name.is_empty() || name.contains('/') {
         return Ok(None);
     }
-    let text = match fs::read_to_string(etc.join("pam.d").join(name)) {
-        Ok(text) => text.replace("\\\n", " "),
+    let text = match fs::read(etc.join("pam.d").join(name)) {
+        // PAM reads bytes; a comment may be in any encoding.
+        Ok(bytes) => String::from_utf8_lossy(&bytes).replace("\\\n", " "),
         Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(why),
     };

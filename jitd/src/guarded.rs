@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jit_core::model::PamFiles;
 use jit_core::policy::Policy;
+use jit_proto::words::ServiceName;
 
 /// What is known of them.
 #[derive(Default)]
@@ -19,10 +20,15 @@ impl Watched {
     pub(crate) fn notes(&self, policy: Option<&Policy>) -> Vec<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = known.iter().flat_map(|files| &files.lost);
-        let is_named =
-            |name: &&String| policy.is_some_and(|policy| policy.services().any(|one| one.as_str() == **name));
-        lost.filter(is_named).map(|name| unguarded(name)).collect()
+        lost.filter(|name| policy.is_some_and(|policy| is_managed(policy, name)))
+            .map(|name| unguarded(name))
+            .collect()
     }
+}
+
+/// Whether policy has a role for this service, also one that is meant by another's name (`sudo-i` by `sudo`).
+pub(crate) fn is_managed(policy: &Policy, service: &str) -> bool {
+    service.parse().is_ok_and(|service: ServiceName| policy.roles_for(&service).next().is_some())
 }
 
 /// What a log and `status` say of a service that lost the module.

@@ -17,7 +17,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
 use crate::app::App;
-use crate::guarded::unguarded;
+use crate::guarded::{is_managed, unguarded};
 use crate::log;
 use crate::store::log::latest_about;
 use crate::store::{StoreError, StorePath};
@@ -40,26 +40,34 @@ const MOST_AT_ONCE: usize = 1000;
 pub(crate) async fn keep_watching(app: Arc<App>, runtime: SharedRuntime) {
     let mut known = before(&app.store).await;
     let mut written = BTreeSet::new();
-    let mut is_first = true;
+    let (mut watch, mut is_first, mut is_on_record) = (None, true, false);
     loop {
         // Watched first, so that nothing happens unseen between the look and the watch.
-        let watch = Watch::over(&Path::new(ETC).join(FOLDER), &runtime)
-            .inspect_err(|err| log::warning(format_args!("/etc/{FOLDER} cannot be watched: {err}")));
+        if watch.is_none() {
+            let made = Watch::over(&Path::new(ETC).join(FOLDER), &runtime);
+            watch = made
+                .inspect_err(|err| log::warning(format_args!("/etc/{FOLDER} cannot be watched: {err}")))
+                .ok();
+        }
         match zruntime::unblock(|| read(Path::new(ETC))).await {
             Ok(files) => {
                 let now = look(&app, known.as_ref(), files, &written, is_first);
-                is_first &= now.is_none();
-                known = now.or(known);
+                is_on_record = now.is_some();
+                if is_on_record {
+                    (known, is_first) = (now, false);
+                    written.clear();
+                }
             }
             Err(err) => log::error(format_args!("/etc/{FOLDER} cannot be read: {err}")),
         }
-        let limit = if is_first { OFTEN } else { SELDOM };
-        written = if let Ok(watch) = watch {
-            watch.written(limit, &runtime).await
-        } else {
+        let limit = if is_on_record { SELDOM } else { OFTEN };
+        let Some(watching) = &watch else {
             runtime.sleep(limit).await;
-            BTreeSet::new()
+            continue;
         };
+        if !watching.wait(limit, &runtime, &mut written).await {
+            watch = None;
+        }
     }
 }
 
@@ -72,15 +80,15 @@ fn look(
     written: &BTreeSet<String>,
     is_first: bool,
 ) -> Option<PamFiles> {
-    let now = PamFiles::after(before, files, written);
+    let known = app.desk.policy().ok();
+    let is_managed = |name: &str| known.as_ref().is_some_and(|known| is_managed(&known.policy, name));
+    let now = PamFiles::after(before, files, written, is_managed);
     if is_first || !now.touched.is_empty() {
         let event = Event::PamFiles(now.clone());
         // Where jitd cannot decide it says by itself why.
         app.desk.carry(|_| vec![event.clone()]).ok()?;
-        for service in app.desk.policy().iter().flat_map(|known| known.policy.services()) {
-            if now.lost.iter().any(|lost| lost == service.as_str()) {
-                log::error(unguarded(service.as_str()));
-            }
+        for service in &now.lost {
+            log::error(unguarded(service));
         }
     }
     app.pam_files.set(now.clone());
@@ -122,27 +130,33 @@ impl Watch {
         Ok(Self(AsyncIo::new_nonblocking(runtime, watch)?))
     }
 
-    /// The names that something was done to, once nothing more is; none when the time is over.
-    async fn written(&self, limit: Duration, runtime: &SharedRuntime) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
+    /// Adds the names that something was done to, and returns once nothing more is, or the time is over. False once it sees
+    /// no more: the folder is another.
+    async fn wait(&self, limit: Duration, runtime: &SharedRuntime, written: &mut BTreeSet<String>) -> bool {
         let mut limit = limit;
         for _ in 0..MOST_AT_ONCE {
-            match runtime.timeout(limit, self.events()).await {
-                Ok(Ok(events)) => names.extend(events),
+            match runtime.timeout(limit, self.events(written)).await {
+                Ok(Ok(true)) => limit = SETTLED,
+                Ok(Ok(false)) => return false,
                 Ok(Err(err)) => {
                     log::error(format_args!("/etc/{FOLDER} cannot be watched: {err}"));
                     runtime.sleep(limit).await;
-                    break;
+                    return false;
                 }
                 Err(_) => break,
             }
-            limit = SETTLED;
         }
-        names
+        true
     }
 
-    async fn events(&self) -> io::Result<Vec<String>> {
+    async fn events(&self, written: &mut BTreeSet<String>) -> io::Result<bool> {
+        let ends = AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_MOVE_SELF
+            | AddWatchFlags::IN_IGNORED
+            | AddWatchFlags::IN_Q_OVERFLOW;
         let events = self.0.read_with(|watch| watch.read_events().map_err(io::Error::from)).await?;
-        Ok(events.into_iter().filter_map(|event| event.name?.into_string().ok()).collect())
+        let goes_on = !events.iter().any(|event| event.mask.intersects(ends));
+        written.extend(events.into_iter().filter_map(|event| event.name?.into_string().ok()));
+        Ok(goes_on)
     }
 }

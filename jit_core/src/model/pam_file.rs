@@ -30,16 +30,22 @@ pub struct PamFiles {
     /// The names of those that are new, gone, other than they were, or were other and are as they were again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub touched: Vec<String>,
-    /// Services that asked jitd at some time and do not any more: whoever comes by them is let in unasked.
+    /// Services that policy has roles for, and that asked jitd before and do not any more: whoever comes by them is let in
+    /// unasked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
 }
 
 impl PamFiles {
     /// What these files are after those. `written` are the names that something was done to meanwhile, whatever they are
-    /// now.
+    /// now; `is_managed` says of a service whether policy has a role for it: any other file may come and go.
     #[must_use]
-    pub fn after(before: Option<&Self>, files: Vec<PamFileSeen>, written: &BTreeSet<String>) -> Self {
+    pub fn after(
+        before: Option<&Self>,
+        files: Vec<PamFileSeen>,
+        written: &BTreeSet<String>,
+        is_managed: impl Fn(&str) -> bool,
+    ) -> Self {
         let Some(before) = before else { return Self { files, ..Self::default() } };
         let by_name = |files: &[PamFileSeen]| -> BTreeMap<String, PamFileSeen> {
             files.iter().map(|file| (file.name.clone(), file.clone())).collect()
@@ -56,7 +62,11 @@ impl PamFiles {
         let asks = |name: &&&String| now.get(**name).is_some_and(|file| file.account);
         Self {
             touched: names.iter().filter(is_touched).map(|name| (*name).clone()).collect(),
-            lost: asked.iter().filter(|name| !asks(name)).map(|name| (*name).clone()).collect(),
+            lost: asked
+                .iter()
+                .filter(|name| !asks(name) && is_managed(name))
+                .map(|name| (*name).clone())
+                .collect(),
             files,
         }
     }
@@ -76,37 +86,46 @@ mod tests {
         }
     }
 
+    fn after(before: Option<&PamFiles>, files: Vec<PamFileSeen>, written: &BTreeSet<String>) -> PamFiles {
+        PamFiles::after(before, files, written, |name| name == "sshd")
+    }
+
     fn written(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[test]
     fn a_service_that_no_longer_asks_is_lost_until_it_does_again() {
-        let guarded = PamFiles::after(None, vec![file("login", "x"), file("sshd", "account")], &written(&[]));
+        let guarded = after(None, vec![file("login", "x"), file("sshd", "account")], &written(&[]));
         assert!(guarded.touched.is_empty() && guarded.lost.is_empty(), "login never asked");
-        let open =
-            PamFiles::after(Some(&guarded), vec![file("login", "x"), file("sshd", "#")], &written(&[]));
+        let open = after(Some(&guarded), vec![file("login", "x"), file("sshd", "#")], &written(&[]));
         assert_eq!((&open.touched[..], &open.lost[..]), (&["sshd".to_owned()][..], &["sshd".to_owned()][..]));
         // Another look, or another jitd, does not forget it.
-        let still = PamFiles::after(Some(&open), vec![file("login", "y"), file("sshd", "#")], &written(&[]));
+        let still = after(Some(&open), vec![file("login", "y"), file("sshd", "#")], &written(&[]));
         assert_eq!(
             (&still.touched[..], &still.lost[..]),
             (&["login".to_owned()][..], &["sshd".to_owned()][..])
         );
         // Nor does a file that is gone: PAM then takes /etc/pam.d/other.
-        let gone = PamFiles::after(Some(&still), vec![file("login", "y")], &written(&[]));
+        let gone = after(Some(&still), vec![file("login", "y")], &written(&[]));
         assert_eq!(gone.lost, ["sshd"]);
-        let back =
-            PamFiles::after(Some(&gone), vec![file("login", "y"), file("sshd", "account")], &written(&[]));
+        let back = after(Some(&gone), vec![file("login", "y"), file("sshd", "account")], &written(&[]));
         assert_eq!((&back.touched[..], back.lost.len()), (&["sshd".to_owned()][..], 0));
     }
 
     #[test]
     fn a_file_that_was_other_and_is_as_it_was_has_been_touched() {
         let all = || vec![file("sshd", "account"), file("su", "x")];
-        let before = PamFiles::after(None, all(), &written(&[]));
-        let after = PamFiles::after(Some(&before), all(), &written(&["sshd", ".sshd.swp"]));
-        assert_eq!((&after.touched[..], after.lost.len()), (&["sshd".to_owned()][..], 0));
-        assert!(PamFiles::after(Some(&before), all(), &written(&[])).touched.is_empty());
+        let before = after(None, all(), &written(&[]));
+        let now = after(Some(&before), all(), &written(&["sshd", ".sshd.swp"]));
+        assert_eq!((&now.touched[..], now.lost.len()), (&["sshd".to_owned()][..], 0));
+        assert!(after(Some(&before), all(), &written(&[])).touched.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_no_service_of_policy_comes_and_goes_without_an_alarm() {
+        let before = after(None, vec![file("sshd", "account"), file("sshd.bak", "account")], &written(&[]));
+        let now = after(Some(&before), vec![file("sshd", "account")], &written(&[]));
+        assert_eq!((&now.touched[..], now.lost.len()), (&["sshd.bak".to_owned()][..], 0));
     }
 }
