@@ -54,7 +54,7 @@ pub fn csv_row(record: Option<&Record>, bytes: &str) -> String {
     let line = record.map(Line::whole);
     let cell = |column: &str| -> String {
         let Some((record, line)) = record.zip(line.as_ref()) else {
-            return if column == "record" { json_inert(bytes) } else { String::new() };
+            return if column == "record" { json_cell(bytes) } else { String::new() };
         };
         match column {
             "time" => record.at.wall.to_string(),
@@ -67,7 +67,7 @@ pub fn csv_row(record: Option<&Record>, bytes: &str) -> String {
                 let session = record.actor.and_then(|actor| actor.session);
                 session.map_or_else(String::new, |session| session.to_string())
             }
-            "record" => json_inert(bytes),
+            "record" => json_cell(bytes),
             _ => {
                 let value = line.fields.iter().find(|(key, _)| *key == column);
                 value.map_or_else(String::new, |(_, value)| Shown(value).to_string())
@@ -84,12 +84,22 @@ pub fn csv_cell(value: &str) -> String {
     const BEGINS: [char; 13] =
         ['=', '+', '-', '@', '\t', '\r', '\n', '|', '%', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
     let is_formula = value.starts_with(BEGINS);
-    let inert = if is_formula { format!("'{value}") } else { value.to_owned() };
+    let mut inert = if is_formula { format!("'{value}") } else { value.to_owned() };
+    // Where lists are separated by semicolons, a spreadsheet cuts there, whatever quotes say.
+    for begin in BEGINS {
+        inert = inert.replace(&format!(";{begin}"), &format!(";'{begin}"));
+        inert = inert.replace(&format!("; {begin}"), &format!("; '{begin}"));
+    }
     if inert.contains(['"', ',', '\r', '\n', ';', '\'', ' ']) {
         format!("\"{}\"", inert.replace('"', "\"\""))
     } else {
         inert
     }
+}
+
+/// JSON for a cell: a semicolon is only ever in its strings, and would be cut at.
+fn json_cell(text: &str) -> String {
+    json_inert(text).replace(';', "\\u003b")
 }
 
 /// JSON text with every character that a terminal would act on as an escape of JSON's own: the same document.
