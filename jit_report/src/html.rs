@@ -11,7 +11,7 @@ mod words;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jit_core::digest::Digest;
-use jit_proto::text::is_unprintable;
+use jit_proto::text::is_invisible;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::report::Report;
@@ -68,7 +68,7 @@ pub fn page(report: &Report) -> String {
 fn visible(page: &str) -> String {
     let mut text = String::with_capacity(page.len());
     for c in page.chars() {
-        if is_unprintable(c) && c != '\n' {
+        if is_invisible(c) && c != '\n' {
             text.extend(c.escape_unicode());
         } else {
             text.push(c);

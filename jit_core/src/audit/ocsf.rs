@@ -1,7 +1,7 @@
 //! Records as events of the Open Cybersecurity Schema Framework, version 1.3.0 (schema.ocsf.io), a JSON object each.
 //!
-//! Logins and their ends are events of class Authentication (3002), windows that open and end of class User Access
-//! Management (3005), all else of the base class. Every field of the line is in `unmapped`, and the record's exact bytes
+//! Logins and their ends are events of class Authentication (3002), windows that open of class User Access Management
+//! (3005), all else of the base class: the record of an end names a grant and no user, which that class wants. Every field of the line is in `unmapped`, and the record's exact bytes
 //! are in `raw_data`.
 
 use std::collections::BTreeMap;
