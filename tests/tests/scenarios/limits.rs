@@ -113,11 +113,12 @@ pub(crate) fn of_the_private_socket(site: &Site) {
     for greedy in &ON_THE_SOCKET {
         let run = greedy.holds(site);
         others_are_answered(site, greedy.0);
-        let open = open_connections(site);
-        say(&format!("  {}: {open} connections open\n", greedy.0));
         let Greedy(_, each, first, uids) = greedy;
         let most = if *first == 0 { 1024 } else { 64 * uids };
-        assert!(open <= usize::try_from(most.min(each * uids)).unwrap() + 3, "{}: {open}", greedy.0);
+        let most = usize::try_from(most.min(each * uids)).unwrap() + 3;
+        // What the kernel has taken and jitd has not looked at yet is among them.
+        until(SOON * 2, "what is over the limit is closed", || open_connections(site) <= most);
+        say(&format!("  {}: {} connections open\n", greedy.0, open_connections(site)));
         greedy.lets_go(site, run);
     }
 
