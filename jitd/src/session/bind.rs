@@ -80,9 +80,10 @@ async fn bind_all(app: &App, wanted: Vec<Wanted>) -> bool {
         return true;
     }
     let Ok(all) = zruntime::unblock(processes::all).await else { return false };
+    let index = Index::of(&all);
     let mut are_all = true;
     for one in wanted {
-        match bind(app, &one, &Index::of(&all)).await {
+        match bind(app, &one, &index).await {
             Ok(()) | Err(NoSystemd::Absent) => {}
             // It has no time for the others either.
             Err(NoSystemd::Silent) => return false,
