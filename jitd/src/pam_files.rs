@@ -80,9 +80,9 @@ fn look(
     written: &BTreeSet<String>,
     is_first: bool,
 ) -> Option<PamFiles> {
-    let known = app.desk.policy().ok();
-    let is_managed = |name: &str| known.as_ref().is_some_and(|known| is_managed(&known.policy, name));
-    let now = PamFiles::after(before, files, written, is_managed);
+    // Without a policy it is not known which services are managed, and what was lost must not be forgotten.
+    let policy = app.desk.policy().ok()?.policy;
+    let now = PamFiles::after(before, files, written, |name| is_managed(&policy, name));
     if is_first || !now.touched.is_empty() {
         let event = Event::PamFiles(now.clone());
         // Where jitd cannot decide it says by itself why.
