@@ -187,7 +187,14 @@ pub(crate) fn handed_over(site: &Site) {
     site.person("hanna");
     site.machine.write("/usr/local/lib/hands_over.py", HANDS_OVER, 0o644);
     let hands_over = |what: &str| format!("python3 /usr/local/lib/hands_over.py {what}");
+    // Neither a person nor what a console runs before anybody has logged in.
     site.machine.as_user("hanna", &hands_over("tcp")).refuses("Permission denied");
+    let as_a_console =
+        format!("setpriv --reuid jit-kiosk --regid jit-kiosk --clear-groups {}", hands_over("tcp"));
+    site.shell(&as_a_console).refuses("Permission denied");
+    let as_the_door =
+        format!("setpriv --reuid jit-kiosk-door --regid jit-kiosk-door --clear-groups {}", hands_over("tcp"));
+    site.shell(&as_the_door).says("SSH-2.0").done();
 
     // Whoever may, gets an sshd for a connection, and for nothing else.
     site.shell(&hands_over("tcp")).says("SSH-2.0").done();
@@ -212,5 +219,5 @@ pub(crate) fn handed_over(site: &Site) {
     let door =
         "systemctl show -p User -p CapabilityBoundingSet -p RestrictAddressFamilies jit-kiosk-listen.service";
     let door = site.shell(door);
-    door.says("User=jit-kiosk\n").says("CapabilityBoundingSet=\n").does_not_say("AF_INET").done();
+    door.says("User=jit-kiosk-door\n").says("CapabilityBoundingSet=\n").does_not_say("AF_INET").done();
 }
