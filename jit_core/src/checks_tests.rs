@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::model::{EndWhy, Why};
 use crate::policy::Policy;
 use crate::testing::{World, as_self, maria, policy, root, subject};
-use crate::time::tests::{at, at_next_boot};
+use crate::testing::{at, at_next_boot};
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -15,8 +15,8 @@ use crate::orders::Refusal;
 use crate::orders::lock::{LockOrder, lock};
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
 use crate::policy::Subject;
+use crate::testing::at_next_boot;
 use crate::testing::{World, as_self, maria, policy, root, subject};
-use crate::time::tests::at_next_boot;
 use crate::time::{Moment, Suspicion, Utc};
 
 const SITE: &str = r#"

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use crate::model::{Known, Why};
 use crate::policy::Subject;
+use crate::testing::at;
 use crate::testing::{World, as_self, maria, root};
-use crate::time::tests::at;
 
 const SERVICES: [&str; 5] = ["sshd", "sudo", "su", "login", "cups"];
 

@@ -15,7 +15,7 @@ use crate::orders::review::{Given, Reviewer};
 use crate::orders::{NoReview, Refusal};
 use crate::state::State;
 use crate::testing::{POLICY, World, as_self, maria, policy, root, root_by, subject};
-use crate::time::tests::{at, at_next_boot};
+use crate::testing::{at, at_next_boot};
 
 const HOUR: Duration = Duration::from_hours(1);
 

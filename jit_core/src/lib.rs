@@ -14,22 +14,17 @@ pub mod cases;
 pub mod check;
 pub mod clock;
 pub mod context;
-pub mod digest;
 pub mod due;
 pub mod event;
 pub mod model;
 pub mod orders;
-pub mod policy;
 pub mod proof;
-pub mod services;
 pub mod sessions;
 pub mod sign;
 pub mod state;
-pub mod text;
-pub mod time;
 mod timer;
-pub mod when;
 
+pub use jit_policy::{self as policy, digest, services, text, time, when};
 pub use jit_proto::duration;
 
 #[cfg(test)]

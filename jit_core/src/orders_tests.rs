@@ -28,7 +28,7 @@ use crate::orders::{MAX_AHEAD, MAX_PENDING_EACH, NoReview, Refusal};
 use crate::policy::Subject;
 use crate::state::State;
 use crate::testing::{World, as_self, maria, policy, root, root_by, subject};
-use crate::time::tests::{at, at_next_boot};
+use crate::testing::{at, at_next_boot};
 
 const SITE: &str = r#"
 version = 1

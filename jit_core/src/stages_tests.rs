@@ -15,8 +15,8 @@ use crate::orders::review::{Given, Reviewer, discounts, is_asked, review, waits_
 use crate::orders::stages::{Progress, Stages, lapses, waiting_for};
 use crate::orders::{NoReview, Refusal};
 use crate::policy::{Method, Policy, Subject};
+use crate::testing::at;
 use crate::testing::{World, as_self, maria, policy, root, subject};
-use crate::time::tests::at;
 
 const SITE: &str = r#"
 version = 1

@@ -16,8 +16,8 @@ use crate::orders::review::{Given, Reviewer, review};
 use crate::orders::{NoReview, Refusal};
 use crate::policy::{Method, Policy, SourceFile, Subject, Ways};
 use crate::services::Services;
+use crate::testing::at;
 use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
-use crate::time::tests::at;
 
 const BASE: &str = r#"
 version = 1

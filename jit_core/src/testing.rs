@@ -20,8 +20,20 @@ use crate::orders::review::{Given, Lookups, Reviewer, review};
 use crate::orders::revoke::{Target, revoke};
 use crate::policy::{Finding, Host, Policy, SourceFile, Subject, Ways};
 use crate::state::State;
-use crate::time::Moment;
-use crate::time::tests::at;
+use crate::time::{Moment, Utc};
+
+const BOOT_A: &str = "6f8e4c1a-0000-4000-8000-00000000000a";
+const BOOT_B: &str = "6f8e4c1a-0000-4000-8000-00000000000b";
+
+/// A moment with the wall clock and the boot clock in milliseconds.
+pub(crate) fn at(wall: i64, boot: u64) -> Moment {
+    Moment::believed(Utc::from_unix_millis(wall), boot, BOOT_A.parse().unwrap())
+}
+
+/// The same after a restart.
+pub(crate) fn at_next_boot(wall: i64, boot: u64) -> Moment {
+    Moment { boot_id: BOOT_B.parse().unwrap(), ..at(wall, boot) }
+}
 
 pub(crate) const POLICY: &str = r#"
 version = 1

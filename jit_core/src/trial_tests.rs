@@ -12,8 +12,8 @@ use crate::orders::trial::{self, NewLogins, NoTrial};
 use crate::policy::Policy;
 use crate::state::{Row, State};
 use crate::testing::{POLICY, World, maria, policy};
+use crate::testing::{at, at_next_boot};
 use crate::time::Moment;
-use crate::time::tests::{at, at_next_boot};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::*;
 use crate::event::Event;
 use crate::model::{Actor, Login, Why};
-use crate::time::tests::at;
+use crate::testing::at;
 
 /// All that could end a field, a line or a terminal, and what spreadsheets compute.
 pub(in crate::audit) const HOSTILE: [&str; 14] = [

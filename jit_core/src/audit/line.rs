@@ -159,7 +159,7 @@ mod tests {
     use jit_proto::words::Uid;
 
     use crate::model::{Actor, Login};
-    use crate::time::tests::at;
+    use crate::testing::at;
 
     fn denied(rhost: &str) -> Record {
         let login = Login {

@@ -9,10 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::model::{Scope, Why};
-use crate::policy::code;
-use crate::policy::finding::{Log, Spot};
-use crate::policy::source::Source;
-use crate::policy::{HostGroup, Method};
+use crate::policy::{BAD_CASES, HostGroup, Log, Method, Source, Spot};
 use crate::services::Services;
 use crate::time::Utc;
 
@@ -100,7 +97,7 @@ pub(super) fn read(index: usize, source: &Source<'_>, log: &mut Log<'_>) -> Opti
         Ok(file) => Some(file),
         Err(err) => {
             let what = err.message().lines().map(str::trim).collect::<Vec<_>>().join(": ");
-            log.add(code::BAD_CASES, &Spot { file: index, span: err.span() }, Shown(&what).to_string());
+            log.add(BAD_CASES, &Spot { file: index, span: err.span() }, Shown(&what).to_string());
             None
         }
     }

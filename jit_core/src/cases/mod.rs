@@ -6,6 +6,8 @@
 //! such files; what rules no case touches is asked of all of them together.
 
 mod case;
+#[cfg(test)]
+mod tests;
 mod touched;
 mod world;
 
@@ -15,10 +17,7 @@ use std::fmt;
 use jit_proto::text::Shown;
 use serde::Serialize;
 
-use crate::policy::code;
-use crate::policy::finding::{Log, Spot};
-use crate::policy::source::Source;
-use crate::policy::{Finding, Policy, SourceFile};
+use crate::policy::{BAD_CASES, Finding, Log, Policy, Source, SourceFile, Spot};
 use case::read;
 use touched::rules;
 use world::World;
@@ -127,7 +126,7 @@ pub fn run(policy: &Policy, files: &[SourceFile]) -> Result<Report, Vec<Finding>
                     Err(what) => {
                         let spot = Spot { file: index, span: Some(span) };
                         let name = Shown(&case.name);
-                        log.add(code::BAD_CASES, &spot, format!("case '{name}', step {n}: {}", Shown(&what)));
+                        log.add(BAD_CASES, &spot, format!("case '{name}', step {n}: {}", Shown(&what)));
                         break; // what follows hangs on it
                     }
                 }

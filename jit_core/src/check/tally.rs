@@ -228,7 +228,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::tests::at;
+    use crate::testing::at;
 
     const ROOT: Actor = Actor { uid: Uid::ROOT, loginuid: None, untold: false, session: None, process: None };
 

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::event::{Event, Record};
     use crate::model::BackWhy;
-    use crate::time::tests::at;
+    use crate::testing::at;
 
     fn digest(of: u8) -> Digest {
         Digest::of(&[of])

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use super::*;
-use crate::policy::{Severity, SourceFile};
+use crate::{Severity, SourceFile};
 
 const BASE: &str = r#"
 version = 1
@@ -41,11 +41,7 @@ fn members(names: &[&str]) -> Group {
 /// A host that knows these groups and every account, and lists all it knows.
 fn host(groups: &[(&str, Group)]) -> Facts {
     Facts {
-        host: Host {
-            name: "db-1".parse().unwrap(),
-            groups: BTreeSet::new(),
-            ways: crate::policy::Ways::default(),
-        },
+        host: Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: crate::Ways::default() },
         groups: groups.iter().map(|(name, group)| (name.parse().unwrap(), group.clone())).collect(),
         accounts: BTreeMap::new(),
         standing: BTreeMap::new(),

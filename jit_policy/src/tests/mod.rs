@@ -1,7 +1,6 @@
 //! What a policy means, and what is refused. How findings look is in `golden`; what holds for all policies in
 //! `properties`; the shipped policies and the man page in `shipped`.
 
-mod cases_run;
 mod difference;
 mod golden;
 mod meaning;
@@ -17,38 +16,9 @@ use std::time::Duration;
 use jit_proto::words::{Uid, UserName};
 
 use super::*;
-use crate::policy::Method;
 
 /// A whole policy of the common keys. The rest of the language is in [`RICH`].
-const WHOLE: &str = r#"
-version = 1
-
-[admins]
-users = ["root"]
-groups = ["sysadmin"]
-
-[auditors]
-users = ["eve"]
-
-[[exempt]]
-users = ["root"]
-services = ["login"]
-
-[role.db-oncall]
-summary = "On-call"
-hosts = ["db-*", "backup"]
-services = ["sshd", "sudo"]
-eligible = { users = ["maria"], groups = ["dba"] }
-max-duration = "4h"
-default-duration = "30m"
-uses = 3
-
-[[role.db-oncall.stage]]
-name = "team lead"
-approvers = { users = ["ana", "tom"], groups = ["dba-leads"] }
-approvals = 2
-accept = ["signature"]
-"#;
+const WHOLE: &str = include_str!("whole.toml");
 
 /// A whole policy with every key that `WHOLE` does not have.
 const RICH: &str = r#"

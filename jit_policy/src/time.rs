@@ -2,7 +2,7 @@
 //!
 //! Law 6: elapsed time is the larger of what the wall clock and `CLOCK_BOOTTIME` say, so stepping the wall
 //! clock back never lengthens a window, and stepping it forward only shortens one. Whether the wall clock can be
-//! believed is for [`crate::clock`] to say.
+//! believed is for the clock's rules to say, which are in `jit_core`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -118,7 +118,8 @@ impl Default for BootId {
 
 impl BootId {
     /// The kernel's part. While it stays the same, so does what `CLOCK_BOOTTIME` counts from.
-    pub(crate) fn kernel(&self) -> &str {
+    #[must_use]
+    pub fn kernel(&self) -> &str {
         self.0.split_once('+').map_or(self.0.as_str(), |(kernel, _)| kernel)
     }
 }
@@ -195,7 +196,7 @@ impl fmt::Display for Suspicion {
 pub enum Recovery {
     /// It is where it should be: past the mark, and no more ahead of `CLOCK_BOOTTIME`.
     Returned,
-    /// The kernel has held it to be synchronised for [`SYNCED_FOR`](crate::clock::SYNCED_FOR).
+    /// The kernel has held it to be synchronised for `SYNCED_FOR` of the clock's rules.
     Synchronised,
 }
 
@@ -372,51 +373,54 @@ impl Window {
 }
 
 /// Durations in records and digests are whole seconds.
-pub(crate) mod seconds {
+pub mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `with` passes a reference
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    /// Writes whole seconds.
+    pub fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(duration.as_secs())
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    /// Reads whole seconds.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
     }
 }
 
 /// The same where there may be none.
-pub(crate) mod optional_seconds {
+pub mod optional_seconds {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde's `with` passes a reference
-    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    /// Writes whole seconds, or null.
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
         duration.map(|duration| duration.as_secs()).serialize(to)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    /// Reads whole seconds, or null.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(from)?.map(Duration::from_secs))
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use proptest::prelude::*;
 
     const BOOT_A: &str = "6f8e4c1a-0000-4000-8000-00000000000a";
     const BOOT_B: &str = "6f8e4c1a-0000-4000-8000-00000000000b";
 
-    /// A moment with the wall clock and the boot clock in milliseconds.
-    pub(crate) fn at(wall: i64, boot: u64) -> Moment {
+    fn at(wall: i64, boot: u64) -> Moment {
         Moment::believed(Utc::from_unix_millis(wall), boot, BOOT_A.parse().unwrap())
     }
 
-    pub(crate) fn at_next_boot(wall: i64, boot: u64) -> Moment {
+    fn at_next_boot(wall: i64, boot: u64) -> Moment {
         Moment { boot_id: BOOT_B.parse().unwrap(), ..at(wall, boot) }
     }
 

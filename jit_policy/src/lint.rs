@@ -12,7 +12,7 @@ use super::reason::ReasonRule;
 use super::role::{Role, Stage};
 use super::rules::{Exempt, Observed};
 use super::shape::quoted;
-use crate::duration::Human;
+use jit_proto::duration::Human;
 
 /// How many names a message holds.
 const NAMES: usize = 5;

@@ -120,23 +120,24 @@ impl Finding {
 
 /// A place in one of the files. Without a span it is the file as a whole.
 #[derive(Clone, Debug)]
-pub(crate) struct Spot {
+pub struct Spot {
     /// Its index in the list of sources.
-    pub(crate) file: usize,
+    pub file: usize,
     /// Bytes of its text.
-    pub(crate) span: Option<Range<usize>>,
+    pub span: Option<Range<usize>>,
 }
 
 impl Spot {
-    /// The file as a whole.
-    pub(crate) const fn file(file: usize) -> Self {
+    /// Of a file as a whole.
+    #[must_use]
+    pub const fn file(file: usize) -> Self {
         Self { file, span: None }
     }
 }
 
 /// Findings as they come up.
 #[derive(Debug)]
-pub(crate) struct Log<'a> {
+pub struct Log<'a> {
     sources: &'a [Source<'a>],
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
@@ -145,17 +146,19 @@ pub(crate) struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    pub(crate) const fn new(sources: &'a [Source<'a>]) -> Self {
+    /// None yet, about these files.
+    #[must_use]
+    pub const fn new(sources: &'a [Source<'a>]) -> Self {
         Self { sources, errors: Vec::new(), warnings: Vec::new(), dropped: 0 }
     }
 
     /// Adds what was found at a place.
-    pub(crate) fn add(&mut self, code: Code, spot: &Spot, message: impl Into<String>) {
+    pub fn add(&mut self, code: Code, spot: &Spot, message: impl Into<String>) {
         self.push(code, spot, message.into(), None);
     }
 
     /// Adds what was found at a place, and what to write instead.
-    pub(crate) fn add_with_hint(
+    pub fn add_with_hint(
         &mut self,
         code: Code,
         spot: &Spot,
@@ -186,7 +189,8 @@ impl<'a> Log<'a> {
     }
 
     /// Whether anything was found that keeps the policy from loading.
-    pub(crate) const fn has_errors(&self) -> bool {
+    #[must_use]
+    pub const fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 
@@ -198,7 +202,7 @@ impl<'a> Log<'a> {
     }
 
     /// The warnings if there was no error, else all findings; by file and place.
-    pub(crate) fn finish(mut self) -> Result<Vec<Finding>, Vec<Finding>> {
+    pub fn finish(mut self) -> Result<Vec<Finding>, Vec<Finding>> {
         let failed = !self.errors.is_empty();
         let mut all = self.errors;
         all.append(&mut self.warnings);

@@ -23,7 +23,7 @@ impl fmt::Display for Severity {
 
 /// One kind of finding.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Code {
+pub struct Code {
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
 }
@@ -127,8 +127,8 @@ pub(crate) const OF_HOST: [Code; 11] = [
     STANDING,
 ];
 
-// Test cases.
-pub(crate) const BAD_CASES: Code = error("JIT080");
+/// A file of test cases that cannot be read, or asks for what makes no sense.
+pub const BAD_CASES: Code = error("JIT080");
 
 // The list of findings itself.
 pub(crate) const MORE: Code = warning("JIT090");

@@ -46,7 +46,7 @@ impl Policy {
     /// # Examples
     ///
     /// ```
-    /// use jit_core::policy::{Policy, SourceFile};
+    /// use jit_policy::{Policy, SourceFile};
     ///
     /// let read = |text: &str| Policy::parse(&[SourceFile { name: "10.toml".to_owned(), bytes: text.into() }]);
     /// let text = r#"

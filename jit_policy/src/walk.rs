@@ -16,7 +16,7 @@ use toml::de::{DeTable, DeValue};
 use super::code::{self, Code};
 use super::finding::{Log, Spot};
 use super::shape::{Shape, example, quoted};
-use crate::duration::parse_duration;
+use jit_proto::duration::parse_duration;
 
 /// A table and the shape it is to have.
 #[derive(Debug)]

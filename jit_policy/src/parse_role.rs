@@ -17,7 +17,7 @@ use super::shape::{HOURS, REASON, ROLE, STAGE, quoted};
 use super::walk::{Node, Table};
 use super::words::{networks, services, who};
 use super::{code, lint};
-use crate::duration::Human;
+use jit_proto::duration::Human;
 
 /// How long a summary, a hint and a stage's name may be, in characters: they stand in tables and log lines.
 const MAX_LINE: usize = 200;

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::cases;
-use crate::policy::shape;
+use crate::shape;
 
-const MAN_PAGE: &str = include_str!("../../../../packaging/man/jit-policy.5");
+const MAN_PAGE: &str = include_str!("../../../packaging/man/jit-policy.5");
 const CODES: &str = include_str!("../code.rs");
 
 fn policies() -> PathBuf {
@@ -40,24 +39,6 @@ fn every_shipped_policy_loads_and_only_what_root_could_forge_is_remarked_on() {
             assert_eq!(said, role.reaches_root() && !signed, "{} {}", path.display(), role.name);
         }
         assert!(loaded.warnings.iter().all(|warning| warning.code == "JIT051"), "{:#?}", loaded.warnings);
-        count += 1;
-    }
-    assert!(count >= 9, "{count}");
-}
-
-#[test]
-fn every_shipped_policy_does_what_its_cases_say_and_no_rule_of_it_goes_untried() {
-    let mut count = 0;
-    for entry in fs::read_dir(policies()).unwrap() {
-        let path = entry.unwrap().path();
-        let policy = Policy::parse(&folder(&path)).unwrap().policy;
-        let report =
-            cases::run(&policy, &folder(&path.join("cases"))).unwrap_or_else(|err| panic!("{err:#?}"));
-        assert!(report.passed() && !report.cases.is_empty(), "{}:\n{report}", path.display());
-        // An emergency role cannot be asked for yet.
-        let untouched: Vec<_> =
-            report.untouched.iter().filter(|rule| !rule.contains("break-glass")).collect();
-        assert!(untouched.is_empty(), "{}: {untouched:#?}", path.display());
         count += 1;
     }
     assert!(count >= 9, "{count}");

@@ -2,9 +2,33 @@
 
 use jit_proto::text::is_unprintable;
 
-use crate::cases::{Report, run};
+use std::fs;
+use std::path::Path;
 
 use super::*;
+
+/// A whole policy of the common keys.
+const WHOLE: &str = include_str!("../../../jit_policy/src/tests/whole.toml");
+
+fn file(name: &str, text: impl AsRef<[u8]>) -> SourceFile {
+    SourceFile { name: name.to_owned(), bytes: text.as_ref().to_vec() }
+}
+
+fn load(text: &str) -> Policy {
+    Policy::parse(&[file("10-site.toml", text)]).unwrap_or_else(|findings| panic!("{findings:#?}")).policy
+}
+
+/// The TOML files of a folder.
+fn folder(path: &Path) -> Vec<SourceFile> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(file(path.file_name().unwrap().to_str().unwrap(), fs::read(&path).unwrap()));
+        }
+    }
+    files
+}
 
 const ACCOUNTS: &str = r#"
 [account.root]
@@ -173,4 +197,22 @@ fn nothing_that_a_file_of_cases_says_acts_on_a_terminal() {
         let shown = shown(&text);
         assert!(!shown.is_empty() && !shown.chars().any(|c| c != '\n' && is_unprintable(c)), "{shown:?}");
     }
+}
+
+#[test]
+fn every_shipped_policy_does_what_its_cases_say_and_no_rule_of_it_goes_untried() {
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
+    let mut count = 0;
+    for entry in fs::read_dir(&policies).unwrap() {
+        let path = entry.unwrap().path();
+        let policy = Policy::parse(&folder(&path)).unwrap().policy;
+        let report = run(&policy, &folder(&path.join("cases"))).unwrap_or_else(|err| panic!("{err:#?}"));
+        assert!(report.passed() && !report.cases.is_empty(), "{}:\n{report}", path.display());
+        // An emergency role cannot be asked for yet.
+        let untouched: Vec<_> =
+            report.untouched.iter().filter(|rule| !rule.contains("break-glass")).collect();
+        assert!(untouched.is_empty(), "{}: {untouched:#?}", path.display());
+        count += 1;
+    }
+    assert!(count >= 9, "{count}");
 }

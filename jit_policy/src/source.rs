@@ -24,25 +24,32 @@ pub struct SourceFile {
 
 /// One file as text. Where it is not text, `text` is what could be read before the flaw.
 #[derive(Debug)]
-pub(crate) struct Source<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) text: &'a str,
-    pub(crate) flaw: Option<Flaw>,
+pub struct Source<'a> {
+    /// Its name in the folder.
+    pub name: &'a str,
+    /// What it says.
+    pub text: &'a str,
+    /// Why it is looked into no further, if that is so.
+    pub flaw: Option<Flaw>,
     line_starts: Vec<usize>,
 }
 
 /// Why a file is not looked into any further.
 #[derive(Debug)]
-pub(crate) struct Flaw {
-    pub(crate) code: Code,
-    pub(crate) span: Option<Range<usize>>,
-    pub(crate) message: String,
-    pub(crate) hint: &'static str,
+pub struct Flaw {
+    /// What kind of finding it is.
+    pub code: Code,
+    /// Where, in bytes of the text.
+    pub span: Option<Range<usize>>,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub hint: &'static str,
 }
 
 impl<'a> Source<'a> {
     /// Looks at the bytes only.
-    pub(crate) fn new(file: &'a SourceFile) -> Self {
+    pub fn new(file: &'a SourceFile) -> Self {
         let (text, flaw) = readable(&file.bytes);
         let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         let line_starts = [0].into_iter().chain(after_newlines).collect();
@@ -55,7 +62,8 @@ impl<'a> Source<'a> {
     }
 
     /// Line and column of a byte offset, each from 1, the column in characters.
-    pub(crate) fn line_and_column(&self, offset: usize) -> (usize, usize) {
+    #[must_use]
+    pub fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let line = self.line_at(offset);
         (line.number, chars_before(line.text, offset - line.start) + 1)
     }

@@ -75,17 +75,17 @@ impl From<Digest> for String {
 /// Fields laid out so that different fields never give the same bytes: each part stands behind its length
 /// (eight bytes, big-endian), and a list stands behind its count.
 #[derive(Debug, Default)]
-pub(crate) struct Canonical(Vec<u8>);
+pub struct Canonical(Vec<u8>);
 
 impl Canonical {
     /// Appends one part.
-    pub(crate) fn part(&mut self, bytes: &[u8]) {
+    pub fn part(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
     }
 
     /// Appends a list of parts, in the order given.
-    pub(crate) fn list<T: AsRef<[u8]>>(&mut self, parts: impl ExactSizeIterator<Item = T>) {
+    pub fn list<T: AsRef<[u8]>>(&mut self, parts: impl ExactSizeIterator<Item = T>) {
         self.number(parts.len() as u64);
         for part in parts {
             self.part(part.as_ref());
@@ -93,17 +93,18 @@ impl Canonical {
     }
 
     /// Appends a duration in whole seconds.
-    pub(crate) fn seconds(&mut self, duration: Duration) {
+    pub fn seconds(&mut self, duration: Duration) {
         self.part(&duration.as_secs().to_be_bytes());
     }
 
     /// Appends a yes or no.
-    pub(crate) fn flag(&mut self, flag: bool) {
+    pub fn flag(&mut self, flag: bool) {
         self.part(&[u8::from(flag)]);
     }
 
     /// The digest of all that was appended.
-    pub(crate) fn digest(&self) -> Digest {
+    #[must_use]
+    pub fn digest(&self) -> Digest {
         Digest::of(&self.0)
     }
 

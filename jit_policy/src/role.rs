@@ -124,7 +124,8 @@ impl Role {
         bytes.digest()
     }
 
-    pub(crate) fn people(&self) -> impl Iterator<Item = &Who> {
+    /// Everybody whom it names: who is eligible, and whom its stages ask.
+    pub fn people(&self) -> impl Iterator<Item = &Who> {
         self.stages.iter().flat_map(Stage::people).chain([&self.eligible])
     }
 }
@@ -255,7 +256,7 @@ pub struct Stage {
 
 impl Stage {
     /// Whom it asks, at once or once the first have not decided it in time.
-    pub(crate) fn people(&self) -> impl Iterator<Item = &Who> {
+    pub fn people(&self) -> impl Iterator<Item = &Who> {
         let next = match &self.then {
             Then::Deny => None,
             Then::Ask(next) => Some(next),

@@ -13,8 +13,8 @@ use super::people::{PersonName, Who};
 use super::role::{AtEnd, Role, Stage, Starts, Then};
 use super::rules::{Exempt, Observed};
 use super::set::Policy;
-use crate::duration::Human;
 use crate::services::Services;
+use jit_proto::duration::Human;
 
 /// Whether access grows or shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,7 +12,7 @@ pub fn cut(mut text: String, most: usize) -> String {
 }
 
 /// The one of the words that was meant, if the word is no more than a typing error away from it.
-pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let allowed = |known: &str| (known.len() / 3).clamp(1, 3);
     let distances = known.map(|known| (distance(word, known), known));
     distances.filter(|(distance, known)| *distance <= allowed(known)).min().map(|(_, known)| known)
