@@ -6,3 +6,4 @@ pub mod imports;
 pub mod layers;
 pub mod machine;
 pub mod runner;
+pub mod schema;

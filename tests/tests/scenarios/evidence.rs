@@ -7,6 +7,7 @@ use jit_core::proof::checkpoint::Signed;
 use jit_core::proof::merkle::{Frontier, leaf};
 use jit_core::proof::note::HostKey;
 use jit_tests::machine::{Output, until};
+use jit_tests::schema::refused;
 use rusqlite::{Connection, params};
 
 use crate::site::{Entrance, SOON, Site};
@@ -228,6 +229,9 @@ pub(crate) fn read_by_other_programs(site: &Site) {
         site.shell(&script).done().trim().to_owned()
     };
     let records = site.machine.read("/root/log.jsonl");
+    let lines: Vec<_> = records.lines().map(str::to_owned).collect();
+    let found: Vec<_> = refused(&lines).into_iter().map(|place| &lines[place]).collect();
+    assert!(found.is_empty(), "not as docs/schema has it: {found:#?}");
     let last: serde_json::Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
     // The later export has what others did meanwhile as well.
     let rows: usize = csv(&format!("select count(*) from c where cast(seq as integer) <= {}", last["seq"]))
