@@ -34,6 +34,7 @@ pub struct Exempt {
 
 impl Exempt {
     /// Whether it is about this subject at this service, coming from there.
+    #[must_use]
     pub fn covers(&self, subject: &Subject, service: &ServiceName, from: Option<IpAddr>) -> bool {
         self.services.contains(service) && role::listed(&self.from, from) && self.who.contains(subject)
     }

@@ -49,6 +49,7 @@ pub struct Flaw {
 
 impl<'a> Source<'a> {
     /// Looks at the bytes only.
+    #[must_use]
     pub fn new(file: &'a SourceFile) -> Self {
         let (text, flaw) = readable(&file.bytes);
         let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
