@@ -5,8 +5,9 @@
 //! thread starts again from disk: open, checkpoint, load, one durable record. Until that works nothing is
 //! allowed. A batch that the store does not take, with the disk well, fails no batch before it.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use jit_core::audit::about::About;
@@ -65,9 +66,19 @@ impl Ticket {
 }
 
 enum Job {
-    Commit { batch: Batch, done: mpmc::Sender<Kept> },
-    Cursor { sink: &'static str, next: u64 },
-    ForgetCursor { sink: &'static str },
+    Commit {
+        batch: Batch,
+        done: mpmc::Sender<Kept>,
+    },
+    Cursor {
+        sink: &'static str,
+        next: u64,
+    },
+    ForgetCursor {
+        sink: &'static str,
+    },
+    /// No other job came for a while: write the cursors.
+    Settle,
     Stop,
 }
 
@@ -84,7 +95,9 @@ impl Queue {
         Ticket(ticket)
     }
 
-    /// Notes how far a log has taken the records; best effort.
+    /// Notes how far a log has taken the records; best effort. It goes to the disk with the next batch, or after
+    /// [`CURSORS_WAIT`]: it would be a second sync for each login. A log gets again what a crash made jitd forget that it
+    /// took; each record has its number.
     pub(crate) fn cursor(&self, sink: &'static str, next: u64) {
         drop(self.0.send(Job::Cursor { sink, next }));
     }
@@ -133,6 +146,9 @@ const MOST_AFTER_FAULT: Duration = Duration::from_secs(1);
 
 /// A store that worked for so long has not been failing.
 const PROVEN: Duration = Duration::from_secs(60);
+
+/// How long cursors wait for a batch to go to the disk with.
+const CURSORS_WAIT: Duration = Duration::from_secs(1);
 
 /// The most jobs in one transaction: the first answer must not wait for an endless stream behind it.
 const MOST: usize = 4096;
@@ -206,11 +222,50 @@ fn fail_all(inbox: &Inbox) -> bool {
     stop
 }
 
+/// How far the logs have come, where the store does not say so yet; `None` of one that is owed nothing.
+#[derive(Default)]
+struct Cursors(BTreeMap<&'static str, Option<u64>>);
+
+impl Cursors {
+    /// The next job, or that it is time to write these. `None` when nobody is left to send any.
+    fn next_job(&self, inbox: &Inbox) -> Option<Job> {
+        if self.0.is_empty() {
+            return inbox.0.recv().ok();
+        }
+        match inbox.0.recv_timeout(CURSORS_WAIT) {
+            Ok(job) => Some(job),
+            Err(RecvTimeoutError::Timeout) => Some(Job::Settle),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn write(&mut self, change: &Connection) -> Result<(), StoreError> {
+        for (sink, next) in std::mem::take(&mut self.0) {
+            match next {
+                Some(next) => rows::write_cursor(change, sink, next)?,
+                None => rows::forget_cursor(change, sink)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 fn work((mut store, mut tree): Begun, inbox: &Inbox, keeper: &impl Keeper) -> Result<(), Failed> {
-    while let Ok(first) = inbox.0.recv() {
+    let mut cursors = Cursors::default();
+    while let Some(first) = cursors.next_job(inbox) {
+        let mut jobs = match first {
+            Job::Cursor { sink, next } => {
+                cursors.0.insert(sink, Some(next));
+                continue;
+            }
+            Job::ForgetCursor { sink } => {
+                cursors.0.insert(sink, None);
+                continue;
+            }
+            Job::Commit { .. } | Job::Settle | Job::Stop => Some(first),
+        };
         let mut done = Vec::new();
         let mut stop = false;
-        let mut jobs = Some(first);
         let before = tree.size();
         let mut fault = None;
         let mut change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -223,8 +278,9 @@ fn work((mut store, mut tree): Begun, inbox: &Inbox, keeper: &impl Keeper) -> Re
                     Err(why @ StoreError::Fault(_)) => fault = Some(Failed { why, whose: Some(ticket) }),
                     Err(why) => return Err(why.into()),
                 },
-                Job::Cursor { sink, next } => rows::write_cursor(&change, sink, next)?,
-                Job::ForgetCursor { sink } => rows::forget_cursor(&change, sink)?,
+                Job::Cursor { sink, next } => drop(cursors.0.insert(sink, Some(next))),
+                Job::ForgetCursor { sink } => drop(cursors.0.insert(sink, None)),
+                Job::Settle => {}
                 Job::Stop => stop = true,
             }
             // What is behind a batch at fault was decided by what that would have come to.
@@ -232,6 +288,7 @@ fn work((mut store, mut tree): Begun, inbox: &Inbox, keeper: &impl Keeper) -> Re
                 break;
             }
         }
+        cursors.write(&change)?;
         if tree.size() > before {
             log::write_tree(&change, &tree)?;
         }
