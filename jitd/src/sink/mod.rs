@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use crate::desk::Desk;
 use crate::log;
 use crate::store::writer::Queue;
-use crate::store::{StoreError, StorePath, rows};
+use crate::store::{FileId, StoreError, StorePath, rows};
 use target::{NotTaken, Sink, Wants};
 
 /// The logs that are always on, as `status` names them.
@@ -49,12 +49,13 @@ pub(crate) fn follow(path: &StorePath, desk: &Desk, queue: &Queue) {
         Box::new(notify::Programs::default()),
     ];
     let mut followers = sinks.map(Follower::new);
+    let mut reader = Reader::new(path);
     loop {
         let mut failing = false;
-        match path.open_read_only() {
+        match reader.store() {
             Ok(store) => {
                 for follower in &mut followers {
-                    failing |= follower.catch_up(&store, queue).unwrap_or_else(|err| {
+                    failing |= follower.catch_up(store, queue).unwrap_or_else(|err| {
                         log::warning(format_args!("{}: {err}", follower.sink.name()));
                         true
                     });
@@ -63,7 +64,40 @@ pub(crate) fn follow(path: &StorePath, desk: &Desk, queue: &Queue) {
             // Not there before the first start has made it.
             Err(_) => failing = true,
         }
+        if failing {
+            reader.close();
+        }
         desk.news.wait(if failing { AGAIN } else { QUIET });
+    }
+}
+
+/// The store, kept open for reading: opening it costs more than reading a record. It is opened again once another file
+/// stands in its place, and after anything failed.
+struct Reader<'a> {
+    path: &'a StorePath,
+    open: Option<(Connection, FileId)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(path: &'a StorePath) -> Self {
+        Self { path, open: None }
+    }
+
+    fn store(&mut self) -> Result<&Connection, StoreError> {
+        let there = self.path.file_id();
+        let open = match self.open.take() {
+            Some((store, id)) if there == Some(id) => (store, id),
+            _ => {
+                let store = self.path.open_read_only()?;
+                // If it was replaced just now, the next look sees another and opens that.
+                (store, there.unwrap_or_default())
+            }
+        };
+        Ok(&self.open.insert(open).0)
+    }
+
+    fn close(&mut self) {
+        self.open = None;
     }
 }
 
@@ -298,6 +332,59 @@ mod tests {
         assert!(!bed.round(&mut follower));
         assert_eq!((bed.taken(), bed.unsent()), (vec![0, 2], Some(0)));
         bed.stop();
+    }
+
+    #[test]
+    fn how_far_a_log_has_come_is_kept_also_where_nothing_else_happens() {
+        let mut bed = Bed::new();
+        bed.turn(true);
+        let mut follower = bed.follower();
+        bed.round(&mut follower);
+        bed.write(2);
+        follower.catch_up(&bed.path.open_read_only().unwrap(), &bed.queue).unwrap();
+        while bed.unsent() != Some(0) {
+            std::thread::yield_now();
+        }
+        bed.stop();
+    }
+
+    #[test]
+    fn how_far_a_log_has_come_is_kept_when_jitd_stops() {
+        let mut bed = Bed::new();
+        bed.turn(true);
+        let mut follower = bed.follower();
+        bed.round(&mut follower);
+        bed.write(2);
+        follower.catch_up(&bed.path.open_read_only().unwrap(), &bed.queue).unwrap();
+        let (path, written) = (bed.path.clone(), bed.written);
+        bed.queue.stop();
+        bed.writer.join().unwrap();
+        let all = unsent(&path.open_read_only().unwrap(), written).unwrap();
+        assert!(all.contains(&(notify::NAME.to_owned(), 0)), "{all:?}");
+    }
+
+    #[test]
+    fn a_store_that_stands_in_the_place_of_another_is_the_one_that_is_followed() {
+        let (mut bed, mut other) = (Bed::new(), Bed::new());
+        bed.write(1);
+        other.write(3);
+        let path = bed.path.clone();
+        let mut reader = Reader::new(&path);
+        assert_eq!(rows::next_seq(reader.store().unwrap()).unwrap(), 1);
+        let opened = bed.path.opened();
+        bed.write(1);
+        assert_eq!(rows::next_seq(reader.store().unwrap()).unwrap(), 2);
+        assert_eq!(bed.path.opened(), opened, "it stays open");
+        let (dir, from) = (bed.path.dir().to_owned(), other.path.dir().to_owned());
+        bed.queue.stop();
+        bed.writer.join().unwrap();
+        other.queue.stop();
+        other.writer.join().unwrap();
+        std::fs::rename(from.join("store.db"), dir.join("store.db")).unwrap();
+        for left in ["store.db-wal", "store.db-shm"] {
+            drop(std::fs::remove_file(dir.join(left)));
+        }
+        assert_eq!(rows::next_seq(reader.store().unwrap()).unwrap(), 3);
     }
 
     #[test]

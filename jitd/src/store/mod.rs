@@ -10,6 +10,7 @@ pub(crate) mod schema;
 mod value;
 pub(crate) mod writer;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 #[cfg(test)]
 use std::sync::Arc;
@@ -20,6 +21,13 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use rusqlite::{Connection, OpenFlags};
 
 pub(crate) use error::StoreError;
+
+/// Which file a path led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
 
 /// Where the store is.
 #[derive(Clone, Debug)]
@@ -49,6 +57,12 @@ impl StorePath {
     /// The folder that it is in.
     pub(crate) fn dir(&self) -> &Path {
         self.file.parent().unwrap_or(&self.file)
+    }
+
+    /// Which file is there.
+    pub(crate) fn file_id(&self) -> Option<FileId> {
+        let facts = std::fs::metadata(&self.file).ok()?;
+        Some(FileId { device: facts.dev(), inode: facts.ino() })
     }
 
     /// Opens for writing, making or migrating the file as needed, and empties the write-ahead log.
