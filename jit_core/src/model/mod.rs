@@ -1,6 +1,7 @@
 //! Plain data: people, requests, reviews, grants, locks, sessions. Methods here use one value and a moment, and nothing
 //! else; what needs several values is a method of [`State`](crate::state::State), and rules are in orders and checks.
 
+mod authored;
 mod grant;
 mod known;
 mod lock;
@@ -13,6 +14,7 @@ mod question;
 mod refused_order;
 mod request;
 mod review;
+mod serial;
 mod session;
 mod stay;
 mod termination;
@@ -20,6 +22,7 @@ mod terms;
 mod trial;
 mod why;
 
+pub use authored::{Authored, Behind};
 pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Scheduled, Time};
 pub use known::Known;
 pub use lock::{Lock, Locks, Scope};
@@ -33,6 +36,7 @@ pub use question::Question;
 pub use refused_order::RefusedOrder;
 pub use request::{Closed, Pending, Request};
 pub use review::{Decision, Evidence, Narrow, Review};
+pub use serial::{BadSerial, Serial, Spent, SpentBy};
 pub use session::{Opener, Session, Unit, gets_a_scope};
 pub use stay::Stay;
 pub use termination::{Due, EndReason, EndTerms, Over, Termination};

@@ -38,7 +38,13 @@ impl Approver {
     /// Whether it may sign approvals.
     #[must_use]
     pub fn approves(&self) -> bool {
-        self.namespaces.as_ref().is_none_or(|names| names.iter().any(|name| name == NAMESPACE))
+        self.may_sign(NAMESPACE)
+    }
+
+    /// Whether it may sign for this.
+    #[must_use]
+    pub fn may_sign(&self, namespace: &str) -> bool {
+        self.namespaces.as_ref().is_none_or(|names| names.iter().any(|name| name == namespace))
     }
 }
 

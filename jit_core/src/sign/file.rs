@@ -74,7 +74,12 @@ impl Nonce {
     /// That of a request and an expiry.
     #[must_use]
     pub fn of(key: &HostKey, digest: Digest, expires: Utc) -> Self {
-        let signature = key.sign(&format!("jitd.nonce.v1\n{digest}\n{}\n", expires.to_seconds()));
+        Self::signed(key, &format!("jitd.nonce.v1\n{digest}\n{}\n", expires.to_seconds()))
+    }
+
+    /// That of a text which nobody else signs with the host's key.
+    pub(super) fn signed(key: &HostKey, text: &str) -> Self {
+        let signature = key.sign(text);
         let Digest(whole) = Digest::of(signature.to_string().as_bytes());
         let mut half = [0; 16];
         half.copy_from_slice(&whole[..16]);
@@ -196,7 +201,7 @@ impl RequestFile {
             reason: lines.field("reason", |text| unescaped(text)?.parse().ok())?,
             checkpoint: lines.field("checkpoint", |text| or(NONE, text, signed))?,
         };
-        lines.end(&text, &file.text())?;
+        lines.end(&text, &file.text(), &FILE_LABELS)?;
         Ok(file)
     }
 
@@ -216,7 +221,7 @@ pub(super) fn word<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
-fn name(text: &str) -> Option<UserName> {
+pub(super) fn name(text: &str) -> Option<UserName> {
     unescaped(text)?.parse().ok()
 }
 

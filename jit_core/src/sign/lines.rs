@@ -61,9 +61,8 @@ pub enum BadText {
     },
     /// The first line.
     #[error(
-        "line 1: it begins with neither '{}' nor '{}'; another version of jitd may have written it",
-        FILE,
-        STATEMENT
+        "line 1: it is not the first line of a text that is known here, such as '{FILE}' or '{STATEMENT}'; another version of \
+         jitd may have written it"
     )]
     Version,
     /// A line that should be another.
@@ -81,6 +80,14 @@ pub enum BadText {
         line: usize,
         /// The label of the line.
         label: &'static str,
+    },
+    /// Two times that do not go together.
+    #[error("'{label}' {why}")]
+    Times {
+        /// The label of the line.
+        label: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// Something behind the end.
     #[error("line {line}: the text should end before it")]
@@ -145,23 +152,21 @@ impl<'t> Lines<'t> {
     }
 
     /// There are no more; and the text is just what is written of what was read from it.
-    pub(super) fn end(mut self, text: &str, again: &str) -> Result<(), BadText> {
+    pub(super) fn end(mut self, text: &str, again: &str, labels: &[&'static str]) -> Result<(), BadText> {
         if self.rest.next().is_some() {
             return Err(BadText::More { line: self.line + 1 });
         }
         let differs = text.lines().zip(again.lines()).position(|(one, other)| one != other);
         match differs {
-            Some(at) => Err(BadText::Value { line: at + 1, label: label(again, at) }),
+            // Behind the first line each has its label.
+            Some(at) => {
+                let label = at.checked_sub(1).and_then(|at| labels.get(at)).copied().unwrap_or("it");
+                Err(BadText::Value { line: at + 1, label })
+            }
             None if text == again => Ok(()),
             None => Err(BadText::Cut),
         }
     }
-}
-
-/// The label of a line, for an error about it.
-fn label(text: &str, at: usize) -> &'static str {
-    let label = text.lines().nth(at).and_then(|line| line.split_once(": ")).map_or("", |(label, _)| label);
-    FILE_LABELS.into_iter().chain(STATEMENT_LABELS).find(|known| *known == label).unwrap_or("it")
 }
 
 /// Any text as printable ASCII on one line, and back: `\` is `\\`, what is not ASCII is `\u{HEX}`.

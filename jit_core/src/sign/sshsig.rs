@@ -38,10 +38,13 @@ pub enum BadSignature {
     #[error("it is of version {0} of the format, and only version 1 is known")]
     Version(u32),
     /// For something else.
-    #[error(
-        "it is for '{0}', not for '{NAMESPACE}'; sign with: ssh-keygen -Y sign -n {NAMESPACE} -f KEY FILE"
-    )]
-    Namespace(String),
+    #[error("it is for '{said}', not for '{wanted}'; sign with: ssh-keygen -Y sign -n {wanted} -f KEY FILE")]
+    Namespace {
+        /// What it is for.
+        said: String,
+        /// What it should be for.
+        wanted: &'static str,
+    },
     /// A digest that is none of these.
     #[error("it is by '{0}'; only sha512 and sha256 are accepted")]
     Hash(String),
@@ -68,6 +71,7 @@ enum Hash {
 #[derive(Clone, Debug)]
 pub struct Signature {
     bytes: Vec<u8>,
+    namespace: &'static str,
     key: Key,
     hash: Hash,
     algorithm: String,
@@ -76,12 +80,18 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Reads the armoured form. Whether the signature is one of the text is for [`Signature::is_over`].
+    /// Reads the armoured form of one that is for approvals. Whether the signature is one of the text is for
+    /// [`Signature::is_over`].
     pub fn parse(armoured: &[u8]) -> Result<Self, BadSignature> {
-        Self::from_bytes(&dearmour(armoured)?)
+        Self::parse_for(NAMESPACE, armoured)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, BadSignature> {
+    /// Reads one that is for this.
+    pub fn parse_for(namespace: &'static str, armoured: &[u8]) -> Result<Self, BadSignature> {
+        Self::from_bytes(namespace, &dearmour(armoured)?)
+    }
+
+    fn from_bytes(wanted: &'static str, bytes: &[u8]) -> Result<Self, BadSignature> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(BadSignature::Form)?;
         let mut reader = Reader::new(rest);
         let version = reader.u32().ok_or(BadSignature::Form)?;
@@ -98,8 +108,8 @@ impl Signature {
         let signature = reader.string().ok_or(BadSignature::Form)?;
         reader.end().ok_or(BadSignature::Form)?;
         let shown = |text: &str| super::shown(text);
-        if namespace != NAMESPACE {
-            return Err(BadSignature::Namespace(shown(namespace)));
+        if namespace != wanted {
+            return Err(BadSignature::Namespace { said: shown(namespace), wanted });
         }
         let hash = match hash {
             "sha512" => Hash::Sha512,
@@ -121,7 +131,7 @@ impl Signature {
         };
         reader.end().ok_or(BadSignature::Form)?;
         let algorithm = algorithm.to_owned();
-        Ok(Self { bytes: bytes.to_vec(), key, hash, algorithm, of, presence })
+        Ok(Self { bytes: bytes.to_vec(), namespace: wanted, key, hash, algorithm, of, presence })
     }
 
     /// The key that it says it is by.
@@ -144,7 +154,7 @@ impl Signature {
             Hash::Sha256 => ("sha256", Sha256::digest(text).to_vec()),
         };
         let mut signed = MAGIC.to_vec();
-        for part in [NAMESPACE.as_bytes(), b"", name.as_bytes(), &digest] {
+        for part in [self.namespace.as_bytes(), b"", name.as_bytes(), &digest] {
             put(&mut signed, part);
         }
         self.key.made(&self.algorithm, &self.of, &signed, self.presence)

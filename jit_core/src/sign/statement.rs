@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use jit_proto::words::{HostName, Reason, RequestId};
 
 use super::file::{NONE, Nonce, RequestFile, key_fingerprint, services, word};
+use super::kind::{Kind, SignedText};
 use super::lines::{BadText, Lines, STATEMENT, STATEMENT_LABELS, escaped, or, unescaped, unmailed};
 use crate::digest::Digest;
 use crate::duration::{Human, parse_duration};
@@ -109,7 +110,7 @@ impl Statement {
             or(NONE, text, |text| unescaped(text.strip_prefix("- ")?)?.parse::<Reason>().ok())
         })?;
         let statement = Self { host, host_key, request, digest, nonce, decision, narrow, expires, note };
-        lines.end(&text, &statement.text())?;
+        lines.end(&text, &statement.text(), &STATEMENT_LABELS)?;
         Ok(statement)
     }
 }
@@ -148,5 +149,22 @@ impl Signable {
             Self::File(file) => Statement::about(file, Decision::Approve, Narrow::default(), None),
             Self::Statement(statement) => Statement::clone(statement),
         }
+    }
+}
+
+impl SignedText for Signable {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::File(_) => Kind::Request,
+            Self::Statement(_) => Kind::Review,
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, BadText> {
+        Self::parse(bytes)
+    }
+
+    fn text(&self) -> String {
+        self.text()
     }
 }

@@ -116,7 +116,10 @@ fn what_openssh_signs_and_we_do_not_take_is_refused_by_its_own_reason() {
         other => panic!("{other}"),
     };
     assert!(judge(FILE, KINDS[0].1).is_ok());
-    assert_eq!(why(vector!("namespace.sig")), BadSignature::Namespace("file".into()));
+    assert_eq!(
+        why(vector!("namespace.sig")),
+        BadSignature::Namespace { said: "file".into(), wanted: super::NAMESPACE }
+    );
     assert!(matches!(why(vector!("certificate.sig")), BadSignature::Key(BadKey::Certificate(_))));
     assert_eq!(why(vector!("rsa1024.sig")), BadSignature::Key(BadKey::RsaBits(1024)));
     assert!(matches!(why(vector!("dsa.sig")), BadSignature::Key(BadKey::Kind(kind)) if kind == "ssh-dss"));

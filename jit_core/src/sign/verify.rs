@@ -3,6 +3,7 @@
 
 use super::approvers::{Approvers, Revoked};
 use super::key::{Key, Presence};
+use super::kind::SignedText;
 use super::lines::BadText;
 use super::sshsig::{BadSignature, Signature};
 use super::statement::Signable;
@@ -11,9 +12,9 @@ use crate::time::Utc;
 
 /// A text that somebody has signed who may.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
+pub struct Verified<T = Signable> {
     /// What it says.
-    pub text: Signable,
+    pub text: T,
     /// Whom the key stands for: one name or more.
     pub principals: Vec<Principal>,
     /// The key that signed.
@@ -37,10 +38,15 @@ pub enum NotVerified {
     #[error("the signature is by {0}, a key that /etc/jit/approvers does not name")]
     Unknown(String),
     /// A key for something else.
-    #[error("the signature is by {key}, which line {line} of /etc/jit/approvers does not let sign approvals")]
+    #[error(
+        "the signature is by {key}, which line {line} of /etc/jit/approvers does not let sign for '{namespace}'; an admin \
+         adds that to its namespaces= where it should"
+    )]
     Namespace {
         /// The key that signed.
         key: String,
+        /// What the line does not have.
+        namespace: &'static str,
         /// The number of its line in the approvers file.
         line: usize,
     },
@@ -93,7 +99,7 @@ impl NotVerified {
     }
 }
 
-/// Judges a text and a signature. `at` is the later of the wall clock and its mark, so that a clock that is set back does
+/// Judges a text about a request, and a signature. `at` is the later of the wall clock and its mark, so that a clock that is set back does
 /// not bring a key back.
 pub fn verify(
     approvers: &Approvers,
@@ -102,13 +108,25 @@ pub fn verify(
     signature: &[u8],
     at: Utc,
 ) -> Result<Verified, NotVerified> {
-    let text = Signable::parse(text)?;
-    let signature = Signature::parse(signature)?;
+    verify_text(approvers, revoked, text, signature, at)
+}
+
+/// The same of a text of any kind: its signature has to be for what such texts are signed for.
+pub fn verify_text<T: SignedText>(
+    approvers: &Approvers,
+    revoked: &Revoked,
+    text: &[u8],
+    signature: &[u8],
+    at: Utc,
+) -> Result<Verified<T>, NotVerified> {
+    let text = T::parse(text)?;
+    let namespace = text.kind().namespace();
+    let signature = Signature::parse_for(namespace, signature)?;
     let key = signature.key();
     let shown = || key.fingerprint();
     let approver = approvers.of(key).ok_or_else(|| NotVerified::Unknown(shown()))?;
-    if !approver.approves() {
-        return Err(NotVerified::Namespace { key: shown(), line: approver.line });
+    if !approver.may_sign(namespace) {
+        return Err(NotVerified::Namespace { key: shown(), namespace, line: approver.line });
     }
     // In whole seconds, as ssh-keygen judges it.
     let at = at.whole_seconds();

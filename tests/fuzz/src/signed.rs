@@ -1,10 +1,12 @@
 //! What is brought to a host as a signed file, whatever bytes it is.
 
+use jit_core::sign::any::AnyText;
 use jit_core::sign::approvers::{Approvers, Revoked};
+use jit_core::sign::clock::Challenge;
+use jit_core::sign::kind::{Kind, SignedText};
 use jit_core::sign::sshsig::Signature;
-use jit_core::sign::statement::Signable;
-use jit_core::sign::verify::verify;
-use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
+use jit_core::sign::verify::verify_text;
+use jit_core::sign::{ADMIN_NAMESPACE, MAX_SIGNATURE, MAX_TEXT, NAMESPACE};
 use jit_core::time::Utc;
 
 use crate::{assert_line, assert_lines, split};
@@ -19,22 +21,30 @@ use crate::{assert_line, assert_lines, split};
 pub fn signed(bytes: &[u8]) -> usize {
     let texts = split(bytes);
     let [text, signature, approvers] = [0, 1, 2].map(|at| texts.get(at).copied().unwrap_or_default());
-    match Signable::parse(text) {
+    match AnyText::parse(text) {
         Ok(read) => {
             let written = read.text();
             assert!(written.len() <= MAX_TEXT);
             assert_lines(&written);
-            assert_eq!(Signable::parse(written.as_bytes()), Ok(read), "a text has one form");
+            assert_eq!(Kind::of(text), Some(read.kind()));
+            assert_eq!(AnyText::parse(written.as_bytes()), Ok(read), "a text has one form");
         }
         Err(why) => assert_line(&why.to_string()),
     }
-    match Signature::parse(signature) {
-        Ok(read) => {
-            let written = read.to_string();
-            assert!(signature.len() <= MAX_SIGNATURE);
-            assert_eq!(Signature::parse(written.as_bytes()).unwrap().to_string(), written);
+    if let Ok(read) = Challenge::parse(text) {
+        assert_lines(&read.text());
+        assert!(AnyText::parse(text).is_err(), "nobody signs a challenge");
+    }
+    for namespace in [NAMESPACE, ADMIN_NAMESPACE] {
+        match Signature::parse_for(namespace, signature) {
+            Ok(read) => {
+                let written = read.to_string();
+                assert!(signature.len() <= MAX_SIGNATURE);
+                let again = Signature::parse_for(namespace, written.as_bytes()).unwrap();
+                assert_eq!(again.to_string(), written);
+            }
+            Err(why) => assert_line(&why.to_string()),
         }
-        Err(why) => assert_line(&why.to_string()),
     }
     let named = match Approvers::parse(approvers) {
         Ok(named) => named,
@@ -47,11 +57,12 @@ pub fn signed(bytes: &[u8]) -> usize {
         }
     };
     let at: Utc = "2026-11-29T12:00:00Z".parse().unwrap();
-    match verify(&named, &Revoked::default(), text, signature, at) {
+    match verify_text::<AnyText>(&named, &Revoked::default(), text, signature, at) {
         Ok(verified) => {
             // The file names the key, in so many letters.
             let key = verified.key.to_string();
-            let lines = String::from_utf8(approvers.to_vec()).unwrap();
+            // A comment may be any bytes.
+            let lines = String::from_utf8_lossy(approvers);
             let encoded = key.split_once(' ').unwrap().1;
             assert!(lines.lines().any(|line| !line.trim().starts_with('#') && line.contains(encoded)));
             assert!(verified.presence.is_none_or(|presence| presence.flags & 1 == 1));
