@@ -125,6 +125,15 @@ fn quoted(path: &Path) -> String {
 
 /// Reads one file, or says why not.
 pub fn read_file(path: &Path, owner: Owner) -> Result<Vec<u8>, BadFile> {
+    let file = open_regular(path, owner)?;
+    let mut bytes = Vec::new();
+    let io = |source: io::Error| BadFile::Io { path: path.to_owned(), source };
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+/// Opens one file, and neither a link nor a pipe that nobody writes to.
+pub fn open_regular(path: &Path, owner: Owner) -> Result<File, BadFile> {
     let io = |source: io::Error| BadFile::Io { path: path.to_owned(), source };
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     let opened = match open(path, flags, Mode::empty()) {
@@ -140,9 +149,7 @@ pub fn read_file(path: &Path, owner: Owner) -> Result<Vec<u8>, BadFile> {
     if owner == Owner::Root && (facts.uid() != 0 || facts.mode() & 0o022 != 0) {
         return Err(BadFile::Writable(path.to_owned()));
     }
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    Ok(bytes)
+    Ok(file)
 }
 
 /// Reads every `*.toml` of a folder, in name order. All that is wrong is reported, not only the first.

@@ -5,7 +5,7 @@ declare -gA _jitctl_commands=(
     ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report offline approvers policy help'
     ['jitctl clock']='accept help'
     ['jitctl session']='list end help'
-    ['jitctl audit']='show verify checkpoint export help'
+    ['jitctl audit']='show verify checkpoint export merge help'
     ['jitctl offline']='export import sign evidence help'
     ['jitctl approvers']='list check help'
     ['jitctl policy']='load show check test diff edit help'
@@ -41,6 +41,7 @@ declare -gA _jitctl_options=(
     ['jitctl audit show']='--user --role --service --event --request --since --until --lines --follow --json --help'
     ['jitctl audit verify']='--checkpoint --key --json --help'
     ['jitctl audit checkpoint']='--key --json --help'
+    ['jitctl audit merge']='--key --user --role --service --event --request --since --until --json --help'
     ['jitctl audit export']='--format --after --since --json --help'
     ['jitctl report']='--since --until --at --csv --html --json --help'
     ['jitctl offline']='--json --help'
@@ -161,7 +162,7 @@ _jitctl() {
             'jitctl offline export:0' | 'jitctl offline evidence:0') words=$(_jitctl_ids --all) ;;
             'jitctl audit show:0') words=$(_jitctl_ids --all) ;;
             'jitctl show:0') words=$(_jitctl_ids --all) ;;
-            'jitctl policy test:0')
+            'jitctl policy test:0' | 'jitctl audit merge:'*)
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
                 return
                 ;;

@@ -166,6 +166,16 @@ impl Verifier {
         }
     }
 
+    /// Takes the bytes of a record once more, from another copy of the log: they are those that were taken in its place, or
+    /// the log has two histories.
+    pub fn again(&mut self, place: u64, bytes: &[u8], copy: &str) {
+        let before = usize::try_from(place).ok().and_then(|place| self.leaves.get(place));
+        if before.is_some_and(|before| *before != merkle::leaf(bytes)) && self.findings.len() < MOST {
+            let what = format!("record {place} is another in {copy} than before it");
+            self.find(Verdict::Forked, place, place + 1, what);
+        }
+    }
+
     /// Whoever gave the record out says that its bytes are not those that were hashed when it was written.
     pub fn damaged(&mut self, place: u64) {
         self.is_not(

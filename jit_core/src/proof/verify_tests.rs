@@ -259,3 +259,20 @@ fn what_is_no_log_at_all_is_said_in_few_words() {
     let report = report(&rubbish, Vec::new(), &[]);
     assert_eq!((report.verdict, report.findings.len()), (Verdict::Rewritten, MOST));
 }
+
+#[test]
+fn a_copy_of_the_same_log_agrees_and_one_with_another_record_is_a_fork() {
+    let (log, other) = (Log::of_fifty(1, "a"), Log::of_fifty(1, "b"));
+    let judged = |copy: &Log| {
+        let mut verifier = Verifier::new(Vec::new());
+        log.records.iter().for_each(|bytes| verifier.take(bytes));
+        for (place, bytes) in (0..).zip(&copy.records) {
+            verifier.again(place, bytes, "b.jsonl");
+        }
+        verifier.report()
+    };
+    assert_eq!(judged(&log).verdict, Verdict::Whole);
+    let forked = judged(&other);
+    assert_eq!((forked.verdict, forked.findings[0].from), (Verdict::Forked, 1));
+    assert!(forked.findings[0].what.contains("record 1 is another in b.jsonl"), "{:?}", forked.findings[0]);
+}

@@ -3,6 +3,7 @@
 
 mod choose;
 mod export;
+mod merge;
 pub(crate) mod read;
 mod show;
 mod verify;
@@ -59,6 +60,13 @@ pub(crate) enum Verb {
     /// The log is put under a checkpoint first. What was exported before is left out with --after; where to go on is
     /// said on standard error.
     Export(export::Wanted),
+
+    /// Put the exported logs of many hosts on one timeline
+    ///
+    /// Each log is verified by itself first: against the checkpoints that came with it, and by --key where that is
+    /// given. What is missing, was changed or forked is named for each host, and the exit code is 1 then. No jitd is
+    /// needed.
+    Merge(merge::Wanted),
 }
 
 pub(crate) fn run(
@@ -74,6 +82,7 @@ pub(crate) fn run(
         }
         Verb::Checkpoint { key } => checkpoint(*key, json, jitd, screen),
         Verb::Export(wanted) => export::run(wanted, jitd, screen),
+        Verb::Merge(wanted) => merge::run(wanted, json, screen),
     }
 }
 

@@ -88,6 +88,11 @@ pub(super) struct Chooser<'a> {
 }
 
 impl Chooser<'_> {
+    /// Whether everything passes, so also what is no record.
+    pub(super) const fn wants_all(&self) -> bool {
+        self.filter.is_empty()
+    }
+
     /// Whether a record passes. All records are to be shown to it, in order.
     pub(super) fn wants(&mut self, record: &Record) -> bool {
         let stories = self.stories(record);

@@ -66,12 +66,16 @@ pub(crate) fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), E
         Box::new(BufReader::new(File::open(path).map_err(|why| unreadable(path, &why))?))
     };
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        let mut part = input.by_ref().take(LONGEST_RECORD);
-        if part.read_until(b'\n', &mut line).map_err(|why| unreadable(path, &why))? == 0 {
-            return Ok(());
-        }
-        take(line.strip_suffix(b"\n").unwrap_or(&line))?;
+    while next_line(&mut input, &mut line).map_err(|why| unreadable(path, &why))? {
+        take(&line)?;
     }
+    Ok(())
+}
+
+/// Reads the next line of an export, without its end; false at the end of the file.
+pub(super) fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let read = input.by_ref().take(LONGEST_RECORD).read_until(b'\n', line)?;
+    line.truncate(line.strip_suffix(b"\n").map_or(line.len(), <[u8]>::len));
+    Ok(read > 0)
 }

@@ -166,9 +166,9 @@ impl Rows {
 }
 
 /// Aligned, whatever comes: a table that is printed while it is read knows no widths.
-const HEADING: &str = "    SEQ  TIME                  EVENT             DETAILS";
+pub(super) const HEADING: &str = "    SEQ  TIME                  EVENT             DETAILS";
 
-fn row(text: &str, record: Option<&Record>) -> String {
+pub(super) fn row(text: &str, record: Option<&Record>) -> String {
     let Some(record) = record else { return format!("{:>7}  {}", "?", Shown(text)) };
     let line = Line::whole(record);
     let details: Vec<_> = details(&line).collect();

@@ -15,17 +15,22 @@ use crate::testing::{Nobody, Script, jitctl, jitctl_on_a_terminal};
 use crate::wakes::Wake;
 
 /// A log as jitd writes it.
-struct Log {
-    key: HostKey,
-    records: Vec<String>,
+pub(super) struct Log {
+    pub(super) key: HostKey,
+    pub(super) records: Vec<String>,
 }
 
-const HOSTILE: &str = r"=1+1\u001b[2J\u202e";
+pub(super) const HOSTILE: &str = r"=1+1\u001b[2J\u202e";
 
 impl Log {
     /// A key, what erik and maria did, and a checkpoint of that.
-    fn new() -> Self {
-        let key = HostKey::from_seed("db-1/jitd".parse().unwrap(), &[7; 32]);
+    pub(super) fn new() -> Self {
+        Self::of("db-1", 7)
+    }
+
+    /// The same of a host and a key.
+    pub(super) fn of(host: &str, seed: u8) -> Self {
+        let key = HostKey::from_seed(format!("{host}/jitd").parse().unwrap(), &[seed; 32]);
         let mut log = Self { records: Vec::new(), key };
         let public = log.key.public();
         log.push(&format!(r#""event":"host-key","key":"{public}""#));
@@ -40,7 +45,7 @@ impl Log {
         log
     }
 
-    fn push(&mut self, fields: &str) {
+    pub(super) fn push(&mut self, fields: &str) {
         let (seq, boot) = (self.records.len(), "11111111-1111-1111-1111-111111111111");
         let time = format!("2026-11-29T12:00:{:02}Z", seq % 60);
         self.records
@@ -55,7 +60,7 @@ impl Log {
         Signed::over(&tree, &self.key)
     }
 
-    fn checkpoint(&mut self) {
+    pub(super) fn checkpoint(&mut self) {
         let signed = serde_json::to_string(&self.signed()).unwrap();
         self.push(&format!(r#""event":"checkpoint",{}"#, signed.trim_matches(['{', '}'])));
     }
@@ -69,7 +74,7 @@ impl Log {
         self.page(0, self.records.len())
     }
 
-    fn made(&self) -> Checkpoint {
+    pub(super) fn made(&self) -> Checkpoint {
         let signed = self.signed();
         Checkpoint {
             note: signed.to_string(),
@@ -79,7 +84,7 @@ impl Log {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.records.join("\n") + "\n"
     }
 }
