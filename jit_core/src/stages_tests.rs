@@ -297,6 +297,23 @@ fn whoever_is_asked_in_some_stage_now_or_later_may_see_a_request_and_nobody_else
 }
 
 #[test]
+fn a_method_can_count_where_the_stage_that_waits_or_one_behind_it_takes_it() {
+    let mut world = world();
+    let online = SITE.replace("name = \"lead\"", "name = \"lead\"\naccept = [\"online\"]");
+    world.policy = policy(&online);
+    let (shell, two) =
+        (world.file(maria(), "shell", "INC-1").unwrap(), world.file(maria(), "two", "INC-2").unwrap());
+    let takes = |world: &World, id, method| {
+        crate::orders::stages::takes(world.here(), &world.state.pending()[&id], method)
+    };
+    assert!(takes(&world, shell, Method::Online) && !takes(&world, shell, Method::Signature));
+    assert!(takes(&world, two, Method::Signature), "its second stage does");
+    assert!(!takes(&world, two, Method::Code));
+    world.policy = policy(&online.replace("role.two", "role.other"));
+    assert!(!takes(&world, two, Method::Signature), "a role that is gone takes nothing");
+}
+
+#[test]
 fn a_request_waits_for_who_is_asked_now_and_for_nobody_under_other_terms() {
     let mut world = world();
     let id = world.file(maria(), "shell", "INC-1").unwrap();

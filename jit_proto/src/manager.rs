@@ -240,6 +240,10 @@ pub struct Exported {
     pub expires: String,
     /// The exact text.
     pub file: String,
+    /// The signature of the host's key over it: a line of a signed note.
+    pub seal: String,
+    /// Whether a stage that is still to be met takes signatures.
+    pub signable: bool,
 }
 
 /// A session that a window admitted: answer to `User.EndSession`, element of `User.Sessions`.
@@ -380,6 +384,8 @@ pub struct Status {
     /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above. A log
     /// that is off is not named.
     pub unsent: Option<Vec<(String, u64)>>,
+    /// The public half of the host's key, by which other machines know this host; absent where there is none yet.
+    pub key: Option<String>,
 }
 
 /// The policy in force, in short.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use jit_core::proof::note::HostKey;
 use jit_proto::manager::{
     Check, Entry, Lock, Policy, PolicyFile, PolicySummary, Review, Role, RoleStage, Status,
 };
@@ -324,6 +325,11 @@ pub(crate) fn denied() -> Check {
     }
 }
 
+/// The key of the host.
+pub(crate) fn host_key() -> HostKey {
+    HostKey::from_seed("db-07/jitd".parse().unwrap(), &[7; 32])
+}
+
 pub(crate) fn status() -> Status {
     Status {
         version: "0.1.0".into(),
@@ -336,6 +342,7 @@ pub(crate) fn status() -> Status {
         locks: Vec::new(),
         audit_records: Some(128),
         unsent: Some(vec![("journal".into(), 0), ("syslog".into(), 3)]),
+        key: Some(host_key().public().to_string()),
     }
 }
 

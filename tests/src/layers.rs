@@ -4,9 +4,10 @@
 type Layers = &'static [&'static [&'static str]];
 
 /// Each crate that has layers, with them.
-pub const LAYERS: [(&str, Layers); 4] = [
+pub const LAYERS: [(&str, Layers); 5] = [
     ("jit_policy", &POLICY_LAYERS),
     ("jit_core", &CORE_LAYERS),
+    ("jit_exchange", &EXCHANGE_LAYERS),
     ("jit_report", &REPORT_LAYERS),
     ("jitctl", &JITCTL_LAYERS),
 ];
@@ -46,6 +47,10 @@ const CORE_LAYERS: [&[&str]; 11] = [
     &["audit"],
     &["cases"],
 ];
+
+/// Those of `jit_exchange`.
+const EXCHANGE_LAYERS: [&[&str]; 4] =
+    [&["known", "segments"], &["history", "names"], &["listing"], &["folder"]];
 
 /// Those of `jit_report`.
 const REPORT_LAYERS: [&[&str]; 7] = [

@@ -221,6 +221,19 @@ pub fn stage_ends_in(here: Context<'_>, pending: &Pending) -> Option<Duration> {
     stages.changes_in(stage, here.now.since(began)).into_iter().chain(too_late).min()
 }
 
+/// Whether a review by this method can count for a request that waits: for the stage that waits, or for one behind it.
+#[must_use]
+pub fn takes(here: Context<'_>, pending: &Pending, method: Method) -> bool {
+    let Pending { request, reviews } = pending;
+    let Ok(stages) = Stages::of(here, request) else { return false };
+    let Progress::Waits { stage: waits, .. } =
+        stages.progress(here.policy.people(), request, reviews, here.now)
+    else {
+        return false;
+    };
+    stages.iter().skip_while(|stage| stage.name != waits.name).any(|stage| stage.accept.contains(&method))
+}
+
 /// The stage that waits, and whom it asks now.
 #[must_use]
 pub fn asked_in(here: Context<'_>, pending: &Pending) -> Option<(Stage, Who)> {

@@ -96,6 +96,16 @@ impl Kept {
     }
 }
 
+impl Kept {
+    /// The checkpoint alone with the signature in the log's own name, where nothing else is signed with it.
+    #[must_use]
+    pub fn plain(&self) -> Option<Signed> {
+        let own = self.signatures.iter().find(|(name, _)| *name == self.checkpoint.origin);
+        let (_, signature) = own.filter(|_| self.text == self.checkpoint.text())?;
+        Some(Signed { checkpoint: self.checkpoint.clone(), signature: signature.clone() })
+    }
+}
+
 impl From<Signed> for Kept {
     fn from(signed: Signed) -> Self {
         let text = signed.checkpoint.text();

@@ -18,6 +18,7 @@ pub mod kind;
 mod lines;
 pub mod lock;
 pub mod revoke;
+pub mod seal;
 pub mod sshsig;
 pub mod statement;
 pub mod verify;

@@ -1,5 +1,6 @@
 //! `jitctl status`: jitd's state; and `jitctl` without a command: the caller's own windows and requests.
 
+use jit_core::sign::file::fingerprint;
 use jit_proto::manager::{Entry, Status};
 use jit_proto::text::Shown;
 
@@ -91,6 +92,9 @@ fn status(status: &Status, terminal: bool) -> View {
     }
     for (log, count) in status.unsent.iter().flatten() {
         text.add("Unsent", &format!("{log} {count}"));
+    }
+    if let Some(key) = status.key.as_ref().and_then(|key| key.parse().ok()) {
+        text.add("Key", &fingerprint(&key));
     }
     text.add("Windows", &format!("{} open", status.active.len()));
     for lock in &status.locks {

@@ -344,6 +344,7 @@ jitd 0.1.0 on db-07: ready
     Audit: 128 records
    Unsent: journal 0
            syslog 3
+      Key: SHA256:z/fSv0Z0RZS+Lccbc6ZoOWwt/fbj1VFJGSBKQbo4icE
   Windows: 1 open
 
 ID          USER   ROLE       STATE   UNTIL                 LEFT     REASON
@@ -363,6 +364,7 @@ fn status_of_a_jitd_that_cannot_decide_exits_1() {
         active: Vec::new(),
         audit_records: None,
         unsent: None,
+        key: None,
         ..status()
     };
     let ran = jitctl(&["status"], &Script::answers(Call::Status, &answer));

@@ -10,8 +10,10 @@ use jit_core::model::Caller;
 use jit_core::orders::Refusal;
 use jit_core::orders::review::Lookups;
 use jit_core::orders::signed::{self, SignedReview};
-use jit_core::orders::stages::stage_ends_in;
+use jit_core::orders::stages::{stage_ends_in, takes};
+use jit_core::policy::Method;
 use jit_core::sign::file::RequestFile;
+use jit_core::sign::seal::seal;
 use jit_core::sign::verify::{NotVerified, Verified, verify};
 use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
 use jit_proto::manager;
@@ -38,9 +40,10 @@ pub(super) fn exported(app: &App, id: RequestId) -> Result<String, Error> {
     let file = desk.look(|here| {
         let pending = here.state.reviewable(id)?;
         let ends = stage_ends_in(here, pending).unwrap_or(LONGEST).min(LONGEST);
-        Some(RequestFile::of(&pending.request, &key, here.now.wall.plus(ends), checkpoint))
+        let file = RequestFile::of(&pending.request, &key, here.now.wall.plus(ends), checkpoint);
+        Some((file, takes(here, pending, Method::Signature)))
     })?;
-    let file = file.ok_or_else(|| {
+    let (file, signable) = file.ok_or_else(|| {
         Error::Refused(format!(
             "{id} does not wait for a review, so there is nothing to sign; see: jitctl show {id}"
         ))
@@ -48,7 +51,13 @@ pub(super) fn exported(app: &App, id: RequestId) -> Result<String, Error> {
     let text = file.bounded().map_err(|why| {
         Error::Refused(format!("{id} does not fit into a file ({why}); ask again with a shorter reason"))
     })?;
-    json(&manager::Exported { request: id.to_string(), expires: file.expires.to_seconds(), file: text })
+    json(&manager::Exported {
+        request: id.to_string(),
+        expires: file.expires.to_seconds(),
+        seal: seal(&text, &key),
+        file: text,
+        signable,
+    })
 }
 
 /// Takes a signed text, or refuses it, for the caller to hear and on record.

@@ -76,6 +76,7 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
         locks,
         audit_records: records,
         unsent,
+        key: desk.notary.key().map(|key| key.public().to_string()),
     })
 }
 

@@ -15,7 +15,13 @@ const FILE: &str = include_str!("../../../../jit_core/offline-vectors/r-4k7m2qx9
 const SIGNATURE: &str = include_str!("../../../../jit_core/offline-vectors/ed25519.sig");
 
 fn exported() -> Exported {
-    Exported { request: "r-4k7m2qx9".into(), expires: "2026-11-29T16:00:00Z".into(), file: FILE.into() }
+    Exported {
+        request: "r-4k7m2qx9".into(),
+        expires: "2026-11-29T16:00:00Z".into(),
+        file: FILE.into(),
+        seal: String::new(),
+        signable: true,
+    }
 }
 
 fn export() -> Call {
