@@ -238,9 +238,8 @@ impl Folder {
     }
 
     /// Takes out what the caller left unfinished longer than a day ago, as when a stick was pulled out. Others' files are
-    /// left alone, and so is what cannot be taken out. The answer is how many went.
-    #[must_use]
-    pub fn clean(&self, listing: &Listing, now: Utc) -> usize {
+    /// left alone, and so is what cannot be taken out.
+    pub fn clean(&self, listing: &Listing, now: Utc) {
         let own = rustix::process::geteuid().as_raw();
         let is_abandoned = |name: &&String| {
             let Ok(facts) = rustix::fs::statat(&self.fd, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) else {
@@ -250,9 +249,9 @@ impl Folder {
             let written = Utc::from_unix_millis(facts.st_mtime.saturating_mul(1000));
             is_file && facts.st_uid == own && now.since(written) > ABANDONED
         };
-        let abandoned = listing.unfinished.iter().filter(is_abandoned);
-        let gone = |name: &String| rustix::fs::unlinkat(&self.fd, name.as_str(), AtFlags::empty()).is_ok();
-        abandoned.filter(|name| gone(name)).count()
+        for name in listing.unfinished.iter().filter(is_abandoned) {
+            rustix::fs::unlinkat(&self.fd, name.as_str(), AtFlags::empty()).unwrap_or(());
+        }
     }
 
     fn of(&self, name: &impl fmt::Display) -> String {

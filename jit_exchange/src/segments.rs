@@ -20,6 +20,13 @@ impl Segment {
     pub const fn new(first: u64, next: u64, digest: Digest) -> Option<Self> {
         if first < next { Some(Self { first, next, digest }) } else { None }
     }
+
+    /// The records in the bytes of its file, each of which ends with LF; none where there are not as many as it says.
+    #[must_use]
+    pub fn lines<'b>(&self, bytes: &'b [u8]) -> Option<Vec<&'b [u8]>> {
+        let lines: Vec<&[u8]> = bytes.strip_suffix(b"\n")?.split(|byte| *byte == b'\n').collect();
+        (lines.len() as u64 == self.next - self.first).then_some(lines)
+    }
 }
 
 /// So many ways through are tried. Whoever puts more than that into a folder could take the log out of it as well.
@@ -77,6 +84,15 @@ mod tests {
         assert_eq!(ways(&pieces), [[pieces[1], pieces[0], pieces[2]]]);
         // The same file twice is one file.
         assert_eq!(ways(&[pieces[1], pieces[1]]), [[pieces[1]]]);
+    }
+
+    #[test]
+    fn a_piece_has_as_many_lines_as_it_says_and_each_ends() {
+        let of = |bytes: &'static [u8]| segment(3, 5, 1).lines(bytes);
+        assert_eq!(of(b"a\nb\n").unwrap(), [b"a", b"b"]);
+        for bytes in [&b"a\nb"[..], b"a\n", b"a\nb\nc\n", b""] {
+            assert_eq!(of(bytes), None, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -71,6 +71,11 @@ impl Bound {
     }
 }
 
+/// What time it is, by the clock of this machine: for what is over or long ago, and for nothing that jitd decides.
+pub(crate) fn now() -> Utc {
+    Utc::from_unix_millis(Timestamp::now().as_millisecond())
+}
+
 /// How long something takes.
 pub(crate) struct Stopwatch(Instant);
 

@@ -6,7 +6,7 @@ declare -gA _jitctl_commands=(
     ['jitctl clock']='accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export merge help'
-    ['jitctl offline']='export import sign evidence help'
+    ['jitctl offline']='export import sign sync inbox evidence help'
     ['jitctl approvers']='list check help'
     ['jitctl policy']='load show check test diff edit help'
 )
@@ -48,6 +48,8 @@ declare -gA _jitctl_options=(
     ['jitctl offline export']='--output --text --json --help'
     ['jitctl offline import']='--json --help'
     ['jitctl offline sign']='--key --deny --duration --services --yes --json --help'
+    ['jitctl offline sync']='--again --known --json --help'
+    ['jitctl offline inbox']='--host --role --user --request --all --approve --deny --key --agent --yes --known --json --help'
     ['jitctl offline evidence']='--in --json --help'
     ['jitctl approvers']='--json --help'
     ['jitctl approvers list']='--json --help'
@@ -102,7 +104,7 @@ _jitctl() {
         case $word in
             --role | --for | --reason | --in | --as | --at | --from | --target | --try) i=$((i + 1)) ;;
             --start | --user | --services | --uses | --note | --message) i=$((i + 1)) ;;
-            --output | --key | --deny | --duration | --revoked) i=$((i + 1)) ;;
+            --output | --key | --deny | --duration | --revoked | --host | --known) i=$((i + 1)) ;;
             --service | --event | --request | --since | --until | --lines | --checkpoint | --format | --after | --html) i=$((i + 1)) ;;
             -*) ;;
             *)
@@ -118,7 +120,7 @@ _jitctl() {
     case $prev in
         # What follows is a name, a length or a sentence that only the person knows.
         --role | --for | --reason | --as | --at | --try | --start | --wait | --uses | --note | --message) return ;;
-        --deny | --duration) return ;;
+        --deny | --duration | --host) return ;;
         --event | --since | --until | --lines | --after) return ;;
         --request)
             mapfile -t COMPREPLY < <(compgen -W "$(_jitctl_ids --all)" -- "$cur")
@@ -140,7 +142,7 @@ _jitctl() {
             mapfile -t COMPREPLY < <(compgen -u -- "$cur")
             return
             ;;
-        --in | --from)
+        --in | --from | --known)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;

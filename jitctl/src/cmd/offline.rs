@@ -2,7 +2,11 @@
 //! own, and the signatures come back; signing needs no jitd.
 
 mod files;
+mod home;
+mod inbox;
+mod refused;
 mod sign;
+mod sync;
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +23,8 @@ use crate::output::{Outcome, View, give, json as as_json};
 use crate::screen::Screen;
 use crate::times::time;
 use crate::values::{Id, seconds};
-use crate::views::{progress, review_line, verify_command};
-use files::Signed;
+use crate::views::verify_command;
+use files::{Signed, said};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -73,6 +77,24 @@ pub(crate) enum Verb {
         yes: bool,
     },
 
+    /// Put what waits on this host into a folder that travels, and take in what was signed
+    ///
+    /// What is signed and for this host is brought to jitd; then the requests that wait, and for root, admins and auditors
+    /// the new records of the log, are put there. It can be run as often as one likes. The exit code is 1 when something is refused or
+    /// cannot be put there.
+    Sync {
+        /// The folder that travels
+        dir: PathBuf,
+        /// Bring again what was refused before
+        #[arg(long)]
+        again: bool,
+        /// Where to remember what was refused [default: ~/.local/share/jitctl]
+        #[arg(long, value_name = "DIR")]
+        known: Option<PathBuf>,
+    },
+
+    Inbox(inbox::Inbox),
+
     /// Write the signed reviews of a request into a folder, and say how to verify them with ssh-keygen
     Evidence {
         /// The request (r-…)
@@ -96,6 +118,8 @@ pub(crate) fn run(
             let less = sign::Less { deny: deny.as_ref(), seconds: *duration, services };
             Ok(sign::run(file, key, &less, *yes, screen)?)
         }
+        Verb::Sync { dir, again, known } => sync::run(dir, known.as_deref(), *again, json, jitd, screen),
+        Verb::Inbox(wanted) => Ok(inbox::run(wanted, json, screen)?),
         Verb::Evidence { id, dir } => evidence(*id, dir, json, jitd, screen),
     }
 }
@@ -148,7 +172,7 @@ fn import(
             match jitd::ask::<Entry>(jitd, &call) {
                 Ok(entry) => {
                     if !json {
-                        screen.data(&said(path, &entry))?;
+                        screen.data(&said(&path.display().to_string(), &entry))?;
                     }
                     taken.push(entry);
                 }
@@ -180,12 +204,6 @@ fn import(
             Some((_, _, failure)) => Err(failure),
         };
     }
-}
-
-fn said(path: &Path, entry: &Entry) -> String {
-    let path = path.display().to_string();
-    let review = entry.reviews.last().map(review_line).unwrap_or_default();
-    format!("{}: {}\n{}\n", Shown(&path), Shown(&review), progress(entry))
 }
 
 fn evidence(

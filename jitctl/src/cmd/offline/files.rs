@@ -7,8 +7,11 @@ use std::path::Path;
 use jit_core::sign::sshsig::begins;
 use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
 use jit_host::files::{Owner, read_file};
+use jit_proto::manager::Entry;
+use jit_proto::text::Shown;
 
 use crate::error::Error;
+use crate::views::{progress, review_line};
 
 /// A text and its signature.
 #[derive(Clone, Debug)]
@@ -18,6 +21,13 @@ pub(super) struct Signed {
 }
 
 impl Signed {
+    /// The two parts of a file that has both; none where there is no signature in it.
+    pub(super) fn split(bytes: Vec<u8>) -> Option<Self> {
+        let at = begins(&bytes).filter(|at| *at > 0)?;
+        let (text, signature) = bytes.split_at(at);
+        Some(Self { text: text.to_vec(), signature: signature.to_vec() })
+    }
+
     /// From one file that has both, or from the `.sig` of a file that is beside it.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let bytes = bounded(path, 2 * (MAX_TEXT + MAX_SIGNATURE))?;
@@ -38,6 +48,12 @@ impl Signed {
             None => Err(usage(path, "there is no signature in it; have it signed with: jitctl offline sign")),
         }
     }
+}
+
+/// What came of a file that was brought.
+pub(super) fn said(file: &str, entry: &Entry) -> String {
+    let review = entry.reviews.last().map(review_line).unwrap_or_default();
+    format!("{}: {}\n{}\n", Shown(file), Shown(&review), progress(entry))
 }
 
 /// A regular file of at most so many bytes; no link, no pipe.

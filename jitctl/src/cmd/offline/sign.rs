@@ -80,7 +80,7 @@ impl Less<'_> {
 }
 
 /// Has ssh-keygen sign, which asks for a passphrase or a touch itself.
-fn signed(key: &Path, text: &str) -> Result<String, Error> {
+pub(super) fn signed(key: &Path, text: &str) -> Result<String, Error> {
     let failed = |why: &str| Error::Usage(format!("ssh-keygen did not sign: {why}"));
     let mut command = Command::new("ssh-keygen");
     command.args(["-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key);
