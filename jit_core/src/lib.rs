@@ -19,6 +19,7 @@ pub mod event;
 pub mod model;
 pub mod orders;
 pub mod proof;
+pub mod replay;
 pub mod sessions;
 pub mod sign;
 pub mod state;

@@ -17,6 +17,12 @@ pub struct Network {
 }
 
 impl Network {
+    /// The first address of the range.
+    #[must_use]
+    pub const fn base(&self) -> IpAddr {
+        self.base
+    }
+
     /// Whether the address lies in the range. An IPv4 address that came mapped into IPv6 (`::ffff:10.1.2.3`) is
     /// the IPv4 address that it stands for: which of the two a server reports depends on its socket alone.
     #[must_use]

@@ -8,7 +8,7 @@ declare -gA _jitctl_commands=(
     ['jitctl audit']='show verify checkpoint export merge help'
     ['jitctl offline']='export import sign sync inbox evidence help'
     ['jitctl approvers']='list check help'
-    ['jitctl policy']='load show check test diff edit help'
+    ['jitctl policy']='load show check test diff edit replay help'
 )
 declare -gA _jitctl_options=(
     ['jitctl']='--json --help --version'
@@ -61,6 +61,7 @@ declare -gA _jitctl_options=(
     ['jitctl policy test']='--json --help'
     ['jitctl policy diff']='--in --as --from --json --help'
     ['jitctl policy edit']='--json --help'
+    ['jitctl policy replay']='--in --as --log --host-group --json --help'
 )
 
 # The ids that jitd shows the caller.
@@ -172,7 +173,7 @@ _jitctl() {
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;
-            'jitctl policy check:0' | 'jitctl policy diff:0' | 'jitctl policy edit:0')
+            'jitctl policy check:0' | 'jitctl policy diff:0' | 'jitctl policy edit:0' | 'jitctl policy replay:0')
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;

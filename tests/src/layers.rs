@@ -45,7 +45,7 @@ const CORE_LAYERS: [&[&str]; 11] = [
     &["check"],
     &["sessions", "due"],
     &["audit"],
-    &["cases"],
+    &["cases", "replay"],
 ];
 
 /// Those of `jit_exchange`.

@@ -7,6 +7,7 @@ mod check;
 mod diff;
 mod edit;
 mod files;
+mod replay;
 
 use std::path::PathBuf;
 
@@ -78,6 +79,12 @@ pub(crate) enum Verb {
         /// A file of /etc/jit/policy.d, or a path [default: the only file there]
         file: Option<PathBuf>,
     },
+
+    /// Say which logins and requests on record new policy files would have decided otherwise
+    ///
+    /// Each is decided again, by the code that decides in earnest. Where the answer depends on something that no record
+    /// has, such as the groups somebody was in, none is given, and how often is said. It needs no jitd with --log.
+    Replay(replay::Wanted),
 }
 
 pub(crate) fn run(
@@ -98,6 +105,7 @@ pub(crate) fn run(
         Verb::Diff { new, from: None } => {
             diff::run(new, None, json, jitd, screen).map_err(|error| Failure::at(error, &Call::Policy))
         }
+        Verb::Replay(wanted) => replay::run(wanted, json, jitd, screen),
         Verb::Edit { file } => edit::run(file.as_deref(), jitd, screen),
     }
 }

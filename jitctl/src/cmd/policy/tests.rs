@@ -158,3 +158,49 @@ fn what_is_typed_or_read_never_reaches_the_terminal_with_its_controls() {
         assert!(!ran.out.contains('\u{1b}'), "{}", ran.out);
     }
 }
+
+/// The log that the golden reports are of, with a uid for each reviewer, and the policy that was in force in it.
+fn golden_log(dir: &Path) -> (String, String) {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/log.jsonl");
+    let mut text = fs::read_to_string(golden).unwrap();
+    for (name, uid) in [("erik", 1010), ("nils", 1011)] {
+        text = text.replace(&format!(r#""{name}","uid":1009"#), &format!(r#""{name}","uid":{uid}"#));
+    }
+    let log = dir.join("log.jsonl");
+    fs::write(&log, &text).unwrap();
+    let log = log.display().to_string();
+    let loaded = text.lines().find(|line| line.contains("policy-loaded")).unwrap();
+    let loaded: serde_json::Value = serde_json::from_str(loaded).unwrap();
+    (log, loaded["files"][0]["text"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_log_decided_again_names_each_login_that_a_new_policy_would_have_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, text) = golden_log(dir.path());
+    let replayed = |text: &str, more: &[&str]| {
+        fs::write(dir.path().join("50-site.toml"), text).unwrap();
+        let dir = dir.path().display().to_string();
+        let args = [&["policy", "replay", dir.as_str(), "--log", log.as_str()][..], more].concat();
+        jitctl(&args, &Nobody)
+    };
+    let ran = replayed(&text, &["--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((found["refused"].as_u64(), found["untold"].as_u64()), (Some(0), Some(0)), "{}", ran.out);
+    let without = text.replacen("\"maria\", \"otto\"", "\"otto\"", 1);
+    // Whether she is in the group, no record says.
+    let ran = replayed(&without, &[]);
+    assert!(ran.out.starts_with("0 of 41 logins") && ran.err.contains("it cannot be told"), "{ran:?}");
+    let ran = replayed(&without.replacen(", groups = [\"dba\"]", "", 1), &[]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    assert!(
+        ran.out.contains("logins would have been refused") && !ran.out.starts_with("0 of"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.lines().any(|line| line.contains("maria") && line.contains("sshd")), "{}", ran.out);
+    let ran = replayed("version = 2\n", &[]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("nothing is decided by it"), "{}", ran.err);
+}
