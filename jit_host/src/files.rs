@@ -14,6 +14,7 @@ use jit_core::policy::{FileFault, Finding, SourceFile};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
+use nix::unistd::geteuid;
 
 /// Where this host's policy is.
 pub const POLICY_DIR: &str = "/etc/jit/policy.d";
@@ -31,6 +32,10 @@ pub enum Owner {
     Root,
     /// Anybody's: for what is only looked at.
     Anyone,
+    /// Root's alone, and read by root alone: for what has to stay secret.
+    RootSecret,
+    /// Whose program this is, and read by them alone: the same for a person.
+    OwnSecret,
 }
 
 impl Owner {
@@ -67,6 +72,14 @@ pub enum BadFile {
     /// Somebody other than root could have written it.
     #[error("{path}: must be owned by root and writable by root only; run: chown root {path} && chmod go-w {path}", path = .0.display())]
     Writable(PathBuf),
+    /// Somebody else could read or write a secret.
+    #[error("{path}: must be owned by {owner}, and nobody else may read it; run: chown {owner} {path} && chmod 600 {path}", path = path.display())]
+    Secret {
+        /// The file that was not read.
+        path: PathBuf,
+        /// Whose it has to be, as chown(1) takes it.
+        owner: String,
+    },
     /// A name that is not text.
     #[error("{}: the file name is not UTF-8", .0.display())]
     Name(PathBuf),
@@ -101,6 +114,11 @@ impl BadFile {
             Self::Writable(path) => {
                 let message = "it must be owned by root and writable by root only".to_owned();
                 let hint = typed(path, &|path| format!("run: chown root {path} && chmod go-w {path}"));
+                (path, FileFault::NotRoots, message, hint)
+            }
+            Self::Secret { path, owner } => {
+                let message = format!("it must be owned by {owner}, and nobody else may read it");
+                let hint = typed(path, &|path| format!("run: chown {owner} {path} && chmod 600 {path}"));
                 (path, FileFault::NotRoots, message, hint)
             }
             Self::Name(path) => {
@@ -146,8 +164,15 @@ pub fn open_regular(path: &Path, owner: Owner) -> Result<File, BadFile> {
     if !facts.is_file() {
         return Err(BadFile::NotRegular(path.to_owned()));
     }
-    if owner == Owner::Root && (facts.uid() != 0 || facts.mode() & 0o022 != 0) {
-        return Err(BadFile::Writable(path.to_owned()));
+    let is_read_by = |uid: u32| facts.uid() == uid && facts.mode() & 0o077 == 0;
+    let secret = |owner: &str| BadFile::Secret { path: path.to_owned(), owner: owner.to_owned() };
+    match owner {
+        Owner::Root if facts.uid() != 0 || facts.mode() & 0o022 != 0 => {
+            return Err(BadFile::Writable(path.to_owned()));
+        }
+        Owner::RootSecret if !is_read_by(0) => return Err(secret("root")),
+        Owner::OwnSecret if !is_read_by(geteuid().as_raw()) => return Err(secret(&geteuid().to_string())),
+        Owner::Root | Owner::RootSecret | Owner::OwnSecret | Owner::Anyone => {}
     }
     Ok(file)
 }
