@@ -93,6 +93,8 @@ methods! {
     Review: "Review" "Review" Review,
     Export: "Review" "Export" Own,
     Import: "Review" "Import" Own,
+    Code: "Review" "Code" Own,
+    EnterCode: "Review" "EnterCode" Own,
     Grant: "Admin" "Grant" Admin,
     Revoke: "Admin" "Revoke" Admin,
     Lock: "Admin" "Lock" Admin,

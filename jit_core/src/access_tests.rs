@@ -55,6 +55,8 @@ const TABLE: &[(&str, &str)] = &[
     ("Review.Review",       "+ n l g h + + + g"),
     ("Review.Export",       "+ + l g h + + + g"),
     ("Review.Import",       "+ + l g h + + + g"),
+    ("Review.Code",         "+ + l g h + + + g"),
+    ("Review.EnterCode",    "+ + l g h + + + g"),
     ("Admin.Grant",         "+ n l g h + + + g"),
     ("Admin.Revoke",        "+ n l g h + + + g"),
     ("Admin.Lock",          "+ n l g h + + + g"),

@@ -486,6 +486,18 @@ pub enum Event {
         #[serde(flatten)]
         signed: Signed,
     },
+    /// An approver's code was typed here and refused.
+    CodeRefused {
+        /// The request that it was typed for.
+        request: RequestId,
+        /// Whose it said it was: a slot of /etc/jit/code-keys.
+        slot: u8,
+        /// Whether it was wrong, so that it may have been a guess, and counts as one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        wrong: bool,
+        /// Why the code was not accepted.
+        why: String,
+    },
 }
 
 /// One policy file in a record.

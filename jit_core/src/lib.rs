@@ -13,6 +13,7 @@ pub mod audit;
 pub mod cases;
 pub mod check;
 pub mod clock;
+pub mod code;
 pub mod context;
 pub mod due;
 pub mod event;
@@ -32,6 +33,8 @@ pub use jit_proto::duration;
 mod checks_tests;
 #[cfg(test)]
 mod clock_tests;
+#[cfg(test)]
+mod code_tests;
 #[cfg(test)]
 mod edges_tests;
 #[cfg(test)]

@@ -162,6 +162,7 @@ impl<'p> Replay<'p> {
             | Event::PolicyRefused { .. }
             | Event::Discounted { .. }
             | Event::SignatureRefused { .. }
+            | Event::CodeRefused { .. }
             | Event::OrderRefused { .. }
             | Event::Began { .. }
             | Event::Came { .. }

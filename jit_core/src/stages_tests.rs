@@ -114,6 +114,7 @@ fn recorded(world: &World, name: &str, uid: u32, stage: &str, method: Method) ->
         narrow: Narrow::default(),
         note: None,
         signed: None,
+        code: None,
     }
 }
 

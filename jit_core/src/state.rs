@@ -1,5 +1,6 @@
 //! What is true now: live grants, pending requests, claims. Only [`State::apply`] changes it.
 
+pub(crate) mod codes;
 mod grants;
 mod sessions;
 mod stays;
@@ -12,8 +13,8 @@ use jit_proto::words::{GrantId, GroupName, RequestId, Uid};
 use crate::digest::Digest;
 use crate::event::{Event, PolicyText, Record};
 use crate::model::{
-    Claim, ClaimKind, Closed, End, EndWhy, Grant, Lock, Locks, Pending, Person, Request, Review, Scope,
-    Session, Stay, Termination, Time, Trial, Tried,
+    Claim, ClaimKind, Closed, CodeTry, End, EndWhy, Grant, Lock, Locks, Pending, Person, Request, Review,
+    Scope, Session, Stay, Termination, Time, Trial, Tried,
 };
 use crate::proof::note::PublicKey;
 use crate::time::{Moment, Utc, Window};
@@ -37,6 +38,8 @@ pub struct Stored {
     pub endings: Vec<Termination>,
     /// Who is here by a window.
     pub stays: Vec<Stay>,
+    /// Codes that were wrong.
+    pub code_tries: Vec<CodeTry>,
     /// The number that the next record must have.
     pub next_seq: u64,
 }
@@ -54,6 +57,7 @@ pub struct State {
     endings: BTreeMap<GrantId, Termination>,
     stays: BTreeMap<Uid, Stay>,
     tried: Option<Tried>,
+    code_tries: Vec<CodeTry>,
     next_seq: u64,
 }
 
@@ -145,13 +149,18 @@ pub enum Row {
     },
     /// The trial of a policy that runs or went back; nothing once it is settled.
     Tried(Option<Tried>),
+    /// A code that was wrong.
+    CodeTry(CodeTry),
+    /// A wrong code that stands in nobody's way any more.
+    CodeTryGone(u64),
 }
 
 impl State {
     /// A state read back from the store.
     #[must_use]
     pub fn restore(stored: Stored) -> Self {
-        let Stored { grants, pending, owed, claims, locks, sessions, endings, stays, next_seq } = stored;
+        let Stored { grants, pending, owed, claims, locks, sessions, endings, stays, code_tries, next_seq } =
+            stored;
         let by_id = |all: Vec<Pending>| all.into_iter().map(|one| (one.request.id, one)).collect();
         let locks = locks.into_iter().map(|lock| (lock.scope.clone(), lock)).collect();
         let mut state = Self {
@@ -162,6 +171,7 @@ impl State {
             sessions,
             endings: endings.into_iter().map(|ending| (ending.grant, ending)).collect(),
             stays: stays.into_iter().map(|stay| (stay.uid, stay)).collect(),
+            code_tries,
             next_seq,
             ..Self::default()
         };
@@ -380,6 +390,7 @@ impl State {
             | Event::RecoveryUnread { .. }
             | Event::PamFiles(_)
             | Event::Checkpoint { .. } => Vec::new(),
+            Event::CodeRefused { request, wrong, .. } => self.refused_code(*request, *wrong, record),
             Event::HostKey { key, .. } => vec![Row::HostKey(key.clone())],
         }
     }

@@ -1,10 +1,14 @@
 //! Whose signatures count on this host: the approvers file and the list of revoked keys, under the rules of policy files.
+//! Whose codes count is beside them, in a file that root alone reads.
 
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use jit_core::code::CodeKeys;
 use jit_core::policy::{FileFault, Finding};
-use jit_core::sign::approvers::{Approvers, BadLine, Revoked};
+use jit_core::sign::approvers::{Approvers, Revoked};
+use nix::unistd::geteuid;
 
 use crate::files::{BadFile, Owner, read_file};
 
@@ -13,6 +17,14 @@ pub const APPROVERS: &str = "/etc/jit/approvers";
 
 /// Which may not any more.
 pub const REVOKED: &str = "/etc/jit/revoked-keys";
+
+/// The keys of those whose codes count.
+pub const CODE_KEYS: &str = "/etc/jit/code-keys";
+
+/// The keys for codes, or all that is wrong with their file, a line each. One that is not there names nobody.
+pub fn read_code_keys(path: &Path, owner: Owner) -> Result<CodeKeys, Vec<String>> {
+    of(path, owner, CodeKeys::parse)
+}
 
 /// Both files, or all that is wrong with them, a line each: `FILE: line N: why`. One that is not there names nobody.
 pub fn read(approvers: &Path, revoked: &Path, owner: Owner) -> Result<(Approvers, Revoked), Vec<String>> {
@@ -32,13 +44,29 @@ pub fn findings() -> Vec<Finding> {
         let hint = "no signature counts before it loads; correct it, and type: jitctl policy load".to_owned();
         Finding::of_file(FileFault::Signers, file, message.to_owned(), hint)
     };
+    let mut findings: Vec<Finding> = wrong.iter().map(finding).collect();
+    findings.extend(code_findings());
+    findings
+}
+
+/// The same of the keys for codes, as far as they may be read.
+fn code_findings() -> Vec<Finding> {
+    if Path::new(CODE_KEYS).exists() && !geteuid().is_root() {
+        return Vec::new();
+    }
+    let finding = |text: &String| {
+        let (file, message) = text.split_once(": ").unwrap_or((CODE_KEYS, text));
+        let hint = "no code counts before it loads; correct it, and type: jitctl policy load".to_owned();
+        Finding::of_file(FileFault::Signers, file, message.to_owned(), hint)
+    };
+    let wrong = read_code_keys(Path::new(CODE_KEYS), Owner::RootSecret).err().unwrap_or_default();
     wrong.iter().map(finding).collect()
 }
 
-fn of<T: Default>(
+fn of<T: Default, L: Display>(
     path: &Path,
     owner: Owner,
-    parse: impl FnOnce(&[u8]) -> Result<T, Vec<BadLine>>,
+    parse: impl FnOnce(&[u8]) -> Result<T, Vec<L>>,
 ) -> Result<T, Vec<String>> {
     match read_file(path, owner) {
         Ok(bytes) => parse(&bytes)

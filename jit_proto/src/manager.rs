@@ -212,6 +212,20 @@ pub struct Review {
     /// Of a review that came as a signed file, what proves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Evidence>,
+    /// Of a review that came as a code, whose it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<ByCode>,
+}
+
+/// Whose code a review was. Root on the host has the same key, so it proves nothing to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByCode {
+    /// Whom the key stood for.
+    pub principal: String,
+    /// The place in /etc/jit/code-keys.
+    pub slot: u8,
+    /// Which key of theirs it was.
+    pub epoch: u32,
 }
 
 /// What proves a review that came as a signed file (docs/offline.md).
@@ -244,6 +258,34 @@ pub struct Exported {
     pub seal: String,
     /// Whether a stage that is still to be met takes signatures.
     pub signable: bool,
+}
+
+/// What is read out of a request, for an approver to answer by a code: answer to `Review.Code`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The request's id.
+    pub request: String,
+    /// The host's name.
+    pub host: String,
+    /// The fingerprint of the host's key, as `ssh-keygen -l` writes it.
+    pub host_key: String,
+    /// Whom it would admit.
+    pub user: String,
+    /// The role that is asked for.
+    pub role: String,
+    /// For how long, in seconds.
+    pub seconds: u64,
+    /// When it would begin: `at-approval`, `extends`, or a time.
+    pub start: String,
+    /// What stands for the rest of the request, such as `7K2M-QX9B-0C4D`.
+    pub code: String,
+    /// Why it was asked for. No code proves that it was read out as it is.
+    pub reason: String,
+    /// How many wrong codes are borne before none counts for it.
+    pub tries: usize,
+    /// Why no code would count now; absent where one would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// A session that a window admitted: answer to `User.EndSession`, element of `User.Sessions`.

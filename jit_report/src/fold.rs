@@ -124,6 +124,7 @@ impl Fold {
             | Event::PolicyConfirmed { .. }
             | Event::PolicyRefused { .. }
             | Event::SignatureRefused { .. }
+            | Event::CodeRefused { .. }
             | Event::OrderRefused { .. }
             | Event::Locked { .. }
             | Event::Unlocked { .. }

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use jit_proto::text::Shown;
 
 use crate::cmd::{
-    approvers, audit, check, clock, explain, grant, list, locking, offline, own_access, policy, report,
+    approvers, audit, check, clock, code, explain, grant, list, locking, offline, own_access, policy, report,
     reviewing, revoke, roles, session, show,
 };
 use crate::error::Error;
@@ -113,6 +113,11 @@ pub(crate) enum Verb {
     #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
     #[command(arg_required_else_help = false)]
     Offline(offline::Verb),
+
+    /// Approve by a code that is read out, where nothing crosses but a voice
+    #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]
+    #[command(arg_required_else_help = false)]
+    Code(code::Verb),
 
     /// List and check the keys whose signatures count on this host
     #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]

@@ -183,7 +183,10 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             let body = (id.as_str(), digest, decision.as_str(), narrow.seconds, services, narrow.uses, note);
             jitd.call_with_flags(method, flags, &body).await
         }
-        Call::Export { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
+        Call::EnterCode { id, code } => jitd.call_with_flags(method, flags, &(id.to_string(), code)).await,
+        Call::Export { id } | Call::Code { id } => {
+            jitd.call_with_flags(method, flags, &(id.to_string(),)).await
+        }
         Call::Import { text, signature } => jitd.call_with_flags(method, flags, &(text, signature)).await,
         Call::Lock { scope, message, seconds, unknown: _ } => {
             let body = (scope.to_string(), or_empty(message.as_ref()), seconds);

@@ -78,6 +78,15 @@ pub(crate) enum Call {
         text: Vec<u8>,
         signature: Vec<u8>,
     },
+    /// What is read out of a request.
+    Code {
+        id: RequestId,
+    },
+    /// An approver's code, without groups.
+    EnterCode {
+        id: RequestId,
+        code: String,
+    },
     Grant {
         user: UserName,
         role: RoleName,
@@ -203,6 +212,7 @@ impl Call {
             Self::Sessions => reads(USER, "Sessions"),
             Self::Pending => reads(REVIEW_INTERFACE, "Pending"),
             Self::Export { .. } => reads(REVIEW_INTERFACE, "Export"),
+            Self::Code { .. } => reads(REVIEW_INTERFACE, "Code"),
             Self::Records { .. } => reads(AUDIT_INTERFACE, "Records"),
             Self::Story { .. } => reads(AUDIT_INTERFACE, "Story"),
             Self::AuditCheckpoint => reads(AUDIT_INTERFACE, "Checkpoint"),
@@ -222,6 +232,9 @@ impl Call {
             }
             Self::Import { .. } => {
                 changes(REVIEW_INTERFACE, "Import", "Whether the signature was taken is unknown", list)
+            }
+            Self::EnterCode { id, .. } => {
+                changes(REVIEW_INTERFACE, "EnterCode", "Whether the code was taken is unknown", show(id))
             }
             Self::Grant { .. } => changes(ADMIN, "Grant", "Whether the window was opened is unknown", list),
             Self::Revoke { id, .. } => {

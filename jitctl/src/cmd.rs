@@ -4,6 +4,7 @@ pub(crate) mod approvers;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod clock;
+pub(crate) mod code;
 pub(crate) mod confirm;
 pub(crate) mod explain;
 pub(crate) mod grant;

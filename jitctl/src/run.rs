@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::args::{self, Cli, Typed, Verb};
 use crate::cmd::{
-    approvers, audit, check, clock, confirm, explain, grant, kiosk, list, locking, offline, own_access,
+    approvers, audit, check, clock, code, confirm, explain, grant, kiosk, list, locking, offline, own_access,
     policy, report, reviewing, revoke, roles, session, show, status, watch,
 };
 use crate::error::Failure;
@@ -58,6 +58,7 @@ fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) 
         Verb::Audit(verb) => audit::run(verb, json, jitd, screen),
         Verb::Report(wanted) => report::run(wanted, json, jitd, screen),
         Verb::Offline(verb) => offline::run(verb, json, jitd, screen),
+        Verb::Code(verb) => code::run(verb, json, jitd, screen),
         Verb::Approvers(verb) => Ok(approvers::run(verb, json, screen)?),
         Verb::Policy(verb) => policy::run(verb, json, jitd, screen),
     }

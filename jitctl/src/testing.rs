@@ -193,6 +193,7 @@ pub(crate) fn active() -> Entry {
             uses: None,
             note: None,
             signed: None,
+            code: None,
         }],
         waiting_for: String::new(),
         until: None,

@@ -14,6 +14,7 @@ mod lock;
 mod policy;
 mod progress;
 mod roles;
+mod spoken;
 mod waiting;
 
 use entry::{REASON_SHOWN, emergency, is_active};
@@ -22,6 +23,7 @@ pub(crate) use lock::{lock_line, locked, unlocked};
 pub(crate) use policy::{loaded, policy, policy_loaded};
 pub(crate) use progress::{follow, news, opened, progress, review_line};
 pub(crate) use roles::{role, terms};
+pub(crate) use spoken::{said, spoken};
 pub(crate) use waiting::{pending, request};
 
 /// One row for each entry.

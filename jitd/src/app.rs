@@ -30,7 +30,9 @@ pub(crate) struct App {
     pub(crate) filing: RateLimiter,
     /// Signed texts that people bring.
     pub(crate) importing: RateLimiter,
-    /// Whose signatures count.
+    /// Codes that people type.
+    pub(crate) codes: RateLimiter,
+    /// Whose signatures and codes count.
     pub(crate) signers: Signers,
     pub(crate) sessions: Sessions,
     /// Logins that were allowed and have not asked for their session yet.

@@ -145,6 +145,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         ration: RateLimiter::of_questions(),
         filing: RateLimiter::of_requests(),
         importing: RateLimiter::of_signatures(),
+        codes: RateLimiter::of_codes(),
         signers: signers::Signers::default(),
         sessions: session_of::Sessions::default(),
         awaiting: session::Awaiting::default(),

@@ -46,6 +46,11 @@ impl RateLimiter {
         )
     }
 
+    /// Codes, each of which is at most a record: 60 an hour.
+    pub(crate) fn of_codes() -> Self {
+        Self::new(60, Duration::from_hours(1), "codes an hour are taken from one person; try again later")
+    }
+
     fn new(most: u32, span: Duration, what: &'static str) -> Self {
         Self { most, span, what, taken: Mutex::default() }
     }

@@ -276,6 +276,7 @@ approvers = { users = ["owen"] }
             narrow: Narrow::default(),
             note: None,
             signed: None,
+            code: None,
         };
         let digest = bed.state.pending()[&id].request.digest();
         bed.apply(Event::Reviewed { request: id, digest, review });

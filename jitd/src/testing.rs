@@ -130,6 +130,7 @@ fn app_in(dir: &Path, store: StorePath) -> (App, Clock, Queue, Inbox) {
         ration: RateLimiter::of_questions(),
         filing: RateLimiter::of_requests(),
         importing: RateLimiter::of_signatures(),
+        codes: RateLimiter::of_codes(),
         signers: crate::signers::Signers::default(),
         sessions: crate::session_of::Sessions::default(),
         awaiting: crate::session::Awaiting::default(),

@@ -2,11 +2,12 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report offline approvers policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report offline code approvers policy help'
     ['jitctl clock']='accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export merge help'
     ['jitctl offline']='export import sign sync inbox evidence help'
+    ['jitctl code']='show enter keys answer new-secret enroll help'
     ['jitctl approvers']='list check help'
     ['jitctl policy']='load show check test diff edit replay help'
 )
@@ -51,6 +52,13 @@ declare -gA _jitctl_options=(
     ['jitctl offline sync']='--again --known --json --help'
     ['jitctl offline inbox']='--host --role --user --request --all --approve --deny --key --agent --yes --known --json --help'
     ['jitctl offline evidence']='--in --json --help'
+    ['jitctl code']='--json --help'
+    ['jitctl code show']='--json --help'
+    ['jitctl code enter']='--json --help'
+    ['jitctl code keys']='--json --help'
+    ['jitctl code answer']='--host --user --role --for --starts --code --deny --duration --yes --in --json --help'
+    ['jitctl code new-secret']='--in --json --help'
+    ['jitctl code enroll']='--host-key --principal --slot --epoch --in --json --help'
     ['jitctl approvers']='--json --help'
     ['jitctl approvers list']='--json --help'
     ['jitctl approvers check']='--revoked --json --help'
@@ -163,13 +171,14 @@ _jitctl() {
             'jitctl lock:0' | 'jitctl unlock:0') words='host user: group: service: role:' ;;
             'jitctl session end:0') words=$(_jitctl_sessions) ;;
             'jitctl offline export:0' | 'jitctl offline evidence:0') words=$(_jitctl_ids --all) ;;
+            'jitctl code show:0' | 'jitctl code enter:0') words=$(_jitctl_ids) ;;
             'jitctl audit show:0') words=$(_jitctl_ids --all) ;;
             'jitctl show:0') words=$(_jitctl_ids --all) ;;
             'jitctl policy test:0' | 'jitctl audit merge:'*)
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
                 return
                 ;;
-            'jitctl audit verify:'* | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl approvers check:0')
+            'jitctl audit verify:'* | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl approvers check:0' | 'jitctl code keys:0')
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;

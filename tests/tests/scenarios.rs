@@ -28,6 +28,8 @@ mod claims;
 mod clock;
 #[path = "scenarios/clocks_and_ends.rs"]
 mod clocks_and_ends;
+#[path = "scenarios/codes.rs"]
+mod codes;
 #[path = "scenarios/crash.rs"]
 mod crash;
 #[path = "scenarios/daemon.rs"]
@@ -320,6 +322,7 @@ const SCENARIOS: &[Scenario] = &[
 
     // these machines themselves
     own("two_people_approve_from_another_machine_by_files_and_what_does_not_count_says_why", offline::two_people_approve),
+    own("two_people_answer_by_codes_from_another_machine_and_five_wrong_ones_void_codes_and_nothing_else", codes::two_people_answer),
     own_of(BARE, "machines_that_start_at_once_clear_up_what_a_killed_run_left_and_all_come_up", bed::after_a_killed_run),
 
     // what breaks

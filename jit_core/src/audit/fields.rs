@@ -66,6 +66,11 @@ impl Fields {
             Event::SignatureRefused { text, key, why } => {
                 self.maybe("key", key.as_ref()).put("why", why).put("text", text)
             }
+            Event::CodeRefused { request, slot, wrong, why } => self
+                .put("request", request)
+                .put("slot", slot)
+                .maybe("wrong", wrong.then_some(true))
+                .put("why", why),
             Event::OrderRefused { refused: RefusedOrder { method, why, text, request }, count, others } => {
                 self.put("order", method)
                     .put("why", why)
@@ -208,6 +213,7 @@ impl Fields {
         self.maybe("services", narrow.services.as_ref().map(list)).maybe("uses", narrow.uses);
         self.maybe("note", review.note.as_ref())
             .maybe("key", review.signed.as_ref().map(|signed| &signed.key))
+            .maybe("principal", review.code.as_ref().map(|code| &code.principal))
     }
 
     fn grant(&mut self, grant: &Grant) -> &mut Self {

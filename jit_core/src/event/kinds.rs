@@ -42,6 +42,7 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::PamFiles(_)
             | $crate::event::Event::HostKey { .. }
             | $crate::event::Event::Checkpoint { .. }
+            | $crate::event::Event::CodeRefused { .. }
             $(| $crate::event::Event::$other { .. })*
     };
 }
@@ -124,6 +125,7 @@ impl Event {
             | Self::Requested { .. }
             | Self::Discounted { .. }
             | Self::SignatureRefused { .. }
+            | Self::CodeRefused { .. }
             | Self::OrderRefused { .. }
             | Self::Lapsed { .. }
             | Self::Began { .. }
@@ -213,7 +215,8 @@ impl Event {
             | Self::Refused { request, .. }
             | Self::Lapsed { request, .. }
             | Self::Settled { request, .. }
-            | Self::Withdrawn { request, .. } => Some(*request),
+            | Self::Withdrawn { request, .. }
+            | Self::CodeRefused { request, .. } => Some(*request),
             Self::Opened { grant } => Some(grant.request()),
             Self::Began { grant, .. }
             | Self::Ended { grant, .. }

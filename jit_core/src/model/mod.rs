@@ -2,6 +2,7 @@
 //! else; what needs several values is a method of [`State`](crate::state::State), and rules are in orders and checks.
 
 mod authored;
+mod code_try;
 mod grant;
 mod known;
 mod lock;
@@ -23,6 +24,7 @@ mod trial;
 mod why;
 
 pub use authored::{Authored, Behind};
+pub use code_try::CodeTry;
 pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Scheduled, Time};
 pub use known::Known;
 pub use lock::{Lock, Locks, Scope};
@@ -35,7 +37,7 @@ pub use process::Leader;
 pub use question::Question;
 pub use refused_order::RefusedOrder;
 pub use request::{Closed, Pending, Request};
-pub use review::{Decision, Evidence, Narrow, Review};
+pub use review::{ByCode, Decision, Evidence, Narrow, Review};
 pub use serial::{BadSerial, Serial, Spent, SpentBy};
 pub use session::{Opener, Session, Unit, gets_a_scope};
 pub use stay::Stay;

@@ -33,6 +33,20 @@ pub struct Review {
     /// Of a review that came as a signed text, what proves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Box<Evidence>>,
+    /// Of a review that came as a code, whose it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<ByCode>,
+}
+
+/// Whose code it was, by the host's file of them. Root on the host has the same key, so it proves nothing to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByCode {
+    /// Whom the key stood for.
+    pub principal: String,
+    /// The place in the file.
+    pub slot: u8,
+    /// Which key of theirs it was.
+    pub epoch: u32,
 }
 
 /// What lets an auditor verify a signed review again, with nothing of ours (docs/offline.md).

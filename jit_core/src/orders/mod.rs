@@ -67,7 +67,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod code;
 pub mod lock;
+mod no_code;
 mod not_of_here;
 pub mod refusal;
 pub mod request;
@@ -79,5 +81,6 @@ pub mod stages;
 pub(crate) mod terms;
 pub mod trial;
 
+pub use no_code::NoCode;
 pub use not_of_here::NotOfHere;
 pub use refusal::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NoReview, Refusal};

@@ -10,6 +10,7 @@ use crate::clock::NotAccepted;
 use crate::duration::Human;
 use crate::model::{Caller, Lock, Person, RefusedOrder, Scope};
 
+use super::no_code::NoCode;
 use super::not_of_here::NotOfHere;
 use crate::context::Context;
 use crate::model::NotNarrower;
@@ -155,6 +156,9 @@ pub enum Refusal {
     /// A signed text that is not about what waits here.
     #[error("this signature does not count: {0}")]
     NotOfHere(#[from] NotOfHere),
+    /// A code that does not count.
+    #[error("{0}")]
+    NoCode(#[from] NoCode),
     /// What opens here opens by the clock, and that cannot be believed.
     #[error(
         "the clock of this host is suspect (it {0}), so nothing new is opened and no approval is taken; an admin looks \
@@ -246,6 +250,7 @@ impl Refusal {
             | Self::TermsChanged(_)
             | Self::OtherDigest(_)
             | Self::NotOfHere(_)
+            | Self::NoCode(_)
             | Self::ClockSuspect(_)
             | Self::NotAccepted(_)
             | Self::NotLocked { .. }

@@ -9,8 +9,8 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::event::Event;
 use crate::model::{
-    Caller, Decision, EndWhy, Evidence, Known, LoginAccount, Narrow, Pending, Person, Request, Review, Terms,
-    same,
+    ByCode, Caller, Decision, EndWhy, Evidence, Known, LoginAccount, Narrow, Pending, Person, Request,
+    Review, Terms, same,
 };
 use crate::orders::stages::{Progress, Stages};
 use crate::orders::{NoReview, Refusal, revoke, terms};
@@ -93,13 +93,15 @@ pub struct Given<'a> {
     pub note: Option<Reason>,
     /// What proves it, where it came signed.
     pub signed: Option<Evidence>,
+    /// Whose code it is, where it came as one.
+    pub code: Option<ByCode>,
 }
 
 impl<'a> Given<'a> {
     /// One that takes nothing away and says no more.
     #[must_use]
     pub fn new(reviewer: Reviewer<'a>, decision: Decision) -> Self {
-        Self { reviewer, decision, narrow: Narrow::default(), note: None, signed: None }
+        Self { reviewer, decision, narrow: Narrow::default(), note: None, signed: None, code: None }
     }
 }
 
@@ -294,7 +296,7 @@ pub(crate) fn events(
         Terms::left(request, reviews).with(&given.narrow)?;
     }
 
-    let Given { decision, narrow, note, signed, .. } = given.clone();
+    let Given { decision, narrow, note, signed, code, .. } = given.clone();
     let signed = signed.map(Box::new);
     let (by, method) = (reviewer.person(), reviewer.method());
     let review = Review {
@@ -306,6 +308,7 @@ pub(crate) fn events(
         narrow,
         note,
         signed,
+        code,
     };
     let all: Vec<Review> = reviews.iter().cloned().chain([review.clone()]).collect();
     let mut events = vec![Event::Reviewed { request: request.id, digest: request.digest(), review }];
@@ -380,14 +383,20 @@ fn may(
         let (stage, approvers) = (stage.name.clone(), approvers.to_string());
         return Err(NoReview::NotApprover { stage, approvers });
     }
-    if !stage.accept.contains(&method) {
-        let accepted = stage.accept.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(NoReview::Method { stage: stage.name.clone(), accepted, method });
-    }
+    stage_accepts(stage, method)?;
     if reviews.iter().any(|review| same(people, &review.by, &by)) {
         return Err(NoReview::Twice(by));
     }
     Ok(())
+}
+
+/// Whether the stage takes reviews that reach this host in this way.
+pub(super) fn stage_accepts(stage: &Stage, method: Method) -> Result<(), NoReview> {
+    if stage.accept.contains(&method) {
+        return Ok(());
+    }
+    let accepted = stage.accept.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
+    Err(NoReview::Method { stage: stage.name.clone(), accepted, method })
 }
 
 /// Whether a request waits for this very caller's review now.

@@ -11,7 +11,7 @@ use crate::model::{Evidence, Pending};
 use crate::orders::review::{self, Given, Lookups, Reviewer, absent, told};
 use crate::orders::stages::{Progress, Stages};
 use crate::orders::{NotOfHere, Refusal};
-use crate::policy::{Method, Policy, Principal};
+use crate::policy::{Method, Policy, Principal, Subject};
 use crate::proof::checkpoint::{Kept, Signed, Signs};
 use crate::proof::note::HostKey;
 use crate::sign::file::{Nonce, RequestFile, fingerprint};
@@ -73,7 +73,8 @@ pub fn review(
     let says = verified.text.says();
     for_this_host(here, &verified.text, key, at)?;
     let unknown = || Refusal::NotFound(says.request.to_string());
-    let Pending { request, reviews } = here.state.reviewable(says.request).ok_or_else(unknown)?;
+    let pending = here.state.reviewable(says.request).ok_or_else(unknown)?;
+    let request = &pending.request;
     if says.digest != request.digest() {
         return Err(Refusal::OtherDigest(says.request));
     }
@@ -92,17 +93,8 @@ pub fn review(
         }
     }
     let stages = Stages::of(here, request)?;
-    let mut known = Vec::new();
-    for name in accounts {
-        let account = told(here, &stages, request.id, lookups, name)?;
-        known.extend(account.cloned().or_else(|| absent(name)));
-    }
-    // Of several accounts of one person, that which is asked: they count once all the same.
-    let asked = match stages.progress(here.policy.people(), request, reviews, here.now) {
-        Progress::Waits { approvers, .. } => known.iter().find(|account| approvers.contains(account)),
-        Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => None,
-    };
-    let account = asked.or(known.first()).ok_or_else(|| {
+    let account = account_of(here, &stages, pending, accounts, lookups)?;
+    let account = account.ok_or_else(|| {
         let names: Vec<String> = verified.principals.iter().map(ToString::to_string).collect();
         NotOfHere::NoAccount(names.join(", "))
     })?;
@@ -110,9 +102,31 @@ pub fn review(
         narrow: says.narrow,
         note: says.note,
         signed: Some(evidence(verified)),
-        ..Given::new(Reviewer::Remote { account, method: Method::Signature }, says.decision)
+        ..Given::new(Reviewer::Remote { account: &account, method: Method::Signature }, says.decision)
     };
     review::review(here, says.request, Some(says.digest), &given, lookups)
+}
+
+/// Of several accounts of one person, that which is asked: they count once all the same. Who has none here is known by
+/// name alone.
+pub(super) fn account_of(
+    here: Context<'_>,
+    stages: &Stages<'_>,
+    of: &Pending,
+    accounts: &[UserName],
+    lookups: &Lookups,
+) -> Result<Option<Subject>, Refusal> {
+    let Pending { request, reviews } = of;
+    let mut known = Vec::new();
+    for name in accounts {
+        let account = told(here, stages, request.id, lookups, name)?;
+        known.extend(account.cloned().or_else(|| absent(name)));
+    }
+    let place = match stages.progress(here.policy.people(), request, reviews, here.now) {
+        Progress::Waits { approvers, .. } => known.iter().position(|account| approvers.contains(account)),
+        Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => None,
+    };
+    Ok(known.into_iter().nth(place.unwrap_or_default()))
 }
 
 fn for_this_host(here: Context<'_>, text: &Signable, key: &HostKey, at: Utc) -> Result<(), NotOfHere> {

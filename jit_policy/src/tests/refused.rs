@@ -469,6 +469,14 @@ fn stages_need_different_people_and_so_do_two_accounts_of_one() {
 fn what_works_and_should_be_looked_at_is_a_warning() {
     let sudo = with_role(&ROLE_LINES.replace("sshd", "sudo"));
     assert_eq!(codes(&sudo), ["JIT051"]);
+    let accepting = |accept: &str| {
+        let stage = format!("stage = [{{ approvers.users = [\"tom\"], accept = [{accept}] }}]");
+        codes(&with_role(&format!(
+            "hosts = [\"*\"]\nservices = [\"sudo\"]\nmax-duration = \"1h\"\neligible.users = [\"eve\"]\n{stage}"
+        )))
+    };
+    assert_eq!(accepting("\"signature\", \"code\""), ["JIT051"], "root here has the keys for codes");
+    assert_eq!(accepting("\"signature\""), Vec::<&str>::new());
     let peers = "stage = [{ approvers = { groups = [\"dba\"] } }]";
     assert_eq!(codes(&with_role(&format!("{ROLE_LINES}{peers}"))), ["JIT052"]);
     let role = with_role(ROLE_LINES);

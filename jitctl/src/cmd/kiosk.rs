@@ -6,9 +6,10 @@
 
 mod person;
 
+use jit_core::code::Answer;
 use jit_core::duration::parse_duration;
 use jit_core::model::Decision;
-use jit_proto::manager::{Entry, Revoked, Role, Status};
+use jit_proto::manager::{Entry, Revoked, Role, Spoken, Status};
 use jit_proto::text::Shown;
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName};
 use serde::de::DeserializeOwned;
@@ -23,6 +24,7 @@ use crate::times::{left, length, time};
 use crate::values::Id;
 use crate::views;
 
+use super::code::not_counted;
 use person::{Heard, Person, Typist};
 
 /// Columns that are left for a text at the end of a row of 80.
@@ -201,8 +203,10 @@ impl Kiosk<'_, '_> {
         let Some(entry) = self.pick("Which one", &entries, |entry| views::id(entry))? else { return Ok(()) };
         self.tell(&views::entry(entry).data)?;
         match entry.state.as_str() {
-            "pending" => match self.question("w withdraw it, Enter back: ")?.as_str() {
+            "pending" => match self.question("w withdraw it, c approve it by a code, Enter back: ")?.as_str()
+            {
                 "w" => self.withdraw(entry),
+                "c" => self.code(entry),
                 _ => Ok(()),
             },
             "active" => match self.question("d end it now, e ask for more time, Enter back: ")?.as_str() {
@@ -221,6 +225,29 @@ impl Kiosk<'_, '_> {
     fn withdraw(&mut self, entry: &Entry) -> Result<(), Turn> {
         let id = entry.request.parse().map_err(garbled)?;
         self.take_back(&Call::Withdraw { id, reason: None })
+    }
+
+    /// Shows what to read out to approvers, and takes what they answer, one after the other.
+    fn code(&mut self, entry: &Entry) -> Result<(), Turn> {
+        let id = entry.request.parse::<RequestId>().map_err(garbled)?;
+        loop {
+            let Some(told) = self.ask::<Spoken>(&Call::Code { id })? else { return Ok(()) };
+            self.tell(&views::spoken(&told))?;
+            if let Some(why) = &told.refused {
+                return self.tell(&format!("No code would count now: {}\n", Shown(why)));
+            }
+            let answer = self.answer("The answer, as it is read out (Enter: back): ", |text| match text {
+                "" => Ok(None),
+                text => Answer::parse(text).map(Some).map_err(not_counted),
+            })?;
+            let Some(answer) = answer else { return Ok(()) };
+            if let Some(now) = self.ask::<Entry>(&Call::EnterCode { id, code: answer.plain() })? {
+                self.tell(&progress(&now))?;
+                if now.state != "pending" {
+                    return Ok(());
+                }
+            }
+        }
     }
 
     fn done(&mut self, entry: &Entry) -> Result<(), Turn> {

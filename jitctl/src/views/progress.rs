@@ -55,7 +55,7 @@ pub(crate) fn news(before: &Entry, now: &Entry) -> Vec<String> {
 
 /// `approve by otto, team lead, online, 2026-11-23 08:20:58Z; leaves 15m, sshd, 1 use; "ring me first"`.
 pub(crate) fn review_line(review: &Review) -> String {
-    let Review { by, decision, stage, method, at, seconds, services, uses, note, signed } = review;
+    let Review { by, decision, stage, method, at, seconds, services, uses, note, signed, code } = review;
     let mut line = format!("{decision} by {by}, {stage}, {method}, {}", time(at));
     let plural = |uses: &u32| format!("{uses} use{}", if *uses == 1 { "" } else { "s" });
     let narrowed: Vec<String> = [
@@ -76,6 +76,9 @@ pub(crate) fn review_line(review: &Review) -> String {
         line += &format!("; signed by {} ({})", signed.principals.join(" "), signed.key);
         let touched = signed.flags.map(|flags| if flags & 4 == 0 { "touched" } else { "touched, with PIN" });
         line.extend(touched.map(|touched| format!(", {touched}")));
+    }
+    if let Some(code) = code {
+        line += &format!("; by the key of {}, slot {}, epoch {}", code.principal, code.slot, code.epoch);
     }
     line
 }

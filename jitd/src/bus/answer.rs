@@ -82,7 +82,7 @@ fn state(story: &Story, now: &Moment) -> (&'static str, Option<&'static str>) {
 }
 
 fn review(at: Utc, review: &Review) -> manager::Review {
-    let Review { by, decision, stage, method, narrow, note, signed, .. } = review;
+    let Review { by, decision, stage, method, narrow, note, signed, code, .. } = review;
     manager::Review {
         by: by.to_string(),
         decision: decision.as_str().to_owned(),
@@ -100,6 +100,11 @@ fn review(at: Utc, review: &Review) -> manager::Review {
             counter: signed.counter,
             text: signed.text.clone(),
             signature: signed.signature.clone(),
+        }),
+        code: code.as_ref().map(|code| manager::ByCode {
+            principal: code.principal.clone(),
+            slot: code.slot,
+            epoch: code.epoch,
         }),
     }
 }

@@ -75,6 +75,7 @@ impl From<NotDone> for Error {
                     | Refusal::ClockSuspect(_)
                     | Refusal::NotAccepted(_)
                     | Refusal::NotOfHere(_)
+                    | Refusal::NoCode(_)
                     | Refusal::TooManyOfYours
                     | Refusal::TooManyPending => Self::Refused(text),
                     Refusal::IdTaken | Refusal::Raced(_) | Refusal::Unanswered { .. } => Self::Busy(text),

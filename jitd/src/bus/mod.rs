@@ -14,6 +14,9 @@ mod caller;
 #[cfg(test)]
 mod carried_out_tests;
 #[cfg(test)]
+mod code_tests;
+mod codes;
+#[cfg(test)]
 mod contract_tests;
 mod error;
 pub(crate) mod gate;

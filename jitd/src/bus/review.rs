@@ -23,7 +23,7 @@ use super::error::carried_out;
 use super::reviewing::Judged;
 use super::stories::{entry_of, story_for, to_review};
 use super::words::{invalid, json, request_id};
-use super::{Error, Orderer, Origin, answer, offline};
+use super::{Error, Orderer, Origin, answer, codes, offline};
 use crate::app::App;
 use crate::desk::{NotDone, ReviewBriefing, waits_of};
 use crate::peer::Peer;
@@ -126,6 +126,42 @@ impl Review {
     ) -> Result<String, Error> {
         let mut by = self.origin.order_of(Method::Import, &self.app, connection, &header).await?;
         offline::imported(&self.app, &mut by, &text, &signature).await
+    }
+
+    /// What is read out of a request that waits, for an approver to answer by a code; for whoever may see it.
+    #[zbus(out_args("json"))]
+    async fn code(
+        &self,
+        id: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Code, &self.app, connection, &header).await?;
+        let (caller, id) = (by.reader().await?, request_id(id)?);
+        if story_for(&self.app, id, by.peer, &caller.account).await?.is_none() {
+            return Err(not_found(id));
+        }
+        codes::spoken(&self.app, id, by.peer.uid)
+    }
+
+    /// Takes an approver's code, whoever types it: the code is the authority.
+    #[zbus(out_args("json"))]
+    async fn enter_code(
+        &self,
+        id: &str,
+        code: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::EnterCode, &self.app, connection, &header).await?;
+        let id = request_id(id)?;
+        match codes::entered(&self.app, &mut by, id, code).await {
+            Err(Error::NotFound(_)) => {
+                let caller = by.reader().await?;
+                Err(self.over(id, by.peer, &caller).await?)
+            }
+            answer => answer,
+        }
     }
 }
 

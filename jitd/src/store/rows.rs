@@ -102,6 +102,12 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
         Row::Tried(Some(tried)) => {
             run(change, "INSERT OR REPLACE INTO tried (one, body) VALUES (1, ?1)", [json("tried", tried)?])
         }
+        Row::CodeTry(one) => run(
+            change,
+            "INSERT OR REPLACE INTO code_try (id, body) VALUES (?1, ?2)",
+            params![to_i64(one.id), json("code_try", one)?],
+        ),
+        Row::CodeTryGone(id) => run(change, "DELETE FROM code_try WHERE id = ?1", [to_i64(*id)]),
         Row::Tried(None) => run(change, "DELETE FROM tried", []),
     }
 }
@@ -194,6 +200,7 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     let sessions = bodies(store, "session", "SELECT body FROM session ORDER BY id")?;
     let endings = bodies(store, "ending", "SELECT body FROM ending ORDER BY grant_")?;
     let stays = bodies(store, "stay", "SELECT body FROM stay ORDER BY uid")?;
+    let code_tries = bodies(store, "code_try", "SELECT body FROM code_try ORDER BY id")?;
     let tree = log::tree(store)?;
     let next_seq = tree.size();
     let tried = bodies::<Tried>(store, "tried", "SELECT body FROM tried")?.pop();
@@ -205,9 +212,9 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
         }
         Some(Tried::WentBack { .. }) | None => None,
     };
-    let state =
-        State::restore(Stored { grants, pending, owed, claims, locks, sessions, endings, stays, next_seq });
-    let state = state.with_tried(tried);
+    let stored =
+        Stored { grants, pending, owed, claims, locks, sessions, endings, stays, code_tries, next_seq };
+    let state = State::restore(stored).with_tried(tried);
     let clock = bodies(store, "clock", "SELECT body FROM clock")?.pop();
     let host_key = host_key(store)?;
     Ok(Loaded { state, policy: policy(store, None)?, before, clock, tree, host_key })

@@ -2,7 +2,7 @@
 //! tests/prove), and `cargo test` replays the corpus with a few thousand changes. They panic where a rule is broken.
 //!
 //! [`text`] takes the bytes for what people write: policy files and cases, and what of it loads is tried out.
-//! [`signed`] takes them for what is brought as a signed file. [`story`] takes them for choices: a policy that mostly loads, orders, logins and clocks, in any order.
+//! [`signed`] takes them for what is brought as a signed file, [`spoken`] for what is read out and typed. [`story`] takes them for choices: a policy that mostly loads, orders, logins and clocks, in any order.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic here is a finding")]
@@ -12,6 +12,7 @@ mod page;
 mod policy;
 mod reached;
 mod signed;
+mod spoken;
 mod story;
 mod witness;
 mod world;
@@ -22,6 +23,7 @@ use jit_proto::text::is_unprintable;
 
 pub use reached::reached;
 pub use signed::signed;
+pub use spoken::spoken;
 pub use story::story;
 
 /// The line between two texts of one input.

@@ -93,6 +93,11 @@ fn whatever_is_brought_as_a_signed_file_is_verified_or_refused_in_a_line() {
 }
 
 #[test]
+fn whatever_is_typed_as_a_code_is_read_or_refused_in_a_line() {
+    replay(&corpus("spoken"), 4_000, 30, jit_fuzz::spoken);
+}
+
+#[test]
 fn whatever_happens_under_a_policy_the_rules_hold() {
     replay(&corpus("story"), 1_000, 500, jit_fuzz::story);
     let mut missed = Vec::new();

@@ -87,6 +87,36 @@ fn a_person_asks_and_looks_again_until_the_window_is_open() {
 }
 
 #[test]
+fn what_waits_is_read_out_and_approved_by_the_codes_of_two_people() {
+    let entry = pending();
+    let id: RequestId = entry.request.parse().unwrap();
+    let told = Spoken {
+        request: entry.request.clone(),
+        host: "db-07".into(),
+        host_key: "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".into(),
+        user: "maria".into(),
+        role: "press".into(),
+        seconds: 3600,
+        start: "at-approval".into(),
+        code: "WWGY-KXBZ-B9WQ".into(),
+        reason: "INC-1234".into(),
+        tries: 5,
+        refused: None,
+    };
+    let enter = || Call::EnterCode { id, code: "01151Z8S4AWDY5".into() };
+    let jitd = menu()
+        .then(Script::answers(Call::List { all: false }, std::slice::from_ref(&entry)))
+        .then(Script::answers(Call::Code { id }, &told))
+        .then(Script::answers(enter(), &entry))
+        .then(Script::answers(Call::Code { id }, &told))
+        .then(Script::answers(enter(), &active()))
+        .then(menu());
+    let answer = "0115-1Z8S-4AWD-Y5";
+    let seen = visit(&jitd, &["3", "1", "c", "1015-1Z8S-4AWD-Y5", answer, answer, "5"]);
+    has(&seen, &["WWGY  Whiskey Whiskey Golf Yankee", "No try was counted", "29m 50s left"]);
+}
+
+#[test]
 fn a_wrong_answer_is_explained_and_asked_for_again() {
     let jitd = menu().then(Script::answers(request(), &pending())).then(menu());
     let lines = ["1", "9", "db-oncall", "5h", "soon", "30m", "", "INC-1234 failover of db-07", "q", "5"];

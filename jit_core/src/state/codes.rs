@@ -1,0 +1,42 @@
+//! The codes that were wrong: kept while they count against a request that waits, or against the hour.
+
+use std::time::Duration;
+
+use jit_proto::words::RequestId;
+
+use super::{Row, State};
+use crate::event::Record;
+use crate::model::CodeTry;
+use crate::time::Utc;
+
+/// For how long a wrong code counts against whoever typed it, and against the host.
+pub(crate) const SPAN: Duration = Duration::from_hours(1);
+
+impl State {
+    /// The codes that were wrong, oldest first.
+    #[must_use]
+    pub fn code_tries(&self) -> &[CodeTry] {
+        &self.code_tries
+    }
+
+    /// Keeps a code that was wrong; one that was right and came to nothing is no guess.
+    pub(super) fn refused_code(&mut self, request: RequestId, wrong: bool, record: &Record) -> Vec<Row> {
+        if !wrong {
+            return Vec::new();
+        }
+        let at = record.at.wall;
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.code_tries)
+            .into_iter()
+            .partition(|one| counts_within(one, at) || self.reviewable(one.request).is_some());
+        self.code_tries = kept;
+        let by = record.actor.map(|actor| actor.uid);
+        let new = CodeTry { id: record.seq, request, by, at };
+        self.code_tries.push(new.clone());
+        gone.into_iter().map(|one| Row::CodeTryGone(one.id)).chain([Row::CodeTry(new)]).collect()
+    }
+}
+
+/// Whether a wrong code is of the hour before this time, or, by a clock that has been set back a little, behind it.
+pub(crate) fn counts_within(one: &CodeTry, now: Utc) -> bool {
+    one.at.plus(SPAN) > now
+}

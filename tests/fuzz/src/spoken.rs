@@ -1,0 +1,66 @@
+//! What is read out and typed, whatever bytes it is.
+
+use jit_core::code::keys::line;
+use jit_core::code::{Answer, CodeKeys, RequestCode};
+
+use crate::{assert_line, split};
+
+/// Takes three texts: an answer, a request code, the file of keys. Each is read as what it is written as again, or refused in
+/// a line that can be shown. The answer is how many were read.
+///
+/// # Panics
+///
+/// Where a rule is broken.
+#[must_use]
+pub fn spoken(bytes: &[u8]) -> usize {
+    let texts = split(bytes);
+    let [answer, code, keys] = [0, 1, 2].map(|at| texts.get(at).copied().unwrap_or_default());
+    let mut read = 0;
+    let (answer, code) = (String::from_utf8_lossy(answer), String::from_utf8_lossy(code));
+    match Answer::parse(&answer) {
+        Ok(parsed) => {
+            read += 1;
+            assert_eq!(symbols(&answer), parsed.plain(), "nothing but case and blanks has another form");
+            assert_eq!(Answer::parse(&parsed.to_string()), Ok(parsed));
+        }
+        Err(why) => assert_line(&why.to_string()),
+    }
+    match RequestCode::parse(&code) {
+        Ok(parsed) => {
+            read += 1;
+            assert_eq!(symbols(&code), symbols(&parsed.to_string()));
+        }
+        Err(why) => assert_line(&why.to_string()),
+    }
+    match CodeKeys::parse(keys) {
+        Ok(known) => {
+            read += 1;
+            let lines: Vec<String> = known.iter().map(|one| line(&one.approves)).collect();
+            for line in &lines {
+                assert_line(line);
+            }
+            let again = CodeKeys::parse(lines.join("\n").as_bytes()).unwrap();
+            assert!(known.iter().map(|one| &one.approves).eq(again.iter().map(|one| &one.approves)));
+            assert!(known.iter().count() <= 32, "a slot is one person's");
+        }
+        Err(bad) => {
+            assert!(!bad.is_empty());
+            for line in &bad {
+                assert_line(&line.to_string());
+            }
+        }
+    }
+    read
+}
+
+/// What is left of a text without case, blanks and letters that look like digits.
+fn symbols(text: &str) -> String {
+    let kept = text.chars().filter(|letter| *letter != '-' && !letter.is_whitespace());
+    kept.map(|letter| letter.to_ascii_uppercase())
+        .map(|letter| match letter {
+            'I' | 'L' => '1',
+            'O' => '0',
+            other => other,
+        })
+        .collect()
+}

@@ -1,0 +1,157 @@
+//! Approval where nothing crosses but a voice: what is read out of a request on the host is typed into another machine, and
+//! what that machine answers is typed into the host, on a terminal.
+
+use jit_proto::manager::Spoken;
+use jit_tests::machine::{Boot, Machine, Output, until};
+
+use crate::site::{Entrance, SOON, Site, read};
+
+const POLICY: &str = r#"
+[people]
+olga = { accounts = ["olga"], keys = ["olga@plant"] }
+[role.press]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["nora"] }
+max-duration = "2h"
+[[role.press.stage]]
+name = "plant"
+approvers = { users = ["olga", "sam"] }
+approvals = 2
+accept = ["code"]
+[role.valve]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["nora"] }
+max-duration = "2h"
+[[role.valve.stage]]
+name = "plant"
+approvers = { users = ["olga"] }
+accept = ["code", "signature"]
+"#;
+
+/// The machine of the approvers: it has neither the host's accounts nor its jitd, and no way to it.
+struct Approvers(Machine);
+
+impl Approvers {
+    /// Makes somebody's secret and their key for the host; the line for the host.
+    fn enroll(&self, name: &str, principal: &str, slot: u8, host_key: &str, host: &str) -> String {
+        let dir = format!("/root/{name}");
+        self.0.shell(&format!("jitctl code new-secret --in {dir}")).done();
+        let command = format!(
+            "jitctl code enroll {host} --host-key {host_key} --principal {principal} --slot {slot} --in {dir}"
+        );
+        format!("{}\n", self.0.shell(&command).done())
+    }
+
+    /// What somebody answers who is told this; `more` changes what they hear or say.
+    fn answer(&self, name: &str, told: &Spoken, more: &str) -> String {
+        let Spoken { host, user, role, seconds, code, .. } = told;
+        let command = format!(
+            "jitctl code answer --host {host} --user {user} --role {role} --for {seconds}s --code {code} --yes \
+             --in /root/{name} {more} --json"
+        );
+        let answer: serde_json::Value = read(&self.0.shell(&command));
+        answer["answer"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Somebody types an answer at a terminal of the host; they need no say in anything.
+fn enter(site: &Site, id: &str, answer: &str) -> Output {
+    site.terminal(&format!(
+        r#"spawn -noecho setpriv --reuid nobody --regid nogroup --clear-groups jitctl code enter {id}
+           on {{read out: $}} {{ send "{answer}\r" }}
+           finish"#
+    ))
+}
+
+fn asked(site: &Site, role: &str) -> Spoken {
+    site.logged_in("nora", &format!("jitctl request --role {role} --for 1h --reason 'CASE-1 seal' --yes"))
+        .done();
+    let waits = |entry: &jit_proto::manager::Entry| entry.state == "pending" && entry.role == role;
+    let id = site.entries_of("nora").into_iter().find(waits).unwrap().request;
+    read(&site.shell(&format!("jitctl code show {id} --json")))
+}
+
+pub(crate) fn two_people_answer(site: &Site) {
+    let approvers = Approvers(Machine::boot(Boot { bare: true, ..Boot::USUAL }));
+    site.people_with_a_way_in(&["nora"]);
+    site.policy("50-press", POLICY);
+    let told = asked(site, "press");
+    site.shell(&format!("jitctl code show {}", told.request)).exits(1).says("no approver's key for codes");
+    let keys = [("olga", "olga@plant", 1), ("sam", "sam", 2)]
+        .map(|(name, principal, slot)| approvers.enroll(name, principal, slot, &told.host_key, &told.host))
+        .concat();
+    site.machine.write("/etc/jit/code-keys", &keys, 0o644);
+    site.shell("jitctl code keys").exits(1).says("nobody else may read it");
+    site.shell("jitctl policy load");
+    enter(site, &told.request, &approvers.answer("olga", &told, "")).says("no code counts on this host now");
+    site.shell("chmod 600 /etc/jit/code-keys && jitctl policy load").done();
+    site.shell("jitctl code keys").exits(0).says("olga@plant");
+    site.shell(&format!("jitctl code show {}", told.request)).exits(0).says("Read this out");
+
+    let olga = approvers.answer("olga", &told, "");
+    let sam = approvers.answer("sam", &told, "--duration 20m");
+    enter(site, &told.request, &olga.to_lowercase().replace('-', " "))
+        .exits(0)
+        .says("code")
+        .says("1 more of olga, sam");
+    enter(site, &told.request, &olga).exits(4).says("olga has reviewed this request already");
+    site.shell("rm /etc/jit/policy.d/40-nora.toml && jitctl policy load").done();
+    site.ssh("nora").refuses("nora waits for role press");
+    enter(site, &told.request, &sam).exits(0).says("Opened");
+    let entry = site.entry(&told.request);
+    assert!(entry.state == "active" && entry.remaining <= 1200, "{entry:?}");
+    assert!(entry.reviews.iter().all(|review| review.method == "code"), "{entry:?}");
+    site.ssh("nora").admits("nora");
+    site.shell(&format!("jitctl show {}", told.request)).says("by the key of sam, slot 2, epoch 1");
+    guesses(site, &approvers);
+}
+
+/// Five wrong answers void codes for a request, over a restart, and nothing else.
+fn guesses(site: &Site, approvers: &Approvers) {
+    let told = asked(site, "valve");
+    assert_eq!(told.tries, 5);
+    let id = &told.request;
+    let wrong = |heard: &str| {
+        let misheard = Spoken { user: heard.to_owned(), ..told.clone() };
+        approvers.answer("olga", &misheard, "")
+    };
+    // A slip costs nothing.
+    let slip: String = wrong("nora").chars().rev().collect();
+    site.shell(&format!("jitctl code enter {id} {slip}")).exits(2).says("No try was counted");
+    for (user, left) in
+        [("dora", "4 tries are left"), ("cora", "3 tries are left"), ("lora", "2 tries are left")]
+    {
+        enter(site, id, &wrong(user)).exits(1).says(left);
+    }
+    site.shell("systemctl kill -s KILL jitd");
+    site.shell("systemctl restart jitd").done();
+    site.is_ready();
+    let again: Spoken = read(&site.shell(&format!("jitctl code show {id} --json")));
+    assert_eq!(again.tries, 2, "a restart forgets nothing");
+    for (user, left) in [("dora", "1 try is left"), ("cora", "No try is left")] {
+        enter(site, id, &wrong(user)).exits(1).says(left);
+    }
+    let right = wrong("nora");
+    enter(site, id, &right).exits(1).says("no code counts for").says("signatures do");
+    until(SOON, "five wrong codes are on record", || {
+        site.logged("code-refused", "wrong=\"true\"").len() == 5
+    });
+
+    approvers.0.shell("ssh-keygen -q -t ed25519 -N '' -f /root/key").done();
+    site.machine.write(
+        "/etc/jit/approvers",
+        &format!("olga@plant {}", approvers.0.read("/root/key.pub")),
+        0o644,
+    );
+    site.shell("jitctl policy load").done();
+    let file = site.shell(&format!("cd /root && jitctl offline export {id} && cat {id}.req"));
+    file.done();
+    let text = site.machine.read(&format!("/root/{id}.req"));
+    approvers.0.write("/root/R.req", &text, 0o600);
+    approvers.0.shell("cd /root && ssh-keygen -q -Y sign -n jitd.approval.v1 -f key R.req").done();
+    site.machine.write(&format!("/root/{id}.req.sig"), &approvers.0.read("/root/R.req.sig"), 0o600);
+    site.shell(&format!("cd /root && jitctl offline import {id}.req.sig")).exits(0).says("Opened");
+    site.ssh("nora").admits("nora");
+}
