@@ -96,7 +96,7 @@ pub(crate) fn two_people_answer(site: &Site) {
         .exits(0)
         .says("code")
         .says("1 more of olga, sam");
-    enter(site, &told.request, &olga).exits(4).says("olga has reviewed this request already");
+    enter(site, &told.request, &olga).exits(4).says("olga has reviewed it already");
     site.shell("rm /etc/jit/policy.d/40-nora.toml && jitctl policy load").done();
     site.ssh("nora").refuses("nora waits for role press");
     enter(site, &told.request, &sam).exits(0).says("Opened");
@@ -118,7 +118,9 @@ fn guesses(site: &Site, approvers: &Approvers) {
         approvers.answer("olga", &misheard, "")
     };
     // A slip costs nothing.
-    let slip: String = wrong("nora").chars().rev().collect();
+    let mut slip = wrong("nora");
+    let last = slip.pop();
+    slip.push(if last == Some('Z') { 'Y' } else { 'Z' });
     site.shell(&format!("jitctl code enter {id} {slip}")).exits(2).says("No try was counted");
     for (user, left) in
         [("dora", "4 tries are left"), ("cora", "3 tries are left"), ("lora", "2 tries are left")]
