@@ -14,6 +14,7 @@ use crate::model::{Decision, EndWhy, Why};
 use crate::orders::Refusal;
 use crate::orders::lock::{LockOrder, lock};
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
+use crate::orders::resume::elsewhere;
 use crate::policy::Subject;
 use crate::testing::at_next_boot;
 use crate::testing::{World, as_self, maria, policy, root, subject};
@@ -364,4 +365,27 @@ fn a_grant_of_before_reads_and_writes_as_it_was() {
     for new in ["survives", "ran_ms", "clock", "synced"] {
         assert!(!text.contains(new), "{text}");
     }
+}
+
+#[test]
+fn on_another_machine_every_window_ends_and_no_request_waits_any_longer() {
+    let mut world = world();
+    let survives = ask(&mut world, "first", None).unwrap();
+    assert!(world.review(&olga(), survives, Decision::Approve).unwrap());
+    assert_eq!(world.state.grants().count(), 1);
+    let waits = ask(&mut world, "shell", None).unwrap();
+    world.now = at_next_boot(world.now.wall.unix_millis(), 1_000);
+    world.settle();
+    assert_eq!(world.state.grants().count(), 1, "a restart does not end it");
+    let events = elsewhere(&world.state);
+    assert_eq!(
+        events,
+        [
+            Event::Ended { grant: survives.into(), why: EndWhy::OtherMachine, reason: None },
+            Event::Lapsed { request: waits, stage: None },
+        ]
+    );
+    world.apply(events);
+    assert_eq!((world.state.grants().count(), world.state.pending().len()), (0, 0));
+    assert_eq!(elsewhere(&world.state), []);
 }

@@ -12,6 +12,7 @@ use jit_core::proof::note::{HostKey, KeyName, PublicKey};
 use jit_proto::words::HostName;
 
 use crate::log;
+use crate::machine::Elsewhere;
 
 /// The key, and the file by which an admin says that a new one may be made; both beside the store.
 const KEY: &str = "host.key";
@@ -64,9 +65,17 @@ pub(crate) enum NoKey {
 }
 
 /// The key in this folder, where it is the one that the store knows. It is made where the store knows none, or an admin
-/// has said that there may be another.
-pub(crate) fn take(dir: &Path, host: &HostName, known: Option<&PublicKey>) -> Result<HostKey, NoKey> {
+/// has said that there may be another; and where the store was copied here, since the key is that of another host.
+pub(crate) fn take(
+    dir: &Path,
+    host: &HostName,
+    known: Option<&PublicKey>,
+    moved: Option<Elsewhere>,
+) -> Result<HostKey, NoKey> {
     let path = dir.join(KEY);
+    if moved == Some(Elsewhere::Copied) {
+        return make(dir, &path, host);
+    }
     let may_be_new = known.is_none() || dir.join(RENEW).exists();
     let Some(key) = read(&path)? else {
         return match known {
@@ -153,44 +162,62 @@ mod tests {
     #[test]
     fn a_key_is_made_once_for_root_alone_and_is_the_same_from_then_on() {
         let dir = tempfile::tempdir().unwrap();
-        let made = take(dir.path(), &host(), None).unwrap().public();
+        let made = take(dir.path(), &host(), None, None).unwrap().public();
         assert_eq!(made.name().as_str(), "db-1/jitd");
         let facts = fs::metadata(dir.path().join(KEY)).unwrap();
         assert_eq!(facts.permissions().mode() & 0o7777, 0o600);
         // Also under another name of the host: the log is the same.
         let other = "db-2".parse().unwrap();
-        assert_eq!(take(dir.path(), &other, Some(&made)).unwrap().public(), made);
+        assert_eq!(take(dir.path(), &other, Some(&made), None).unwrap().public(), made);
         let beside = tempfile::tempdir().unwrap();
-        assert_ne!(take(beside.path(), &host(), None).unwrap().public(), made);
+        assert_ne!(take(beside.path(), &host(), None, None).unwrap().public(), made);
     }
 
     #[test]
     fn a_key_that_is_missing_or_another_is_named_and_taken_only_when_an_admin_says_so() {
         let dir = tempfile::tempdir().unwrap();
-        let first = take(dir.path(), &host(), None).unwrap().public();
+        let first = take(dir.path(), &host(), None, None).unwrap().public();
         fs::remove_file(dir.path().join(KEY)).unwrap();
-        let missing = take(dir.path(), &host(), Some(&first)).unwrap_err();
+        let missing = take(dir.path(), &host(), Some(&first), None).unwrap_err();
         assert!(matches!(missing, NoKey::Missing { .. }), "{missing}");
         assert!(missing.to_string().contains(&first.to_string()), "{missing}");
         assert!(!dir.path().join(KEY).exists(), "none is made");
         renew(dir.path());
-        let second = take(dir.path(), &host(), Some(&first)).unwrap().public();
+        let second = take(dir.path(), &host(), Some(&first), None).unwrap().public();
         assert_ne!(second, first);
         settle(dir.path());
-        let replaced = take(dir.path(), &host(), Some(&first)).unwrap_err();
+        let replaced = take(dir.path(), &host(), Some(&first), None).unwrap_err();
         assert!(matches!(replaced, NoKey::Replaced { .. }), "{replaced}");
         renew(dir.path());
-        assert_eq!(take(dir.path(), &host(), Some(&first)).unwrap().public(), second);
+        assert_eq!(take(dir.path(), &host(), Some(&first), None).unwrap().public(), second);
         settle(dir.path());
-        assert_eq!(take(dir.path(), &host(), Some(&second)).unwrap().public(), second);
+        assert_eq!(take(dir.path(), &host(), Some(&second), None).unwrap().public(), second);
+    }
+
+    #[test]
+    fn a_key_that_was_copied_from_another_machine_signs_nothing_here_and_one_that_went_back_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = take(dir.path(), &host(), None, None).unwrap().public();
+        assert_eq!(
+            take(dir.path(), &host(), Some(&first), Some(Elsewhere::WentBack)).unwrap().public(),
+            first
+        );
+        let second = take(dir.path(), &host(), Some(&first), Some(Elsewhere::Copied)).unwrap().public();
+        assert_ne!(second, first);
+        let text = fs::read_to_string(dir.path().join(KEY)).unwrap();
+        assert_eq!(
+            HostKey::from_text(&text).unwrap().public(),
+            second,
+            "the other host's key is gone from here"
+        );
     }
 
     #[test]
     fn a_key_that_others_can_read_or_that_is_damaged_signs_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(KEY);
-        let known = take(dir.path(), &host(), None).unwrap().public();
-        let why = || take(dir.path(), &host(), Some(&known)).unwrap_err();
+        let known = take(dir.path(), &host(), None, None).unwrap().public();
+        let why = || take(dir.path(), &host(), Some(&known), None).unwrap_err();
         let set = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         set(0o640);
         assert!(matches!(why(), NoKey::Exposed(_)));
@@ -208,6 +235,6 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::write(&path, text).unwrap();
         set(0o600);
-        assert_eq!(take(dir.path(), &host(), Some(&known)).unwrap().public(), known);
+        assert_eq!(take(dir.path(), &host(), Some(&known), None).unwrap().public(), known);
     }
 }

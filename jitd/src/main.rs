@@ -18,6 +18,7 @@ mod guarded;
 mod host_check;
 mod host_key;
 mod log;
+mod machine;
 mod motd;
 mod notary;
 mod notify;
@@ -56,6 +57,7 @@ use app::App;
 use clock::Clock;
 use desk::{Closed, Desk, Load, NotLoaded};
 use host_check::HostCheck;
+use machine::{Elsewhere, Machine, Places};
 use motd::Motd;
 use nss::Names;
 use rate::RateLimiter;
@@ -252,8 +254,24 @@ async fn keep_time(app: Arc<App>, alarm: Alarm) {
     loop {
         let changed = app.desk.changed.listen();
         enter_recovered(&app.desk).await;
+        notice_going_back(&app).await;
         let wait = app.desk.tick();
         alarm.wait(wait.max(Duration::from_millis(10)), changed).await;
+    }
+}
+
+/// Ends what a snapshot brought back while jitd ran on: a machine that was restored with its memory does not start again.
+/// A store that was copied is looked at when jitd starts.
+async fn notice_going_back(app: &App) {
+    let here = Machine::here(&Places::default());
+    if here.is_not(&Machine::of_store(app.store.dir())) != Some(Elsewhere::WentBack) {
+        return;
+    }
+    // Not now is at the next look: what is known of the machine stays as it was.
+    if let Some(ticket) = app.desk.went_back()
+        && ticket.durable().await.is_ok()
+    {
+        here.settle(app.store.dir());
     }
 }
 

@@ -308,6 +308,7 @@ const SCENARIOS: &[Scenario] = &[
     own("whoever_rewrites_or_cuts_off_the_log_and_signs_it_anew_is_caught_by_what_had_left", evidence::caught_by_what_left),
     own("a_host_key_that_is_missing_is_named_and_nobody_gets_in_until_it_is_back", evidence::a_missing_key),
     own("who_takes_the_modules_line_out_of_a_pam_file_is_on_record_also_if_it_is_put_back", guard::pam_files),
+    own("a_machine_that_was_copied_has_none_of_the_others_windows_and_a_key_of_its_own", evidence::a_copied_machine),
     own("an_export_is_verified_where_there_is_no_jitd", evidence::exported_and_verified_without_jitd),
     own("a_report_says_what_happened_as_another_program_reads_it_from_the_log_to_auditors_alone", report::what_happened),
     shared("an_access_is_two_records_that_say_what_the_machine_says_of_it", access::one_story),

@@ -200,6 +200,9 @@ pub enum EndWhy {
     Done,
     /// A lock shut it.
     Locked,
+    /// The store was copied to another machine, or its own went back in time: what has happened since is not known.
+    #[serde(rename = "other-machine")]
+    OtherMachine,
 }
 
 impl EndWhy {
@@ -212,6 +215,7 @@ impl EndWhy {
             Self::Reboot => "reboot",
             Self::Done => "done",
             Self::Locked => "locked",
+            Self::OtherMachine => "other-machine",
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum EndReason {
     OutsideHours,
     /// Somebody ended this one session.
     Ordered,
+    /// The store is on another machine, or its own went back in time.
+    OtherMachine,
 }
 
 impl EndReason {
@@ -46,6 +48,7 @@ impl EndReason {
             Self::RoleChanged => "role-changed",
             Self::OutsideHours => "outside-hours",
             Self::Ordered => "ordered",
+            Self::OtherMachine => "other-machine",
         }
     }
 }
@@ -58,6 +61,7 @@ impl From<EndWhy> for EndReason {
             EndWhy::Revoked => Self::Revoked,
             EndWhy::Done => Self::Done,
             EndWhy::Locked => Self::Locked,
+            EndWhy::OtherMachine => Self::OtherMachine,
         }
     }
 }
@@ -96,7 +100,8 @@ impl EndTerms {
             | EndReason::Locked
             | EndReason::RoleChanged
             | EndReason::OutsideHours
-            | EndReason::Ordered => Self { term: Duration::ZERO, kill: grace.min(GRACE) },
+            | EndReason::Ordered
+            | EndReason::OtherMachine => Self { term: Duration::ZERO, kill: grace.min(GRACE) },
         }
     }
 

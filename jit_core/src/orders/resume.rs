@@ -1,6 +1,9 @@
-//! Which policy is in force once jitd has read its store: after a start, a crash, or a store that was read again.
+//! What holds once jitd has read its store, after a start, a crash, or a store that was read again: which policy is in
+//! force, and what ends where the store is no longer on the machine that it was written on.
 
 use crate::digest::Digest;
+use crate::event::Event;
+use crate::model::EndWhy;
 use crate::orders::trial::went_back;
 use crate::state::State;
 
@@ -40,6 +43,17 @@ pub enum NotTheFiles {
     NotConfirmed,
     /// Nobody has asked for them, or that they be tried, and it is on record.
     NotAsked,
+}
+
+/// What ends when a store finds itself on another machine, or on its own at an earlier time: every window, also one that
+/// has yet to begin or survives a restart, since it may have been used up or revoked meanwhile; and every request that
+/// waits, since it was asked of another host, or decided already.
+#[must_use]
+pub fn elsewhere(state: &State) -> Vec<Event> {
+    let windows =
+        state.grants().map(|grant| Event::Ended { grant: grant.id, why: EndWhy::OtherMachine, reason: None });
+    let requests = state.pending().keys().map(|id| Event::Lapsed { request: *id, stage: None });
+    windows.chain(requests).collect()
 }
 
 /// Chooses. The files of a start come into force by being there, unless a trial went back from them.

@@ -7,7 +7,7 @@ use jit_core::check::tally::Tally;
 use jit_core::clock::Trust;
 use jit_core::event::Event;
 use jit_core::model::BackWhy;
-use jit_core::orders::resume::{AtHand, NotTheFiles, Resumed, resume};
+use jit_core::orders::resume::{AtHand, NotTheFiles, Resumed, elsewhere, resume};
 use jit_core::policy::{Policy, SourceFile};
 use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::{HostKey, PublicKey};
@@ -18,6 +18,7 @@ use super::on_trial::OnTrial;
 use super::outage::{self, CannotDecide, Outage};
 use super::room::{Desk, Open, Room, STARTING};
 use crate::log;
+use crate::machine::Elsewhere;
 use crate::peer::kernel_tells_loginuid;
 use crate::store::StoreError;
 use crate::store::rows::{Loaded, StoredPolicy};
@@ -77,7 +78,7 @@ impl Room {
 }
 
 impl Keeper for Desk {
-    fn prepare(&self, loaded: Loaded, key: HostKey) -> Result<Batch, String> {
+    fn prepare(&self, loaded: Loaded, key: HostKey, moved: Option<Elsewhere>) -> Result<Batch, String> {
         let read = read_policy(&self.policy_dir);
         let sample = self.clock.sample(None);
         let (clock, doubt) = Trust::resume(loaded.clock, &sample);
@@ -88,6 +89,10 @@ impl Keeper for Desk {
         }];
         events.extend(doubt);
         events.extend(self.takes(key, loaded.host_key));
+        if let Some(how) = moved {
+            say_moved(how);
+            events.extend(elsewhere(&loaded.state));
+        }
         // Whatever ended jitd during a trial ended the trial.
         let ran = jit_core::orders::trial::running(&loaded.state);
         let before = ran.zip(loaded.before).map(|(trial, before)| {
@@ -216,6 +221,16 @@ impl Keeper for Desk {
         self.changes.are_durable(tree.size());
         self.news.ring();
     }
+}
+
+/// Says in the log that the store is not on the machine that it was written on.
+pub(super) fn say_moved(how: Elsewhere) {
+    log::error(match how {
+        Elsewhere::Copied => {
+            "the store was copied here from another machine: its windows and requests end, and the host has a key of its own"
+        }
+        Elsewhere::WentBack => "this machine went back in time, or is a copy: its windows and requests end",
+    });
 }
 
 /// Says in the log which policy is in force, where that is not what its files say.

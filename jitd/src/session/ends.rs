@@ -175,7 +175,8 @@ fn end_line(session: &Session, over: &Over) -> String {
         | EndReason::Revoked
         | EndReason::Done
         | EndReason::Locked
-        | EndReason::RoleChanged => {
+        | EndReason::RoleChanged
+        | EndReason::OtherMachine => {
             format!("your window {grant} is over ({})", over.why)
         }
     };

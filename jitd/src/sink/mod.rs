@@ -191,6 +191,7 @@ mod tests {
     use jit_proto::words::HostName;
 
     use crate::clock::Clock;
+    use crate::machine::Elsewhere;
     use crate::store::rows::Loaded;
     use crate::store::writer::{self, Batch, Keeper};
 
@@ -231,7 +232,7 @@ mod tests {
     struct Nobody(HostName);
 
     impl Keeper for Nobody {
-        fn prepare(&self, _: Loaded, _: HostKey) -> Result<Batch, String> {
+        fn prepare(&self, _: Loaded, _: HostKey, _: Option<Elsewhere>) -> Result<Batch, String> {
             Ok(Batch::default())
         }
         fn host(&self) -> &HostName {

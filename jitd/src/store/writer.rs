@@ -24,6 +24,7 @@ use super::error::StoreError;
 use super::{StorePath, log, rows};
 use crate::clock::since_boot;
 use crate::host_key;
+use crate::machine::{Elsewhere, Machine, Places};
 
 /// Records and the rows they changed: all or nothing.
 #[derive(Debug, Default)]
@@ -125,8 +126,8 @@ pub(crate) struct Inbox(Receiver<Job>);
 /// What the writer needs of the desk.
 pub(crate) trait Keeper {
     /// The store is open and loaded: take this state and answer again. Returns the batch that must be on disk
-    /// before anything is allowed, and what to do when it is.
-    fn prepare(&self, loaded: rows::Loaded, key: HostKey) -> Result<Batch, String>;
+    /// before anything is allowed. Where the store is not on the machine that it was written on, `moved` says how.
+    fn prepare(&self, loaded: rows::Loaded, key: HostKey, moved: Option<Elsewhere>) -> Result<Batch, String>;
     /// This host, for the name of a key that is made.
     fn host(&self) -> &HostName;
     /// The first batch is on disk, and with it all that is in this tree: answer.
@@ -202,13 +203,17 @@ fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     let mut store = path.open()?;
     let loaded = rows::load(&store)?;
     let mut tree = loaded.tree.clone();
-    let key = host_key::take(path.dir(), keeper.host(), loaded.host_key.as_ref())?;
-    let first = keeper.prepare(loaded, key).map_err(|what| StoreError::Damaged { table: "state", what })?;
+    let machine = Machine::here(&Places::default());
+    let moved = machine.is_not(&Machine::of_store(path.dir()));
+    let key = host_key::take(path.dir(), keeper.host(), loaded.host_key.as_ref(), moved)?;
+    let first =
+        keeper.prepare(loaded, key, moved).map_err(|what| StoreError::Damaged { table: "state", what })?;
     let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
     write(&change, &mut tree, &first)?;
     log::write_tree(&change, &tree)?;
     change.commit()?;
     host_key::settle(path.dir());
+    machine.settle(path.dir());
     keeper.up(&tree);
     Ok((store, tree))
 }

@@ -164,6 +164,36 @@ pub(crate) fn a_missing_key(site: &Site) {
     verify(site, "--checkpoint /root/carried").exits(0).says("The log is WHOLE");
 }
 
+/// A template that was sealed while somebody had a window, and is started as another machine.
+pub(crate) fn a_copied_machine(site: &Site) {
+    site.people_with_a_way_in(&["paula"]);
+    let lasting = |name| Role::new(name, &["sshd"], name).with("survives-reboot = true\n");
+    site.person("hugo");
+    site.roles(&[lasting("hugo")]);
+    let window = site.open("hugo", "hugo", "30m");
+    site.ssh("hugo").admits("hugo");
+    let key = "sed -n 1p /var/lib/jitd/host.key | sha256sum";
+    let before = site.shell(key).done();
+    // As often as it likes it starts as itself.
+    site.shell("systemctl restart jitd").done();
+    site.is_ready();
+    site.ssh("hugo").admits("hugo");
+    assert_eq!(site.shell(key).done(), before);
+
+    site.shell("systemctl stop jitd && systemd-id128 new >/etc/machine-id && systemctl start jitd").done();
+    site.is_ready();
+    site.ssh("hugo").refuses("jit: ");
+    assert_eq!(site.entry(&window.id).ended.as_deref(), Some("other-machine"));
+    assert_ne!(site.shell(key).done(), before, "two hosts sign with one key");
+    // It is a host of its own from here on, with the log of the one that it was made from.
+    site.shell("systemctl restart jitd").done();
+    site.is_ready();
+    let window = site.open("hugo", "hugo", "30m");
+    site.ssh("hugo").admits("hugo");
+    window.revoke();
+    audited(site);
+}
+
 pub(crate) fn exported_and_verified_without_jitd(site: &Site) {
     some_history(site);
     // Before the export, which has all that it covers: others' records come all the while.
