@@ -5,7 +5,6 @@
 //! generation id of a virtual machine where QEMU's fw_cfg shows one, which the hypervisor changes whenever it goes back
 //! in time or is copied (vmgenid, "Virtual Machine Generation ID"). Of each its digest: the machine id is not to be handed on.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -53,7 +52,7 @@ pub(crate) enum Elsewhere {
 }
 
 impl Machine {
-    /// This one.
+    /// The machine that jitd runs on.
     pub(crate) fn here(places: &Places) -> Self {
         let digest = |path: &Path| {
             let mut bytes = Vec::new();
@@ -95,8 +94,7 @@ impl Machine {
         let mut text = String::new();
         for (label, digest) in [("id", now.id), ("generation", now.generation)] {
             if let Some(digest) = digest {
-                // A string takes all of it.
-                let _: Result<(), std::fmt::Error> = writeln!(text, "{label} {digest}");
+                text.push_str(&format!("{label} {digest}\n"));
             }
         }
         if let Err(err) = replace(dir, &text) {
