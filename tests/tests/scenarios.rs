@@ -48,6 +48,8 @@ mod ends;
 mod escapes;
 #[path = "scenarios/evidence.rs"]
 mod evidence;
+#[path = "scenarios/exchange.rs"]
+mod exchange;
 #[path = "scenarios/following.rs"]
 mod following;
 #[path = "scenarios/guard.rs"]
@@ -324,6 +326,7 @@ const SCENARIOS: &[Scenario] = &[
     // these machines themselves
     own("two_people_approve_from_another_machine_by_files_and_what_does_not_count_says_why", offline::two_people_approve),
     own("two_people_answer_by_codes_from_another_machine_and_five_wrong_ones_void_codes_and_nothing_else", codes::two_people_answer),
+    own("what_waits_on_a_host_is_answered_in_a_folder_that_is_carried_and_a_log_that_shrank_is_told", exchange::inbox_approves),
     own_of(BARE, "machines_that_start_at_once_clear_up_what_a_killed_run_left_and_all_come_up", bed::after_a_killed_run),
 
     // what breaks
