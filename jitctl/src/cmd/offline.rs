@@ -4,6 +4,7 @@
 mod files;
 mod home;
 mod inbox;
+mod met;
 mod refused;
 mod sign;
 mod sync;
@@ -32,7 +33,8 @@ pub(crate) enum Verb {
     /// Write a request that waits into a file, for people to sign elsewhere
     ///
     /// Whoever may approve it signs the file with 'jitctl offline sign', or with nothing but OpenSSH:
-    /// ssh-keygen -Y sign -n jitd.approval.v1 -f KEY FILE. It is written anew each time, with the newest checkpoint.
+    /// ssh-keygen -Y sign -n jitd.approval.v1 -f KEY FILE. It is written anew each time, with the newest checkpoint; the
+    /// seal of this host goes beside it (r-….seal).
     Export {
         /// The request (r-…)
         id: RequestId,
@@ -75,6 +77,9 @@ pub(crate) enum Verb {
         /// Ask nothing
         #[arg(long)]
         yes: bool,
+        /// Where you keep what you know of hosts [default: ~/.local/share/jitctl]
+        #[arg(long, value_name = "DIR")]
+        known: Option<PathBuf>,
     },
 
     /// Put what waits on this host into a folder that travels, and take in what was signed
@@ -114,9 +119,9 @@ pub(crate) fn run(
     match verb {
         Verb::Export { id, output, text } => export(*id, output.as_deref(), *text, json, jitd, screen),
         Verb::Import { files } => import(files, json, jitd, screen),
-        Verb::Sign { file, key, deny, duration, services, yes } => {
+        Verb::Sign { file, key, deny, duration, services, yes, known } => {
             let less = sign::Less { deny: deny.as_ref(), seconds: *duration, services };
-            Ok(sign::run(file, key, &less, *yes, screen)?)
+            Ok(sign::run(file, key, &less, *yes, known.as_deref(), screen)?)
         }
         Verb::Sync { dir, again, known } => sync::run(dir, known.as_deref(), *again, json, jitd, screen),
         Verb::Inbox(wanted) => Ok(inbox::run(wanted, json, screen)?),
@@ -144,6 +149,7 @@ fn export(
     }
     let path = output.map_or_else(|| PathBuf::from(format!("{id}.req")), Path::to_owned);
     files::write_new(&path, &exported.file)?;
+    files::write_new(&path.with_extension("seal"), &exported.seal)?;
     let shown = path.display().to_string();
     screen.data(&format!(
         "Wrote {}; a signature counts until {}.\n",

@@ -2,12 +2,15 @@
 //! tests/prove), and `cargo test` replays the corpus with a few thousand changes. They panic where a rule is broken.
 //!
 //! [`text`] takes the bytes for what people write: policy files and cases, and what of it loads is tried out.
-//! [`signed`] takes them for what is brought as a signed file, [`spoken`] for what is read out and typed. [`story`] takes them for choices: a policy that mostly loads, orders, logins and clocks, in any order.
+//! [`signed`] takes them for what is brought as a signed file, [`spoken`] for what is read out and typed, [`exchange`] for what
+//! lies in a folder that was carried. [`story`] takes them for choices: a policy that mostly loads, orders, logins and
+//! clocks, in any order.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic here is a finding")]
 
 mod choices;
+mod exchange;
 mod page;
 mod policy;
 mod reached;
@@ -21,6 +24,7 @@ use jit_core::cases;
 use jit_core::policy::{Policy, SourceFile, diff};
 use jit_proto::text::is_unprintable;
 
+pub use exchange::exchange;
 pub use reached::reached;
 pub use signed::signed;
 pub use spoken::spoken;

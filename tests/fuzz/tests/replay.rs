@@ -98,6 +98,11 @@ fn whatever_is_typed_as_a_code_is_read_or_refused_in_a_line() {
 }
 
 #[test]
+fn whatever_lies_in_an_exchange_it_is_taken_for_what_it_is_or_passed_over_in_a_line() {
+    replay(&corpus("exchange"), 5_000, 1_000, jit_fuzz::exchange);
+}
+
+#[test]
 fn whatever_happens_under_a_policy_the_rules_hold() {
     replay(&corpus("story"), 1_000, 500, jit_fuzz::story);
     let mut missed = Vec::new();

@@ -15,6 +15,8 @@ use jit_proto::text::{Shown, Typed};
 use jit_proto::words::{Reason, ServiceName};
 
 use super::files::{bounded, usage, write_new};
+use super::home::Home;
+use super::met;
 use crate::error::Error;
 use crate::output::Outcome;
 use crate::prompts::yes;
@@ -32,6 +34,7 @@ pub(super) fn run(
     key: &Path,
     less: &Less<'_>,
     sure: bool,
+    known: Option<&Path>,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Error> {
     let file =
@@ -42,6 +45,14 @@ pub(super) fn run(
     screen.say(file.text().trim_end());
     if let Signable::Statement(statement) = &text {
         screen.say(&format!("\nYou would sign:\n{}", statement.text().trim_end()));
+    }
+    let home = Home::of(known)?;
+    if let Some(why) = met::refuses(path, &file, &home, sure, screen)? {
+        screen.say(&format!("jitctl: nothing was signed: {why}"));
+        return Ok(Outcome::No);
+    }
+    if let Some(caution) = met::caution(path, &text, &file, &home)? {
+        screen.say(&caution);
     }
     let question = if approves { "Sign an approval of this?" } else { "Sign a denial of this?" };
     if !sure {

@@ -353,3 +353,51 @@ fn an_older_copy_of_the_folder_is_said_and_refuses_nobody() {
     assert!(ran.code == 0 && ran.err.contains("an older copy than you have seen"), "{ran:?}");
     assert_eq!(desk.statements().len(), 1);
 }
+
+#[test]
+fn a_single_file_is_held_against_what_is_known_of_its_host_too() {
+    let desk = Desk::new();
+    let host = Host::new("plc-1", 1).with_log(30, "one");
+    let path = |name: &str| desk.0.path().join(name).display().to_string();
+    let sign = |file: &Path, more: &[&str], lines: &[&str]| {
+        let (file, key, known) = (file.display().to_string(), path("key"), path("known"));
+        let args = [&["offline", "sign", &file, "--key", &key, "--known", &known], more].concat();
+        jitctl_typing(&args, &Nobody, lines)
+    };
+    let place = |file: &RequestFile| {
+        let name = Name::Request(Digest::of(file.text().as_bytes())).to_string();
+        desk.stick().join("requests/plc-1").join(name)
+    };
+    let first = host.request("r-4k7m2qx1", "ann");
+    host.asks(&desk.stick(), &first);
+    // The first time, its key is asked about; then it is known.
+    let no = sign(&place(&first), &[], &["n"]);
+    assert!(no.code == 1 && no.err.contains(&host.print()), "{no:?}");
+    assert_eq!(sign(&place(&first), &[], &["y", "y"]).code, 0);
+    // The inbox learns the key itself, and what it has sealed.
+    assert_eq!(desk.run(&[]).code, 0);
+    let with_log = RequestFile { checkpoint: Some(host.signed(30)), ..host.request("r-4k7m2qx2", "ben") };
+    host.asks(&desk.stick(), &with_log);
+    let less = sign(&place(&with_log), &["--duration", "10m"], &["y"]);
+    assert!(less.code == 0 && !less.err.contains("binds the digest"), "{less:?}");
+    let alone = desk.0.path().join("alone.req");
+    fs::write(&alone, with_log.text()).unwrap();
+    let less = sign(&alone, &["--duration", "10m"], &["y"]);
+    assert!(less.code == 0 && less.err.contains("binds the digest of the request alone"), "{less:?}");
+    // Somebody else's words under its seal; another machine of its name; another log of its key.
+    let forged = RequestFile { user: "eve".parse().unwrap(), ..with_log.clone() };
+    fs::write(&alone, forged.text()).unwrap();
+    fs::write(alone.with_extension("seal"), seal(&with_log.text(), &host.key)).unwrap();
+    let refused = sign(&alone, &["--yes"], &[]);
+    assert!(refused.code == 1 && refused.err.contains("has not sealed it"), "{refused:?}");
+    let imposter = Host::new("plc-1", 66).request("r-4k7m2qx3", "eve");
+    fs::write(&alone, imposter.text()).unwrap();
+    let refused = sign(&alone, &["--yes"], &[]);
+    assert!(refused.code == 1 && refused.err.contains("the key of plc-1 is"), "{refused:?}");
+    let other = Host::new("plc-1", 1).with_log(30, "two");
+    let another = RequestFile { checkpoint: Some(other.signed(30)), ..host.request("r-4k7m2qx4", "eve") };
+    fs::write(&alone, another.text()).unwrap();
+    fs::write(alone.with_extension("seal"), seal(&another.text(), &host.key)).unwrap();
+    let refused = sign(&alone, &["--yes"], &[]);
+    assert!(refused.code == 1 && refused.err.contains("the log of plc-1 is FORKED"), "{refused:?}");
+}
