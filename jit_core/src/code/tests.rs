@@ -73,7 +73,7 @@ fn keys_and_answers_are_those_that_another_program_makes() {
 #[test]
 fn the_vectors_are_what_the_program_prints() {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/offline-vectors/codes.py");
-    let printed = Command::new("python3").arg(program).output().unwrap();
+    let printed = Command::new("python3").arg("-B").arg(program).output().unwrap();
     assert!(printed.status.success(), "{printed:?}");
     assert_eq!(String::from_utf8(printed.stdout).unwrap(), VECTORS);
 }

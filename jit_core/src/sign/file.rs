@@ -86,6 +86,16 @@ impl Nonce {
         Self(half)
     }
 
+    /// From its bytes.
+    pub(super) const fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of it.
+    pub(super) const fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
     pub(super) fn parse(text: &str) -> Option<Self> {
         // As the first half of a digest.
         let Digest(whole) = format!("{text}{:032}", 0).parse().ok()?;
@@ -112,14 +122,25 @@ impl RequestFile {
     /// The file of a request; the expiry is cut to whole seconds.
     #[must_use]
     pub fn of(request: &Request, key: &HostKey, expires: Utc, checkpoint: Option<Signed>) -> Self {
-        let digest = request.digest();
         let expires = expires.whole_seconds();
+        let nonce = Nonce::of(key, request.digest(), expires);
+        Self::with(request, fingerprint(&key.public()), nonce, expires, checkpoint)
+    }
+
+    /// The same where only the host's word is known, and not its key.
+    pub(super) fn with(
+        request: &Request,
+        host_key: String,
+        nonce: Nonce,
+        expires: Utc,
+        checkpoint: Option<Signed>,
+    ) -> Self {
         Self {
             host: request.host.clone(),
-            host_key: fingerprint(&key.public()),
+            host_key,
             request: request.id,
-            digest,
-            nonce: Nonce::of(key, digest, expires),
+            digest: request.digest(),
+            nonce,
             user: request.beneficiary.name.clone(),
             uid: request.beneficiary.uid,
             role: request.role.clone(),

@@ -125,6 +125,12 @@ impl Key {
         fingerprint(&self.blob)
     }
 
+    /// The binary form.
+    #[must_use]
+    pub fn blob(&self) -> &[u8] {
+        &self.blob
+    }
+
     /// Whether it lives in a FIDO authenticator.
     #[must_use]
     pub const fn is_fido(&self) -> bool {

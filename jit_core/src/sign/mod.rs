@@ -9,6 +9,7 @@
 pub mod any;
 pub mod approvers;
 pub mod clock;
+pub mod compact;
 mod fields;
 pub mod file;
 pub mod grant;
@@ -44,6 +45,8 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod authored_tests;
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod file_tests;
 #[cfg(test)]

@@ -79,7 +79,48 @@ pub struct Signature {
     presence: Option<Presence>,
 }
 
+/// What a signature is made of, beside what every one over a request has.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// The key that it says it is by.
+    pub key: &'a Key,
+    /// Whether the text was hashed by SHA-256, and else by SHA-512.
+    pub is_sha256: bool,
+    /// What the key signed by.
+    pub algorithm: &'a str,
+    /// What the key made.
+    pub of: &'a [u8],
+    /// What a FIDO authenticator says beside it.
+    pub presence: Option<Presence>,
+}
+
 impl Signature {
+    /// The signature of an approver that has these parts, read as any other is.
+    pub fn of(parts: &Parts<'_>) -> Result<Self, BadSignature> {
+        let Parts { key, is_sha256, algorithm, of, presence } = *parts;
+        let mut made = Vec::new();
+        put(&mut made, algorithm.as_bytes());
+        put(&mut made, of);
+        if let Some(Presence { flags, counter }) = presence {
+            made.push(flags);
+            made.extend(counter.to_be_bytes());
+        }
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(1_u32.to_be_bytes());
+        let hash: &[u8] = if is_sha256 { b"sha256" } else { b"sha512" };
+        for part in [key.blob(), NAMESPACE.as_bytes(), b"", hash, &made] {
+            put(&mut bytes, part);
+        }
+        Self::from_bytes(NAMESPACE, &bytes)
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        let Self { key, hash, algorithm, of, presence, .. } = self;
+        Parts { key, is_sha256: *hash == Hash::Sha256, algorithm, of, presence: *presence }
+    }
+
     /// Reads the armoured form of one that is for approvals. Whether the signature is one of the text is for
     /// [`Signature::is_over`].
     pub fn parse(armoured: &[u8]) -> Result<Self, BadSignature> {

@@ -68,6 +68,12 @@ macro_rules! id {
             pub const fn from_bits(bits: u64) -> Self {
                 Self(bits & 0xff_ffff_ffff)
             }
+
+            /// Its 40 bits.
+            #[must_use]
+            pub const fn bits(self) -> u64 {
+                self.0
+            }
         }
 
         impl fmt::Display for $name {

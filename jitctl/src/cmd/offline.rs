@@ -5,14 +5,17 @@ mod files;
 mod home;
 mod inbox;
 mod met;
+mod qr;
 mod refused;
 mod sign;
 mod sync;
+mod typed;
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use jit_core::sign::statement::Signable;
+use jit_core::sign::compact;
+use jit_core::sign::file::RequestFile;
 use jit_proto::manager::{Entry, Exported};
 use jit_proto::text::{Shown, Typed};
 use jit_proto::words::{Reason, RequestId, ServiceName};
@@ -26,6 +29,7 @@ use crate::times::time;
 use crate::values::{Id, seconds};
 use crate::views::verify_command;
 use files::{Signed, said};
+use typed::Form;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -42,26 +46,31 @@ pub(crate) enum Verb {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Print it instead
-        #[arg(long, conflicts_with = "output")]
+        #[arg(long, conflicts_with_all = ["output", "compact", "qr"])]
         text: bool,
+        #[command(flatten)]
+        form: Form,
     },
 
     /// Bring signatures to this host; whoever carries them may
     ///
     /// A FILE is what 'jitctl offline sign' wrote, or the R.req.sig of ssh-keygen with R.req beside it. Several may come
-    /// in any order. The exit code is 1 when one of them is refused.
+    /// in any order. It may also hold what 'jitctl offline sign --compact' printed; without a FILE such rows are asked for, and
+    /// with - they are read from standard input. The exit code is 1 when one of them is refused.
     Import {
         /// Signed files
-        #[arg(required = true, value_name = "FILE")]
+        #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
 
     /// Show a request's file, ask, and sign it, on a machine that needs no jitd
     ///
-    /// It is approved as it is, unless you deny it or leave less of it. The answer is one file, R.….signed, beside it.
+    /// It is approved as it is, unless you deny it or leave less of it. The answer is one file, R.….signed, beside it, or
+    /// with --compact or --qr is shown. FILE may also hold what 'jitctl offline export --compact' printed; without it such rows
+    /// are asked for, and with - they are read from standard input.
     Sign {
         /// The file of the request (R.req)
-        file: PathBuf,
+        file: Option<PathBuf>,
         /// The key: its file, or with an agent the .pub of it, as -f of ssh-keygen -Y sign takes it
         #[arg(long, value_name = "KEY")]
         key: PathBuf,
@@ -80,6 +89,8 @@ pub(crate) enum Verb {
         /// Where you keep what you know of hosts [default: ~/.local/share/jitctl]
         #[arg(long, value_name = "DIR")]
         known: Option<PathBuf>,
+        #[command(flatten)]
+        form: Form,
     },
 
     /// Put what waits on this host into a folder that travels, and take in what was signed
@@ -117,11 +128,14 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     match verb {
-        Verb::Export { id, output, text } => export(*id, output.as_deref(), *text, json, jitd, screen),
+        Verb::Export { id, output, text, form } => {
+            let how = if *text { To::Screen } else { To::File(output.as_deref(), *form) };
+            export(*id, how, json, jitd, screen)
+        }
         Verb::Import { files } => import(files, json, jitd, screen),
-        Verb::Sign { file, key, deny, duration, services, yes, known } => {
+        Verb::Sign { file, key, deny, duration, services, yes, known, form } => {
             let less = sign::Less { deny: deny.as_ref(), seconds: *duration, services };
-            Ok(sign::run(file, key, &less, *yes, known.as_deref(), screen)?)
+            Ok(sign::run(file.as_deref(), key, &less, *yes, known.as_deref(), *form, screen)?)
         }
         Verb::Sync { dir, again, known } => sync::run(dir, known.as_deref(), *again, json, jitd, screen),
         Verb::Inbox(wanted) => Ok(inbox::run(wanted, json, screen)?),
@@ -129,24 +143,42 @@ pub(crate) fn run(
     }
 }
 
+/// Where a request goes.
+#[derive(Clone, Copy)]
+enum To<'a> {
+    /// As it is, to standard output.
+    Screen,
+    /// Into a file, unless it is shown in another form.
+    File(Option<&'a Path>, Form),
+}
+
 fn export(
     id: RequestId,
-    output: Option<&Path>,
-    text: bool,
+    to: To<'_>,
     json: bool,
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     let exported: Exported = jitd::ask(jitd, &Call::Export { id })?;
     // What a person signs is what they are shown: nothing that jitd would not write itself.
-    Signable::parse(exported.file.as_bytes()).map_err(|why| Error::Garbled(why.to_string()))?;
+    let file = RequestFile::parse(exported.file.as_bytes());
+    let file = file.map_err(|why| Error::Garbled(why.to_string()))?;
     if json {
         return Ok(give(&exported, true, screen, |_| View::yes(String::new()))?);
     }
-    if text {
-        screen.exact(&exported.file)?;
-        return Ok(Outcome::Yes);
-    }
+    let output = match to {
+        To::Screen => {
+            screen.exact(&exported.file)?;
+            return Ok(Outcome::Yes);
+        }
+        To::File(_, form) if form.is_shown() => {
+            let rows = compact::request(&file).map_err(|why| Error::Usage(why.to_string()))?;
+            form.show(&rows, screen)?;
+            screen.say("hint: have it signed with: jitctl offline sign --key KEY --compact");
+            return Ok(Outcome::Yes);
+        }
+        To::File(output, _) => output,
+    };
     let path = output.map_or_else(|| PathBuf::from(format!("{id}.req")), Path::to_owned);
     files::write_new(&path, &exported.file)?;
     files::write_new(&path.with_extension("seal"), &exported.seal)?;
@@ -167,8 +199,15 @@ fn import(
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
-    let mut left =
-        paths.iter().map(|path| Ok((path, Signed::read(path)?))).collect::<Result<Vec<_>, Error>>()?;
+    let typed = PathBuf::from("what was typed");
+    let mut left = if paths.is_empty() {
+        match Signed::typed(screen)? {
+            Some(signed) => vec![(&typed, signed)],
+            None => return Ok(Outcome::No),
+        }
+    } else {
+        paths.iter().map(|path| Ok((path, Signed::read(path)?))).collect::<Result<Vec<_>, Error>>()?
+    };
     let mut taken: Vec<Entry> = Vec::new();
     loop {
         let mut refused = Vec::new();

@@ -8,6 +8,7 @@ const CLEAR: &str = "\u{1b}[2J";
 const TO_END_OF_LINE: &str = "\u{1b}[K";
 const BOLD: &str = "\u{1b}[1m";
 const PLAIN: &str = "\u{1b}[m";
+const WHITE_ON_BLACK: &str = "\u{1b}[97;40m";
 
 /// One line of a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,12 @@ impl Strokes {
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+/// Lines of blocks in bright white on black, whatever the colours of the terminal are: what scans them tells light from dark.
+pub(crate) fn in_white_on_black(lines: &[String]) -> Strokes {
+    let line = |text: &String| format!("{WHITE_ON_BLACK}{}{PLAIN}\r\n", text.replace(is_unprintable, ""));
+    Strokes(lines.iter().map(line).collect())
 }
 
 /// Knows what stands on the screen.

@@ -12,6 +12,7 @@ use jit_core::orders::review::Lookups;
 use jit_core::orders::signed::{self, SignedReview};
 use jit_core::orders::stages::{stage_ends_in, takes};
 use jit_core::policy::Method;
+use jit_core::sign::compact::Brought;
 use jit_core::sign::file::RequestFile;
 use jit_core::sign::seal::seal;
 use jit_core::sign::verify::{NotVerified, Verified, verify};
@@ -76,7 +77,8 @@ pub(super) async fn imported(
             "a text to be signed has at most {MAX_TEXT} bytes, and a signature {MAX_SIGNATURE}"
         )));
     }
-    let judged = match verified(app, text, signature) {
+    let judged = match expanded(app, text, signature).await.and_then(|(text, sig)| verified(app, &text, &sig))
+    {
         Ok((verified, at)) => reviewed(app, by, &verified, at).await.map(|ticket| (verified, ticket)),
         Err(refused) => Err(refused),
     };
@@ -95,6 +97,40 @@ pub(super) async fn imported(
             Err(error)
         }
     }
+}
+
+/// A text and its signature; where that is empty the text is the compact form of both, which the host writes out again.
+async fn expanded(app: &App, text: &[u8], signature: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Stop> {
+    if !signature.is_empty() {
+        return Ok((text.to_vec(), signature.to_vec()));
+    }
+    let refused = |why: String| Stop::Refused { key: None, error: Error::Refused(why) };
+    let brought = Brought::parse(&String::from_utf8_lossy(text))
+        .map_err(|why| Stop::Now(Error::Invalid(why.to_string())))?;
+    let id = brought.request;
+    let key = app.desk.notary.key();
+    let key = key.ok_or_else(|| Stop::Now(Error::Busy("there is no host key yet; try again".into())))?;
+    let asked = app.desk.look(|here| here.state.reviewable(id).map(|pending| pending.request.clone()));
+    let Some(asked) = asked.map_err(|err| Stop::Now(err.into()))? else {
+        return Err(refused(not_waiting(app, id).await.map_err(Stop::Now)?));
+    };
+    let known = app.signers.known();
+    let (approvers, _) = known.as_ref().as_ref().map_err(|why| refused(no_signers(why)))?;
+    let (text, signature) = brought
+        .expand(&asked, &key, approvers)
+        .map_err(|why| refused(format!("this signature does not count: {why}")))?;
+    Ok((text.into_bytes(), signature.into_bytes()))
+}
+
+fn no_signers(why: &str) -> String {
+    format!("no signature counts on this host now: {why}; an admin runs: jitctl approvers check")
+}
+
+/// Why nothing is to be signed under this id.
+async fn not_waiting(app: &App, id: RequestId) -> Result<String, Error> {
+    let story = read(&app.store, move |store| rows::story(store, id)).await?;
+    let how = story.map_or_else(|| "there is no such request here".to_owned(), |story| over(app, &story));
+    Ok(format!("{id}: {how}; a signature counts once, for the request it is about"))
 }
 
 enum Stop {
@@ -119,11 +155,7 @@ fn verified(app: &App, text: &[u8], signature: &[u8]) -> Result<(Verified, jit_c
     let at = now.wall.max(trust.mark());
     match &*app.signers.known() {
         Ok((approvers, revoked)) => Ok((verify(approvers, revoked, text, signature, at)?, at)),
-        Err(why) => {
-            let why =
-                format!("no signature counts on this host now: {why}; an admin runs: jitctl approvers check");
-            Err(Stop::Refused { key: None, error: Error::Refused(why) })
-        }
+        Err(why) => Err(Stop::Refused { key: None, error: Error::Refused(no_signers(why)) }),
     }
 }
 
@@ -147,12 +179,7 @@ async fn reviewed(
     match judged.reviewed(app, by, briefing).await {
         Ok(ticket) => Ok(ticket),
         Err(Error::NotFound(_)) => {
-            let story = read(&app.store, move |store| rows::story(store, id)).await.map_err(Stop::Now)?;
-            let how =
-                story.map_or_else(|| "there is no such request here".to_owned(), |story| over(app, &story));
-            Err(refused(Error::Refused(format!(
-                "{id}: {how}; a signature counts once, for the request it is about"
-            ))))
+            Err(refused(Error::Refused(not_waiting(app, id).await.map_err(Stop::Now)?)))
         }
         Err(error @ (Error::Refused(_) | Error::NotPermitted(_))) => Err(refused(error)),
         Err(error) => Err(Stop::Now(error)),

@@ -2,10 +2,11 @@
 
 use jit_core::code::keys::line;
 use jit_core::code::{Answer, CodeKeys, RequestCode};
+use jit_core::sign::compact;
 
-use crate::{assert_line, split};
+use crate::{assert_line, assert_lines, split};
 
-/// Takes three texts: an answer, a request code, the file of keys. Each is read as what it is written as again, or refused in
+/// Takes four texts: an answer, a request code, the file of keys, a compact form. Each is read as what it is written as again, or refused in
 /// a line that can be shown. The answer is how many were read.
 ///
 /// # Panics
@@ -14,7 +15,7 @@ use crate::{assert_line, split};
 #[must_use]
 pub fn spoken(bytes: &[u8]) -> usize {
     let texts = split(bytes);
-    let [answer, code, keys] = [0, 1, 2].map(|at| texts.get(at).copied().unwrap_or_default());
+    let [answer, code, keys, rows] = [0, 1, 2, 3].map(|at| texts.get(at).copied().unwrap_or_default());
     let mut read = 0;
     let (answer, code) = (String::from_utf8_lossy(answer), String::from_utf8_lossy(code));
     match Answer::parse(&answer) {
@@ -49,6 +50,22 @@ pub fn spoken(bytes: &[u8]) -> usize {
                 assert_line(&line.to_string());
             }
         }
+    }
+    let rows = String::from_utf8_lossy(rows);
+    match compact::parse_request(&rows) {
+        Ok(file) => {
+            read += 1;
+            assert_lines(&file.text());
+            assert_eq!(compact::parse_request(&compact::request(&file).unwrap().to_string()), Ok(file));
+        }
+        Err(why) => assert_line(&why.to_string()),
+    }
+    match compact::Brought::parse(&rows) {
+        Ok(brought) => {
+            read += 1;
+            assert_eq!(brought.request.to_string().len(), 10);
+        }
+        Err(why) => assert_line(&why.to_string()),
     }
     read
 }

@@ -4,13 +4,16 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
+use jit_core::sign::compact::{self, Brought};
 use jit_core::sign::sshsig::begins;
 use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
 use jit_host::files::{Owner, read_file};
 use jit_proto::manager::Entry;
 use jit_proto::text::Shown;
 
+use super::typed::{is_stdin, rows, stdin};
 use crate::error::Error;
+use crate::screen::Screen;
 use crate::views::{progress, review_line};
 
 /// A text and its signature.
@@ -30,7 +33,7 @@ impl Signed {
 
     /// From one file that has both, or from the `.sig` of a file that is beside it.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = bounded(path, 2 * (MAX_TEXT + MAX_SIGNATURE))?;
+        let bytes = if is_stdin(path) { stdin()? } else { bounded(path, 2 * (MAX_TEXT + MAX_SIGNATURE))? };
         match begins(&bytes) {
             Some(0) => {
                 let beside = path.with_extension("");
@@ -45,8 +48,24 @@ impl Signed {
                 let (text, signature) = bytes.split_at(at);
                 Ok(Self { text: text.to_vec(), signature: signature.to_vec() })
             }
+            None if compact::may_be(&bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                Brought::parse(&text).map_err(|why| usage(path, &why.to_string()))?;
+                Ok(Self { text: bytes, signature: Vec::new() })
+            }
             None => Err(usage(path, "there is no signature in it; have it signed with: jitctl offline sign")),
         }
+    }
+}
+
+impl Signed {
+    /// The rows of a signature that a person types, or else standard input. None where they leave.
+    pub(super) fn typed(screen: &mut Screen<'_>) -> Result<Option<Self>, Error> {
+        if !screen.can_ask() {
+            return Self::read(Path::new("-")).map(Some);
+        }
+        let typed = rows(screen, |text| Brought::parse(text).map(drop))?;
+        Ok(typed.map(|text| Self { text: text.into_bytes(), signature: Vec::new() }))
     }
 }
 

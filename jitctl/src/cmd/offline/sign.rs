@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jit_core::digest::Digest;
 use jit_core::model::{Decision, Narrow};
+use jit_core::sign::compact;
 use jit_core::sign::file::RequestFile;
 use jit_core::sign::sshsig::Signature;
 use jit_core::sign::statement::{Signable, Statement};
@@ -17,6 +18,7 @@ use jit_proto::words::{Reason, ServiceName};
 use super::files::{bounded, usage, write_new};
 use super::home::Home;
 use super::met;
+use super::typed::{Form, is_stdin, rows, stdin};
 use crate::error::Error;
 use crate::output::Outcome;
 use crate::prompts::yes;
@@ -30,19 +32,25 @@ pub(super) struct Less<'a> {
 }
 
 pub(super) fn run(
-    path: &Path,
+    path: Option<&Path>,
     key: &Path,
     less: &Less<'_>,
     sure: bool,
     known: Option<&Path>,
+    form: Form,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Error> {
-    let file =
-        RequestFile::parse(&bounded(path, 2 * MAX_TEXT)?).map_err(|why| usage(path, &why.to_string()))?;
-    let text = less.text(&file);
+    let Some(file) = read(path, screen)? else {
+        screen.say("jitctl: nothing was signed");
+        return Ok(Outcome::No);
+    };
+    let path = path.unwrap_or(Path::new("-"));
+    // Of what is shown the host writes the text again, and would not know which checkpoint was in it.
+    let asked = if form.is_shown() { RequestFile { checkpoint: None, ..file.clone() } } else { file.clone() };
+    let text = less.text(&asked);
     let approves = text.says().decision == Decision::Approve;
     // Printable ASCII, as it is signed.
-    screen.say(file.text().trim_end());
+    screen.say(asked.text().trim_end());
     if let Signable::Statement(statement) = &text {
         screen.say(&format!("\nYou would sign:\n{}", statement.text().trim_end()));
     }
@@ -66,12 +74,40 @@ pub(super) fn run(
     }
     let exact = text.text();
     let signature = signed(key, &exact)?;
+    if form.is_shown() {
+        let failed = |why: &dyn std::fmt::Display| Error::Usage(why.to_string());
+        let made = Signature::parse(signature.as_bytes()).map_err(|why| failed(&why))?;
+        let rows = compact::signature(&text, &made).map_err(|why| failed(&why))?;
+        form.show(&rows, screen)?;
+        screen.say(&format!("hint: on {}, anybody types it into: jitctl offline import", file.host));
+        return Ok(Outcome::Yes);
+    }
     let out = place(path, &file, approves, &signature);
     write_new(&out, &format!("{exact}{signature}"))?;
     let shown = out.display().to_string();
     screen.data(&format!("Wrote {}.\n", Shown(&shown)))?;
     screen.say(&format!("hint: on {}, anybody types: jitctl offline import {}", file.host, Typed(&shown)));
     Ok(Outcome::Yes)
+}
+
+/// The request, from its file, from rows, or from a person who types these. None where they leave.
+fn read(path: Option<&Path>, screen: &mut Screen<'_>) -> Result<Option<RequestFile>, Error> {
+    let parsed = |text: &str| compact::parse_request(text);
+    let (path, bytes) = match path {
+        None if screen.can_ask() => {
+            let Some(text) = rows(screen, |text| parsed(text).map(drop))? else { return Ok(None) };
+            (Path::new("-"), text.into_bytes())
+        }
+        None => (Path::new("-"), stdin()?),
+        Some(path) if is_stdin(path) => (path, stdin()?),
+        Some(path) => (path, bounded(path, 2 * MAX_TEXT)?),
+    };
+    let file = if compact::may_be(&bytes) {
+        parsed(&String::from_utf8_lossy(&bytes)).map_err(|why| usage(path, &why.to_string()))
+    } else {
+        RequestFile::parse(&bytes).map_err(|why| usage(path, &why.to_string()))
+    };
+    file.map(Some)
 }
 
 impl Less<'_> {

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use jit_core::sign::approvers::{Approvers, Revoked};
+use jit_core::sign::compact::{self, Brought};
+use jit_core::sign::file::RequestFile;
 use jit_core::sign::verify::verify;
 use jit_proto::manager::Exported;
 
@@ -164,4 +166,65 @@ fn an_approvers_file_is_checked_without_a_jitd() {
     let bad = check();
     assert!(bad.code == 1 && bad.out.contains("line 14: 'cert-authority' is not supported"), "{bad:?}");
     assert!(bad.err.contains("no signature counts"), "{bad:?}");
+}
+
+#[test]
+fn in_rows_a_request_goes_out_is_signed_by_the_real_ssh_keygen_and_its_signature_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, rows) = (path(dir.path(), "key"), path(dir.path(), "rows"));
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &key]).status();
+    assert!(made.unwrap().success());
+    let shown =
+        jitctl(&["offline", "export", "r-4k7m2qx9", "--compact"], &Script::answers(export(), &exported()));
+    let file = RequestFile { checkpoint: None, ..RequestFile::parse(FILE.as_bytes()).unwrap() };
+    assert_eq!(compact::parse_request(&shown.out), Ok(file.clone()), "{shown:?}");
+    fs::write(&rows, shown.out.to_lowercase()).unwrap();
+    let signed = jitctl(
+        &[
+            "offline",
+            "sign",
+            &rows,
+            "--key",
+            &key,
+            "--yes",
+            "--compact",
+            "--known",
+            &path(dir.path(), "known"),
+        ],
+        &Nobody,
+    );
+    assert_eq!(signed.code, 0, "{signed:?}");
+    assert!(signed.err.contains(file.text().trim_end()), "what is signed is shown:\n{}", signed.err);
+    assert_eq!(Brought::parse(&signed.out).unwrap().request, file.request);
+    // Typed row by row: a mistake is told at once.
+    let lines: Vec<&str> = signed.out.lines().collect();
+    let slip = format!("{}{}", &lines[1][1..2], &lines[1][..1]) + &lines[1][2..];
+    let typed: Vec<&str> = lines[..1].iter().chain([&slip.as_str()]).chain(&lines[1..]).copied().collect();
+    let sent = lines.join("\n") + "\n";
+    let call = || Call::Import { text: sent.clone().into_bytes(), signature: Vec::new() };
+    let ran = jitctl_typing(&["offline", "import"], &Script::answers(call(), &active()), &typed);
+    assert!(ran.code == 0 && ran.out.contains("Opened g-"), "{ran:?}");
+    assert!(lines[1][..1] == lines[1][1..2] || ran.err.contains("two have changed places"), "{ran:?}");
+    // Or out of a file, as anything else.
+    let file = path(dir.path(), "signature");
+    fs::write(&file, &sent).unwrap();
+    let ran = jitctl(&["offline", "import", &file], &Script::answers(call(), &active()));
+    assert!(ran.code == 0 && ran.out.contains("Opened g-"), "{ran:?}");
+    let ran = jitctl(&["offline", "import", &rows], &Nobody);
+    assert!(
+        ran.code == 2 && ran.err.contains("it is a request, and a signature is expected here"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn as_qr_codes_each_waits_in_the_last_line_of_the_console_until_it_has_been_scanned() {
+    let args = ["offline", "export", "r-4k7m2qx9", "--qr"];
+    let ran = jitctl_typing(&args, &Script::answers(export(), &exported()), &["", "", ""]);
+    assert!(ran.code == 0 && ran.err.contains("Code 3 of 3; Enter when it has been scanned: "), "{ran:?}");
+    // The last has fewer rows.
+    assert!((2 * 23 + 1..=3 * 23).contains(&ran.out.lines().count()), "{ran:?}");
+    assert!(ran.out.lines().all(|line| line.starts_with("\u{1b}[97;40m") && line.ends_with("\u{1b}[m")));
+    let piped = jitctl(&[&args[..], &["--ascii"]].concat(), &Script::answers(export(), &exported()));
+    assert_eq!((piped.code, piped.out.lines().next().unwrap().len()), (0, 90), "{piped:?}");
 }
