@@ -107,6 +107,8 @@ methods! {
     Records: "Audit" "Records" Audit,
     Story: "Audit" "Story" Audit,
     Checkpoint: "Audit" "Checkpoint" Audit,
+    Carried: "Audit" "Carried" Audit,
+    Attest: "Audit" "Attest" Audit,
 }
 
 /// Why a call is not answered. Each text says what would be.

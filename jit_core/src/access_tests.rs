@@ -69,6 +69,8 @@ const TABLE: &[(&str, &str)] = &[
     ("Audit.Records",       "+ n l g h + + + g"),
     ("Audit.Story",         "+ n l g h + + + g"),
     ("Audit.Checkpoint",    "+ n l g h + + + g"),
+    ("Audit.Carried",       "+ n l g h + + + g"),
+    ("Audit.Attest",        "+ n l g h + + + g"),
 ];
 
 fn uid(number: u32) -> Uid {

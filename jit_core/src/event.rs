@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, BackWhy, Basis, ClaimKind, Decision, EndReason, EndTerms, EndWhy, Grant, Leader, Lock, Login,
-    Opener, PamFiles, Past, Person, RefusedOrder, Request, Review, Scope, Unit, Why,
+    Actor, BackWhy, Basis, CarriedBy, ClaimKind, Decision, EndReason, EndTerms, EndWhy, Entitled, Grant,
+    Keep, Leader, Lock, Login, Opener, PamFiles, Past, Person, RefusedOrder, Request, Review, Scope, Unit,
+    Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -497,6 +498,27 @@ pub enum Event {
         wrong: bool,
         /// Why the code was not accepted.
         why: String,
+    },
+    /// A checkpoint was carried away from this host.
+    CheckpointCarried {
+        /// How it left.
+        how: CarriedBy,
+        /// How many records it covers.
+        size: u64,
+    },
+    /// Somebody said whether those who may ask for a role still should.
+    Attested {
+        /// The role that may be asked for.
+        role: RoleName,
+        /// Who may ask for it.
+        who: Entitled,
+        /// Whether they still should.
+        keep: Keep,
+        /// Who said so.
+        by: Person,
+        /// What was said with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Reason>,
     },
 }
 

@@ -183,7 +183,9 @@ impl<'p> Replay<'p> {
             | Event::Recovered { .. }
             | Event::RecoveryUnread { .. }
             | Event::PamFiles(_)
-            | Event::Checkpoint { .. } => {}
+            | Event::Checkpoint { .. }
+            | Event::CheckpointCarried { .. }
+            | Event::Attested { .. } => {}
         }
     }
 

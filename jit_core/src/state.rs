@@ -290,6 +290,11 @@ impl State {
         self.reviewable(id).is_some() || self.grants.contains_key(&id.into())
     }
 
+    fn lock(&mut self, lock: &Lock) -> Vec<Row> {
+        self.locks.insert(lock.scope.clone(), lock.clone());
+        vec![Row::Lock(lock.clone())]
+    }
+
     /// Applies one record and names the rows it changed.
     ///
     /// Total: an event about something that is not there changes nothing, so replaying a log cannot fail.
@@ -319,10 +324,7 @@ impl State {
             Event::Began { grant, window } => self.begin(*grant, window),
             Event::Settled { request, .. } => self.paid(*request).into_iter().collect(),
             Event::Ended { grant, why, .. } => self.end(*grant, *why, &record.at),
-            Event::Locked { lock } => {
-                self.locks.insert(lock.scope.clone(), lock.clone());
-                vec![Row::Lock(lock.clone())]
-            }
+            Event::Locked { lock } => self.lock(lock),
             Event::Unlocked { scope, .. } => {
                 self.locks.remove(scope).map(|lock| Row::LockGone(lock.scope)).into_iter().collect()
             }
@@ -389,7 +391,9 @@ impl State {
             | Event::Recovered { .. }
             | Event::RecoveryUnread { .. }
             | Event::PamFiles(_)
-            | Event::Checkpoint { .. } => Vec::new(),
+            | Event::Checkpoint { .. }
+            | Event::CheckpointCarried { .. }
+            | Event::Attested { .. } => Vec::new(),
             Event::CodeRefused { request, wrong, .. } => self.refused_code(*request, *wrong, record),
             Event::HostKey { key, .. } => vec![Row::HostKey(key.clone())],
         }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `Records(first, most)`, `Story(id)`, `Checkpoint()`.
+/// `Records(first, most)`, `Story(id)`, `Checkpoint()`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
 pub const AUDIT_INTERFACE: &str = "org.jitd.Jit1.Audit";
 
 /// The most records in one page, and about so many bytes of them.
@@ -37,4 +37,24 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root over them, in hex.
     pub root: String,
+}
+
+/// Answer to `Audit.Carried`: what is on record of a checkpoint that was carried away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// How it left: `checkpoint` or `export`.
+    pub how: String,
+    /// How many records it covers.
+    pub size: u64,
+}
+
+/// Answer to `Audit.Attest`: what is on record now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attested {
+    /// The role that may be asked for.
+    pub role: String,
+    /// Who may ask for it: an account, or a group with @ in front.
+    pub who: String,
+    /// `keep` or `remove`.
+    pub decision: String,
 }

@@ -426,8 +426,22 @@ pub struct Status {
     /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above. A log
     /// that is off is not named.
     pub unsent: Option<Vec<(String, u64)>>,
+    /// The last checkpoint that was carried away; absent as above, or where none was.
+    #[serde(default)]
+    pub carried: Option<CarriedAway>,
     /// The public half of the host's key, by which other machines know this host; absent where there is none yet.
     pub key: Option<String>,
+}
+
+/// A checkpoint that was carried away from the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedAway {
+    /// When that was.
+    pub at: String,
+    /// How it left: `checkpoint` or `export`.
+    pub how: String,
+    /// How many records it covers.
+    pub size: u64,
 }
 
 /// The policy in force, in short.

@@ -9,6 +9,7 @@ use jit_core::policy::Policy;
 use jit_core::time::Utc;
 use jit_proto::words::{GrantId, RequestId, UserName};
 
+use crate::attest::{AttestFold, Said};
 use crate::figures::Spread;
 use crate::host::HostFold;
 use crate::live::LiveFold;
@@ -19,7 +20,7 @@ use crate::report::Report;
 use crate::roles::{self, Stages};
 use crate::rows::{Access, AccessState, Residue};
 use crate::story::{Decided, Story};
-use crate::suggest::suggestions;
+use crate::suggest::{removal, suggestions};
 use crate::{duties, told};
 
 /// What a program reads a report's JSON by.
@@ -40,6 +41,7 @@ pub struct Fold {
     to_gone: BTreeMap<&'static str, Vec<u64>>,
     let_finish: u64,
     live: Option<LiveFold>,
+    attested: AttestFold,
 }
 
 impl Fold {
@@ -57,7 +59,15 @@ impl Fold {
             to_gone: BTreeMap::new(),
             let_finish: 0,
             live: at.map(LiveFold::at),
+            attested: AttestFold::default(),
         }
+    }
+
+    /// An attestation that is older than this is overdue, also where none was ever made.
+    #[must_use]
+    pub fn attested_every(mut self, every: Duration) -> Self {
+        self.attested.every = Some(every);
+        self
     }
 
     /// Takes the exact bytes of the next record. What cannot be read is counted. What comes before a record that was
@@ -86,6 +96,10 @@ impl Fold {
         match record.event {
             Event::PolicyLoaded { digest, files, .. } | Event::PolicyReverted { digest, files, .. } => {
                 self.policy.load(digest, files, at);
+                self.attested.load(self.policy.parse().as_ref(), at);
+            }
+            Event::Attested { role, who, keep, by, note } => {
+                self.attested.take(role, who, Said { at, by: by.name, decision: keep, note });
             }
             Event::Requested { request } => {
                 let id = request.id;
@@ -139,6 +153,7 @@ impl Fold {
             | Event::PamFiles(_)
             | Event::HostKey { .. }
             | Event::Checkpoint { .. }
+            | Event::CheckpointCarried { .. }
             // What the record of an end says, too.
             | Event::Came { .. }
             | Event::SessionClosed { .. }
@@ -301,13 +316,21 @@ impl Fold {
             policy.as_ref().map(|policy| self.policy.never_asked(policy, host.as_deref(), &asked));
         let never_asked = never_asked.unwrap_or_default();
         let covered = covered(period, log.begins, as_of);
+        let attestations = self.attested.finish(as_of);
         let suggested = policy.as_ref().zip(as_of);
-        let suggested =
-            suggested.map(|(policy, as_of)| suggestions(policy, &roles, &never_asked, covered, as_of));
+        let suggested = suggested.map(|(policy, as_of)| {
+            let mut all = suggestions(policy, &roles, &never_asked, covered, as_of);
+            all.extend(attestations.iter().filter_map(|one| removal(policy, one)));
+            all
+        });
         Report {
             format: FORMAT,
-            attention: told::Seen { as_of, policy: policy.as_ref(), is_unread, is_down }
-                .attention(&log, &coverage, &accesses),
+            attention: told::Seen { as_of, policy: policy.as_ref(), is_unread, is_down }.attention(
+                &log,
+                &coverage,
+                &accesses,
+                &attestations,
+            ),
             reviewers: roles::reviewers(&accesses, period),
             to_gone: self.to_gone.into_iter().map(|(why, took)| (why, Spread::of(took))).collect(),
             let_finish: self.let_finish,
@@ -327,6 +350,7 @@ impl Fold {
             roles,
             coverage,
             never_asked,
+            attestations,
         }
     }
 }

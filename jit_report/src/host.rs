@@ -53,6 +53,8 @@ pub struct Coverage {
     pub keys_replaced: u64,
     /// The last checkpoint on record.
     pub checkpoint: Option<Checkpointed>,
+    /// The last checkpoint of which the log says that it was carried away.
+    pub carried: Option<Checkpointed>,
 }
 
 /// A time in which jitd did not run.
@@ -225,6 +227,7 @@ pub(crate) struct HostFold {
     /// When the last record was written, and whether jitd had stopped by then.
     last: Option<(Utc, bool)>,
     checkpoint: Option<(Utc, u64)>,
+    carried: Option<(Utc, u64)>,
     name: Option<String>,
 }
 
@@ -266,6 +269,8 @@ impl HostFold {
             self.seen.keys_replaced += u64::from(counts && before.is_some());
         } else if let Event::Checkpoint { signed } = &record.event {
             self.checkpoint = Some((record.at.wall, signed.checkpoint.size));
+        } else if let Event::CheckpointCarried { size, .. } = &record.event {
+            self.carried = Some((record.at.wall, *size));
         }
     }
 
@@ -413,11 +418,13 @@ impl HostFold {
         seen.stood_aside = stood.collect();
         seen.denied = self.denied.into_iter().map(|(why, count)| Refused { why, count }).collect();
         seen.adopted = self.adopted.into_iter().map(|(service, count)| Adopted { service, count }).collect();
-        seen.checkpoint = self.checkpoint.map(|(at, size)| Checkpointed {
+        let aged = |(at, size): (Utc, u64)| Checkpointed {
             at,
             size,
             age_seconds: as_of.map_or(0, |end| end.since(at).as_secs()),
-        });
+        };
+        seen.checkpoint = self.checkpoint.map(aged);
+        seen.carried = self.carried.map(aged);
         seen
     }
 }

@@ -10,6 +10,7 @@
 // What is added to an enum is decided on wherever it matters. Tests may pass over what they are not about.
 #![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
+mod attest;
 pub mod csv;
 mod duties;
 mod figures;
@@ -27,6 +28,7 @@ mod story;
 mod suggest;
 mod told;
 
+pub use attest::{Attestation, Said};
 pub use figures::Spread;
 pub use fold::Fold;
 pub use host::{

@@ -6,6 +6,7 @@ use jit_core::time::Utc;
 use jit_proto::words::RoleName;
 use serde::Serialize;
 
+use crate::attest::Attestation;
 use crate::figures::Spread;
 use crate::host::Coverage;
 use crate::live::Live;
@@ -52,6 +53,8 @@ pub struct Report {
     pub never_asked: Vec<NeverAsked>,
     /// Groups that may ask for a role: who is in them, no log says.
     pub groups: Vec<(RoleName, String)>,
+    /// Everybody whom a role names as eligible, and who said last whether they still should be.
+    pub attestations: Vec<Attestation>,
     /// What policy could do without.
     pub suggestions: Vec<Suggestion>,
 }

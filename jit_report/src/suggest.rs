@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use jit_core::duration::Human;
+use jit_core::model::{Entitled, Keep};
 use jit_core::policy::{Direction, Policy, Role, SourceFile, diff};
 use jit_core::time::Utc;
 use jit_proto::words::RoleName;
 use serde::Serialize;
 
+use crate::attest::Attestation;
 use crate::policies::NeverAsked;
 use crate::rows::RoleFigures;
 
@@ -31,7 +33,7 @@ const ROUND: [u64; 18] = [
 pub struct Suggestion {
     /// The role that it is about.
     pub role: RoleName,
-    /// `max-duration` or `eligible`.
+    /// `max-duration`, `eligible`, or `attested` where somebody attested that it is not needed.
     pub what: &'static str,
     /// In a sentence, with the figures that speak for it.
     pub text: String,
@@ -104,11 +106,7 @@ fn without(policy: &Policy, one: &NeverAsked) -> Option<Suggestion> {
     );
     let name = format!("\"{}\"", one.account);
     let key = |line: &str| line.trim_start().starts_with("eligible") && line.contains(&name);
-    let write = |line: &str| {
-        let cut = [format!("{name}, "), format!(", {name}"), name.clone()];
-        let found = cut.iter().find(|part| line.contains(part.as_str()))?;
-        Some(line.replacen(found.as_str(), "", 1))
-    };
+    let write = |line: &str| cut_from(line, &name);
     let is_it = |new: &Role| {
         let mut left = role.eligible.clone();
         left.users.remove(&one.account);
@@ -116,6 +114,36 @@ fn without(policy: &Policy, one: &NeverAsked) -> Option<Suggestion> {
     };
     let (file, diff) = changed(policy, &role.name, key, write, is_it).unzip();
     Some(Suggestion { role: role.name.clone(), what: "eligible", text, file, diff: diff.unwrap_or_default() })
+}
+
+/// The change of policy that an attestation asks for, of one that says that somebody should not be able to ask any more.
+pub(crate) fn removal(policy: &Policy, one: &Attestation) -> Option<Suggestion> {
+    let said = one.said.as_ref().filter(|said| said.decision == Keep::Remove)?;
+    let role = policy.role(&one.role)?;
+    let text = format!(
+        "{} is to lose {}: {} attested on {} that it is not needed any more",
+        role.name,
+        one.who,
+        said.by,
+        said.at.to_seconds()
+    );
+    let (name, mut left) = (one.who.to_string(), role.eligible.clone());
+    match &one.who {
+        Entitled::User(user) => left.users.remove(user),
+        Entitled::Group(group) => left.groups.remove(group),
+    };
+    let quoted = format!("\"{}\"", name.trim_start_matches('@'));
+    let key = |line: &str| line.trim_start().starts_with("eligible") && line.contains(&quoted);
+    let is_it = |new: &Role| new.eligible == left;
+    let (file, diff) = changed(policy, &role.name, key, |line| cut_from(line, &quoted), is_it).unzip();
+    Some(Suggestion { role: role.name.clone(), what: "attested", text, file, diff: diff.unwrap_or_default() })
+}
+
+/// The line without one of the names in its list.
+fn cut_from(line: &str, quoted: &str) -> Option<String> {
+    let cut = [format!("{quoted}, "), format!(", {quoted}"), quoted.to_owned()];
+    let found = cut.iter().find(|part| line.contains(part.as_str()))?;
+    Some(line.replacen(found.as_str(), "", 1))
 }
 
 /// The one line of the role's table that is meant, changed, where the files with it are a policy that differs in that and

@@ -1,5 +1,6 @@
 //! Logs that are made up, and what a report has to say of them. What is expected was counted by hand.
 
+mod attest;
 mod figures;
 mod hostile;
 mod people;

@@ -3,6 +3,7 @@
 use jit_core::policy::Policy;
 use jit_core::time::Utc;
 
+use crate::attest::Attestation;
 use crate::host::{Adopted, Coverage, Trial};
 use crate::log::LogRead;
 use crate::roles::is_overdue;
@@ -12,7 +13,7 @@ use crate::rows::{Access, AccessState, Attention};
 const OLD_CHECKPOINT: u64 = 24 * 3600;
 
 /// What there can be to look at, the gravest first.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "log-damaged",
     "log-missing",
     "host-key",
@@ -32,6 +33,7 @@ const ORDER: [&str; 20] = [
     "owed",
     "waiting",
     "checkpoint",
+    "attest",
     "log-unread",
 ];
 
@@ -47,7 +49,13 @@ pub(crate) struct Seen<'a> {
 
 impl Seen<'_> {
     /// What there is to look at.
-    pub(crate) fn attention(&self, log: &LogRead, coverage: &Coverage, rows: &[Access]) -> Vec<Attention> {
+    pub(crate) fn attention(
+        &self,
+        log: &LogRead,
+        coverage: &Coverage,
+        rows: &[Access],
+        attestations: &[Attestation],
+    ) -> Vec<Attention> {
         let mut told = Vec::new();
         of_the_log(log, &mut told);
         if self.is_unread {
@@ -57,6 +65,13 @@ impl Seen<'_> {
         of_the_host(coverage, self.is_down, &mut told);
         for row in rows {
             of_an_access(row, self.as_of, self.policy, &mut told);
+        }
+        let overdue = attestations.iter().filter(|one| one.overdue).count();
+        if overdue > 0 {
+            let text = format!(
+                "whether people still need what they may ask for is overdue to be attested: {overdue}; see: jitctl report --attest"
+            );
+            tell(&mut told, "attest", text);
         }
         told.sort_by_key(|one| ORDER.iter().position(|what| *what == one.what));
         told
@@ -133,6 +148,13 @@ fn of_the_host(coverage: &Coverage, is_down: bool, told: &mut Vec<Attention>) {
             tell(told, "checkpoint", text);
         }
         Some(_) => {}
+    }
+    if let Some(away) = coverage.carried.filter(|away| away.age_seconds > OLD_CHECKPOINT) {
+        let text = format!(
+            "the last checkpoint that is known to have left the host did so on {}; keep one elsewhere: jitctl audit checkpoint",
+            away.at.to_seconds()
+        );
+        tell(told, "checkpoint", text);
     }
 }
 

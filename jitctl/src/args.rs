@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use jit_proto::text::Shown;
 
 use crate::cmd::{
-    approvers, audit, check, clock, code, explain, grant, list, locking, offline, own_access, policy, report,
-    reviewing, revoke, roles, session, show,
+    approvers, attest, audit, check, clock, code, explain, grant, list, locking, offline, own_access, policy,
+    report, reviewing, revoke, roles, session, show,
 };
 use crate::error::Error;
 
@@ -108,6 +108,8 @@ pub(crate) enum Verb {
     Audit(audit::Verb),
 
     Report(report::Wanted),
+
+    Attest(attest::Attest),
 
     /// Approve across an air gap: requests leave as files, signatures come back
     #[command(subcommand, subcommand_value_name = "COMMAND", subcommand_help_heading = "Commands")]

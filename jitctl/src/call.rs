@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use jit_core::model::{Decision, Scope};
+use jit_core::model::{CarriedBy, Decision, Entitled, Keep, Scope};
 use jit_core::time::Utc;
 use jit_proto::audit::AUDIT_INTERFACE;
 use jit_proto::manager::{ADMIN_INTERFACE, REVIEW_INTERFACE, USER_INTERFACE};
@@ -133,6 +133,17 @@ pub(crate) enum Call {
         id: Id,
     },
     AuditCheckpoint,
+    /// A checkpoint over so many records was carried away.
+    Carried {
+        how: CarriedBy,
+        size: u64,
+    },
+    Attest {
+        role: RoleName,
+        who: Entitled,
+        keep: Keep,
+        note: Option<Reason>,
+    },
 }
 
 /// What a review takes away.
@@ -216,6 +227,13 @@ impl Call {
             Self::Records { .. } => reads(AUDIT_INTERFACE, "Records"),
             Self::Story { .. } => reads(AUDIT_INTERFACE, "Story"),
             Self::AuditCheckpoint => reads(AUDIT_INTERFACE, "Checkpoint"),
+            Self::Carried { .. } => {
+                changes(AUDIT_INTERFACE, "Carried", "Whether that is on record is unknown", "jitctl status")
+            }
+            Self::Attest { .. } => {
+                let look = "jitctl report --attest";
+                changes(AUDIT_INTERFACE, "Attest", "Whether it was attested is unknown", look)
+            }
             Self::Request { .. } => changes(USER, "Request", "Whether it was asked for is unknown", list),
             Self::Extend { .. } => changes(USER, "Extend", "Whether it was asked for is unknown", list),
             Self::Withdraw { id, .. } => {

@@ -1,6 +1,7 @@
 //! One file for each command, or for a family of commands: its arguments, what it asks jitd, and how it shows the answer.
 
 pub(crate) mod approvers;
+pub(crate) mod attest;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod clock;

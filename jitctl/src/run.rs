@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use crate::args::{self, Cli, Typed, Verb};
 use crate::cmd::{
-    approvers, audit, check, clock, code, confirm, explain, grant, kiosk, list, locking, offline, own_access,
-    policy, report, reviewing, revoke, roles, session, show, status, watch,
+    approvers, attest, audit, check, clock, code, confirm, explain, grant, kiosk, list, locking, offline,
+    own_access, policy, report, reviewing, revoke, roles, session, show, status, watch,
 };
 use crate::error::Failure;
 use crate::jitd::Jitd;
@@ -56,6 +56,7 @@ fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) 
         Verb::Clock { verb } => clock::run(verb.as_ref(), json, jitd, screen),
         Verb::Session(verb) => session::run(verb, json, jitd, screen),
         Verb::Audit(verb) => audit::run(verb, json, jitd, screen),
+        Verb::Attest(order) => attest::run(order, json, jitd, screen),
         Verb::Report(wanted) => report::run(wanted, json, jitd, screen),
         Verb::Offline(verb) => offline::run(verb, json, jitd, screen),
         Verb::Code(verb) => code::run(verb, json, jitd, screen),

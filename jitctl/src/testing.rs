@@ -343,6 +343,7 @@ pub(crate) fn status() -> Status {
         locks: Vec::new(),
         audit_records: Some(128),
         unsent: Some(vec![("journal".into(), 0), ("syslog".into(), 3)]),
+        carried: None,
         key: Some(host_key().public().to_string()),
     }
 }

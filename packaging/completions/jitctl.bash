@@ -2,7 +2,7 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report offline code approvers policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report attest offline code approvers policy help'
     ['jitctl clock']='accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export merge help'
@@ -39,12 +39,13 @@ declare -gA _jitctl_options=(
     ['jitctl session list']='--json --help'
     ['jitctl session end']='--reason --json --help'
     ['jitctl audit']='--json --help'
+    ['jitctl attest']='--note --json --help'
     ['jitctl audit show']='--user --role --service --event --request --since --until --lines --follow --json --help'
     ['jitctl audit verify']='--checkpoint --key --json --help'
     ['jitctl audit checkpoint']='--key --json --help'
     ['jitctl audit merge']='--key --user --role --service --event --request --since --until --json --help'
     ['jitctl audit export']='--format --after --since --json --help'
-    ['jitctl report']='--since --until --at --csv --html --json --help'
+    ['jitctl report']='--since --until --at --csv --html --attest --every --json --help'
     ['jitctl offline']='--json --help'
     ['jitctl offline export']='--output --text --compact --qr --ascii --json --help'
     ['jitctl offline import']='--json --help'

@@ -57,7 +57,7 @@ const EXCHANGE_LAYERS: [&[&str]; 4] =
 const REPORT_LAYERS: [&[&str]; 7] = [
     &["figures", "log", "period"],
     &["rows"],
-    &["duties", "host", "live", "policies", "roles", "story"],
+    &["attest", "duties", "host", "live", "policies", "roles", "story"],
     &["suggest", "told"],
     &["report"],
     &["csv", "fold"],

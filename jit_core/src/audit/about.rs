@@ -8,7 +8,7 @@ use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 
 /// A story that a record belongs to. Text form: `r-4k7m2qx9`; `s-17` with the number of the record that opened the
-/// session; `pam-files`.
+/// session; `pam-files`; `carried`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About {
     /// Of a request, and of the grant that it became.
@@ -17,6 +17,8 @@ pub enum About {
     Session(u64),
     /// Of this host's PAM files.
     PamFiles,
+    /// Of checkpoints that were carried away.
+    Carried,
 }
 
 impl fmt::Display for About {
@@ -25,6 +27,7 @@ impl fmt::Display for About {
             Self::Request(id) => id.fmt(f),
             Self::Session(number) => write!(f, "s-{number}"),
             Self::PamFiles => f.write_str("pam-files"),
+            Self::Carried => f.write_str("carried"),
         }
     }
 }
@@ -40,6 +43,9 @@ pub fn about(record: &Record) -> Vec<About> {
     }
     if let Event::PamFiles(_) = record.event {
         return vec![About::PamFiles];
+    }
+    if let Event::CheckpointCarried { .. } = record.event {
+        return vec![About::Carried];
     }
     match &record.event {
         Event::ClaimVoided { grant, .. } => vec![of_grant(*grant)],

@@ -122,6 +122,11 @@ impl Fields {
                 self.put("origin", &checkpoint.origin).put("size", checkpoint.size);
                 self.put("root", checkpoint.root).put("signature", signature)
             }
+            Event::CheckpointCarried { how, size } => self.put("how", how.as_str()).put("size", size),
+            Event::Attested { role, who, keep, by, note } => {
+                self.put("role", role).put("who", who).put("decision", keep.as_str());
+                self.put("by", by).maybe("note", note.as_ref())
+            }
             Event::Came { .. }
             | Event::Allowed { .. }
             | Event::SessionOpened { .. }

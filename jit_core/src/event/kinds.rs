@@ -43,6 +43,8 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::HostKey { .. }
             | $crate::event::Event::Checkpoint { .. }
             | $crate::event::Event::CodeRefused { .. }
+            | $crate::event::Event::CheckpointCarried { .. }
+            | $crate::event::Event::Attested { .. }
             $(| $crate::event::Event::$other { .. })*
     };
 }
@@ -118,7 +120,8 @@ impl Event {
             | Self::ClockAccepted { .. }
             | Self::Recovered { .. }
             | Self::PamFiles(_)
-            | Self::HostKey { .. } => true,
+            | Self::HostKey { .. }
+            | Self::Attested { .. } => true,
             Self::Started { .. }
             | Self::Stopped
             | Self::PolicyRefused { .. }
@@ -148,7 +151,8 @@ impl Event {
             | Self::ClockSuspect { .. }
             | Self::ClockRecovered { .. }
             | Self::RecoveryUnread { .. }
-            | Self::Checkpoint { .. } => false,
+            | Self::Checkpoint { .. }
+            | Self::CheckpointCarried { .. } => false,
         }
     }
 
@@ -253,7 +257,9 @@ impl Event {
             | Self::RecoveryUnread { .. }
             | Self::PamFiles(_)
             | Self::HostKey { .. }
-            | Self::Checkpoint { .. } => None,
+            | Self::Checkpoint { .. }
+            | Self::CheckpointCarried { .. }
+            | Self::Attested { .. } => None,
         }
     }
 }

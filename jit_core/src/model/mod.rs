@@ -1,6 +1,7 @@
 //! Plain data: people, requests, reviews, grants, locks, sessions. Methods here use one value and a moment, and nothing
 //! else; what needs several values is a method of [`State`](crate::state::State), and rules are in orders and checks.
 
+mod attestation;
 mod authored;
 mod code_try;
 mod grant;
@@ -23,6 +24,7 @@ mod terms;
 mod trial;
 mod why;
 
+pub use attestation::{CarriedBy, Entitled, Keep};
 pub use authored::{Authored, Behind};
 pub use code_try::CodeTry;
 pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Scheduled, Time};

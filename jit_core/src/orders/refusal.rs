@@ -8,7 +8,7 @@ use jit_proto::words::{GroupName, RequestId, RoleName, UserName};
 use crate::access::{Denied, Method};
 use crate::clock::NotAccepted;
 use crate::duration::Human;
-use crate::model::{Caller, Lock, Person, RefusedOrder, Scope};
+use crate::model::{Caller, Entitled, Lock, Person, RefusedOrder, Scope};
 
 use super::no_code::NoCode;
 use super::not_of_here::NotOfHere;
@@ -221,6 +221,22 @@ pub enum Refusal {
     /// Somebody reviewed it in the same moment, and whether they may has not been looked up.
     #[error("somebody else reviewed {0} in the same moment; try again")]
     Raced(RequestId),
+    /// Neither an admin nor an auditor.
+    #[error("only admins and auditors attest who should be able to ask for a role")]
+    MayNotAttest,
+    /// What is attested is the caller's own.
+    #[error(
+        "nobody attests what they may ask for themselves, and {0} is you, or you are in it; somebody else has to"
+    )]
+    OwnAccess(Entitled),
+    /// There is nothing to attest.
+    #[error("role '{role}' does not name {who} under eligible; see: jitctl report --attest")]
+    NotEntitled {
+        /// The role that was named.
+        role: RoleName,
+        /// Who was named with it.
+        who: Entitled,
+    },
 }
 
 /// The longest text of a refused order that is kept, in bytes.
@@ -232,14 +248,16 @@ impl Refusal {
     pub fn on_record(&self, method: Method) -> Option<RefusedOrder> {
         let (why, request) = match self {
             Self::NotAdmin(_) => ("not-admin", None),
-            Self::Denied(_) => ("not-permitted", None),
+            Self::Denied(_) | Self::MayNotAttest => ("not-permitted", None),
             Self::NotOwn { .. } => ("not-own", None),
             Self::NotEligible { .. } => ("not-eligible", None),
             Self::ForSomebodyElse => ("for-somebody-else", None),
             Self::NotConcerned(_) | Self::NotYourSession(_) => ("not-concerned", None),
             Self::NoReview { id, why } => (why.word()?, Some(*id)),
             Self::Locked(_) => ("locked", None),
-            Self::NoSuchRole(_)
+            Self::OwnAccess(_) => ("own-access", None),
+            Self::NotEntitled { .. }
+            | Self::NoSuchRole(_)
             | Self::TooLong { .. }
             | Self::Reason { .. }
             | Self::Start { .. }

@@ -11,6 +11,7 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use jit_core::model::CarriedBy;
 use jit_core::proof::note::PublicKey;
 use jit_proto::audit::Checkpoint;
 
@@ -91,7 +92,11 @@ fn checkpoint(key: bool, json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -
     let view = |made: &Checkpoint| {
         if key { View::yes(format!("{}\n", made.key)) } else { View::yes(made.note.clone()) }
     };
-    Ok(give(&made, json, screen, view)?)
+    let outcome = give(&made, json, screen, view)?;
+    if !key && !screen.is_unread() {
+        export::carried(CarriedBy::Checkpoint, made.size, jitd, screen);
+    }
+    Ok(outcome)
 }
 
 #[cfg(test)]

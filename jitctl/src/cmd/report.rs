@@ -1,10 +1,12 @@
 //! `jitctl report`: what an auditor asks of a log, this host's or an exported one. jitd gives out records and decides who
 //! may have them; all else is done here.
 
+mod attest;
 mod file;
 mod view;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use jit_report::{Backwards, Fold, Period, Report, csv, html};
@@ -12,9 +14,10 @@ use jit_report::{Backwards, Fold, Period, Report, csv, html};
 use super::audit::read::{Reader, each_line, named};
 use crate::error::{Error, Failure};
 use crate::jitd::Jitd;
-use crate::output::{self, Outcome};
+use crate::output::{self, Outcome, give};
 use crate::screen::Screen;
 use crate::times::{Bound, When};
+use crate::values::seconds;
 
 /// Report who had which access when, who approved it, and what somebody has to look at
 ///
@@ -40,6 +43,12 @@ pub(crate) struct Wanted {
     /// Write a page that a browser shows without network and prints, for nobody else to read; - is standard output
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// List who may ask for which role, and who attested last that they still should, instead
+    #[arg(long, conflicts_with_all = ["csv", "html", "at"])]
+    attest: bool,
+    /// With --attest: how old an attestation may be, such as 90d [default: 90d once anybody attested]
+    #[arg(long, value_name = "DURATION", value_parser = seconds, requires = "attest")]
+    every: Option<u64>,
 }
 
 pub(crate) fn run(
@@ -53,6 +62,9 @@ pub(crate) fn run(
         return Err(Error::Usage("standard output takes one form: --html - or another".to_owned()).into());
     }
     let report = read(wanted, jitd, screen)?;
+    if wanted.attest {
+        return Ok(give(&attest::Listed::of(&report), json, screen, attest::view)?);
+    }
     match &wanted.html {
         Some(_) if is_page => screen.exact(&html::page(&report))?,
         Some(path) => {
@@ -81,6 +93,9 @@ fn read(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Rep
     let period = Period { since: bound(&wanted.since)?, until: bound(&wanted.until)? };
     let at = wanted.at.as_ref().map(When::utc).transpose().map_err(bad)?;
     let mut fold = Fold::new(period, at);
+    if let Some(every) = wanted.every {
+        fold = fold.attested_every(Duration::from_secs(every));
+    }
     if wanted.files.is_empty() {
         of_jitd(&mut fold, jitd, screen)?;
     }

@@ -90,6 +90,12 @@ fn status(status: &Status, terminal: bool) -> View {
     if let Some(records) = status.audit_records {
         text.add("Audit", &format!("{records} records"));
     }
+    if let Some(away) = &status.carried {
+        text.add(
+            "Carried",
+            &format!("a checkpoint over {} records, {} ({})", away.size, time(&away.at), away.how),
+        );
+    }
     for (log, count) in status.unsent.iter().flatten() {
         text.add("Unsent", &format!("{log} {count}"));
     }

@@ -364,6 +364,7 @@ fn status_of_a_jitd_that_cannot_decide_exits_1() {
         active: Vec::new(),
         audit_records: None,
         unsent: None,
+        carried: None,
         key: None,
         ..status()
     };

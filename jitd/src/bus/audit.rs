@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use jit_core::access::Method;
-use jit_core::model::RefusedOrder;
-use jit_proto::audit::{Checkpoint, PAGE_RECORDS};
+use jit_core::event::Event;
+use jit_core::model::{CarriedBy, Entitled, Keep, RefusedOrder};
+use jit_core::orders::attest::{AttestOrder, attest};
+use jit_proto::audit::{Attested, Carried, Checkpoint, PAGE_RECORDS};
+use jit_proto::words::RoleName;
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
 use super::access::may_read_all;
+use super::error::carried_out;
 use super::stories::read;
-use super::words::{json, request_id};
+use super::words::{invalid, json, optional_reason, request_id};
 use super::{Error, Origin};
 use crate::app::App;
+use crate::peer::Peer;
 use crate::store::log;
 
 /// The interface `org.jitd.Jit1.Audit`.
@@ -78,6 +83,50 @@ impl Audit {
             root: signed.checkpoint.root.to_string(),
         })
     }
+
+    /// Enters that a checkpoint over so many records was carried away, `checkpoint` by itself or with an `export`.
+    #[zbus(out_args("json"))]
+    async fn carried(
+        &self,
+        how: &str,
+        size: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let peer = self.auditor(Method::Carried, connection, &header).await?;
+        let how: CarriedBy = how.parse().map_err(invalid)?;
+        let desk = &self.app.desk;
+        if desk.notary.last().is_none_or(|(last, _)| last.checkpoint.size < size) {
+            return Err(Error::Invalid(format!("no checkpoint covers {size} records")));
+        }
+        let event = Event::CheckpointCarried { how, size };
+        let ticket = desk.follow_up(peer.actor(), |_| Ok(vec![event]))?;
+        carried_out(ticket, async { json(&Carried { how: how.as_str().to_owned(), size }) }).await
+    }
+
+    /// Enters that an account, or a @group, should still be able to ask for a role, or no longer: `keep` or `remove`.
+    #[zbus(out_args("json"))]
+    async fn attest(
+        &self,
+        role: &str,
+        who: &str,
+        keep: &str,
+        note: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Attest, &self.app, connection, &header).await?;
+        let role: RoleName = role.parse().map_err(invalid)?;
+        let who: Entitled = who.parse().map_err(invalid)?;
+        let keep: Keep = keep.parse().map_err(invalid)?;
+        let note = optional_reason(note)?;
+        let order = AttestOrder { role, who, keep, note };
+        let ticket = by.order(|here, caller| attest(here, caller, order.clone())).await?;
+        let AttestOrder { role, who, .. } = &order;
+        let answer =
+            Attested { role: role.to_string(), who: who.to_string(), decision: keep.as_str().to_owned() };
+        carried_out(ticket, async { json(&answer) }).await
+    }
 }
 
 impl Audit {
@@ -87,13 +136,13 @@ impl Audit {
         method: Method,
         connection: &Connection,
         header: &Header<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<Peer, Error> {
         let peer = self.origin.caller(method, &self.app, connection, header).await?;
         // Root waits for no name service.
         if peer.uid.is_root()
             || may_read_all(&self.app, peer, &self.app.orderer(method, peer).await?.reader().await?.account)
         {
-            return Ok(());
+            return Ok(peer);
         }
         let why = "only root, admins and auditors read the audit log";
         self.app.desk.note_refused(RefusedOrder::not_answered(method, why), peer.actor());

@@ -52,7 +52,9 @@ impl From<NotDone> for Error {
                     Refusal::NotAdmin(_)
                     | Refusal::Denied(_)
                     | Refusal::ForSomebodyElse
-                    | Refusal::NoReview { .. } => Self::NotPermitted(text),
+                    | Refusal::NoReview { .. }
+                    | Refusal::MayNotAttest
+                    | Refusal::OwnAccess(_) => Self::NotPermitted(text),
                     Refusal::NotFound(_)
                     | Refusal::NotConcerned(_)
                     | Refusal::NoSession(_)
@@ -77,7 +79,8 @@ impl From<NotDone> for Error {
                     | Refusal::NotOfHere(_)
                     | Refusal::NoCode(_)
                     | Refusal::TooManyOfYours
-                    | Refusal::TooManyPending => Self::Refused(text),
+                    | Refusal::TooManyPending
+                    | Refusal::NotEntitled { .. } => Self::Refused(text),
                     Refusal::IdTaken | Refusal::Raced(_) | Refusal::Unanswered { .. } => Self::Busy(text),
                 }
             }

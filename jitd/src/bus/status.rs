@@ -1,12 +1,16 @@
 //! How jitd is, for `status`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jit_core::access::{LoginUid, Method};
+use jit_core::audit::about::About;
 use jit_core::duration::Human;
-use jit_core::model::{Caller, Lock};
+use jit_core::event::{Event, Record};
+use jit_core::model::{Caller, CarriedBy, Lock};
 use jit_core::orders::lock::speaks_to;
 use jit_core::policy::Subject;
+use jit_core::time::Utc;
 use jit_proto::manager;
 
 use super::access::may_read_all;
@@ -17,6 +21,10 @@ use crate::desk::{InForce, Source};
 use crate::peer::{Peer, kernel_tells_loginuid};
 use crate::session::{processes, systemd};
 use crate::sink;
+use crate::store::log;
+
+/// After so long without one that left, the log is on its own. A site may look each day.
+const OLD_CHECKPOINT: Duration = Duration::from_hours(24);
 
 /// How jitd is, and the windows of somebody. It must answer above all when something is wrong.
 pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Result<manager::Status, Error> {
@@ -65,6 +73,10 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
         }
         None => None,
     };
+    let carried = match records {
+        Some(_) => carried(app, &mut notes).await?,
+        None => None,
+    };
     Ok(manager::Status {
         version: env!("CARGO_PKG_VERSION").into(),
         host: desk.host.to_string(),
@@ -76,8 +88,38 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
         locks,
         audit_records: records,
         unsent,
+        carried,
         key: desk.notary.key().map(|key| key.public().to_string()),
     })
+}
+
+/// The checkpoint that was carried away last. Where that is long ago, and there is a log that is older, a note says so.
+async fn carried(app: &Arc<App>, notes: &mut Vec<String>) -> Result<Option<manager::CarriedAway>, Error> {
+    let found = read(&app.store, |store| {
+        let last = log::latest_about(store, About::Carried)?;
+        Ok((last, log::records(store, 0, 1)?))
+    });
+    let (last, first) = found.await?;
+    let read = |(seq, bytes): (u64, Vec<u8>)| Record::decode(seq, &bytes).ok();
+    let last = last.and_then(read).and_then(|record| {
+        let Event::CheckpointCarried { how, size } = record.event else { return None };
+        Some((record.at.wall, how, size))
+    });
+    let since = last.as_ref().map(|(at, ..)| *at);
+    let since = since.or_else(|| first.into_iter().next().and_then(read).map(|record| record.at.wall));
+    if since.is_some_and(|since| app.desk.now().wall.since(since) > OLD_CHECKPOINT) {
+        let what = if last.is_some() { "in the last 24 hours" } else { "yet" };
+        notes.push(format!(
+            "no checkpoint of the log was carried away {what}, so nothing outside can tell whether the log is cut off or \
+             rewritten; keep one elsewhere: jitctl audit checkpoint"
+        ));
+    }
+    let away = |(at, how, size): (Utc, CarriedBy, u64)| manager::CarriedAway {
+        at: at.to_string(),
+        how: how.as_str().to_owned(),
+        size,
+    };
+    Ok(last.map(away))
 }
 
 /// Whether the policy files are what is in force.

@@ -131,7 +131,7 @@ impl Chooser<'_> {
         let named = about(record);
         let requests = named.iter().filter_map(|about| match about {
             About::Request(id) => Some(*id),
-            About::Session(_) | About::PamFiles => None,
+            About::Session(_) | About::PamFiles | About::Carried => None,
         });
         let mut requests: Vec<_> = requests.collect();
         for about in &named {

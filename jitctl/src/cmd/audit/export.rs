@@ -5,8 +5,9 @@ use jit_core::audit::cef::cef;
 use jit_core::audit::format::{csv_heading, csv_row, rfc5424};
 use jit_core::audit::ocsf::ocsf;
 use jit_core::event::Record;
+use jit_core::model::CarriedBy;
 use jit_core::time::Utc;
-use jit_proto::audit::Checkpoint;
+use jit_proto::audit::{Carried, Checkpoint};
 
 use super::read::Reader;
 use crate::call::Call;
@@ -91,6 +92,9 @@ pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> 
             return Ok(Outcome::Yes);
         }
     }
+    if count > 0 {
+        carried(CarriedBy::Export, checkpoint.size, jitd, screen);
+    }
     match reader.next.checked_sub(1).filter(|_| count > 0) {
         Some(last) => screen.say(&format!(
             "jitctl: {count} records were exported; next time, go on with: jitctl audit export --after {last}"
@@ -98,6 +102,14 @@ pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> 
         None => screen.say("jitctl: there are no such records"),
     }
     Ok(Outcome::Yes)
+}
+
+/// Has it noted that a checkpoint left. It has left, whatever comes of that.
+pub(super) fn carried(how: CarriedBy, size: u64, jitd: &dyn Jitd, screen: &mut Screen<'_>) {
+    let noted: Result<Carried, Failure> = jitd::ask(jitd, &Call::Carried { how, size });
+    if let Err(failure) = noted {
+        screen.say(&format!("jitctl: that a checkpoint left is not on record: {}", failure.error));
+    }
 }
 
 fn is_before(record: Option<&Record>, since: Option<Utc>) -> bool {

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use jit_core::model::CarriedBy;
 use jit_core::proof::checkpoint::Signed;
 use jit_core::proof::merkle::{Frontier, leaf};
 use jit_core::proof::note::HostKey;
-use jit_proto::audit::{Checkpoint, Page};
+use jit_proto::audit::{Carried, Checkpoint, Page};
 use tempfile::TempDir;
 
 use crate::call::Call;
@@ -87,6 +88,13 @@ impl Log {
     pub(super) fn text(&self) -> String {
         self.records.join("\n") + "\n"
     }
+}
+
+/// jitd notes that a checkpoint of this log left.
+fn noted(how: CarriedBy, log: &Log) -> Script {
+    let size = log.made().size;
+    let carried = Carried { how: how.as_str().to_owned(), size };
+    Script::answers(Call::Carried { how, size }, &carried)
 }
 
 const FIRST: Call = Call::Records { first: 0, most: 0 };
@@ -250,13 +258,15 @@ fn a_log_that_is_followed_goes_on_until_it_is_interrupted() {
 #[test]
 fn an_export_is_the_exact_bytes_and_goes_on_behind_what_was_exported() {
     let log = Log::new();
-    let script =
-        Script::answers(Call::AuditCheckpoint, &log.made()).then(Script::answers(FIRST, &log.whole()));
+    let script = Script::answers(Call::AuditCheckpoint, &log.made())
+        .then(Script::answers(FIRST, &log.whole()))
+        .then(noted(CarriedBy::Export, &log));
     let ran = jitctl(&["audit", "export"], &script);
     assert_eq!((ran.code, ran.out), (0, log.text()));
     assert!(ran.err.contains("5 records were exported") && ran.err.contains("--after 4"), "{}", ran.err);
     let script = Script::answers(Call::AuditCheckpoint, &log.made())
-        .then(Script::answers(Call::Records { first: 4, most: 0 }, &log.page(4, 5)));
+        .then(Script::answers(Call::Records { first: 4, most: 0 }, &log.page(4, 5)))
+        .then(noted(CarriedBy::Export, &log));
     let ran = jitctl(&["audit", "export", "--after", "3"], &script);
     assert_eq!((ran.code, ran.out), (0, format!("{}\n", log.records[4])));
 }
@@ -264,8 +274,11 @@ fn an_export_is_the_exact_bytes_and_goes_on_behind_what_was_exported() {
 #[test]
 fn other_formats_have_every_record_and_nothing_in_them_is_a_formula() {
     let log = Log::new();
-    let script =
-        || Script::answers(Call::AuditCheckpoint, &log.made()).then(Script::answers(FIRST, &log.whole()));
+    let script = || {
+        Script::answers(Call::AuditCheckpoint, &log.made())
+            .then(Script::answers(FIRST, &log.whole()))
+            .then(noted(CarriedBy::Export, &log))
+    };
     let ran = jitctl(&["audit", "export", "--format", "csv"], &script());
     assert_eq!((ran.code, ran.out.split_terminator("\r\n").count()), (0, 6), "{}", ran.out);
     assert!(ran.out.contains(r#""'=1+1"#) || ran.out.contains("'=1+1"), "{}", ran.out);
@@ -277,10 +290,22 @@ fn other_formats_have_every_record_and_nothing_in_them_is_a_formula() {
 #[test]
 fn a_checkpoint_is_the_note_and_nothing_else_and_the_key_is_shown_by_itself() {
     let log = Log::new();
-    let ran = jitctl(&["audit", "checkpoint"], &Script::answers(Call::AuditCheckpoint, &log.made()));
+    let made = || Script::answers(Call::AuditCheckpoint, &log.made());
+    let ran = jitctl(&["audit", "checkpoint"], &made().then(noted(CarriedBy::Checkpoint, &log)));
     assert_eq!((ran.code, ran.out), (0, log.made().note));
     let ran = jitctl(&["audit", "checkpoint", "--key"], &Script::answers(Call::AuditCheckpoint, &log.made()));
     assert_eq!((ran.code, ran.out), (0, format!("{}\n", log.key.public())));
+}
+
+#[test]
+fn a_checkpoint_that_left_is_printed_also_where_jitd_does_not_note_it() {
+    let log = Log::new();
+    let carried = Call::Carried { how: CarriedBy::Checkpoint, size: log.made().size };
+    let script =
+        Script::answers(Call::AuditCheckpoint, &log.made()).then(Script::fails(carried, Error::NotRunning));
+    let ran = jitctl(&["audit", "checkpoint"], &script);
+    assert_eq!((ran.code, ran.out), (0, log.made().note));
+    assert!(ran.err.contains("that a checkpoint left is not on record: jitd is not running"), "{}", ran.err);
 }
 
 #[test]

@@ -73,6 +73,13 @@ fn figures(report: &Report) -> Vec<(&'static str, String)> {
             format!("the last on record covers {} records and is {age} old", last.size),
         ));
     }
+    if let Some(away) = report.coverage.carried {
+        let age = Human(Duration::from_secs(away.age_seconds));
+        lines.push((
+            "Carried",
+            format!("the last that left the host covers {} records and left {age} before the end", away.size),
+        ));
+    }
     lines.push(("Records", records(report)));
     lines
 }
