@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
 use jit_core::digest::Digest;
+use jit_core::sign::kind::Kind;
 use jit_core::sign::statement::Signable;
 use jit_exchange::folder::{Bad, Exchange, Folder};
 use jit_exchange::names::{Name, Part};
 use jit_proto::manager::Entry;
+use jit_proto::text::Typed;
 use jit_proto::words::RequestId;
 
 use super::super::files::{Signed, said};
@@ -179,7 +181,14 @@ fn from(folder: &Folder, part: Part, here: &Here, done: &mut Done, found: &mut V
         let text = match Signable::parse(&signed.text) {
             Ok(text) => text,
             Err(why) => {
-                done.notes.push(format!("{}/{file} is left alone: {why}", folder.what()));
+                let path = format!("{}/{file}", folder.what());
+                done.notes.push(match Kind::of(&signed.text) {
+                    Some(Kind::Grant | Kind::Revoke | Kind::Lock | Kind::Clock) => format!(
+                        "{path} is no answer to a request, and is left alone; to bring it: jitctl offline import {}",
+                        Typed(&path)
+                    ),
+                    Some(Kind::Request | Kind::Review) | None => format!("{path} is left alone: {why}"),
+                });
                 continue;
             }
         };

@@ -162,6 +162,7 @@ fn what_is_signed_for_this_host_is_brought_and_nothing_else() {
     stick
         .signed(&RequestFile { expires: "2026-01-01T00:00:00Z".parse().unwrap(), ..file.clone() }.text(), "");
     stick.signed("nothing at all\n", "");
+    stick.signed("jitd.grant.v1\nwhatever\n", "");
     let statements = stick.path().join("statements");
     symlink("/etc/passwd", statements.join(Name::Statement(Digest::of(b"x")).to_string())).unwrap();
     fs::write(statements.join("readme.txt"), "hello").unwrap();
@@ -175,9 +176,12 @@ fn what_is_signed_for_this_host_is_brought_and_nothing_else() {
     for text in ["Taken in: 1 statement", "Opened g-", "For others: 2", "Known already: 1"] {
         assert!(ran.out.contains(text), "{text}: {ran:?}");
     }
-    for text in
-        ["is left alone: line 1", "not a regular file", "not of an exchange, and left alone: readme.txt"]
-    {
+    for text in [
+        "to bring it: jitctl offline import ",
+        "is left alone: line 1",
+        "not a regular file",
+        "not of an exchange, and left alone: readme.txt",
+    ] {
         assert!(ran.err.contains(text), "{text}: {ran:?}");
     }
 }
