@@ -76,6 +76,9 @@ pub struct Changed {
     pub why: String,
 }
 
+/// The highest number that a record in a store has: SQLite's integers go no further.
+const HIGHEST: u64 = i64::MAX.unsigned_abs();
+
 /// Takes the records of one host's log, in order.
 #[derive(Debug)]
 pub struct Replay<'p> {
@@ -95,8 +98,8 @@ impl<'p> Replay<'p> {
     /// Takes the exact bytes of the next record. What cannot be read is counted.
     pub fn take(&mut self, bytes: &[u8]) {
         match Record::decode(0, bytes) {
-            Ok(record) => self.record(&record),
-            Err(_) => self.replayed.unread += 1,
+            Ok(record) if record.seq <= HIGHEST => self.record(&record),
+            Ok(_) | Err(_) => self.replayed.unread += 1,
         }
     }
 

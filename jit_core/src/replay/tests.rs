@@ -74,6 +74,19 @@ fn the_same_policy_changes_nothing() {
     assert_eq!(found.changed, []);
 }
 
+#[test]
+fn a_record_with_a_number_that_no_store_gives_is_none() {
+    let world = a_day();
+    let mut log = world.log.clone();
+    for record in &mut log {
+        if matches!(record.event, Event::Allowed { .. }) {
+            record.seq = u64::MAX;
+        }
+    }
+    let found = replayed(&log, POLICY, &world.policy, None);
+    assert_eq!((found.logins, found.unread, found.changed), (3, 2, Vec::new()));
+}
+
 /// What changed in a line each: what, of whom, was, would and why.
 fn lines(found: &Replayed) -> Vec<String> {
     let line = |one: &Changed| {

@@ -66,16 +66,17 @@ pub(crate) fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), E
         Box::new(BufReader::new(File::open(path).map_err(|why| unreadable(path, &why))?))
     };
     let mut line = Vec::new();
-    while next_line(&mut input, &mut line).map_err(|why| unreadable(path, &why))? {
+    while next_line(&mut input, &mut line).map_err(|why| unreadable(path, &why))? > 0 {
         take(&line)?;
     }
     Ok(())
 }
 
-/// Reads the next line of an export, without its end; false at the end of the file.
-pub(super) fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+/// Reads the next line of an export, without its end, and returns how many bytes it has with that: none at the end of the
+/// file.
+pub(super) fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
     line.clear();
     let read = input.by_ref().take(LONGEST_RECORD).read_until(b'\n', line)?;
     line.truncate(line.strip_suffix(b"\n").map_or(line.len(), <[u8]>::len));
-    Ok(read > 0)
+    Ok(read)
 }

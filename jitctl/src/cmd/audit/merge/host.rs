@@ -1,14 +1,19 @@
 //! One host's log, from all the files that have some of it: what is there, in which order, and what it is worth.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Take};
 use std::path::PathBuf;
 
 use jit_core::digest::Digest;
 use jit_core::proof::note::{KeyName, PublicKey};
 use jit_core::proof::verify::{Finding, Verdict, Verifier};
+use jit_host::files::{Owner, open_regular};
 use serde::{Deserialize, Serialize};
 
 use super::sources::{Logs, Part};
-use crate::cmd::audit::read::{each_line, named};
+use crate::cmd::audit::read::{named, next_line, unreadable};
 use crate::error::Error;
 
 /// What is said of records that a gap parts from those before it.
@@ -37,10 +42,31 @@ pub(super) struct Judged {
     pub(super) gaps: Vec<(u64, u64)>,
     /// All that is wrong.
     pub(super) findings: Vec<Finding>,
-    /// The files, in order.
+    /// What of the files is read, in order.
     #[serde(skip)]
-    pub(super) parts: Vec<PathBuf>,
+    pub(super) legs: Vec<Leg>,
 }
+
+/// Records of a file that stand in a row: their bytes in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Leg {
+    pub(super) path: PathBuf,
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+impl Leg {
+    /// Its bytes. Neither a link nor a pipe that has taken the file's place meanwhile.
+    pub(super) fn open(&self) -> Result<Take<BufReader<File>>, Error> {
+        let file = open_regular(&self.path, Owner::Anyone).map_err(|bad| Error::Usage(bad.to_string()))?;
+        let mut input = BufReader::new(file);
+        input.seek(SeekFrom::Start(self.from)).map_err(|why| unreadable(&self.path, &why))?;
+        Ok(input.take(self.to.saturating_sub(self.from)))
+    }
+}
+
+/// Rows of records that are still to be read, by the number of their first: of each file one.
+type Rows = BinaryHeap<Reverse<(Part, u64)>>;
 
 /// What is looked at in every record; the rest is its bytes.
 #[derive(Deserialize)]
@@ -60,24 +86,41 @@ pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Jud
     let mut verifier = Verifier::new(keys);
     let (mut next, mut records, mut gaps) = (0, 0, Vec::new());
     let mut first = None;
-    for Part { path, .. } in &logs.parts {
-        each_line(path, |bytes| {
-            let place = place_of(bytes, next);
+    let mut read_in = Vec::new();
+    let mut rows: Rows = logs.parts.into_iter().map(|part| Reverse((part, 0))).collect();
+    let mut line = Vec::new();
+    // Whatever else stands in a file: the row that goes on is read before one that would leave a gap.
+    while let Some(Reverse((part, from))) = rows.pop() {
+        let mut leg = Leg { path: part.path, from, to: from };
+        let mut input = Leg { to: u64::MAX, ..leg.clone() }.open()?;
+        let mut expected = part.first;
+        loop {
+            let read = next_line(&mut input, &mut line).map_err(|why| unreadable(&leg.path, &why))?;
+            let place = place_of(&line, expected);
+            if read == 0 {
+                break;
+            }
+            if place != expected {
+                rows.push(Reverse((Part { first: place, path: leg.path.clone() }, leg.to)));
+                break;
+            }
+            leg.to += read as u64;
+            expected = place.saturating_add(1);
             if place < next {
-                verifier.again(place, bytes, &named(path));
-                return Ok(());
+                verifier.again(place, &line, &named(&leg.path));
+                continue;
             }
             if place > next {
                 gaps.push((next, place - 1));
             }
             if gaps.is_empty() {
-                verifier.take(bytes);
+                verifier.take(&line);
             }
             first = first.or(Some(place));
-            next = place.saturating_add(1);
+            next = expected;
             records += 1;
-            Ok(())
-        })?;
+        }
+        read_in.push(leg);
     }
     let taken = verifier.taken();
     for (carried, kept) in logs.checkpoints {
@@ -98,6 +141,6 @@ pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Jud
         is_pinned,
         gaps,
         findings: report.findings,
-        parts: logs.parts.into_iter().map(|part| part.path).collect(),
+        legs: read_in,
     })
 }

@@ -27,10 +27,10 @@ const HOSTS: usize = 512;
 const NOTE: u64 = 64 * 1024;
 
 /// An exported file, and the number of its first record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Part {
-    pub(super) path: PathBuf,
     pub(super) first: u64,
+    pub(super) path: PathBuf,
 }
 
 /// All that there is of one host.
@@ -67,9 +67,9 @@ pub(super) fn find(dirs: &[PathBuf]) -> Result<Found, Error> {
     for path in paths {
         match look(&path) {
             Ok(Content::Records { first, origin: Some(origin) }) => {
-                found.hosts.entry(origin).or_default().parts.push(Part { path, first });
+                found.hosts.entry(origin).or_default().parts.push(Part { first, path });
             }
-            Ok(Content::Records { first, origin: None }) => nameless.push(Part { path, first }),
+            Ok(Content::Records { first, origin: None }) => nameless.push(Part { first, path }),
             Ok(Content::Checkpoint(kept)) => {
                 let logs = found.hosts.entry(kept.checkpoint.origin.clone()).or_default();
                 logs.checkpoints.push((named(&path), *kept));
@@ -173,7 +173,7 @@ fn look(path: &Path) -> Result<Content, String> {
     };
     let first = head.seq;
     let mut origin = head.origin();
-    while origin.is_none() && next_line(&mut input, &mut line).map_err(read)? {
+    while origin.is_none() && next_line(&mut input, &mut line).map_err(read)? > 0 {
         origin = serde_json::from_slice::<Head>(&line).ok().and_then(Head::origin);
     }
     Ok(Content::Records { first, origin })

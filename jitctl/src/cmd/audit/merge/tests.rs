@@ -102,6 +102,20 @@ fn what_is_missing_changed_or_forked_is_named_for_its_host_alone() {
 }
 
 #[test]
+fn a_planted_record_of_a_far_number_hides_no_record_that_goes_on() {
+    let (stick, db, _) = two_hosts();
+    let far = db.records[3].replace("\"seq\":3", "\"seq\":18446744073709551614");
+    assert!(far.contains("18446744073709551614"));
+    stick.put("a-planted.jsonl", &format!("{}\n{far}\n", db.records[0]));
+    let ran = stick.merged(&["--json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let of_db: Vec<_> = shown(&ran).into_iter().filter(|(host, _)| host == "db-1").collect();
+    assert_eq!(of_db.iter().map(|(_, seq)| *seq).collect::<Vec<_>>(), [0, 1, 2, 3, 4, u64::MAX - 1]);
+    assert!(ran.err.contains("db-1: records 5 to 18446744073709551613 are not here"), "{}", ran.err);
+    assert!(ran.err.contains("db-1: WHOLE, WITH GAPS"), "{}", ran.err);
+}
+
+#[test]
 fn the_same_records_in_two_files_are_shown_once_and_agree() {
     let (stick, db, _) = two_hosts();
     stick.put("other/copy.jsonl", &db.text());

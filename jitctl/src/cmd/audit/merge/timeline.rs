@@ -4,13 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Take};
 
 use jit_core::audit::format::json_inert;
 use jit_core::event::Record;
 use jit_core::proof::merkle::{Frontier, leaf};
 use jit_core::time::Utc;
-use jit_host::files::{Owner, open_regular};
 
 use super::host::{Judged, place_of};
 use crate::cmd::audit::choose::Chooser;
@@ -33,7 +32,7 @@ struct Stream<'a> {
     host: &'a Judged,
     chooser: Chooser<'a>,
     /// The file that is open, and the place of the next.
-    open: Option<BufReader<File>>,
+    open: Option<Take<BufReader<File>>>,
     part: usize,
     /// The number that the next record has or is above.
     next: u64,
@@ -106,13 +105,12 @@ impl Stream<'_> {
     /// Goes to the next record; false at the end.
     fn step(&mut self) -> Result<bool, Error> {
         loop {
-            let Some(path) = self.host.parts.get(self.part) else { return Ok(false) };
+            let Some(leg) = self.host.legs.get(self.part) else { return Ok(false) };
             if self.open.is_none() {
-                let file = open_regular(path, Owner::Anyone).map_err(|bad| Error::Usage(bad.to_string()))?;
-                self.open = Some(BufReader::new(file));
+                self.open = Some(leg.open()?);
             }
             let Some(input) = &mut self.open else { return Ok(false) };
-            if !next_line(input, &mut self.line).map_err(|why| unreadable(path, &why))? {
+            if next_line(input, &mut self.line).map_err(|why| unreadable(&leg.path, &why))? == 0 {
                 self.open = None;
                 self.part += 1;
                 continue;
@@ -161,7 +159,7 @@ impl Stream<'_> {
 
     /// Whether what was read is not what was judged before.
     fn has_changed(&self) -> bool {
-        let read_all = self.part >= self.host.parts.len();
+        let read_all = self.part >= self.host.legs.len();
         read_all && self.host.gaps.is_empty() && self.tree.root() != self.host.root
     }
 }
