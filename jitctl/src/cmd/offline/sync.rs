@@ -64,14 +64,16 @@ fn all(
     jitd: &dyn Jitd,
     done: &mut Done,
 ) -> Result<(), Failure> {
-    take_in::run(exchange, home, again, here, jitd, done)?;
-    put_out::run(exchange, here, jitd, done)?;
-    if here.sees_all {
-        log::run(exchange, here, jitd, done)?;
+    // What comes in is a stranger's: whatever becomes of it, what is to go out goes out.
+    let taken_in = take_in::run(exchange, home, again, here, jitd, done);
+    let put_out = put_out::run(exchange, here, jitd, done);
+    let logged = if here.sees_all {
+        log::run(exchange, here, jitd, done)
     } else {
         done.notes.push("the log is for root, admins and auditors, and was not put out".to_owned());
-    }
-    Ok(())
+        Ok(())
+    };
+    taken_in.and(put_out).and(logged)
 }
 
 fn view(done: &Done) -> View {

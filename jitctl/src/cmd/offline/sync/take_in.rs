@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
 use jit_core::digest::Digest;
+use jit_core::sign::MAX_SIGNATURE;
 use jit_core::sign::kind::Kind;
+use jit_core::sign::sshsig::Signature;
 use jit_core::sign::statement::Signable;
 use jit_exchange::folder::{Bad, Exchange, Folder};
 use jit_exchange::names::{Name, Part};
@@ -95,7 +97,13 @@ fn send(
                     waiting.changed(brought.request, &entry);
                     done.taken.push(Taken { file: brought.file, request, state, text });
                 }
-                Err(failure) if matches!(failure.error, Error::NotPermitted(_) | Error::Refused(_)) => {
+                // What jitd does not accept is no reason to leave out the rest.
+                Err(failure)
+                    if matches!(
+                        failure.error,
+                        Error::NotPermitted(_) | Error::Refused(_) | Error::Invalid(_)
+                    ) =>
+                {
                     not_taken.push((brought, failure.error));
                 }
                 Err(failure) if matches!(failure.error, Error::Busy(_)) => {
@@ -197,10 +205,30 @@ fn from(folder: &Folder, part: Part, here: &Here, done: &mut Done, found: &mut V
             done.elsewhere += 1;
         } else if says.expires <= here.now {
             done.known += 1;
+        } else if let Err(why) = formed(&signed, &text) {
+            done.notes.push(format!("{}/{file} is left alone: {why}", folder.what()));
         } else {
             let digest = Digest::of(&[signed.text.as_slice(), &signed.signature].concat());
             found.push(Brought { file, digest, request: says.request, signed });
         }
+    }
+}
+
+/// Whether the signature has the form of one, and is one of that text. Whether it counts is for jitd to say; what is none
+/// does not cost it a record, nor a share of what it takes in an hour.
+fn formed(signed: &Signed, text: &Signable) -> Result<(), String> {
+    if signed.signature.len() > MAX_SIGNATURE {
+        return Err(format!("its signature has more than {MAX_SIGNATURE} bytes"));
+    }
+    let signature = Signature::parse(&signed.signature).map_err(|why| why.to_string())?;
+    if signature.is_over(text.text().as_bytes()) {
+        Ok(())
+    } else {
+        Err(format!(
+            "the signature by {} is not one of that text: one of the two was changed on its way, or they are not of one \
+             pair",
+            signature.key().fingerprint()
+        ))
     }
 }
 

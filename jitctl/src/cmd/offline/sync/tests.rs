@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use jit_core::digest::Digest;
@@ -22,7 +23,6 @@ use crate::times::now;
 use crate::values::Id;
 
 const FILE: &str = include_str!("../../../../../jit_core/offline-vectors/r-4k7m2qx9.req");
-const SIGNATURE: &str = include_str!("../../../../../jit_core/offline-vectors/ed25519.sig");
 
 struct Stick(tempfile::TempDir);
 
@@ -30,7 +30,22 @@ impl Stick {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("stick")).unwrap();
+        let key = dir.path().join("key");
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(key).status();
+        assert!(made.unwrap().success());
         Self(dir)
+    }
+
+    /// What stock ssh-keygen makes of a text by the approver's key.
+    fn signature(&self, text: &str) -> String {
+        let path = self.0.path().join("text");
+        fs::write(&path, text).unwrap();
+        let key = self.0.path().join("key");
+        let mut keygen = Command::new("ssh-keygen");
+        let keygen = keygen.args(["-q", "-Y", "sign", "-n", "jitd.approval.v1", "-f"]).arg(key);
+        let made = keygen.stdin(fs::File::open(&path).unwrap()).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8(made.stdout).unwrap()
     }
 
     fn path(&self) -> PathBuf {
@@ -49,12 +64,16 @@ impl Stick {
         folder.map_or_else(Vec::new, |folder| folder.listing(part).unwrap().names)
     }
 
-    /// Puts a text with a signature there; the import that should come of it.
-    fn signed(&self, text: &str, more: &str) -> Call {
-        let whole = format!("{text}{SIGNATURE}{more}");
+    /// Puts a text with its signature there; the import that should come of it.
+    fn signed(&self, text: &str) -> Call {
+        self.put(text, &self.signature(text))
+    }
+
+    fn put(&self, text: &str, signature: &str) -> Call {
+        let whole = format!("{text}{signature}");
         let folder = Exchange::open(&self.path()).unwrap().make(Part::Statements, None).unwrap();
         folder.put(&Name::Statement(Digest::of(whole.as_bytes())), whole.as_bytes()).unwrap();
-        Call::Import { text: text.into(), signature: format!("{SIGNATURE}{more}").into() }
+        Call::Import { text: text.into(), signature: signature.into() }
     }
 }
 
@@ -155,14 +174,13 @@ fn what_jitd_has_not_sealed_is_not_put_out() {
 fn what_is_signed_for_this_host_is_brought_and_nothing_else() {
     let stick = Stick::new();
     let file = request("db-07", ID);
-    let import = stick.signed(&file.text(), "");
+    let import = stick.signed(&file.text());
     // Another host's; one for a host of this name that was set up anew; one that is over; junk.
-    stick.signed(&request("db-08", ID).text(), "");
-    stick.signed(&RequestFile { host_key: format!("SHA256:{}", "A".repeat(43)), ..file.clone() }.text(), "");
-    stick
-        .signed(&RequestFile { expires: "2026-01-01T00:00:00Z".parse().unwrap(), ..file.clone() }.text(), "");
-    stick.signed("nothing at all\n", "");
-    stick.signed("jitd.grant.v1\nwhatever\n", "");
+    stick.signed(&request("db-08", ID).text());
+    stick.signed(&RequestFile { host_key: format!("SHA256:{}", "A".repeat(43)), ..file.clone() }.text());
+    stick.signed(&RequestFile { expires: "2026-01-01T00:00:00Z".parse().unwrap(), ..file.clone() }.text());
+    stick.signed("nothing at all\n");
+    stick.signed("jitd.grant.v1\nwhatever\n");
     let statements = stick.path().join("statements");
     symlink("/etc/passwd", statements.join(Name::Statement(Digest::of(b"x")).to_string())).unwrap();
     fs::write(statements.join("readme.txt"), "hello").unwrap();
@@ -194,8 +212,9 @@ fn what_stock_ssh_keygen_wrote_beside_a_request_is_brought_too() {
     let folder = Exchange::open(&stick.path()).unwrap();
     let folder = folder.make(Part::Requests, Some(&"db-07".parse().unwrap())).unwrap();
     folder.put(&Name::Request(digest), file.text().as_bytes()).unwrap();
-    folder.put(&Name::Beside(digest), SIGNATURE.as_bytes()).unwrap();
-    let import = Call::Import { text: file.text().into(), signature: SIGNATURE.into() };
+    let signature = stick.signature(&file.text());
+    folder.put(&Name::Beside(digest), signature.as_bytes()).unwrap();
+    let import = Call::Import { text: file.text().into(), signature: signature.into() };
     let script = person()
         .then(lists(&[waits(ID)]))
         .then(shows(ID, &waits(ID)))
@@ -209,14 +228,14 @@ fn what_stock_ssh_keygen_wrote_beside_a_request_is_brought_too() {
 fn what_the_host_has_already_is_not_brought_again() {
     let stick = Stick::new();
     let file = request("db-07", ID);
-    stick.signed(&file.text(), "");
+    stick.signed(&file.text());
     let signed = SignedReview {
         principals: vec!["olga".into()],
         key: "SHA256:x".into(),
         flags: None,
         counter: None,
         text: file.text(),
-        signature: SIGNATURE.into(),
+        signature: stick.signature(&file.text()),
     };
     let reviewed = Review { signed: Some(signed), ..active().reviews.remove(0) };
     let has = Entry { reviews: vec![reviewed], ..waits(ID) };
@@ -230,7 +249,7 @@ fn what_the_host_has_already_is_not_brought_again() {
 #[test]
 fn what_was_refused_is_told_once_and_rests_until_it_is_asked_for_or_the_request_comes_further() {
     let stick = Stick::new();
-    let import = stick.signed(&request("db-07", ID).text(), "");
+    let import = stick.signed(&request("db-07", ID).text());
     let here = |entry: &Entry| person().then(lists(&[waits(ID)])).then(shows(ID, entry));
     let no = || Script::fails(import.clone(), Error::Refused("a key that is revoked".into()));
     let ran = stick.sync(&here(&waits(ID)).then(no()).then(lists(&[])));
@@ -250,11 +269,68 @@ fn what_was_refused_is_told_once_and_rests_until_it_is_asked_for_or_the_request_
 }
 
 #[test]
+fn a_planted_file_keeps_nothing_from_coming_in_or_going_out() {
+    let stick = Stick::new();
+    let (file, other) = (request("db-07", ID), request("db-07", "r-7hq2m9xk"));
+    let import = stick.signed(&file.text());
+    let armour = stick.signature(&file.text());
+    // More than jitd looks at; a signature of another text; one that has not the form of any.
+    stick.put(&file.text(), &(armour.clone() + &"\n".repeat(4096)));
+    stick.put(&other.text(), &armour);
+    stick.put(&other.text(), "-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n");
+    let script = person()
+        .then(lists(&[waits(ID), waits("r-7hq2m9xk")]))
+        .then(shows(ID, &waits(ID)))
+        .then(Script::answers(import, &active()))
+        .then(lists(&[waits("r-7hq2m9xk")]))
+        .then(exports(&other, true));
+    let ran = stick.sync(&script);
+    assert!(ran.code == 0 && ran.out.contains("Taken in: 1 statement"), "{ran:?}");
+    assert!(ran.out.contains("Put out: 1 request"), "{ran:?}");
+    assert_eq!(ran.err.matches(".signed is left alone: ").count(), 3, "{ran:?}");
+    for text in ["its signature has more than 4096 bytes", "is not one of that text"] {
+        assert!(ran.err.contains(text), "{text}: {ran:?}");
+    }
+}
+
+#[test]
+fn what_jitd_does_not_accept_is_refused_like_the_rest_and_remembered() {
+    let stick = Stick::new();
+    let import = stick.signed(&request("db-07", ID).text());
+    let other = request("db-07", "r-7hq2m9xk");
+    let here = || person().then(lists(&[waits(ID)])).then(shows(ID, &waits(ID)));
+    let out = || lists(&[waits("r-7hq2m9xk")]).then(exports(&other, true));
+    let ran = stick.sync(&here().then(Script::fails(import, Error::Invalid("it is odd".into()))).then(out()));
+    assert!(ran.code == 1 && ran.out.contains("it is odd"), "{ran:?}");
+    assert!(ran.out.contains("Put out: 1 request"), "{ran:?}");
+    let ran = stick.sync(&here().then(out()));
+    assert!(ran.code == 0 && ran.out.contains("Refused before: 1"), "{ran:?}");
+}
+
+#[test]
+fn what_waits_and_the_log_go_out_also_where_nothing_could_be_taken_in() {
+    let stick = Stick::new();
+    let import = stick.signed(&request("db-07", ID).text());
+    let (other, log) = (request("db-07", "r-7hq2m9xk"), Log::of(3, "one"));
+    let script = Script::answers(Call::Status, &status())
+        .then(lists(&[waits(ID)]))
+        .then(shows(ID, &waits(ID)))
+        .then(Script::fails(import, Error::CannotDecide("the store is shut".into())))
+        .then(lists(&[waits("r-7hq2m9xk")]))
+        .then(exports(&other, true))
+        .then(log.checkpoint())
+        .then(log.page(0, 0, 3));
+    let ran = stick.sync(&script);
+    assert!(ran.code == 3 && ran.err.contains("the store is shut"), "{ran:?}");
+    assert!(ran.out.contains("Put out: 1 request, 3 records; a checkpoint covers 3"), "{ran:?}");
+}
+
+#[test]
 fn signatures_that_come_in_the_wrong_order_count_and_a_spent_share_stops_at_once() {
     let stick = Stick::new();
     let file = request("db-07", ID);
     let denial = Statement::about(&file, Decision::Deny, Narrow::default(), None);
-    let mut imports = [stick.signed(&file.text(), ""), stick.signed(&denial.text(), "")];
+    let mut imports = [stick.signed(&file.text()), stick.signed(&denial.text())];
     let texts = |import: &Call| match import {
         Call::Import { text, signature } => Digest::of(&[text.as_slice(), signature].concat()),
         _ => unreachable!(),
@@ -388,7 +464,7 @@ fn what_is_no_exchange_or_cannot_be_written_is_said_and_what_was_signed_is_taken
     let ran = jitctl(&["offline", "sync", "/nonexistent/stick", "--known", &known], &Nobody);
     assert!(ran.code == 2 && ran.err.contains("No such file"), "{ran:?}");
     fs::write(stick.path().join("requests"), "a file").unwrap();
-    let import = stick.signed(&request("db-07", ID).text(), "");
+    let import = stick.signed(&request("db-07", ID).text());
     let script = person()
         .then(lists(&[waits(ID)]))
         .then(shows(ID, &waits(ID)))
