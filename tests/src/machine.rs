@@ -440,6 +440,12 @@ pub fn top() -> PathBuf {
     found.unwrap_or_else(|| panic!("{} is not in the workspace", here.display())).to_owned()
 }
 
+/// The authenticator of software that OpenSSH tests its FIDO keys by: a library for `-w` of ssh-keygen(1).
+#[must_use]
+pub fn authenticator() -> PathBuf {
+    PathBuf::from(line_of(&mut Command::new(bed("sk-dummy"))))
+}
+
 fn bed(script: &str) -> PathBuf {
     top().join("tests/bed").join(script)
 }

@@ -96,6 +96,8 @@ mod stage;
 mod store;
 #[path = "scenarios/telling.rs"]
 mod telling;
+#[path = "scenarios/tokens.rs"]
+mod tokens;
 #[path = "scenarios/trial.rs"]
 mod trial;
 #[path = "scenarios/unbound.rs"]
@@ -324,6 +326,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_reviewer_is_told_on_a_terminal_unless_it_takes_no_messages_and_who_asks_is_not", telling::reviewers_terminals),
 
     // these machines themselves
+    own("a_fido_key_approves_with_a_touch_and_not_without", tokens::a_touch_counts),
     own("two_people_approve_from_another_machine_by_files_and_what_does_not_count_says_why", offline::two_people_approve),
     own("two_people_answer_by_codes_from_another_machine_and_five_wrong_ones_void_codes_and_nothing_else", codes::two_people_answer),
     own("what_waits_on_a_host_is_answered_in_a_folder_that_is_carried_and_a_log_that_shrank_is_told", exchange::inbox_approves),

@@ -6,7 +6,7 @@ use jit_tests::machine::{Boot, Machine, Output, until};
 use crate::site::{Entrance, SOON, Site};
 
 /// As policies/vendor has it: one login on two levels of approval, by signatures alone.
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 [people]
 olga = { accounts = ["olga"], keys = ["olga@plant", "olga@home"] }
 [role.press]
@@ -25,13 +25,13 @@ accept = ["signature"]
 "#;
 
 /// The folder that is carried, in both machines.
-const STICK: &str = "/var/stick";
+pub(crate) const STICK: &str = "/var/stick";
 
 /// The machine where people sign: another one, that has neither the host's accounts nor its jitd, and no way to it.
-struct Elsewhere(Machine);
+pub(crate) struct Elsewhere(pub(crate) Machine);
 
 impl Elsewhere {
-    fn boot(site: &Site) -> Self {
+    pub(crate) fn boot(site: &Site) -> Self {
         let machine = Machine::boot(Boot { bare: true, ..Boot::USUAL });
         for machine in [&machine, &site.machine] {
             machine.shell(&format!("mkdir -p {STICK}")).done();
@@ -39,19 +39,24 @@ impl Elsewhere {
         Self(machine)
     }
 
-    fn shell(&self, script: &str) -> Output {
+    pub(crate) fn shell(&self, script: &str) -> Output {
         self.0.shell(&format!("cd {STICK} && {script}"))
     }
 
     /// A key for somebody, and its line for the approvers file.
     fn key(&self, name: &str, kind: &str, principal: &str) -> String {
         self.shell(&format!("ssh-keygen -q -t {kind} -N '' -C {name} -f /root/{name}")).done();
+        self.line(name, principal)
+    }
+
+    /// The line of a key that is there.
+    pub(crate) fn line(&self, name: &str, principal: &str) -> String {
         let public = self.0.read(&format!("/root/{name}.pub"));
         format!("{principal} namespaces=\"jitd.approval.v1\" {public}")
     }
 
     /// Carries a file there or back.
-    fn carry(from: &Machine, to: &Machine, name: &str) {
+    pub(crate) fn carry(from: &Machine, to: &Machine, name: &str) {
         to.write(&format!("{STICK}/{name}"), &from.read(&format!("{STICK}/{name}")), 0o644);
     }
 
@@ -64,7 +69,7 @@ impl Elsewhere {
     }
 }
 
-fn import(site: &Site, files: &str) -> Output {
+pub(crate) fn import(site: &Site, files: &str) -> Output {
     // By somebody without any say: the signature is the authority.
     site.shell(&format!(
         "cd {STICK} && setpriv --reuid nobody --regid nogroup --clear-groups jitctl offline import {files}"
@@ -72,7 +77,7 @@ fn import(site: &Site, files: &str) -> Output {
 }
 
 /// A request of vera's, exported onto the stick and carried to the others.
-fn exported(site: &Site, elsewhere: &Elsewhere) -> String {
+pub(crate) fn exported(site: &Site, elsewhere: &Elsewhere) -> String {
     site.logged_in("vera", "jitctl request --role press --for 1h --reason 'CASE-1234 bearing' --yes").done();
     let entries = site.entries_of("vera");
     let id = entries.iter().find(|entry| entry.state == "pending").unwrap().request.clone();
