@@ -61,7 +61,12 @@ impl Signers {
             wrong.first().cloned().unwrap_or_default()
         });
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
-        let codes = read_code_keys(Path::new(CODE_KEYS), Owner::RootSecret).map_err(|wrong| {
+        self.load_codes(Path::new(CODE_KEYS));
+    }
+
+    /// Reads the keys for codes, from where they are or from a test's file.
+    pub(crate) fn load_codes(&self, path: &Path) {
+        let codes = read_code_keys(path, Owner::RootSecret).map_err(|wrong| {
             log::error(format_args!("no code counts, since the file does not load:\n{}", wrong.join("\n")));
             wrong.first().cloned().unwrap_or_default()
         });

@@ -11,8 +11,8 @@ use crate::policy::{BadPrincipal, Principal};
 pub const MAX_FILE: usize = 64 * 1024;
 /// The longest line, in bytes.
 const MAX_LINE: usize = 1024;
-/// The longest number of an epoch.
-const MAX_EPOCH: u32 = 999_999;
+/// The last epoch.
+pub const MAX_EPOCH: u32 = 999_999;
 
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub struct BadLine {
     pub why: Why,
 }
 
-/// Why a line cannot be taken.
+/// Why a line cannot be taken. Where words have changed places, any of them may be a key: none is told, and no character
+/// that a key may have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
     /// The whole file.
@@ -53,37 +54,33 @@ pub enum Why {
     #[error("it is not 'SLOT PRINCIPAL EPOCH HOST-KEY KEY', as 'jitctl code enroll' prints it")]
     Form,
     /// The slot is no number from 0 to 31.
-    #[error("'{0}' is not a slot, which is a number from 0 to 31")]
-    Slot(String),
+    #[error("its first word is not a slot, which is a number from 0 to 31")]
+    Slot,
     /// The principal is malformed.
     #[error("{0}")]
     Principal(#[from] BadPrincipal),
     /// The epoch is no number.
-    #[error("'{0}' is not an epoch, which is a number from 1 to {MAX_EPOCH} without leading zeros")]
-    Epoch(String),
+    #[error("its third word is not an epoch, which is a number from 1 to {MAX_EPOCH} without leading zeros")]
+    Epoch,
     /// The fingerprint of the host is malformed.
     #[error(
-        "'{0}' is not the fingerprint of a host's key, as in SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+        "its fourth word is not the fingerprint of a host's key, as in SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
     )]
-    HostKey(String),
+    HostKey,
     /// The key has a mistake.
     #[error("its key cannot be taken: {0}")]
     Key(BadSymbols),
     /// Two lines have the same slot.
-    #[error("slot {slot} stands in line {line} already; each approver has a slot of their own")]
+    #[error("its slot stands in line {line} already; each approver has a slot of their own")]
     Again {
-        /// The slot that they have.
-        slot: Slot,
         /// The first line that has it.
         line: usize,
     },
     /// Two lines name the same principal.
     #[error(
-        "{principal} stands in line {line} already; a new epoch takes the place of the line of the old one"
+        "its principal stands in line {line} already; a new epoch takes the place of the line of the old one"
     )]
     Twice {
-        /// The name that they have.
-        principal: Principal,
         /// The first line that has it.
         line: usize,
     },
@@ -110,9 +107,9 @@ impl CodeKeys {
             };
             let (slot, principal) = (approves.slot, approves.principal.clone());
             if let Some(before) = slots.insert(slot, line) {
-                bad.push(BadLine { line, why: Why::Again { slot, line: before } });
-            } else if let Some(before) = names.insert(principal.clone(), line) {
-                bad.push(BadLine { line, why: Why::Twice { principal, line: before } });
+                bad.push(BadLine { line, why: Why::Again { line: before } });
+            } else if let Some(before) = names.insert(principal, line) {
+                bad.push(BadLine { line, why: Why::Twice { line: before } });
             } else {
                 all.push(KeyLine { approves, line });
             }
@@ -173,11 +170,11 @@ fn parse_line(text: &str) -> Result<Approves, Why> {
     let words: Vec<&str> = text.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
     let [slot, principal, number, host_key, key] = words[..] else { return Err(Why::Form) };
     let numbered = |text: &str| text.parse().ok().filter(|slot: &u8| slot.to_string() == text);
-    let slot = numbered(slot).and_then(Slot::numbered).ok_or_else(|| Why::Slot(slot.to_owned()))?;
+    let slot = numbered(slot).and_then(Slot::numbered).ok_or(Why::Slot)?;
     let principal = principal.parse::<Principal>()?;
-    let epoch = epoch(number).ok_or_else(|| Why::Epoch(number.to_owned()))?;
+    let epoch = epoch(number).ok_or(Why::Epoch)?;
     if !is_fingerprint(host_key) {
-        return Err(Why::HostKey(host_key.to_owned()));
+        return Err(Why::HostKey);
     }
     let key = HostCodeKey::parse(key).map_err(Why::Key)?;
     Ok(Approves { principal, slot, epoch, host_key: host_key.to_owned(), key })

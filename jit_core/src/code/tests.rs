@@ -143,15 +143,18 @@ fn a_line_that_says_something_else_than_it_must_is_told_with_its_place() {
     let first = |text: &str| CodeKeys::parse(text.as_bytes()).unwrap_err().remove(0).to_string();
     for (text, why) in [
         (format!("{good} more"), "line 1: it is not 'SLOT PRINCIPAL EPOCH HOST-KEY KEY'"),
-        (good.replacen('0', "32", 1), "line 1: '32' is not a slot"),
-        (good.replacen('0', "00", 1), "line 1: '00' is not a slot"),
-        (good.replacen(" 1 ", " 0 ", 1), "line 1: '0' is not an epoch"),
-        (good.replacen(" 1 ", " 01 ", 1), "line 1: '01' is not an epoch"),
-        (good.replacen("SHA256:", "MD5:", 1), "is not the fingerprint of a host's key"),
+        (good.replacen('0', "32", 1), "line 1: its first word is not a slot"),
+        (good.replacen('0', "00", 1), "line 1: its first word is not a slot"),
+        (good.replacen(" 1 ", " 0 ", 1), "line 1: its third word is not an epoch"),
+        (good.replacen(" 1 ", " 01 ", 1), "line 1: its third word is not an epoch"),
+        (
+            good.replacen("SHA256:", "MD5:", 1),
+            "line 1: its fourth word is not the fingerprint of a host's key",
+        ),
         (format!("{good}0"), "line 1: its key cannot be taken: it has 29 characters, and 28 are needed"),
         (good.replacen(' ', "\u{a0}", 1), "line 1: it has a character that is not printable ASCII"),
-        (format!("{good}\n{good}"), "line 2: slot 0 stands in line 1 already"),
-        (format!("{good}\n{}", good.replacen('0', "1", 1)), "line 2: olga@site-a stands in line 1 already"),
+        (format!("{good}\n{good}"), "line 2: its slot stands in line 1 already"),
+        (format!("{good}\n{}", good.replacen('0', "1", 1)), "line 2: its principal stands in line 1 already"),
         ("#".repeat(2000), "line 1: it has more than 1024 bytes"),
     ] {
         let said = first(&text);
@@ -165,4 +168,35 @@ fn a_line_that_says_something_else_than_it_must_is_told_with_its_place() {
         format!("{:?}", CodeKeys::parse(good.as_bytes())).contains("HostCodeKey(…)"),
         "no log shows a key"
     );
+}
+
+#[test]
+fn whatever_stands_where_in_a_line_no_word_of_it_is_told() {
+    let case = cases().remove(0);
+    let [key, name, host_key] =
+        [case.approves.key.text(), case.approves.principal.to_string(), case.approves.host_key];
+    let words: Vec<&str> = case.line.split(' ').collect();
+    let plain = key.replace('-', "");
+    let mut lines: Vec<String> = Vec::new();
+    for (one, other) in (0..5).flat_map(|one| (0..one).map(move |other| (one, other))) {
+        let mut swapped = words.clone();
+        swapped.swap(one, other);
+        lines.push(swapped.join(" "));
+    }
+    // The key, in each place, as it is and as it may be typed; a name that stands twice.
+    for (place, key) in (0..4).flat_map(|place| [(place, &key), (place, &plain)]) {
+        let mut typed = words.clone();
+        typed[place] = key;
+        lines.push(typed.join(" "));
+        lines.push(format!("{}\n{}", typed.join(" "), typed.join(" ").replacen('0', "1", 1)));
+    }
+    let told = lines.iter().filter_map(|text| CodeKeys::parse(text.as_bytes()).err()).flatten();
+    let told: Vec<String> = told.map(|bad| format!("{bad} {bad:?}")).collect();
+    assert!(told.len() >= lines.len(), "nearly all of them are refused, some in two lines");
+    for word in [&key, &plain, &name, &host_key] {
+        let shown = told.iter().find(|text| text.contains(word.as_str()));
+        assert_eq!(shown, None, "{word} is told");
+    }
+    assert!(told.iter().any(|text| text.contains("line 1: its first word is not a slot")), "{told:?}");
+    assert!(CodeKeys::parse(case.line.as_bytes()).is_ok(), "in their places they are taken");
 }

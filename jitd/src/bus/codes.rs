@@ -9,6 +9,7 @@ use jit_core::orders::code::{self, Heard, Hearing};
 use jit_core::orders::review::Lookups;
 use jit_core::orders::{NoCode, Refusal, signed};
 use jit_core::sign::file::fingerprint;
+use jit_host::signers::CODE_KEYS;
 use jit_proto::manager;
 use jit_proto::words::{RequestId, Uid};
 
@@ -36,7 +37,7 @@ pub(super) fn spoken(app: &App, id: RequestId, by: Uid) -> Result<String, Error>
         ))
     })?;
     let refused = match (&*keys, &stands) {
-        (Err(why), _) => Some(no_keys(why)),
+        (Err(why), _) => Some(no_keys(why, by)),
         (Ok(_), Err(why)) => Some(why.to_string()),
         (Ok(keys), Ok(_)) => (keys.iter().count() == 0).then(nobody),
     };
@@ -67,7 +68,7 @@ pub(super) async fn entered(
     }
     let answer = Answer::parse(typed).map_err(|why| Error::Invalid(format!("{why}; no try was counted")))?;
     let known = app.signers.codes();
-    let keys = known.as_ref().as_ref().map_err(|why| Error::Refused(no_keys(why)))?;
+    let keys = known.as_ref().as_ref().map_err(|why| Error::Refused(no_keys(why, by.peer.uid)))?;
     let heard = heard(app, by, id, &answer, keys).await?;
     match reviewed(app, by, &heard).await {
         Ok(ticket) => carried_out(ticket, async { json(&entry_of(app, id).await?) }).await,
@@ -127,8 +128,15 @@ fn host_key(app: &App) -> Result<String, Error> {
     Ok(fingerprint(&key.public()))
 }
 
-fn no_keys(why: &str) -> String {
-    format!("no code counts on this host now: {why}; root corrects it and types: jitctl policy load")
+/// What is wrong with a file that root alone reads is for root alone.
+fn no_keys(why: &str, by: Uid) -> String {
+    if by.is_root() {
+        format!("no code counts on this host now: {why}; correct it, and type: jitctl policy load")
+    } else {
+        format!(
+            "no code counts on this host now, since {CODE_KEYS} does not load; root sees why with: jitctl code keys"
+        )
+    }
 }
 
 fn nobody() -> String {

@@ -216,5 +216,5 @@ fn the_file_of_a_host_is_listed_without_its_keys_and_what_is_wrong_with_it_is_to
     assert!(ran.code == 0 && ran.out.contains("olga") && !ran.out.contains(&key), "{ran:?}");
     fs::write(&file, format!("{line}{line}")).unwrap();
     let ran = jitctl(&["code", "keys", path], &Nobody);
-    assert!(ran.code == 1 && ran.out.contains("line 2: slot 3 stands in line 1 already"), "{ran:?}");
+    assert!(ran.code == 1 && ran.out.contains("line 2: its slot stands in line 1 already"), "{ran:?}");
 }
