@@ -7,6 +7,7 @@ mod own;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use jit_core::code::keys::MAX_EPOCH;
 use jit_core::code::symbols::BadSymbols;
 use jit_core::code::{Answer, CodeKeys};
 use jit_core::policy::Principal;
@@ -81,8 +82,8 @@ pub(crate) enum Verb {
         /// Your place on the host, from 0 to 31, which nobody else there has
         #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..32))]
         slot: u8,
-        /// Which key of yours for this host it is [default: 1, or one more than before]
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..1_000_000))]
+        /// Which key of yours for this host it is, above all before [default: 1, or one more than the highest before]
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_EPOCH)))]
         epoch: Option<u32>,
         #[command(flatten)]
         own: own::Place,

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jit_core::code::keys::{epoch, is_fingerprint, line};
+use jit_core::code::keys::{MAX_EPOCH, epoch, is_fingerprint, line};
 use jit_core::code::{Approves, Secret, Slot};
 use jit_core::policy::Principal;
 use jit_host::files::{BadFile, Owner, read_file};
@@ -178,14 +178,14 @@ pub(super) fn enroll(wanted: &Enrolled<'_>, own: &Place, screen: &mut Screen<'_>
     }
     let secret = own.secret()?;
     let mut hosts = own.hosts()?;
+    let epoch = next_epoch(wanted, &hosts)?;
     let before = hosts.iter().position(|host| host.name == *wanted.host).map(|place| hosts.remove(place));
-    let last = before.as_ref().filter(|host| host.key == wanted.host_key).map_or(0, |host| host.epoch);
     let slot = Slot::numbered(wanted.slot)
         .ok_or_else(|| Error::Usage("a slot is a number from 0 to 31".to_owned()))?;
     let host = Host {
         name: wanted.host.clone(),
         key: wanted.host_key.to_owned(),
-        epoch: wanted.epoch.unwrap_or(last + 1),
+        epoch,
         slot,
         principal: wanted.principal.clone(),
     };
@@ -203,6 +203,28 @@ pub(super) fn enroll(wanted: &Enrolled<'_>, own: &Place, screen: &mut Screen<'_>
         Typed(wanted.host.as_ref())
     ));
     Ok(Outcome::Yes)
+}
+
+/// The epoch of a new key: above all that its host has had by this name, whatever key the host had meanwhile, or by another
+/// name. A lower one would be a key that was given out before, and that somebody may have read since.
+fn next_epoch(wanted: &Enrolled<'_>, hosts: &[Host]) -> Result<u32, Error> {
+    let same = |host: &&Host| host.name == *wanted.host || host.key == wanted.host_key;
+    let highest = hosts.iter().filter(same).map(|host| host.epoch).max().unwrap_or(0);
+    let name = Typed(wanted.host.as_ref());
+    if highest >= MAX_EPOCH {
+        return Err(Error::Usage(format!(
+            "your keys for {name} have had the last epoch, {MAX_EPOCH}; nothing was made. Make keys for it of another secret, \
+             in a folder of its own: jitctl code new-secret --in DIR"
+        )));
+    }
+    match wanted.epoch {
+        Some(epoch) if epoch <= highest => Err(Error::Usage(format!(
+            "epoch {epoch} is not above {highest}, the highest of your keys for {name}; nothing was made, since somebody may \
+             have read a key that was given out before. For the next key leave --epoch out"
+        ))),
+        Some(epoch) => Ok(epoch),
+        None => Ok(highest + 1),
+    }
 }
 
 /// Writes a file that is not there yet, for its owner alone.

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::testing::*;
 
 const HOST_KEY: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+const OTHER_KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const ANSWER: &str = "0115-1Z8S-4AWD-Y5";
 
 fn spoken() -> Spoken {
@@ -46,20 +47,13 @@ fn enrolled(dir: &Path) -> String {
 }
 
 fn enroll(dir: &str, more: &[&str]) -> Ran {
-    let args = [
-        "code",
-        "enroll",
-        "db-07",
-        "--host-key",
-        HOST_KEY,
-        "--principal",
-        "olga",
-        "--slot",
-        "3",
-        "--in",
-        dir,
-    ];
-    jitctl(&[&args[..], more].concat(), &Nobody)
+    enroll_as("db-07", dir, more)
+}
+
+fn enroll_as(host: &str, dir: &str, more: &[&str]) -> Ran {
+    let args = ["code", "enroll", host, "--principal", "olga", "--slot", "3", "--in", dir];
+    let key = if more.contains(&"--host-key") { &[][..] } else { &["--host-key", HOST_KEY] };
+    jitctl(&[&args[..], key, more].concat(), &Nobody)
 }
 
 fn answer(dir: &Path, more: &[&str]) -> Ran {
@@ -188,7 +182,6 @@ fn a_secret_is_kept_is_read_by_its_owner_alone_and_gives_each_epoch_a_key_of_its
     assert!(again.code == 2 && again.err.contains("it was kept"), "{again:?}");
     let after = enroll(text, &[]).out;
     assert!(after.starts_with("3 olga 2 ") && after.split(' ').nth(4) != before.split(' ').nth(4), "{after}");
-    assert_eq!(enroll(text, &["--epoch", "1"]).out, before);
     assert!(enroll(text, &["--host-key", "db-07"]).code == 2);
     let secret = dir.path().join("code-secret");
     assert_eq!(fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
@@ -198,6 +191,55 @@ fn a_secret_is_kept_is_read_by_its_owner_alone_and_gives_each_epoch_a_key_of_its
     assert!(ran.code == 2 && ran.err.contains("nobody else may read it"), "{ran:?}");
     fs::remove_file(&secret).unwrap();
     assert!(answer(dir.path(), &["--yes"]).err.contains("jitctl code new-secret"));
+}
+
+#[test]
+fn no_key_is_made_again_that_a_host_had_before_whatever_name_or_key_the_host_had_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = enrolled(dir.path());
+    let text = dir.path().to_str().unwrap();
+    let key_of = |line: &str| line.trim().split(' ').nth(4).unwrap().to_owned();
+    // Somebody who has read the first key has the approver enrol another key of the host's, and then the first again.
+    let other = enroll(text, &["--host-key", OTHER_KEY]);
+    assert!(other.out.starts_with(&format!("3 olga 2 {OTHER_KEY} ")), "{other:?}");
+    assert!(other.err.contains(&format!("db-07 had another key before, {HOST_KEY}")), "{other:?}");
+    let back = enroll(text, &[]);
+    assert!(back.out.starts_with(&format!("3 olga 3 {HOST_KEY} ")), "{back:?}");
+    assert_ne!(key_of(&back.out), key_of(&first));
+    // The same by another name of the host.
+    let renamed = enroll_as("db-7", text, &[]);
+    assert!(renamed.out.starts_with(&format!("3 olga 4 {HOST_KEY} ")), "{renamed:?}");
+    let kept = fs::read(dir.path().join("code-hosts")).unwrap();
+    for (host, epoch) in [("db-07", "1"), ("db-07", "3"), ("db-07", "4"), ("db-7", "4")] {
+        let ran = enroll_as(host, text, &["--epoch", epoch]);
+        assert!(ran.code == 2 && ran.out.is_empty(), "{ran:?}");
+        let why =
+            format!("epoch {epoch} is not above 4, the highest of your keys for {host}; nothing was made");
+        assert!(ran.err.contains(&why) && ran.err.contains("leave --epoch out"), "{ran:?}");
+    }
+    assert_eq!(fs::read(dir.path().join("code-hosts")).unwrap(), kept);
+    let next = enroll(text, &["--epoch", "5"]);
+    assert!(next.code == 0 && next.out.starts_with("3 olga 5 "), "{next:?}");
+}
+
+#[test]
+fn after_the_last_epoch_no_key_is_made_and_the_list_of_hosts_still_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    enrolled(dir.path());
+    let text = dir.path().to_str().unwrap();
+    let last = enroll(text, &["--epoch", "999999"]).out;
+    assert!(CodeKeys::parse(last.as_bytes()).is_ok(), "{last}");
+    let ran = enroll(text, &[]);
+    assert!(ran.code == 2 && ran.out.is_empty(), "{ran:?}");
+    assert!(
+        ran.err.contains("your keys for db-07 have had the last epoch, 999999; nothing was made"),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("jitctl code new-secret --in DIR"), "{ran:?}");
+    let ran = enroll(text, &["--epoch", "1000000"]);
+    assert!(ran.code == 2 && ran.err.contains("is not in 1..=999999"), "{ran:?}");
+    assert_eq!(answer(dir.path(), &["--yes"]).code, 0, "the key of the last epoch still answers");
+    assert_eq!(enroll_as("db-8", text, &["--host-key", OTHER_KEY]).code, 0);
 }
 
 #[test]
