@@ -264,6 +264,43 @@ fn twenty_wrong_codes_an_hour_are_borne_of_which_one_user_and_all_users_have_the
 }
 
 #[test]
+fn wrong_codes_of_a_clock_that_ran_ahead_hold_nobody_up_once_it_is_set_back() {
+    const USER: u32 = 1001;
+    let (mut world, id) = world();
+    let other = world.file(maria(), "press", "CASE-2 look").unwrap();
+    let right = world.now.wall;
+    let guess_at = |world: &mut World, id, ahead: Duration| {
+        world.now.wall = right.plus(ahead);
+        let guess = wrong(world, id);
+        match enter(world, id, &guess, USER) {
+            Err(Refusal::NoCode(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    let day = Duration::from_hours(24);
+    for _ in 0..MAX_TRIES {
+        assert!(matches!(guess_at(&mut world, id, day), NoCode::Wrong { .. }));
+    }
+    for ahead in [day, Duration::from_hours(23)] {
+        let held = guess_at(&mut world, other, ahead);
+        assert!(
+            matches!(held, NoCode::Hour { .. }),
+            "a clock that is set back a little gives none: {held:?}"
+        );
+    }
+    let admitted = guess_at(&mut world, other, Duration::ZERO);
+    assert!(matches!(admitted, NoCode::Wrong { .. }), "{admitted:?}");
+    assert_eq!(guess_at(&mut world, id, Duration::ZERO), NoCode::Void(id), "they count for their request");
+    for _ in 1..MAX_TRIES {
+        guess_at(&mut world, other, Duration::ZERO);
+    }
+    let third = world.file(maria(), "press", "CASE-3 look").unwrap();
+    let until = right.plus(Duration::from_hours(1)).to_seconds();
+    let held = guess_at(&mut world, third, Duration::ZERO);
+    assert_eq!(held, NoCode::Hour { from: until, count: MAX_TRIES, whose: "by you" }, "those of now count");
+}
+
+#[test]
 fn wrong_codes_are_forgotten_once_they_stand_in_nobodys_way() {
     let (mut world, id) = world();
     let guess = wrong(&world, id);

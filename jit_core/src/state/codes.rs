@@ -36,7 +36,8 @@ impl State {
     }
 }
 
-/// Whether a wrong code is of the hour before this time, or, by a clock that has been set back a little, behind it.
+/// Whether a wrong code is of the hour before this time, or, by a clock that has been set back a little, of the one behind
+/// it. What is later still was typed while the clock ran ahead, and would hold codes up until that time comes.
 pub(crate) fn counts_within(one: &CodeTry, now: Utc) -> bool {
-    one.at.plus(SPAN) > now
+    one.at.plus(SPAN) > now && one.at <= now.plus(SPAN)
 }
