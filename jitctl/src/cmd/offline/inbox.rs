@@ -111,13 +111,28 @@ pub(super) fn run(wanted: &Inbox, json: bool, screen: &mut Screen<'_>) -> Result
     }
     let exchange = Exchange::open(&wanted.dir).map_err(wrong)?;
     let home = Home::of(wanted.known.as_deref())?;
-    let answers = answer::read(&exchange, screen)?;
-    let mut all_good = true;
+    // What is not as it should be keeps nobody from the rest of it.
+    let (answers, mut all_good) = match answer::read(&exchange, screen) {
+        Ok(answers) => (answers, true),
+        Err(why) => {
+            screen.say(&format!("jitctl: {why}; what was signed before is not known"));
+            (answer::Answers::default(), false)
+        }
+    };
     let mut items = Vec::new();
-    for host in names(&exchange, screen)? {
-        let found = hosts::read(&exchange, &home, &host, wanted.yes, screen)?;
-        all_good &= found.is_good;
-        items.extend(found.items);
+    let (hosts, all_parts) = names(&exchange, screen);
+    all_good &= all_parts;
+    for host in hosts {
+        match hosts::read(&exchange, &home, &host, wanted.yes, screen) {
+            Ok(found) => {
+                all_good &= found.is_good;
+                items.extend(found.items);
+            }
+            Err(why) => {
+                screen.say(&format!("jitctl: {host} is left out: {why}"));
+                all_good = false;
+            }
+        }
     }
     items.retain(|item| wanted.selection.has(&item.file));
     for item in &mut items {
@@ -154,11 +169,18 @@ impl Selection {
     }
 }
 
-/// All hosts that have requests or a log there.
-fn names(exchange: &Exchange, screen: &mut Screen<'_>) -> Result<Vec<HostName>, Error> {
-    let mut names = Vec::new();
+/// All hosts that have requests or a log there, and whether both parts could be read.
+fn names(exchange: &Exchange, screen: &mut Screen<'_>) -> (Vec<HostName>, bool) {
+    let (mut names, mut all_good) = (Vec::new(), true);
     for part in [Part::Requests, Part::Logs] {
-        let hosts = exchange.hosts(part).map_err(wrong)?;
+        let hosts = match exchange.hosts(part) {
+            Ok(hosts) => hosts,
+            Err(bad) => {
+                screen.say(&format!("jitctl: {bad}; it is left out"));
+                all_good = false;
+                continue;
+            }
+        };
         if hosts.more {
             screen.say(&format!(
                 "jitctl: {} has more hosts than are read; the rest is not looked at",
@@ -176,7 +198,7 @@ fn names(exchange: &Exchange, screen: &mut Screen<'_>) -> Result<Vec<HostName>, 
     }
     names.sort();
     names.dedup();
-    Ok(names)
+    (names, all_good)
 }
 
 fn show(items: &[Item], json: bool, screen: &mut Screen<'_>) -> Result<(), Error> {

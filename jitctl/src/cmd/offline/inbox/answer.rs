@@ -23,6 +23,7 @@ use crate::prompts::{until, yes};
 use crate::screen::Screen;
 
 /// The answers in an exchange, by the request that they are about.
+#[derive(Default)]
 pub(super) struct Answers(HashMap<(HostName, RequestId, Digest), Vec<Answer>>);
 
 impl Answers {

@@ -196,6 +196,34 @@ fn requests_of_forty_hosts_are_one_table_and_some_of_them_are_approved_at_once()
 }
 
 #[test]
+fn what_is_no_folder_of_a_host_is_said_and_the_other_hosts_are_answered() {
+    let desk = Desk::new();
+    let host = Host::new("plc-1", 1);
+    host.asks(&desk.stick(), &host.request("r-4k7m2qx1", "ann"));
+    assert_eq!(desk.typing(&[], &["y"]).code, 0);
+    fs::write(desk.stick().join("requests/readme"), "a file").unwrap();
+    std::os::unix::fs::symlink("/etc", desk.stick().join("logs/plc-2")).unwrap();
+    let ran = desk.run(&["--all", "--approve", "--key", "KEY", "--yes"]);
+    assert!(ran.code == 1 && desk.statements().len() == 1, "{ran:?}");
+    for text in ["readme is left out: ", "requests/readme: not a folder", "plc-2 is left out: "] {
+        assert!(ran.err.contains(text), "{text}: {ran:?}");
+    }
+    // A whole part of it, likewise.
+    fs::remove_dir_all(desk.stick().join("statements")).unwrap();
+    fs::write(desk.stick().join("statements"), "a file").unwrap();
+    let ran = desk.run(&[]);
+    assert!(ran.code == 1 && ran.out.contains("ann"), "{ran:?}");
+    assert!(ran.err.contains("what was signed before is not known"), "{ran:?}");
+    fs::remove_dir_all(desk.stick().join("logs")).unwrap();
+    fs::write(desk.stick().join("logs"), "a file").unwrap();
+    let ran = desk.run(&[]);
+    assert!(
+        ran.code == 1 && ran.err.contains("logs: not a folder; links are not followed; it is left out"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn each_request_is_shown_whole_and_asked_about() {
     let desk = Desk::new();
     let host = Host::new("plc-1", 1);
