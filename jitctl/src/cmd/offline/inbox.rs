@@ -29,7 +29,8 @@ use jit_core::duration::Human;
 /// Show what waits on the hosts of an exchange, and sign or deny it
 ///
 /// With a key and at a terminal, each request is shown whole and asked about. With --approve or --deny, those that are
-/// selected are answered at once. A host that is not known yet has to be said yes to, at a terminal.
+/// selected are answered at once. A host that is not known yet has to be said yes to, at a terminal. STATE counts
+/// signatures by any key: which of them approve, the host alone knows.
 #[derive(Debug, Args)]
 pub(crate) struct Inbox {
     /// The folder that travels

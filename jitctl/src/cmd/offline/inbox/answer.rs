@@ -21,15 +21,22 @@ use super::item::{Answer, Item};
 use crate::error::Error;
 use crate::prompts::{until, yes};
 use crate::screen::Screen;
+use crate::times::now;
 
-/// The answers in an exchange, by the request that they are about.
+/// What an answer is about: a request, in one file of it. The nonce is of no other.
+type About = (HostName, RequestId, Digest, String);
+
+/// The answers in an exchange that are not over, by the file that they are about.
 #[derive(Default)]
-pub(super) struct Answers(HashMap<(HostName, RequestId, Digest), Vec<Answer>>);
+pub(super) struct Answers(HashMap<About, Vec<Answer>>);
 
 impl Answers {
-    /// Those to one request. Whether a host counts them, it alone can say: it knows who approves.
+    /// Those to one file. Whether a host counts them, it alone can say: it knows who approves.
     pub(super) fn of(&self, file: &RequestFile) -> Vec<Answer> {
-        self.0.get(&(file.host.clone(), file.request, file.digest)).cloned().unwrap_or_default()
+        self.0
+            .get(&(file.host.clone(), file.request, file.digest, file.nonce.to_string()))
+            .cloned()
+            .unwrap_or_default()
     }
 }
 
@@ -59,15 +66,19 @@ pub(super) fn read(exchange: &Exchange, screen: &mut Screen<'_>) -> Result<Answe
     Ok(Answers(found))
 }
 
-fn answer(signed: &Signed) -> Option<((HostName, RequestId, Digest), Answer)> {
+fn answer(signed: &Signed) -> Option<(About, Answer)> {
     let text = Signable::parse(&signed.text).ok()?;
     let signature = Signature::parse(&signed.signature).ok()?;
     if !signature.is_over(text.text().as_bytes()) {
         return None;
     }
-    let Statement { host, request, digest, decision, .. } = text.says();
+    let Statement { host, request, digest, nonce, decision, expires, .. } = text.says();
+    // No host takes it any more.
+    if expires <= now() {
+        return None;
+    }
     let answer = Answer { key: signature.key().fingerprint(), is_denial: decision == Decision::Deny };
-    Some(((host, request, digest), answer))
+    Some(((host, request, digest, nonce.to_string()), answer))
 }
 
 /// The key that signs.

@@ -143,6 +143,19 @@ impl Desk {
         jitctl_typing(&args.iter().map(String::as_str).collect::<Vec<_>>(), &Nobody, lines)
     }
 
+    /// Puts a text there that the approver has signed without jitctl.
+    fn signs(&self, text: &str) {
+        let path = self.0.path().join("text");
+        fs::write(&path, text).unwrap();
+        let mut keygen = Command::new("ssh-keygen");
+        let keygen = keygen.args(["-q", "-Y", "sign", "-n", "jitd.approval.v1", "-f"]);
+        let made =
+            keygen.arg(self.0.path().join("key")).stdin(fs::File::open(&path).unwrap()).output().unwrap();
+        let whole = [text.as_bytes(), &made.stdout].concat();
+        let folder = Exchange::open(&self.stick()).unwrap().make(Part::Statements, None).unwrap();
+        folder.put(&Name::Statement(Digest::of(&whole)), &whole).unwrap();
+    }
+
     /// What lies in `statements/`, each verified by the approver's key.
     fn statements(&self) -> Vec<String> {
         let public = fs::read_to_string(self.0.path().join("key.pub")).unwrap();
@@ -221,6 +234,29 @@ fn what_is_no_folder_of_a_host_is_said_and_the_other_hosts_are_answered() {
         ran.code == 1 && ran.err.contains("logs: not a folder; links are not followed; it is left out"),
         "{ran:?}"
     );
+}
+
+#[test]
+fn an_answer_counts_for_the_file_that_it_is_about_and_until_it_expires() {
+    let desk = Desk::new();
+    let host = Host::new("plc-1", 1);
+    let file = host.request("r-4k7m2qx1", "ann");
+    host.asks(&desk.stick(), &file);
+    assert_eq!(desk.typing(&[], &["y"]).code, 0);
+    let approve = || desk.run(&["--all", "--approve", "--key", "KEY", "--yes"]);
+    // One's own, which is over.
+    let over = RequestFile { expires: now().minus(Duration::from_hours(1)).whole_seconds(), ..file.clone() };
+    desk.signs(&over.text());
+    assert!(desk.run(&[]).out.contains("waits"));
+    assert!(approve().err.contains("Put 1 statement there."));
+    assert!(approve().err.contains("Nothing is left for this key to sign"));
+    // The host has put out another file of it meanwhile.
+    let expires = file.expires.plus(Duration::from_hours(48));
+    let nonce = Nonce::of(&host.key, file.digest, expires);
+    host.asks(&desk.stick(), &RequestFile { expires, nonce, ..file });
+    assert!(desk.run(&[]).out.contains("waits"));
+    assert!(approve().err.contains("Put 1 statement there."));
+    assert!(desk.run(&[]).out.contains("signed by 1"));
 }
 
 #[test]
