@@ -97,7 +97,7 @@ impl Exchange {
     pub fn open(path: &Path) -> Result<Self, Bad> {
         let what = Shown(&path.display().to_string()).to_string();
         match rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(fd) => Ok(Self(Folder { fd, what })),
+            Ok(fd) => Ok(Self(Folder { fd, what, is_private: false })),
             Err(Errno::NOTDIR) => Err(Bad::NotFolder(what)),
             Err(errno) => Err(io_error(what, errno)),
         }
@@ -120,14 +120,19 @@ impl Exchange {
 
     /// The folder of a part, of a host where it has one for each; none if there is none.
     pub fn folder(&self, part: Part, host: Option<&HostName>) -> Result<Option<Folder>, Bad> {
-        let Some(folder) = self.0.within(part.as_str())? else { return Ok(None) };
+        let Some(folder) = self.of(part)?.within(part.as_str())? else { return Ok(None) };
         host.map_or(Ok(Some(folder.again()?)), |host| folder.within(host.as_str()))
     }
 
     /// The same, and makes it where it is not there yet.
     pub fn make(&self, part: Part, host: Option<&HostName>) -> Result<Folder, Bad> {
-        let folder = self.0.made(part.as_str())?;
+        let folder = self.of(part)?.made(part.as_str())?;
         host.map_or(Ok(folder.again()?), |host| folder.made(host.as_str()))
+    }
+
+    /// The exchange itself, to make a part in.
+    fn of(&self, part: Part) -> Result<Folder, Bad> {
+        Ok(Folder { is_private: part.is_private(), ..self.0.again()? })
     }
 }
 
@@ -136,6 +141,8 @@ impl Exchange {
 pub struct Folder {
     fd: OwnedFd,
     what: String,
+    /// Whether what is made in it is not for everybody to read.
+    is_private: bool,
 }
 
 /// How long a file may be under way. What has not been finished by then never will be.
@@ -208,7 +215,7 @@ impl Folder {
     fn begun(&self, name: Name) -> Result<(String, File), Bad> {
         let by = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o644);
+        let mode = self.mode()?.difference(Mode::from_raw_mode(0o111));
         let mut attempt = 0;
         loop {
             let before = unfinished(name, by, attempt);
@@ -288,7 +295,7 @@ impl Folder {
         let what = self.of(&name);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => Ok(Some(Self { fd, what })),
+            Ok(fd) => Ok(Some(Self { fd, what, is_private: self.is_private })),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::NOTDIR | Errno::LOOP) => Err(Bad::NotFolder(what)),
             Err(errno) => Err(io_error(what, errno)),
@@ -299,7 +306,7 @@ impl Folder {
         if let Some(there) = self.within(name)? {
             return Ok(there);
         }
-        match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o755)) {
+        match rustix::fs::mkdirat(&self.fd, name, self.mode()?) {
             Ok(()) => self.synced()?,
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(io_error(self.of(&name), errno)),
@@ -310,7 +317,18 @@ impl Folder {
     fn again(&self) -> Result<Self, Bad> {
         let fd = self.fd.as_fd().try_clone_to_owned();
         let fd = fd.map_err(|source| Bad::Io { what: self.what.clone(), source })?;
-        Ok(Self { fd, what: self.what.clone() })
+        Ok(Self { fd, what: self.what.clone(), is_private: self.is_private })
+    }
+
+    /// The permissions of a folder that is made in this one; a file has them without those to execute. What is private is
+    /// for a group where its folder gives everything in it to that group.
+    fn mode(&self) -> Result<Mode, Bad> {
+        if !self.is_private {
+            return Ok(Mode::from_raw_mode(0o755));
+        }
+        let facts = rustix::fs::fstat(&self.fd).map_err(|errno| io_error(self.what.clone(), errno))?;
+        let is_shared = Mode::from_raw_mode(facts.st_mode).contains(Mode::SGID);
+        Ok(Mode::from_raw_mode(if is_shared { 0o750 } else { 0o700 }))
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 
 use rustix::fs::CWD;
@@ -39,6 +39,26 @@ fn what_is_put_there_is_read_and_putting_it_again_writes_nothing() {
     assert_eq!(fs::read(path).unwrap(), b"one");
     folder.remove(&name).unwrap();
     assert!(folder.read(&name).unwrap_err().is_absent());
+}
+
+#[test]
+fn requests_and_logs_are_for_their_owner_or_the_group_of_the_folder_and_for_nobody_else() {
+    for (of_folder, private) in [(0o755, [0o700, 0o700, 0o600]), (0o2770, [0o2750, 0o2750, 0o640])] {
+        let (dir, exchange) = exchange();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(of_folder)).unwrap();
+        let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o7777;
+        for (part, name) in
+            [(Part::Requests, Name::Request(Digest::of(b"x"))), (Part::Logs, Name::Key(Digest::of(b"x")))]
+        {
+            exchange.make(part, Some(&host())).unwrap().put(&name, b"x").unwrap();
+            let part = part.as_str();
+            let paths = [part.to_owned(), format!("{part}/db-1"), format!("{part}/db-1/{name}")];
+            assert_eq!(paths.map(|path| mode(&path)), private);
+        }
+        exchange.make(Part::Statements, None).unwrap().put(&statement(b"x"), b"x").unwrap();
+        assert_eq!(mode("statements") & 0o777, 0o755);
+        assert_eq!(mode(&format!("statements/{}", statement(b"x"))), 0o644);
+    }
 }
 
 #[test]

@@ -34,6 +34,15 @@ impl Part {
         }
     }
 
+    /// Whether it is only for those to read whom its owner lets: what waits on a host, and its log.
+    #[must_use]
+    pub const fn is_private(self) -> bool {
+        match self {
+            Self::Requests | Self::Logs | Self::Hosts => true,
+            Self::Statements => false,
+        }
+    }
+
     /// So many names of one folder are read. What is behind them is not looked at, and whoever reads says so.
     #[must_use]
     pub const fn most(self) -> usize {

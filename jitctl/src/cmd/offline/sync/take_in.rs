@@ -148,6 +148,10 @@ fn found(exchange: &Exchange, here: &Here, done: &mut Done) -> Vec<Brought> {
         match exchange.folder(part, host) {
             Ok(Some(folder)) => from(&folder, part, here, done, &mut found),
             Ok(None) => {}
+            // What is put out is for root and the folder's group; whoever carries a statement need not be of it.
+            Err(bad) if part == Part::Requests && !here.sees_all && bad.is_read_only() => {
+                done.notes.push(format!("{bad}; what ssh-keygen wrote there is not brought"));
+            }
             Err(bad) => done.bad("nothing was taken in", &bad),
         }
     }
