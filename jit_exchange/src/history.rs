@@ -61,10 +61,11 @@ impl History {
         }
     }
 
-    /// A request has come that the host has sealed: when it was asked for, and the checkpoint in it.
+    /// A request has come that the host has sealed: when it was asked for, and the checkpoint in it. One without says
+    /// nothing about the log.
     pub fn comes_with_request(&mut self, filed: Utc, checkpoint: Option<Signed>) {
-        self.requests.push((filed, checkpoint.as_ref().map_or(0, |signed| signed.checkpoint.size)));
         if let Some(checkpoint) = checkpoint {
+            self.requests.push((filed, checkpoint.checkpoint.size));
             self.comes(checkpoint);
         }
     }

@@ -81,7 +81,10 @@ fn an_old_copy_is_told_from_a_log_that_has_shrunk_by_what_is_new_in_it() {
     old.comes_with_request(minute(5), Some(log.signed(10)));
     assert_eq!(old.judge(Some(log.read(&old, 10))), Judgement::Older);
     assert_eq!(old.judge(None), Judgement::Older);
-    // The same, with a request that came later than all that was seen.
+    // With a request that came later than all that was seen: one without a checkpoint is no evidence, one with it is.
+    let mut without = known();
+    without.comes_with_request(minute(31), None);
+    assert_eq!(without.judge(None), Judgement::Older);
     let mut cut = known();
     cut.comes_with_request(minute(31), Some(log.signed(10)));
     let judged = cut.judge(None);

@@ -25,6 +25,8 @@ mod gate_tests;
 pub(crate) mod guarded;
 pub(crate) mod login_request;
 mod offline;
+#[cfg(test)]
+mod offline_tests;
 mod origin;
 #[cfg(test)]
 mod origin_tests;

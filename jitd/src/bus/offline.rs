@@ -33,15 +33,22 @@ use crate::store::rows::{self, Story};
 /// The longest that a file can be signed: after that it is exported again.
 const LONGEST: Duration = Duration::from_hours(24 * 7);
 
-/// The file of a request that waits.
+/// The file of a request that waits. It has a checkpoint always: to whoever has seen the log, one without looks like a log
+/// that was cut off.
 pub(super) fn exported(app: &App, id: RequestId) -> Result<String, Error> {
     let desk = &app.desk;
     let key = desk.notary.key().ok_or_else(|| Error::Busy("there is no host key yet; try again".into()))?;
+    // Just after a start none has been made. It is over what is on disk, so nobody waits for its own record.
+    if desk.notary.last().is_none() {
+        drop(desk.make_checkpoint()?);
+    }
     let checkpoint = desk.notary.last().map(|(signed, _)| signed);
+    let checkpoint = checkpoint.ok_or_else(|| Error::Busy("there is no checkpoint yet; try again".into()))?;
     let file = desk.look(|here| {
         let pending = here.state.reviewable(id)?;
         let ends = stage_ends_in(here, pending).unwrap_or(LONGEST).min(LONGEST);
-        let file = RequestFile::of(&pending.request, &key, here.now.wall.plus(ends), checkpoint);
+        let file =
+            RequestFile::of(&pending.request, &key, here.now.wall.plus(ends), Some(checkpoint.clone()));
         Some((file, takes(here, pending, Method::Signature)))
     })?;
     let (file, signable) = file.ok_or_else(|| {
