@@ -11,6 +11,7 @@ use jit_exchange::segments::{Segment, ways};
 use jit_proto::audit::Checkpoint;
 
 use super::done::{Done, Here};
+use super::put_out::key;
 use crate::call::Call;
 use crate::cmd::audit::read::Reader;
 use crate::error::{Error, Failure};
@@ -110,8 +111,7 @@ fn put(
             Error::Garbled("its records do not come to the root that it has signed".to_owned()).into()
         );
     }
-    let key = format!("{}\n", here.key);
-    folder.put(&Name::Key(Digest::of(key.as_bytes())), key.as_bytes())?;
+    key(&folder, here)?;
     folder.put(&name, made.note.as_bytes())?;
     done.checkpoint = Some(size);
     Ok(())

@@ -45,7 +45,22 @@ pub(super) fn run(exchange: &Exchange, here: &Here, jitd: &dyn Jitd, done: &mut 
     if let Err(bad) = put(exchange, here, &waiting, done) {
         done.bad("not all requests were put out", &bad);
     }
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    // Without it nobody who does not know the host yet can tell whose seals these are.
+    match exchange.make(Part::Logs, Some(&here.host)).and_then(|folder| key(&folder, here)) {
+        Ok(()) => {}
+        Err(bad) if here.sees_all => done.bad("the key of this host was not put out", &bad),
+        Err(bad) => done.notes.push(format!("the key of this host was not put out: {bad}")),
+    }
     Ok(())
+}
+
+/// Puts the public half of the host's key there.
+pub(super) fn key(folder: &Folder, here: &Here) -> Result<(), Bad> {
+    let key = format!("{}\n", here.key);
+    folder.put(&Name::Key(Digest::of(key.as_bytes())), key.as_bytes()).map(drop)
 }
 
 /// What a person signs is what they are shown: nothing that jitd would not write itself, and nothing that is not sealed.

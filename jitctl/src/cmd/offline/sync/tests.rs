@@ -135,6 +135,9 @@ fn what_waits_is_put_out_with_its_seal_once_and_taken_out_when_it_waits_no_longe
     let digest = Digest::of(file.text().as_bytes());
     assert_eq!(stick.names(Part::Requests), [Name::Request(digest), Name::Seal(digest)]);
     assert!(ran.err.contains("the log is for root"), "{ran:?}");
+    // Without the log, the key by which whoever approves knows whose seal it is.
+    let key = format!("{}\n", host_key().public());
+    assert_eq!(stick.names(Part::Logs), [Name::Key(Digest::of(key.as_bytes()))]);
     // jitd writes it anew each time; what is there is as good.
     let minute = file.expires.plus(Duration::from_mins(1)).whole_seconds();
     let ran = out(&RequestFile { expires: minute, ..file.clone() });
