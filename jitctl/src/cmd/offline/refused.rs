@@ -61,6 +61,11 @@ impl Refused {
         format!("{FIRST}\n{}", self.0.iter().map(line).collect::<String>())
     }
 
+    /// Whether this was refused at any time.
+    pub(super) fn has(&self, digest: &Digest) -> bool {
+        self.0.contains_key(digest)
+    }
+
     /// Whether this was refused, and is not to be tried again yet.
     pub(super) fn rests(&self, digest: &Digest, reviews: usize, now: Utc) -> bool {
         self.0.get(digest).is_some_and(|again| {

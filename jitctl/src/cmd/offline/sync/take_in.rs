@@ -44,12 +44,14 @@ pub(super) fn run(
     jitd: &dyn Jitd,
     done: &mut Done,
 ) -> Result<(), Failure> {
-    let found = found(exchange, here, done);
+    let mut found = found(exchange, here, done);
     if found.is_empty() {
         return Ok(());
     }
     let mut waiting = Waiting::of(here, jitd)?;
     let mut refused = Refused::read(home, &here.host);
+    // What was refused before keeps nothing back that is new.
+    found.sort_by_key(|brought| refused.has(&brought.digest));
     let mut left = Vec::new();
     for brought in found {
         let Some(reviews) = waiting.reviews(&brought, jitd)? else {

@@ -355,6 +355,25 @@ fn signatures_that_come_in_the_wrong_order_count_and_a_spent_share_stops_at_once
     assert!(ran.code == 1 && ran.err.contains("the rest is brought next time"), "{ran:?}");
 }
 
+#[test]
+fn what_was_never_refused_is_brought_before_what_was() {
+    let stick = Stick::new();
+    let file = request("db-07", ID);
+    let denial = Statement::about(&file, Decision::Deny, Narrow::default(), None);
+    let mut texts = [file.text(), denial.text()];
+    texts.sort_by_key(|text| Digest::of(format!("{text}{}", stick.signature(text)).as_bytes()));
+    let no = |import: &Call| Script::fails(import.clone(), Error::Refused("it is over".into()));
+    let here = || person().then(lists(&[waits(ID)])).then(shows(ID, &waits(ID)));
+    let first = stick.signed(&texts[0]);
+    assert_eq!(stick.sync(&here().then(no(&first)).then(lists(&[]))).code, 1);
+    let second = stick.signed(&texts[1]);
+    let (path, known) = (stick.path().display().to_string(), stick.0.path().join("known"));
+    let script = here().then(no(&second)).then(no(&first)).then(lists(&[]));
+    let args = ["offline", "sync", &path, "--again", "--known", &known.display().to_string()];
+    let ran = jitctl(&args, &script);
+    assert!(ran.code == 1 && ran.out.matches("it is over").count() == 2, "{ran:?}");
+}
+
 /// A log as jitd gives it out.
 struct Log(Vec<String>);
 
