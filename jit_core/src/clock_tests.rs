@@ -10,7 +10,7 @@ use jit_proto::words::{RequestId, Verdict};
 use crate::check::decide::Answer;
 use crate::check::explain::explain;
 use crate::event::{Event, Record};
-use crate::model::{Decision, EndWhy, Why};
+use crate::model::{Decision, Elsewhere, EndWhy, Why};
 use crate::orders::Refusal;
 use crate::orders::lock::{LockOrder, lock};
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
@@ -377,15 +377,16 @@ fn on_another_machine_every_window_ends_and_no_request_waits_any_longer() {
     world.now = at_next_boot(world.now.wall.unix_millis(), 1_000);
     world.settle();
     assert_eq!(world.state.grants().count(), 1, "a restart does not end it");
-    let events = elsewhere(&world.state);
+    let events = elsewhere(&world.state, Elsewhere::WentBack);
     assert_eq!(
         events,
         [
+            Event::Elsewhere { how: Elsewhere::WentBack },
             Event::Ended { grant: survives.into(), why: EndWhy::OtherMachine, reason: None },
             Event::Lapsed { request: waits, stage: None },
         ]
     );
     world.apply(events);
     assert_eq!((world.state.grants().count(), world.state.pending().len()), (0, 0));
-    assert_eq!(elsewhere(&world.state), []);
+    assert_eq!(elsewhere(&world.state, Elsewhere::WentBack).len(), 1);
 }

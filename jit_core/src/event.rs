@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::model::{
-    Actor, BackWhy, Basis, CarriedBy, ClaimKind, Decision, EndReason, EndTerms, EndWhy, Entitled, Grant,
-    Keep, Leader, Lock, Login, Opener, PamFiles, Past, Person, RefusedOrder, Request, Review, Scope, Unit,
-    Why,
+    Actor, BackWhy, Basis, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndTerms, EndWhy, Entitled,
+    Grant, Keep, Leader, Lock, Login, Opener, PamFiles, Past, Person, RefusedOrder, Request, Review, Scope,
+    Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -519,6 +519,12 @@ pub enum Event {
         /// What was said with it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<Reason>,
+    },
+    /// The store is not on the machine that it was written on, or that went back in time: what follows ends all that was
+    /// brought along.
+    Elsewhere {
+        /// How that is known.
+        how: Elsewhere,
     },
 }
 

@@ -161,6 +161,7 @@ impl<'p> Replay<'p> {
             // What policy has no say in, or what the same policy would have come to by itself.
             Event::Started { .. }
             | Event::Stopped
+            | Event::Elsewhere { .. }
             | Event::PolicyConfirmed { .. }
             | Event::PolicyRefused { .. }
             | Event::Discounted { .. }

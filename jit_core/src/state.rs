@@ -391,6 +391,7 @@ impl State {
             | Event::Recovered { .. }
             | Event::RecoveryUnread { .. }
             | Event::PamFiles(_)
+            | Event::Elsewhere { .. }
             | Event::Checkpoint { .. }
             | Event::CheckpointCarried { .. }
             | Event::Attested { .. } => Vec::new(),

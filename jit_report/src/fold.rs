@@ -152,6 +152,7 @@ impl Fold {
             | Event::RecoveryUnread { .. }
             | Event::PamFiles(_)
             | Event::HostKey { .. }
+            | Event::Elsewhere { .. }
             | Event::Checkpoint { .. }
             | Event::CheckpointCarried { .. }
             // What the record of an end says, too.

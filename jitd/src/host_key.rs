@@ -8,15 +8,17 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use jit_core::model::Elsewhere;
 use jit_core::proof::note::{HostKey, KeyName, PublicKey};
 use jit_proto::words::HostName;
 
 use crate::log;
-use crate::machine::Elsewhere;
 
 /// The key, and the file by which an admin says that a new one may be made; both beside the store.
 const KEY: &str = "host.key";
 const RENEW: &str = "renew-host-key";
+/// The key that came along when the store was copied here.
+const BEFORE: &str = "host.key.before";
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,7 @@ pub(crate) fn take(
 ) -> Result<HostKey, NoKey> {
     let path = dir.join(KEY);
     if moved == Some(Elsewhere::Copied) {
+        keep_before(dir, &path)?;
         return make(dir, &path, host);
     }
     let may_be_new = known.is_none() || dir.join(RENEW).exists();
@@ -89,6 +92,18 @@ pub(crate) fn take(
             Err(NoKey::Replaced { path, found: found.to_string(), known: known.to_string() })
         }
         _ => Ok(key),
+    }
+}
+
+/// Keeps the first key that was copied here beside the new one, for whoever finds that the machine id is what is wrong.
+fn keep_before(dir: &Path, path: &Path) -> Result<(), NoKey> {
+    let before = dir.join(BEFORE);
+    if before.exists() {
+        return Ok(());
+    }
+    match fs::rename(path, &before) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(NoKey::Io { path: before, source: err }),
+        _ => Ok(()),
     }
 }
 
@@ -205,11 +220,12 @@ mod tests {
         let second = take(dir.path(), &host(), Some(&first), Some(Elsewhere::Copied)).unwrap().public();
         assert_ne!(second, first);
         let text = fs::read_to_string(dir.path().join(KEY)).unwrap();
-        assert_eq!(
-            HostKey::from_text(&text).unwrap().public(),
-            second,
-            "the other host's key is gone from here"
-        );
+        assert_eq!(HostKey::from_text(&text).unwrap().public(), second);
+        let before = || fs::read_to_string(dir.path().join(BEFORE)).unwrap();
+        assert_eq!(HostKey::from_text(&before()).unwrap().public(), first);
+        // A machine id that is another at each start takes nothing away.
+        take(dir.path(), &host(), Some(&second), Some(Elsewhere::Copied)).unwrap();
+        assert_eq!(HostKey::from_text(&before()).unwrap().public(), first);
     }
 
     #[test]

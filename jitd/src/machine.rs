@@ -9,8 +9,10 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jit_core::digest::Digest;
+use jit_core::model::Elsewhere;
 
 use crate::log;
 
@@ -42,15 +44,6 @@ pub(crate) struct Machine {
     generation: Option<Digest>,
 }
 
-/// How the store came to be on a machine that is not the one it was written on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Elsewhere {
-    /// It was copied: the machine id is another.
-    Copied,
-    /// The machine is the same and its hypervisor says that it went back in time, or is a copy.
-    WentBack,
-}
-
 impl Machine {
     /// The machine that jitd runs on.
     pub(crate) fn here(places: &Places) -> Self {
@@ -64,15 +57,34 @@ impl Machine {
         Self { id: digest(&places.id), generation: digest(&places.generation) }
     }
 
-    /// The one that the store in this folder was last used on; what is not known of it is nothing.
-    pub(crate) fn of_store(dir: &Path) -> Self {
-        let text = fs::read_to_string(dir.join(FILE)).unwrap_or_default();
-        let line = |label: &str| text.lines().find_map(|line| line.strip_prefix(label)?.parse().ok());
-        Self { id: line("id "), generation: line("generation ") }
+    /// The one that the store in this folder was last used on, of which nothing is known where there is no such file.
+    /// Nothing at all if the file cannot be read, or is not one that jitd wrote.
+    fn of_store(dir: &Path) -> Option<Self> {
+        let text = match fs::read_to_string(dir.join(FILE)) {
+            Ok(text) => text,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Some(Self::default()),
+            Err(_) => return None,
+        };
+        let mut machine = Self::default();
+        for line in text.lines() {
+            let (label, digest) = line.split_once(' ')?;
+            let digest = Some(digest.parse().ok()?);
+            match label {
+                "id" => machine.id = digest,
+                "generation" => machine.generation = digest,
+                _ => return None,
+            }
+        }
+        (machine.id.is_some() || machine.generation.is_some()).then_some(machine)
+    }
+
+    /// How the store in this folder comes to be on this machine, if it was not written on it.
+    pub(crate) fn moved(&self, dir: &Path) -> Option<Elsewhere> {
+        Self::of_store(dir).map_or(Some(Elsewhere::WentBack), |store| self.is_not(&store))
     }
 
     /// Whether this is another machine than that one. What only one of them tells says nothing.
-    pub(crate) fn is_not(&self, other: &Self) -> Option<Elsewhere> {
+    fn is_not(&self, other: &Self) -> Option<Elsewhere> {
         let differ = |a: Option<Digest>, b: Option<Digest>| a.zip(b).is_some_and(|(a, b)| a != b);
         if differ(self.id, other.id) {
             Some(Elsewhere::Copied)
@@ -86,9 +98,9 @@ impl Machine {
     /// Notes in this folder that its store belongs to this machine from now on. What this one does not tell just now,
     /// such as a generation id before its driver is loaded, stays as it was.
     pub(crate) fn settle(&self, dir: &Path) {
-        let known = Self::of_store(dir);
+        let known = Self::of_store(dir).unwrap_or_default();
         let now = Self { id: self.id.or(known.id), generation: self.generation.or(known.generation) };
-        if now == known {
+        if Some(&now) == Self::of_store(dir).as_ref() {
             return;
         }
         let mut text = String::new();
@@ -117,36 +129,73 @@ fn replace(dir: &Path, text: &str) -> io::Result<()> {
     fs::File::open(dir)?.sync_all()
 }
 
+/// Looks while jitd runs whether its machine went back in time under it, as one that is restored with its memory does, or
+/// was given another machine id.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    places: Places,
+    looked: Option<Duration>,
+    /// Where it could not be noted what the machine is: it is not found out again and again.
+    known: Option<Machine>,
+}
+
+/// How often it looks. A machine that went back decides by what was so before for no longer than that.
+const EACH: Duration = Duration::from_mins(1);
+
+impl Watch {
+    pub(crate) const fn new(places: Places) -> Self {
+        Self { places, looked: None, known: None }
+    }
+
+    /// Whether the store in this folder has to be read again, since it is not on the machine that it was written on any more.
+    pub(crate) fn has_moved(&mut self, dir: &Path, up: Duration) -> bool {
+        // A machine that went back has been up for less.
+        if self.looked.is_some_and(|looked| (looked..looked + EACH).contains(&up)) {
+            return false;
+        }
+        self.looked = Some(up);
+        let here = Machine::here(&self.places);
+        let moved = match &self.known {
+            Some(known) => here.is_not(known),
+            None => here.moved(dir),
+        };
+        // A generation id whose driver was not there when jitd started is learned here.
+        if moved.is_none() && self.known.as_ref() != Some(&here) {
+            here.settle(dir);
+        }
+        self.known = Some(here);
+        moved.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn machine(id: &str, generation: Option<&str>) -> Machine {
-        let dir = tempfile::tempdir().unwrap();
-        let places = Places { id: dir.path().join("id"), generation: dir.path().join("generation") };
+    fn places(dir: &Path, id: &str, generation: Option<&str>) -> Places {
+        let places = Places { id: dir.join("id"), generation: dir.join("generation") };
         fs::write(&places.id, id).unwrap();
         if let Some(generation) = generation {
             fs::write(&places.generation, generation).unwrap();
         }
-        Machine::here(&places)
+        places
+    }
+
+    fn machine(id: &str, generation: Option<&str>) -> Machine {
+        let dir = tempfile::tempdir().unwrap();
+        Machine::here(&places(dir.path(), id, generation))
     }
 
     #[test]
     fn a_store_that_was_copied_or_went_back_is_told_from_one_that_stayed() {
         let dir = tempfile::tempdir().unwrap();
-        let here = machine("1111\n", Some("a"));
-        assert_eq!(
-            here.is_not(&Machine::of_store(dir.path())),
-            None,
-            "nothing is known of a store of before"
-        );
-        here.settle(dir.path());
-        let store = Machine::of_store(dir.path());
-        assert_eq!(store, here);
-        assert_eq!(machine("1111", Some("a")).is_not(&store), None);
-        assert_eq!(machine("2222", Some("a")).is_not(&store), Some(Elsewhere::Copied));
-        assert_eq!(machine("2222", Some("b")).is_not(&store), Some(Elsewhere::Copied));
-        assert_eq!(machine("1111", Some("b")).is_not(&store), Some(Elsewhere::WentBack));
+        let moved = |id, generation| machine(id, generation).moved(dir.path());
+        assert_eq!(moved("1111\n", Some("a")), None, "nothing is known of a store of before");
+        machine("1111\n", Some("a")).settle(dir.path());
+        assert_eq!(moved("1111", Some("a")), None);
+        assert_eq!(moved("2222", Some("a")), Some(Elsewhere::Copied));
+        assert_eq!(moved("2222", Some("b")), Some(Elsewhere::Copied));
+        assert_eq!(moved("1111", Some("b")), Some(Elsewhere::WentBack));
     }
 
     #[test]
@@ -154,10 +203,48 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         machine("1111", Some("a")).settle(dir.path());
         for untold in [machine("1111", None), machine("", Some("a")), machine("uninitialized\n", None)] {
-            assert_eq!(untold.is_not(&Machine::of_store(dir.path())), None);
+            assert_eq!(untold.moved(dir.path()), None);
             untold.settle(dir.path());
         }
-        assert_eq!(Machine::of_store(dir.path()), machine("1111", Some("a")));
+        assert_eq!(Machine::of_store(dir.path()), Some(machine("1111", Some("a"))));
+    }
+
+    #[test]
+    fn a_note_that_jitd_did_not_write_vouches_for_no_machine() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = machine("1111", Some("a"));
+        for note in ["", "id 1234\n", "\0\0\0", "other x\n"] {
+            fs::write(dir.path().join(FILE), note).unwrap();
+            assert_eq!(here.moved(dir.path()), Some(Elsewhere::WentBack), "{note:?}");
+        }
+        here.settle(dir.path());
+        assert_eq!(here.moved(dir.path()), None);
+    }
+
+    #[test]
+    fn a_machine_that_goes_back_while_jitd_runs_is_noticed_once_and_a_generation_id_that_comes_late_is_learned()
+     {
+        const LATER: Duration = Duration::from_secs(61);
+        let (dir, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let of = places(root.path(), "1111", None);
+        Machine::here(&of).settle(dir.path());
+        let mut watch = Watch::new(of);
+        assert!(!watch.has_moved(dir.path(), LATER));
+        places(root.path(), "1111", Some("a"));
+        assert!(!watch.has_moved(dir.path(), LATER * 2), "its driver came late");
+        assert_eq!(
+            machine("1111", Some("b")).moved(dir.path()),
+            Some(Elsewhere::WentBack),
+            "and it was learned"
+        );
+        places(root.path(), "1111", Some("b"));
+        assert!(!watch.has_moved(dir.path(), LATER * 2 + Duration::from_secs(1)), "not at every wake");
+        // Whoever goes back has been up for less.
+        assert!(watch.has_moved(dir.path(), LATER));
+        assert!(!watch.has_moved(dir.path(), LATER * 4), "though nothing could be noted");
+        // A clone that is given its id while it runs.
+        places(root.path(), "2222", Some("c"));
+        assert!(watch.has_moved(dir.path(), LATER * 6));
     }
 
     #[test]

@@ -54,10 +54,10 @@ use zruntime::signal::{Signal, Signals};
 
 use alarm::Alarm;
 use app::App;
-use clock::Clock;
+use clock::{Clock, since_boot};
 use desk::{Closed, Desk, Load, NotLoaded};
 use host_check::HostCheck;
-use machine::{Elsewhere, Machine, Places};
+use machine::{Places, Watch};
 use motd::Motd;
 use nss::Names;
 use rate::RateLimiter;
@@ -183,7 +183,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let system = runtime
         .spawn("system bus", bus::system::stay(Arc::clone(&app), runtime.clone(), Arc::clone(&on_bus)));
     let alarm = || Alarm::new(&runtime).map_err(io("a timer"));
-    let due = runtime.spawn("due", keep_time(Arc::clone(&app), alarm()?));
+    let due = runtime.spawn("due", keep_time(Arc::clone(&app), alarm()?, queue.clone()));
     let sessions = session::keep(&app, &runtime, alarm()?);
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
     let checkpoints = runtime.spawn("checkpoints", checkpoints::keep_making(Arc::clone(&app), alarm()?));
@@ -250,28 +250,17 @@ async fn reload(app: &App) {
 }
 
 /// Writes what time brings about, and sleeps until the next thing that matters.
-async fn keep_time(app: Arc<App>, alarm: Alarm) {
+async fn keep_time(app: Arc<App>, alarm: Alarm, queue: Queue) {
+    let mut machine = Watch::new(Places::default());
     loop {
         let changed = app.desk.changed.listen();
         enter_recovered(&app.desk).await;
-        notice_going_back(&app).await;
+        if machine.has_moved(app.store.dir(), since_boot()) {
+            // Read again, it ends what it brought along, and gets a key of its own where it was copied.
+            queue.start_again();
+        }
         let wait = app.desk.tick();
         alarm.wait(wait.max(Duration::from_millis(10)), changed).await;
-    }
-}
-
-/// Ends what a snapshot brought back while jitd ran on: a machine that was restored with its memory does not start again.
-/// A store that was copied is looked at when jitd starts.
-async fn notice_going_back(app: &App) {
-    let here = Machine::here(&Places::default());
-    if here.is_not(&Machine::of_store(app.store.dir())) != Some(Elsewhere::WentBack) {
-        return;
-    }
-    // Not now is at the next look: what is known of the machine stays as it was.
-    if let Some(ticket) = app.desk.went_back()
-        && ticket.durable().await.is_ok()
-    {
-        here.settle(app.store.dir());
     }
 }
 

@@ -117,6 +117,7 @@ impl Fields {
                 self.put("name", name).put("bytes", bytes).put("why", why)
             }
             Event::PamFiles(files) => self.pam_files(files),
+            Event::Elsewhere { how } => self.put("how", how.as_str()),
             Event::HostKey { key, before } => self.put("key", key).maybe("before", before.as_ref()),
             Event::Checkpoint { signed: Signed { checkpoint, signature } } => {
                 self.put("origin", &checkpoint.origin).put("size", checkpoint.size);

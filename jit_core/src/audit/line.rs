@@ -146,6 +146,7 @@ fn kind(event: &Event) -> (Severity, &'static str) {
         }
         // A key that takes another's place is a thing to ask about.
         Event::HostKey { before, .. } => (alert_if(before.is_some()), "host-key"),
+        Event::Elsewhere { .. } => (Severity::Alert, "elsewhere"),
         Event::Checkpoint { .. } => (Severity::Info, "checkpoint"),
         Event::CheckpointCarried { .. } => (Severity::Notice, "checkpoint-carried"),
         Event::Attested { .. } => (Severity::Notice, "attested"),

@@ -45,6 +45,7 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::CodeRefused { .. }
             | $crate::event::Event::CheckpointCarried { .. }
             | $crate::event::Event::Attested { .. }
+            | $crate::event::Event::Elsewhere { .. }
             $(| $crate::event::Event::$other { .. })*
     };
 }
@@ -121,6 +122,7 @@ impl Event {
             | Self::Recovered { .. }
             | Self::PamFiles(_)
             | Self::HostKey { .. }
+            | Self::Elsewhere { .. }
             | Self::Attested { .. } => true,
             Self::Started { .. }
             | Self::Stopped
@@ -257,6 +259,7 @@ impl Event {
             | Self::RecoveryUnread { .. }
             | Self::PamFiles(_)
             | Self::HostKey { .. }
+            | Self::Elsewhere { .. }
             | Self::Checkpoint { .. }
             | Self::CheckpointCarried { .. }
             | Self::Attested { .. } => None,

@@ -4,6 +4,7 @@
 mod attestation;
 mod authored;
 mod code_try;
+mod elsewhere;
 mod grant;
 mod known;
 mod lock;
@@ -27,6 +28,7 @@ mod why;
 pub use attestation::{CarriedBy, Entitled, Keep};
 pub use authored::{Authored, Behind};
 pub use code_try::CodeTry;
+pub use elsewhere::Elsewhere;
 pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Scheduled, Time};
 pub use known::Known;
 pub use lock::{Lock, Locks, Scope};

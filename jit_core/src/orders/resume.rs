@@ -3,7 +3,7 @@
 
 use crate::digest::Digest;
 use crate::event::Event;
-use crate::model::EndWhy;
+use crate::model::{Elsewhere, EndWhy};
 use crate::orders::trial::went_back;
 use crate::state::State;
 
@@ -49,11 +49,11 @@ pub enum NotTheFiles {
 /// has yet to begin or survives a restart, since it may have been used up or revoked meanwhile; and every request that
 /// waits, since it was asked of another host, or decided already.
 #[must_use]
-pub fn elsewhere(state: &State) -> Vec<Event> {
+pub fn elsewhere(state: &State, how: Elsewhere) -> Vec<Event> {
     let windows =
         state.grants().map(|grant| Event::Ended { grant: grant.id, why: EndWhy::OtherMachine, reason: None });
     let requests = state.pending().keys().map(|id| Event::Lapsed { request: *id, stage: None });
-    windows.chain(requests).collect()
+    [Event::Elsewhere { how }].into_iter().chain(windows).chain(requests).collect()
 }
 
 /// Chooses. The files of a start come into force by being there, unless a trial went back from them.

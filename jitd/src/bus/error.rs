@@ -126,6 +126,7 @@ impl Error {
             | StoreError::ReadOnly(_)
             | StoreError::Key(_)
             | StoreError::Io(_)
+            | StoreError::Elsewhere
             | StoreError::NotDurable => Self::Unconfirmed(
                 "the store failed while the change was written; jitctl status says why".into(),
             ),
@@ -159,6 +160,7 @@ impl From<StoreError> for Error {
             | StoreError::ReadOnly(_)
             | StoreError::Key(_)
             | StoreError::Fault(_)
+            | StoreError::Elsewhere
             | StoreError::Io(_) => {
                 Self::Busy(format!("the store cannot be read just now ({err}); see: jitctl status"))
             }

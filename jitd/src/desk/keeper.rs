@@ -6,7 +6,7 @@ use std::time::Duration;
 use jit_core::check::tally::Tally;
 use jit_core::clock::Trust;
 use jit_core::event::Event;
-use jit_core::model::BackWhy;
+use jit_core::model::{BackWhy, Elsewhere};
 use jit_core::orders::resume::{AtHand, NotTheFiles, Resumed, elsewhere, resume};
 use jit_core::policy::{Policy, SourceFile};
 use jit_core::proof::merkle::Frontier;
@@ -18,7 +18,6 @@ use super::on_trial::OnTrial;
 use super::outage::{self, CannotDecide, Outage};
 use super::room::{Desk, Open, Room, STARTING};
 use crate::log;
-use crate::machine::Elsewhere;
 use crate::peer::kernel_tells_loginuid;
 use crate::store::StoreError;
 use crate::store::rows::{Loaded, StoredPolicy};
@@ -91,7 +90,7 @@ impl Keeper for Desk {
         events.extend(self.takes(key, loaded.host_key));
         if let Some(how) = moved {
             say_moved(how);
-            events.extend(elsewhere(&loaded.state));
+            events.extend(elsewhere(&loaded.state, how));
         }
         // Whatever ended jitd during a trial ended the trial.
         let ran = jit_core::orders::trial::running(&loaded.state);
@@ -191,12 +190,21 @@ impl Keeper for Desk {
     fn down(&self, err: &StoreError) {
         let mut room = self.enter();
         let failing_since = room.failing_since();
-        let (why, since) = if let StoreError::Fault(what) = err {
-            let why = format!("its store is read again, after an order that it did not take: {what}");
-            // The disk has just taken what was before it.
-            (why, None)
-        } else {
-            (format!("its store /var/lib/jitd failed: {err}"), failing_since.or(Some(self.up_for())))
+        // The disk has just taken what was before a fault, and before the store is to be read again.
+        let (why, since) = match err {
+            StoreError::Fault(what) => {
+                (format!("its store is read again, after an order that it did not take: {what}"), None)
+            }
+            StoreError::Elsewhere => (format!("its store is read again: {err}"), None),
+            StoreError::Sqlite(_)
+            | StoreError::Newer { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::ReadOnly(_)
+            | StoreError::Key(_)
+            | StoreError::Io(_)
+            | StoreError::NotDurable => {
+                (format!("its store /var/lib/jitd failed: {err}"), failing_since.or(Some(self.up_for())))
+            }
         };
         match (&*room, err) {
             (_, StoreError::Fault(what)) => log::error(format_args!(
@@ -224,7 +232,7 @@ impl Keeper for Desk {
 }
 
 /// Says in the log that the store is not on the machine that it was written on.
-pub(super) fn say_moved(how: Elsewhere) {
+fn say_moved(how: Elsewhere) {
     log::error(match how {
         Elsewhere::Copied => {
             "the store was copied here from another machine: its windows and requests end, and the host has a key of its own"

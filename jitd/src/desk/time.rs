@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use jit_core::due;
 use jit_core::event::Event;
-use jit_core::orders::resume::elsewhere;
 use jit_core::orders::trial::next as trial_next;
 
 use super::checkpoints::Closed;
-use super::keeper::say_moved;
 use super::outage::Outage;
 use super::room::{Desk, Open, Room};
 use crate::log;
-use crate::machine::Elsewhere;
-use crate::store::writer::{Batch, Ticket};
+use crate::store::writer::Batch;
 
 /// How long the desk sleeps at most, so that a stepped wall clock is noticed.
 const IDLE: Duration = Duration::from_mins(1);
@@ -45,22 +42,6 @@ impl Desk {
         open.quiet_until = now.boot.saturating_add(u64::try_from(quiet).unwrap_or(0));
         let next = next.into_iter().chain(open.tally.next(&now)).chain(trial_next(&open.state, &now));
         next.fold(IDLE, Duration::min)
-    }
-
-    /// Ends what was brought along from before this machine went back in time. The ticket says when that is on disk.
-    pub(crate) fn went_back(&self) -> Option<Ticket> {
-        let mut room = self.enter();
-        let Room::Open(open) = &mut *room else { return None };
-        let now = self.sense(open);
-        say_moved(Elsewhere::WentBack);
-        let events = elsewhere(&open.state);
-        match open.apply(None, &now, events) {
-            Ok(batch) => Some(self.queue.commit(batch)),
-            Err(err) => {
-                log::error(err);
-                None
-            }
-        }
     }
 
     /// Records what is held back and that jitd stops. The ticket says when that is on disk.

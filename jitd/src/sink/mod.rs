@@ -186,12 +186,12 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use jit_core::event::Event;
+    use jit_core::model::Elsewhere;
     use jit_core::proof::merkle::Frontier;
     use jit_core::proof::note::HostKey;
     use jit_proto::words::HostName;
 
     use crate::clock::Clock;
-    use crate::machine::Elsewhere;
     use crate::store::rows::Loaded;
     use crate::store::writer::{self, Batch, Keeper};
 

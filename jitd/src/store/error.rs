@@ -36,6 +36,9 @@ pub(crate) enum StoreError {
     /// The writer is gone or its batch failed; the reason is in the log.
     #[error("the change could not be made durable")]
     NotDurable,
+    /// The machine went back in time under it, or was given another id: it has to be read again.
+    #[error("this machine went back in time, or is a copy")]
+    Elsewhere,
     /// What one order came to is what the store does not take. Whoever gives it can cause that; the disk is well.
     #[error("it does not take what was to be written ({0}), which is a fault of jitd's")]
     Fault(String),
@@ -67,6 +70,7 @@ impl StoreError {
             | Self::ReadOnly(_)
             | Self::Io(_)
             | Self::NotDurable
+            | Self::Elsewhere
             | Self::Fault(_) => true,
         };
         if disk { self } else { Self::Fault(self.to_string()) }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jit_core::audit::about::About;
 use jit_core::audit::record::Encoded;
 use jit_core::clock::Trust;
+use jit_core::model::Elsewhere;
 use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::HostKey;
 use jit_core::state::Row;
@@ -24,7 +25,7 @@ use super::error::StoreError;
 use super::{StorePath, log, rows};
 use crate::clock::since_boot;
 use crate::host_key;
-use crate::machine::{Elsewhere, Machine, Places};
+use crate::machine::{Machine, Places};
 
 /// Records and the rows they changed: all or nothing.
 #[derive(Debug, Default)]
@@ -80,6 +81,8 @@ enum Job {
     },
     /// No other job came for a while: write the cursors.
     Settle,
+    /// Read the store again, as at a start.
+    StartAgain,
     Stop,
 }
 
@@ -106,6 +109,11 @@ impl Queue {
     /// Notes that a log is off and is owed nothing; best effort.
     pub(crate) fn forget_cursor(&self, sink: &'static str) {
         drop(self.0.send(Job::ForgetCursor { sink }));
+    }
+
+    /// Has the store read again, as at a start, after what is queued: meanwhile nothing is allowed.
+    pub(crate) fn start_again(&self) {
+        drop(self.0.send(Job::StartAgain));
     }
 
     /// Stops the writer after what is queued.
@@ -157,9 +165,12 @@ const MOST: usize = 4096;
 /// Runs the writer until it is told to stop.
 pub(crate) fn run(path: &StorePath, inbox: &Inbox, keeper: &impl Keeper) {
     let (mut failures, mut faults) = (0, 0);
+    let mut cursors = Cursors::default();
     loop {
         let began = since_boot();
-        let outcome = begin(path, keeper).map_err(Failed::from).and_then(|begun| work(begun, inbox, keeper));
+        let outcome = begin(path, keeper)
+            .map_err(Failed::from)
+            .and_then(|begun| work(begun, &mut cursors, inbox, keeper));
         // A disk with room for no more than the first record fails again and again: only time proves a store good.
         if since_boot().saturating_sub(began) > PROVEN {
             (failures, faults) = (0, 0);
@@ -171,7 +182,7 @@ pub(crate) fn run(path: &StorePath, inbox: &Inbox, keeper: &impl Keeper) {
             let _nobody_waits = ticket.try_send(Err(Fault(what.clone())));
         }
         // Whatever was queued before the desk went down fails with it; nothing is queued after.
-        if fail_all(inbox) {
+        if fail_all(inbox, &mut cursors) {
             return;
         }
         std::thread::sleep(if matches!(why, StoreError::Fault(_)) {
@@ -204,7 +215,7 @@ fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     let loaded = rows::load(&store)?;
     let mut tree = loaded.tree.clone();
     let machine = Machine::here(&Places::default());
-    let moved = machine.is_not(&Machine::of_store(path.dir()));
+    let moved = machine.moved(path.dir());
     let key = host_key::take(path.dir(), keeper.host(), loaded.host_key.as_ref(), moved)?;
     let first =
         keeper.prepare(loaded, key, moved).map_err(|what| StoreError::Damaged { table: "state", what })?;
@@ -218,11 +229,16 @@ fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     Ok((store, tree))
 }
 
-/// Drops every queued job, which fails its ticket. True if a stop was among them.
-fn fail_all(inbox: &Inbox) -> bool {
+/// Drops every queued batch, which fails its ticket; how far logs have come is kept. True if a stop was among them.
+fn fail_all(inbox: &Inbox, cursors: &mut Cursors) -> bool {
     let mut stop = false;
     while let Ok(job) = inbox.0.try_recv() {
-        stop |= matches!(job, Job::Stop);
+        match job {
+            Job::Cursor { sink, next } => drop(cursors.0.insert(sink, Some(next))),
+            Job::ForgetCursor { sink } => drop(cursors.0.insert(sink, None)),
+            Job::Stop => stop = true,
+            Job::Commit { .. } | Job::Settle | Job::StartAgain => {}
+        }
     }
     stop
 }
@@ -244,10 +260,11 @@ impl Cursors {
         }
     }
 
-    fn write(&mut self, change: &Connection) -> Result<(), StoreError> {
-        for (sink, next) in std::mem::take(&mut self.0) {
+    /// Those that are written are kept until they are on the disk.
+    fn write(&self, change: &Connection) -> Result<(), StoreError> {
+        for (sink, next) in &self.0 {
             match next {
-                Some(next) => rows::write_cursor(change, sink, next)?,
+                Some(next) => rows::write_cursor(change, sink, *next)?,
                 None => rows::forget_cursor(change, sink)?,
             }
         }
@@ -255,8 +272,12 @@ impl Cursors {
     }
 }
 
-fn work((mut store, mut tree): Begun, inbox: &Inbox, keeper: &impl Keeper) -> Result<(), Failed> {
-    let mut cursors = Cursors::default();
+fn work(
+    (mut store, mut tree): Begun,
+    cursors: &mut Cursors,
+    inbox: &Inbox,
+    keeper: &impl Keeper,
+) -> Result<(), Failed> {
     while let Some(first) = cursors.next_job(inbox) {
         let mut jobs = match first {
             Job::Cursor { sink, next } => {
@@ -267,10 +288,10 @@ fn work((mut store, mut tree): Begun, inbox: &Inbox, keeper: &impl Keeper) -> Re
                 cursors.0.insert(sink, None);
                 continue;
             }
-            Job::Commit { .. } | Job::Settle | Job::Stop => Some(first),
+            Job::Commit { .. } | Job::Settle | Job::StartAgain | Job::Stop => Some(first),
         };
         let mut done = Vec::new();
-        let mut stop = false;
+        let (mut stop, mut again) = (false, false);
         let before = tree.size();
         let mut fault = None;
         let mut change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -286,10 +307,11 @@ fn work((mut store, mut tree): Begun, inbox: &Inbox, keeper: &impl Keeper) -> Re
                 Job::Cursor { sink, next } => drop(cursors.0.insert(sink, Some(next))),
                 Job::ForgetCursor { sink } => drop(cursors.0.insert(sink, None)),
                 Job::Settle => {}
+                Job::StartAgain => again = true,
                 Job::Stop => stop = true,
             }
             // What is behind a batch at fault was decided by what that would have come to.
-            if stop || room == 0 || fault.is_some() {
+            if stop || again || room == 0 || fault.is_some() {
                 break;
             }
         }
@@ -304,11 +326,15 @@ fn work((mut store, mut tree): Begun, inbox: &Inbox, keeper: &impl Keeper) -> Re
         if tree.size() > before {
             keeper.committed(&tree);
         }
+        cursors.0.clear();
         if let Some(failed) = fault {
             return Err(failed);
         }
         if stop {
             break;
+        }
+        if again {
+            return Err(StoreError::Elsewhere.into());
         }
     }
     Ok(())

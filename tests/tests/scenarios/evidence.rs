@@ -184,6 +184,12 @@ pub(crate) fn a_copied_machine(site: &Site) {
     site.ssh("hugo").refuses("jit: ");
     assert_eq!(site.entry(&window.id).ended.as_deref(), Some("other-machine"));
     assert_ne!(site.shell(key).done(), before, "two hosts sign with one key");
+    assert_eq!(site.logged("elsewhere", "\"copied\"").len(), 1);
+    // Also while jitd runs, as a clone that gets its id from a hook does.
+    let window = site.open("hugo", "hugo", "30m");
+    site.shell("systemd-id128 new >/etc/machine-id && systemctl kill --signal=HUP jitd").done();
+    until(SOON * 8, "it is noticed", || site.entry(&window.id).ended.as_deref() == Some("other-machine"));
+    site.is_ready();
     // It is a host of its own from here on, with the log of the one that it was made from.
     site.shell("systemctl restart jitd").done();
     site.is_ready();
