@@ -116,9 +116,9 @@ fn the_man_page_names_every_command_and_its_options() {
         .skip(1)
         .map(|section| {
             let (heading, body) = section.split_once('\n').unwrap();
-            let words = heading.trim_matches('"').split_whitespace();
-            let name: Vec<_> =
-                words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
+            let heading = heading.trim_matches('"').replace("\\-", "-");
+            let is_command = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+            let name: Vec<_> = heading.split_whitespace().take_while(is_command).collect();
             (name.join(" "), body.split("\n.SH ").next().unwrap())
         })
         .collect();
