@@ -219,6 +219,9 @@ impl Keeper for Desk {
         // What was not written did not happen.
         self.changes.forget();
         self.settled.notify(usize::MAX);
+        // Whoever follows the log lets go of the store.
+        drop(room);
+        self.news.ring();
     }
 
     fn committed(&self, tree: &Frontier) {

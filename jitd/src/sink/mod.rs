@@ -64,7 +64,9 @@ pub(crate) fn follow(path: &StorePath, desk: &Desk, queue: &Queue) {
             // Not there before the first start has made it.
             Err(_) => failing = true,
         }
-        if failing {
+        // SQLite shares what it knows of a store among all connections of a process, also that it could only be read: one that
+        // stays open would keep the writer from a disk that has been mended.
+        if failing || desk.trouble().is_some() {
             reader.close();
         }
         desk.news.wait(if failing { AGAIN } else { QUIET });
