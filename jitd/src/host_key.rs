@@ -4,15 +4,15 @@
 //! copied the store to another machine or took the key away has to say what they want (jitd(8)).
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jit_core::model::Elsewhere;
 use jit_core::proof::note::{HostKey, KeyName, PublicKey};
 use jit_proto::words::HostName;
 
-use crate::log;
+use crate::{log, own_file};
 
 /// The key, and the file by which an admin says that a new one may be made; both beside the store.
 const KEY: &str = "host.key";
@@ -143,20 +143,7 @@ fn make(dir: &Path, path: &Path, host: &HostName) -> Result<HostKey, NoKey> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|err| io(io::Error::other(err.to_string())))?;
     let key = HostKey::from_seed(name, &seed);
-    let draft = dir.join("host.key.new");
-    // What a crash left half written.
-    match fs::remove_file(&draft) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(io(err)),
-        _ => {}
-    }
-    let written = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(key.to_text().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&draft, path)?;
-        fs::File::open(dir)?.sync_all()
-    };
-    written().map_err(io)?;
+    own_file::replace(dir, KEY, &key.to_text()).map_err(io)?;
     log::notice(format_args!("a host key was made: {}", key.public()));
     Ok(key)
 }

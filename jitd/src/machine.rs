@@ -6,15 +6,14 @@
 //! in time or is copied (vmgenid, "Virtual Machine Generation ID"). Of each its digest: the machine id is not to be handed on.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jit_core::digest::Digest;
 use jit_core::model::Elsewhere;
 
-use crate::log;
+use crate::{log, own_file};
 
 const FILE: &str = "machine";
 
@@ -95,12 +94,20 @@ impl Machine {
         }
     }
 
+    /// This machine, with what is known of it and it does not tell just now.
+    fn or(&self, known: Option<&Self>) -> Self {
+        Self {
+            id: self.id.or(known.and_then(|known| known.id)),
+            generation: self.generation.or(known.and_then(|known| known.generation)),
+        }
+    }
+
     /// Notes in this folder that its store belongs to this machine from now on. What this one does not tell just now,
     /// such as a generation id before its driver is loaded, stays as it was.
     pub(crate) fn settle(&self, dir: &Path) {
-        let known = Self::of_store(dir).unwrap_or_default();
-        let now = Self { id: self.id.or(known.id), generation: self.generation.or(known.generation) };
-        if Some(&now) == Self::of_store(dir).as_ref() {
+        let known = Self::of_store(dir);
+        let now = self.or(known.as_ref());
+        if known.as_ref() == Some(&now) {
             return;
         }
         let mut text = String::new();
@@ -109,24 +116,10 @@ impl Machine {
                 text.push_str(&format!("{label} {digest}\n"));
             }
         }
-        if let Err(err) = replace(dir, &text) {
+        if let Err(err) = own_file::replace(dir, FILE, &text) {
             log::warning(format_args!("{}: {err}", dir.join(FILE).display()));
         }
     }
-}
-
-fn replace(dir: &Path, text: &str) -> io::Result<()> {
-    let draft = dir.join("machine.new");
-    // What a crash left half written.
-    match fs::remove_file(&draft) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, dir.join(FILE))?;
-    fs::File::open(dir)?.sync_all()
 }
 
 /// Looks while jitd runs whether its machine went back in time under it, as one that is restored with its memory does, or
@@ -163,7 +156,7 @@ impl Watch {
         if moved.is_none() && self.known.as_ref() != Some(&here) {
             here.settle(dir);
         }
-        self.known = Some(here);
+        self.known = Some(here.or(self.known.as_ref()));
         moved.is_some()
     }
 }
@@ -242,9 +235,14 @@ mod tests {
         // Whoever goes back has been up for less.
         assert!(watch.has_moved(dir.path(), LATER));
         assert!(!watch.has_moved(dir.path(), LATER * 4), "though nothing could be noted");
+        // What it does not tell for a while is not forgotten.
+        fs::remove_file(root.path().join("generation")).unwrap();
+        assert!(!watch.has_moved(dir.path(), LATER * 5));
+        places(root.path(), "1111", Some("d"));
+        assert!(watch.has_moved(dir.path(), LATER * 7));
         // A clone that is given its id while it runs.
         places(root.path(), "2222", Some("c"));
-        assert!(watch.has_moved(dir.path(), LATER * 6));
+        assert!(watch.has_moved(dir.path(), LATER * 9));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod motd;
 mod notary;
 mod notify;
 mod nss;
+mod own_file;
 mod pam_files;
 mod peer;
 mod rate;
