@@ -10,6 +10,8 @@ mod answer;
 mod approval_tests;
 mod asked;
 pub(crate) mod audit;
+#[cfg(test)]
+mod audit_tests;
 mod caller;
 #[cfg(test)]
 mod carried_out_tests;

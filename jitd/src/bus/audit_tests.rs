@@ -1,0 +1,74 @@
+//! What auditors enter in the log over the bus, and what `status` tells of it.
+
+use jit_core::event::Event;
+use jit_core::model::Keep;
+use jit_proto::audit::AUDIT_INTERFACE;
+use jit_proto::error_name;
+use jit_proto::manager::{Status, USER_INTERFACE};
+use serde::Serialize;
+use zbus::DynamicType;
+use zbus::block_on;
+
+use crate::testing::{Daemon, call, caller, records, served_to};
+
+impl Daemon {
+    fn asks<B: Serialize + DynamicType + Sync>(
+        &self,
+        uid: u32,
+        interface: &str,
+        member: &str,
+        body: &B,
+    ) -> (String, String) {
+        block_on(async {
+            let (_server, client) = served_to(&self.app, caller(uid)).await;
+            call(&client, interface, member, body).await
+        })
+    }
+
+    fn status(&self) -> Status {
+        let (error, text) = self.asks(0, USER_INTERFACE, "Status", &());
+        assert_eq!(error, "", "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+#[test]
+fn a_checkpoint_that_is_carried_away_is_on_record_and_in_the_status_and_none_that_there_is_not() {
+    let daemon = Daemon::start();
+    block_on(daemon.desk().make_checkpoint().unwrap().unwrap().durable()).unwrap();
+    let size = daemon.desk().notary.last().unwrap().0.checkpoint.size;
+    let carried = |uid, how: &str, size: u64| daemon.asks(uid, AUDIT_INTERFACE, "Carried", &(how, size));
+    assert_eq!(daemon.status().carried, None);
+    let (error, text) = carried(0, "export", size + 1);
+    assert!(error == error_name::INVALID && text.contains("no checkpoint covers"), "{error} {text}");
+    assert_eq!(carried(0, "by-pigeon", size).0, error_name::INVALID);
+    assert_eq!(carried(1, "export", size).0, error_name::NOT_PERMITTED);
+    assert_eq!(daemon.status().carried, None);
+    let (error, text) = carried(0, "export", size);
+    assert_eq!(error, "", "{text}");
+    let told = daemon.status().carried.unwrap();
+    assert_eq!((told.how.as_str(), told.size), ("export", size));
+}
+
+#[test]
+fn an_admin_attests_who_may_ask_on_record_and_nobody_else_does() {
+    let daemon = Daemon::start();
+    let attest = |uid, keep: &str| {
+        daemon.asks(uid, AUDIT_INTERFACE, "Attest", &("shell", "maria", keep, "INC-9 left"))
+    };
+    let attested = || {
+        let all = records(&daemon.store());
+        let said = all.iter().filter_map(|record| match &record.event {
+            Event::Attested { who, keep, by, .. } => Some((who.to_string(), *keep, by.name.to_string())),
+            _ => None,
+        });
+        said.collect::<Vec<_>>()
+    };
+    let (error, text) = attest(1, "remove");
+    assert_eq!(error, error_name::NOT_PERMITTED, "{text}");
+    assert_eq!(attest(0, "perhaps").0, error_name::INVALID);
+    assert_eq!(attested(), []);
+    let (error, text) = attest(0, "remove");
+    assert_eq!(error, "", "{text}");
+    assert_eq!(attested(), [("maria".to_owned(), Keep::Remove, "root".to_owned())]);
+}
