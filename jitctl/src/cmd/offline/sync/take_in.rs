@@ -12,7 +12,6 @@ use jit_core::sign::statement::Signable;
 use jit_exchange::folder::{Bad, Exchange, Folder};
 use jit_exchange::names::{Name, Part};
 use jit_proto::manager::Entry;
-use jit_proto::text::Typed;
 use jit_proto::words::RequestId;
 
 use super::super::files::{Signed, said};
@@ -197,9 +196,9 @@ fn from(folder: &Folder, part: Part, here: &Here, done: &mut Done, found: &mut V
             Err(why) => {
                 let path = format!("{}/{file}", folder.what());
                 done.notes.push(match Kind::of(&signed.text) {
-                    Some(Kind::Grant | Kind::Revoke | Kind::Lock | Kind::Clock) => format!(
-                        "{path} is no answer to a request, and is left alone; to bring it: jitctl offline import {}",
-                        Typed(&path)
+                    Some(kind @ (Kind::Grant | Kind::Revoke | Kind::Lock | Kind::Clock)) => format!(
+                        "{path} is left alone: this version takes answers to requests, and no {}",
+                        kind.first_line()
                     ),
                     Some(Kind::Request | Kind::Review) | None => format!("{path} is left alone: {why}"),
                 });
