@@ -2,7 +2,7 @@
 //! else; what needs several values is a method of [`State`](crate::state::State), and rules are in orders and checks.
 
 mod attestation;
-mod authored;
+mod behind;
 mod code_try;
 mod elsewhere;
 mod grant;
@@ -26,7 +26,7 @@ mod trial;
 mod why;
 
 pub use attestation::{CarriedBy, Entitled, Keep};
-pub use authored::{Authored, Behind};
+pub use behind::Behind;
 pub use code_try::CodeTry;
 pub use elsewhere::Elsewhere;
 pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Scheduled, Time};
@@ -42,7 +42,7 @@ pub use question::Question;
 pub use refused_order::RefusedOrder;
 pub use request::{Closed, Pending, Request};
 pub use review::{ByCode, Decision, Evidence, Narrow, Review};
-pub use serial::{BadSerial, Serial, Spent, SpentBy};
+pub use serial::{BadSerial, Serial};
 pub use session::{Opener, Session, Unit, gets_a_scope};
 pub use stay::Stay;
 pub use termination::{Due, EndReason, EndTerms, Over, Termination};

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jit_proto::words::RequestId;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::time::Utc;
 
 /// 128 random bits, from whoever wrote the statement. Text form: 32 hex digits in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,13 +22,6 @@ impl Serial {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
-    }
-
-    /// The id of the request that a grant with this serial becomes: the same on every host.
-    #[must_use]
-    pub fn request(self) -> RequestId {
-        let Digest(whole) = Digest::of(format!("jitd.grant.v1 {self}").as_bytes());
-        RequestId::from_bits(whole.iter().take(5).fold(0, |bits, byte| bits << 8 | u64::from(*byte)))
     }
 }
 
@@ -65,33 +56,4 @@ impl From<Serial> for String {
     fn from(serial: Serial) -> Self {
         serial.to_string()
     }
-}
-
-/// A serial that counts no more on this host, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spent {
-    /// The serial itself.
-    pub serial: Serial,
-    /// Until when a statement with it could still be taken. It is remembered for as long at least.
-    pub until: Utc,
-    /// What became of it.
-    #[serde(flatten)]
-    pub how: SpentBy,
-}
-
-/// What a serial was spent by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "by", rename_all = "kebab-case")]
-pub enum SpentBy {
-    /// A grant became a request here.
-    Grant {
-        /// The request that it became.
-        request: RequestId,
-        /// The digest of its text: who signs the same text reviews that request.
-        text: Digest,
-    },
-    /// A revoke, which may have come before what it revokes.
-    Revoke,
-    /// A lock was set, or was not needed.
-    Lock,
 }

@@ -1,31 +1,11 @@
-//! What a request holds that a signed grant asked for (docs/offline.md), beside what every request has.
+//! Whom a signed grant is for, beside the account.
 
 use std::fmt;
 use std::str::FromStr;
 
 use jit_proto::text::is_unprintable;
-use jit_proto::words::{BadWord, UserName};
+use jit_proto::words::BadWord;
 use serde::{Deserialize, Serialize};
-
-use super::person::Person;
-use super::serial::Serial;
-use crate::digest::Digest;
-use crate::policy::{People, Principal};
-use crate::time::Utc;
-
-/// Which signed grant a request came of, and what that says of its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Authored {
-    /// The serial of the grant.
-    pub serial: Serial,
-    /// The digest of its exact text.
-    pub statement: Digest,
-    /// When its window ends at the latest; a whole second.
-    pub until: Utc,
-    /// The human who comes by the account, where the grant names one.
-    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
-    pub behind: Option<Behind>,
-}
 
 /// The human behind an account that several share, as whoever signed the grant names them: a principal, a name in policy, or
 /// a plain name. At most 128 bytes on one line.
@@ -40,22 +20,6 @@ impl Behind {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// Whether this is the human behind an account, as far as policy knows: by a key of theirs, by their name there, or by
-    /// an account.
-    #[must_use]
-    pub fn is(&self, people: &People, person: &Person) -> bool {
-        let accounts = || [&person.name].into_iter().chain(&person.also);
-        let key = self.0.parse::<Principal>().ok();
-        let by_key = key.and_then(|key| people.of_key(&key));
-        let by_account = |own: &UserName| {
-            self.0.parse::<UserName>().is_ok_and(|named| people.same(&named, own))
-                || people
-                    .of_account(own)
-                    .is_some_and(|human| human.to_string() == self.0 || by_key == Some(human))
-        };
-        accounts().any(by_account)
     }
 }
 
