@@ -37,21 +37,25 @@ fn watch(site: &Site) -> Running {
     site.machine.start(ALL, &["bash", "-c", &script])
 }
 
-/// How many moments those calls make. Whoever wakes makes one at least, to sleep again, and all that follows within half
-/// a second is of the same wake: one thread wakes another, and that one writes to the disk. Counted from its first call,
-/// so that a thread which never sleeps wakes twice a second.
+/// How many moments those calls make. Whoever wakes makes one at least, to sleep again, and what follows is of the same
+/// wake: one thread wakes another, and that one writes to the disk. How long that takes is the machine's affair, so a moment
+/// goes on until nothing was called for two seconds; but for no more than five, so that a thread which never sleeps, or which
+/// looks every second, wakes a dozen times a minute.
 fn moments(calls: Running) -> u64 {
+    const GAP: f64 = 2.0;
+    const LONGEST: f64 = 5.0;
     let calls = calls.output();
     let mut times: Vec<f64> = calls.done().lines().filter_map(|time| time.parse().ok()).collect();
     times.sort_unstable_by(f64::total_cmp);
-    // To be watched wakes it, too.
-    let first = times.first().expect("a call when strace came");
-    let (mut moments, mut since) = (0, first + 1.0);
+    // To be watched wakes it, too: the first moment is strace's.
+    let mut began = *times.first().expect("a call when strace came");
+    let (mut moments, mut last) = (0, began);
     for time in times {
-        if time > since {
+        if time - last > GAP || time - began > LONGEST {
             moments += 1;
-            since = time + 0.5;
+            began = time;
         }
+        last = time;
     }
     moments
 }
