@@ -7,7 +7,7 @@ use jit_core::time::{BootId, Utc};
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::peer::start_time;
+use crate::procfs::ProcFolder;
 
 /// The clocks of this boot.
 #[derive(Clone, Debug)]
@@ -74,8 +74,8 @@ impl Clock {
     pub(crate) fn of_this_boot() -> Result<Self, NoClock> {
         let unreadable = |why: String| NoClock { what: BOOT_ID, why };
         let kernel = std::fs::read_to_string(BOOT_ID).map_err(|err| unreadable(err.to_string()))?;
-        let init = start_time("/proc/1")
-            .map_err(|_| NoClock { what: "/proc/1/stat", why: "it has no start time".into() })?;
+        let init = ProcFolder::of(1).and_then(|init| init.start_time());
+        let init = init.map_err(|err| NoClock { what: "/proc/1/stat", why: err.to_string() })?;
         let boot_id =
             format!("{}+{init}", kernel.trim()).parse().map_err(|err| unreadable(format!("{err}")))?;
         Ok(Self {

@@ -26,6 +26,7 @@ mod nss;
 mod own_file;
 mod pam_files;
 mod peer;
+mod procfs;
 mod rate;
 mod recovery;
 mod session;

@@ -4,12 +4,13 @@
 //! comes round: a socket outlives the process that connected it, and whoever holds it can wait until the pid is somebody
 //! else's. So the process is pinned. Where the kernel or the bus hands out a pidfd of it (SO_PEERPIDFD of socket(7),
 //! Linux 6.5; `ProcessFD` of the bus), that says whose pid it is. Elsewhere it must have started before the connection
-//! or the call came, and not have been exchanged while it was read. What is read only ever refuses (see
+//! or the call came. All is read through one open folder, which stays one process's. What is read only ever refuses (see
 //! [`jit_core::access`]), and enters the record.
 
 use std::fmt;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jit_core::access::{LoginUid, Unread};
@@ -19,6 +20,8 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerPidfd;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+
+use crate::procfs::ProcFolder;
 
 /// What the kernel says of the process at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +36,11 @@ pub(crate) struct Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
     process: Leader,
-    /// Its real uid: that of whoever started it, where it is a setuid program (su, sudo).
-    real: Uid,
     login: LoginUid,
     /// Its audit session.
     session: Option<u32>,
+    /// The user who has started it, as [`Starter::User`] has it.
+    user: Option<Uid>,
 }
 
 /// Who has started a process that connected: whose share of the places it takes (DESIGN law 14).
@@ -66,7 +69,9 @@ impl fmt::Display for Starter {
 
 /// Whether this kernel tells login uids at all.
 pub(crate) fn kernel_tells_loginuid() -> bool {
-    fs::exists("/proc/self/loginuid").unwrap_or(false)
+    // It was built with them, or it was not.
+    static TELLS: LazyLock<bool> = LazyLock::new(|| fs::exists("/proc/self/loginuid").unwrap_or(false));
+    *TELLS
 }
 
 /// The process could not be read, or another took its pid meanwhile.
@@ -75,27 +80,43 @@ pub(crate) fn kernel_tells_loginuid() -> bool {
 pub(crate) struct Gone;
 
 impl Peer {
-    /// Whoever connected this socket, which came at `since` by the boot clock.
-    pub(crate) fn of_socket(socket: impl AsFd, uid: Uid, pid: u32, since: Duration) -> Self {
+    /// Whoever connected this socket, which came at `since` by the boot clock, and who has started them.
+    pub(crate) fn of_socket(
+        socket: impl AsFd,
+        uid: Uid,
+        pid: u32,
+        since: Duration,
+    ) -> (Self, Result<Starter, Unread>) {
         // An older kernel has no such option; of a process that has gone some have nothing to give, either.
         let pidfd = getsockopt(&socket, PeerPidfd).ok();
-        Self::new(uid, Some(pid), pidfd.as_ref().map(AsFd::as_fd), since)
+        Self::read(uid, Some(pid), pidfd.as_ref().map(AsFd::as_fd), since)
     }
 
     /// Whoever the bus or the socket reports, at `since` by the boot clock, and the login behind that process if it can
     /// be read. `pidfd` is of that process.
     pub(crate) fn new(uid: Uid, pid: Option<u32>, pidfd: Option<BorrowedFd<'_>>, since: Duration) -> Self {
-        let seen = pid.ok_or(Unread::Gone).and_then(|pid| match pidfd {
-            Some(pidfd) => {
-                let seen = see(pid);
-                // Afterwards: for as long as the pidfd has a pid, no other process has it.
-                if has_pid(pidfd, pid) { seen } else { Err(Unread::Gone) }
-            }
-            None => see(pid).and_then(|seen| {
-                if ticks(since) < seen.process.start { Err(Unread::Gone) } else { Ok(seen) }
-            }),
+        Self::read(uid, pid, pidfd, since).0
+    }
+
+    fn read(
+        uid: Uid,
+        pid: Option<u32>,
+        pidfd: Option<BorrowedFd<'_>>,
+        since: Duration,
+    ) -> (Self, Result<Starter, Unread>) {
+        let is_it = |pid: u32, seen: &Seen| match pidfd {
+            // Afterwards: for as long as the pidfd has a pid, no other process has it.
+            Some(pidfd) => has_pid(pidfd, pid),
+            None => seen.process.start <= ticks(since),
+        };
+        let seen = pid.ok_or(Unread::Gone).and_then(|pid| {
+            let (seen, starter) = see(pid)?;
+            if is_it(pid, &seen) { Ok((seen, starter)) } else { Err(Unread::Gone) }
         });
-        Self { uid, seen }
+        match seen {
+            Ok((seen, starter)) => (Self { uid, seen: Ok(seen) }, starter),
+            Err(why) => (Self { uid, seen: Err(why) }, Err(why)),
+        }
     }
 
     /// The login behind the process, as it was when it called.
@@ -103,24 +124,21 @@ impl Peer {
         self.seen.map(|seen| seen.login)
     }
 
-    /// The process, for as long as it is the one that called.
-    pub(crate) fn process(self) -> Option<Leader> {
-        let process = self.seen.ok()?.process;
-        (start_time(&proc(process.pid)).ok()? == process.start).then_some(process)
+    /// The process as it called: it may have gone.
+    pub(crate) fn called(self) -> Option<Leader> {
+        Some(self.seen.ok()?.process)
     }
 
-    /// Who has started it. A process that is root has no real uid that would tell: sudo makes itself root before it asks
-    /// PAM, and yet whoever called it can stop it (cgroup.freeze below their own manager, a terminal). Its control group
-    /// tells.
-    pub(crate) fn starter(self) -> Result<Starter, Unread> {
-        let seen = self.seen?;
-        if !seen.real.is_root() {
-            return Ok(Starter::User(seen.real));
-        }
-        let group =
-            fs::read_to_string(format!("{}/cgroup", proc(seen.process.pid))).map_err(|_| Unread::Gone)?;
-        self.process().ok_or(Unread::Gone)?;
-        Ok(starter(&group, seen.login))
+    /// The process, for as long as it is the one that called.
+    pub(crate) fn process(self) -> Option<Leader> {
+        let process = self.called()?;
+        let start = ProcFolder::of(process.pid).and_then(|folder| folder.start_time()).ok()?;
+        (start == process.start).then_some(process)
+    }
+
+    /// The user who has started it, where it is a setuid program or runs in their slice.
+    pub(crate) fn user(self) -> Option<Uid> {
+        self.seen.ok()?.user
     }
 
     /// Its audit session, where it has one.
@@ -135,39 +153,42 @@ impl Peer {
             Ok(LoginUid::Untold) => (None, true),
             Ok(LoginUid::Unset) | Err(_) => (None, false),
         };
-        let process = self.seen.ok().map(|seen| seen.process);
-        Actor { uid: self.uid, loginuid, untold, session: self.session(), process }
+        Actor { uid: self.uid, loginuid, untold, session: self.session(), process: self.called() }
     }
 }
 
-fn proc(pid: u32) -> String {
-    format!("/proc/{pid}")
-}
-
-/// The process that has this pid now, and the login behind it. Its start time must be the same before and after, or the
-/// answer would be about two.
-fn see(pid: u32) -> Result<Seen, Unread> {
-    let proc = proc(pid);
-    let unread = |_: Gone| {
+/// The process that has this pid now, the login behind it, and who has started it. A process that is root has no real
+/// uid that would tell the last: sudo makes itself root before it asks PAM, and yet whoever called it can stop it
+/// (cgroup.freeze below their own manager, a terminal). Its control group tells.
+fn see(pid: u32) -> Result<(Seen, Result<Starter, Unread>), Unread> {
+    let unread = |_| {
         let as_pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let there = as_pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH));
-        if there && !fs::exists(&proc).unwrap_or(false) { Unread::Hidden } else { Unread::Gone }
+        if there && !fs::exists(format!("/proc/{pid}")).unwrap_or(false) {
+            Unread::Hidden
+        } else {
+            Unread::Gone
+        }
     };
-    let start = start_time(&proc).map_err(unread)?;
-    let real = fs::read(format!("{proc}/status")).map_err(|_| unread(Gone))?;
-    let real = real_uid(&String::from_utf8_lossy(&real)).ok_or(Unread::Gone)?;
+    let folder = ProcFolder::of(pid).map_err(unread)?;
+    let start = folder.start_time().map_err(unread)?;
+    // Of a setuid program (su, sudo) the uid of whoever started it.
+    let real = real_uid(&folder.read("status").map_err(unread)?).ok_or(Unread::Gone)?;
     let (login, session) = if kernel_tells_loginuid() {
-        let login = read_number(&proc, "loginuid").map_err(unread)?;
-        let session = read_number(&proc, "sessionid").ok().filter(|session| *session != u32::MAX);
+        let login = folder.number("loginuid").map_err(unread)?;
+        let session = folder.number("sessionid").ok().filter(|session| *session != u32::MAX);
         // u32::MAX is the kernel's "not set", which is not a Uid.
         (Uid::try_from(login).map_or(LoginUid::Unset, LoginUid::Set), session)
     } else {
         (LoginUid::Untold, None)
     };
-    if start_time(&proc).map_err(unread)? != start {
-        return Err(Unread::Gone);
-    }
-    Ok(Seen { process: Leader { pid, start }, real, login, session })
+    let starter = if real.is_root() {
+        folder.read("cgroup").map(|group| starter(&group, login)).map_err(|_| Unread::Gone)
+    } else {
+        Ok(Starter::User(real))
+    };
+    let user = if let Ok(Starter::User(user)) = starter { Some(user) } else { None };
+    Ok((Seen { process: Leader { pid, start }, login, session, user }, starter))
 }
 
 /// The first of the four numbers in /proc/PID/status (proc(5)). No name that a process gives itself makes a line there:
@@ -209,7 +230,7 @@ fn unit_path(group: &str) -> &str {
 
 /// The audit session of the process that has this pid now.
 pub(crate) fn session_of_pid(pid: u32) -> Option<u32> {
-    see(pid).ok()?.session
+    see(pid).ok()?.0.session
 }
 
 /// Whether a pidfd is of the process that has this pid, by proc_pid_fdinfo(5). One whose process has gone has -1.
@@ -225,26 +246,12 @@ fn ticks(since_boot: Duration) -> u64 {
     u64::try_from(since_boot.as_millis() / 10).unwrap_or(u64::MAX)
 }
 
-fn read_number(proc: &str, file: &str) -> Result<u32, Gone> {
-    fs::read_to_string(format!("{proc}/{file}")).map_err(|_| Gone)?.trim().parse().map_err(|_| Gone)
-}
-
-/// Field 22 of /proc/PID/stat (proc(5)). The command in field 2 may hold anything, so fields are counted from
-/// its closing bracket.
-pub(crate) fn start_time(proc: &str) -> Result<u64, Gone> {
-    // The name in it is whatever the process calls itself, in any bytes.
-    let stat = fs::read(format!("{proc}/stat")).map_err(|_| Gone)?;
-    let stat = String::from_utf8_lossy(&stat);
-    let (_, rest) = stat.rsplit_once(')').ok_or(Gone)?;
-    rest.split_whitespace().nth(19).and_then(|field| field.parse().ok()).ok_or(Gone)
-}
-
 #[cfg(test)]
 impl Peer {
     /// A caller as a test tells it.
     pub(crate) fn told(uid: Uid, login: Result<LoginUid, Unread>) -> Self {
         let process = Leader { pid: 1, start: 0 };
-        Self { uid, seen: login.map(|login| Seen { process, real: uid, login, session: None }) }
+        Self { uid, seen: login.map(|login| Seen { process, login, session: None, user: None }) }
     }
 }
 
@@ -276,8 +283,8 @@ mod tests {
         let status = "Name:\tsu\nUmask:\t0022\nTgid:\t7\nUid:\t1001\t0\t0\t0\nGid:\t1001\t1001\t1001\t1001\n";
         assert_eq!(real_uid(status).map(Uid::as_u32), Some(1001));
         assert_eq!(real_uid("Name:\tUid:\n"), None);
-        let own = see(std::process::id()).unwrap().real;
-        assert_eq!(own.as_u32(), nix::unistd::getuid().as_raw());
+        let own = ProcFolder::of(std::process::id()).unwrap().read("status").unwrap();
+        assert_eq!(real_uid(&own).unwrap().as_u32(), nix::unistd::getuid().as_raw());
     }
 
     #[test]
@@ -366,7 +373,7 @@ mod tests {
     #[test]
     fn a_process_that_started_after_the_call_came_is_not_the_caller() {
         let called = since_boot();
-        let start = start_time("/proc/self").unwrap();
+        let start = see(std::process::id()).unwrap().0.process.start;
         while ticks(since_boot()) <= ticks(called) + 1 {
             std::thread::yield_now();
         }
@@ -383,20 +390,9 @@ mod tests {
     fn a_socket_tells_who_connected_it() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let own = std::process::id();
-        let peer = Peer::of_socket(&ours, Uid::ROOT, own, since_boot());
+        let (peer, _) = Peer::of_socket(&ours, Uid::ROOT, own, since_boot());
         assert_eq!(peer.process().map(|process| process.pid), Some(own));
         let (other, _) = ended();
-        assert_eq!(Peer::of_socket(&ours, Uid::ROOT, other, since_boot()).process(), None);
-    }
-
-    #[test]
-    fn no_name_that_a_process_gives_itself_hides_its_start_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let fields: Vec<String> = (4..=25).map(|n| n.to_string()).collect();
-        for name in [&b"(evil) S 9 (x)"[..], b"(\xff\n)"] {
-            let stat = [b"1 ", name, b" S ", fields.join(" ").as_bytes()].concat();
-            fs::write(dir.path().join("stat"), stat).unwrap();
-            assert_eq!(start_time(dir.path().to_str().unwrap()).ok(), Some(22), "{name:?}");
-        }
+        assert_eq!(Peer::of_socket(&ours, Uid::ROOT, other, since_boot()).0.process(), None);
     }
 }

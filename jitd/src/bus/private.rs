@@ -114,8 +114,8 @@ fn admit(line: &Arc<Line>, stream: &UnixStream<zruntime::Shared>) -> Option<(Pee
         log::warning(format_args!("uid {uid} connected to the private socket; only root may"));
         return None;
     }
-    let peer = Peer::of_socket(stream, uid, pid, since);
-    let place = line.enter(peer.starter().ok()?)?;
+    let (peer, starter) = Peer::of_socket(stream, uid, pid, since);
+    let place = line.enter(starter.ok()?)?;
     Some((peer, place))
 }
 

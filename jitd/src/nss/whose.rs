@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jit_proto::words::{Uid, UserName};
 
-use crate::peer::{Peer, Starter};
+use crate::peer::Peer;
 
 /// How long anybody waits for it: less than the module's default deadline of 3 s, so that the person is told why.
 pub(super) const LIMIT: Duration = Duration::from_secs(2);
@@ -30,11 +30,10 @@ pub(crate) enum Share {
 impl Share {
     /// The share of whoever calls.
     pub(crate) fn of(caller: Peer) -> Self {
-        match caller.starter() {
-            _ if !caller.uid.is_root() => Self::User(caller.uid),
-            Ok(Starter::User(uid)) => Self::User(uid),
-            Ok(Starter::Login { .. } | Starter::Root { .. }) | Err(_) => Self::Logins,
+        if !caller.uid.is_root() {
+            return Self::User(caller.uid);
         }
+        caller.user().map_or(Self::Logins, Self::User)
     }
 }
 

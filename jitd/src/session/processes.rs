@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::group::{Group, Groups};
-use crate::peer::start_time;
+use crate::procfs::ProcFolder;
 
 /// A process that runs now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,16 +66,19 @@ pub(crate) fn read(pid: u32) -> Option<Process> {
 
 /// One process, if it lives. An error is not to know.
 fn look(pid: u32, groups: &mut Groups) -> io::Result<Option<Process>> {
-    let proc = format!("/proc/{pid}");
-    let file = |name: &str| match fs::read(format!("{proc}/{name}")) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        // It has ended (ESRCH while a file of it is open), or is hidden, as [`are_hidden`] tells.
-        Err(err)
-            if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
-                || err.raw_os_error() == Some(Errno::ESRCH as i32) =>
-        {
-            Ok(None)
-        }
+    // It has ended (ESRCH while a file of it is open), or is hidden, as [`are_hidden`] tells.
+    let is_gone = |err: &io::Error| {
+        matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+            || err.raw_os_error() == Some(Errno::ESRCH as i32)
+    };
+    let folder = match ProcFolder::of(pid) {
+        Ok(folder) => folder,
+        Err(err) if is_gone(&err) => return Ok(None),
+        Err(err) => return Err(err),
+    };
+    let file = |name: &str| match folder.read(name) {
+        Ok(text) => Ok(Some(text)),
+        Err(err) if is_gone(&err) => Ok(None),
         Err(err) => Err(err),
     };
     let (Some(stat), Some(status)) = (file("stat")?, file("status")?) else { return Ok(None) };
@@ -147,7 +150,8 @@ fn has_ended(fields: &[&str]) -> bool {
 
 /// The process with this pid, as it is known from now on.
 pub(crate) fn leader(pid: u32) -> Option<Leader> {
-    start_time(&format!("/proc/{pid}")).ok().map(|start| Leader { pid, start })
+    let start = ProcFolder::of(pid).and_then(|folder| folder.start_time()).ok()?;
+    Some(Leader { pid, start })
 }
 
 /// Of the unified hierarchy, or of systemd's own where there are several (cgroups(7)).

@@ -119,7 +119,8 @@ fn a_connection_of_whoever_has_no_place_left_is_turned_away_unread() {
         let runtime = SharedRuntime::current().unwrap();
         let (ours, _theirs) = UnixStream::pair(&runtime).unwrap();
         let is_root = nix::unistd::getuid().is_root();
-        let own = Peer::new(Uid::ROOT, Some(std::process::id()), None, since_boot()).starter().unwrap();
+        let (_, own) = Peer::of_socket(&ours, Uid::ROOT, std::process::id(), since_boot());
+        let own = own.unwrap();
         let line = Arc::new(Line::default());
         let mut held: Vec<_> = std::iter::from_fn(|| line.enter(own.clone())).take(2000).collect();
         assert!(admit(&line, &ours).is_none());
