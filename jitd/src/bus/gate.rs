@@ -24,7 +24,7 @@ use crate::clock::since_boot;
 use crate::desk::{Briefing, CheckRecord, Checked, Judged, OnRecord, Waits};
 use crate::nss::{Lookup, Patience, Share, Whose};
 use crate::peer::Peer;
-use crate::session::{self, Allowed, SeenOpener};
+use crate::session::{self, Allowed, SeenAsker, SeenOpener};
 
 /// The interface, on the bus or on one private connection.
 pub(crate) struct Gate {
@@ -76,9 +76,12 @@ impl Gate {
         }
         let (reply, is_in) = match checked {
             Checked::Allow(admitted) => {
+                // The looking is done while the record is on its way to the disk.
+                let caller =
+                    if asked.stage == Stage::Account { SeenAsker::look(peer, &asked.service) } else { None };
                 let admitted = admitted.on_record(desk).await?;
-                if asked.stage == Stage::Account {
-                    self.expect(peer, &question, &admitted);
+                if let Some(caller) = caller {
+                    self.expect(caller, &question, &admitted);
                 }
                 match self.bound(&admitted, &question, seen, actor, began).await? {
                     Bound::Allowed => (Reply::allow(&asked, &admitted), true),
@@ -119,7 +122,7 @@ enum Bound {
 
 impl Gate {
     /// A login that was allowed is ours, whether or not it asks for its session.
-    fn expect(&self, peer: Peer, question: &Question, admitted: &OnRecord) {
+    fn expect(&self, caller: SeenAsker, question: &Question, admitted: &OnRecord) {
         let Some(check) = admitted.check else { return };
         let allowed = Allowed {
             check,
@@ -128,7 +131,7 @@ impl Gate {
             login: question.login.clone(),
             from: question.from,
         };
-        self.app.awaiting.allowed(peer, allowed);
+        self.app.awaiting.allowed(caller, allowed);
     }
 
     /// Puts a session that is about to open into a unit of its own, or takes it back: what is answered `allow` has a unit

@@ -26,11 +26,20 @@ use crate::log;
 
 /// Looks for what follows allowed checks, for as long as jitd runs.
 pub(crate) async fn keep_adopting(app: Arc<App>, runtime: SharedRuntime) {
+    let mut last = None;
     loop {
         let come = app.awaiting.bell.listen();
-        match look(&app).await {
+        let now = since_boot();
+        match app.awaiting.due(last) {
             None => come.await,
-            Some(wait) => drop(runtime.timeout(wait, come).await),
+            Some(at) if now < at => drop(runtime.timeout(at.saturating_sub(now), come).await),
+            Some(_) => {
+                last = Some(now);
+                if let Err(err) = look(&app, now).await {
+                    log::error(format_args!("it cannot be told what runs: {err}"));
+                    runtime.sleep(OFTEN * 10).await;
+                }
+            }
         }
     }
 }
@@ -38,20 +47,11 @@ pub(crate) async fn keep_adopting(app: Arc<App>, runtime: SharedRuntime) {
 /// What a look came to: for each check its number and what became of it.
 type Looked = Vec<(u64, Arc<Awaited>, Next)>;
 
-/// Takes what has followed and says when to look again, if something is waited for.
-async fn look(app: &App) -> Option<Duration> {
-    let now = since_boot();
-    let waiting = match app.awaiting.to_look_at(now) {
-        Ok(waiting) => waiting,
-        Err(wait) => return wait,
-    };
+/// Takes what has followed.
+async fn look(app: &App, now: Duration) -> std::io::Result<()> {
+    let waiting = app.awaiting.to_look_at();
     // Reading all that runs takes a while, and every check takes the lock.
-    let looked = zruntime::unblock(move || look_at(waiting, now)).await;
-    let Ok(looked) = looked.inspect_err(|err| log::error(format_args!("it cannot be told what runs: {err}")))
-    else {
-        return Some(OFTEN * 10);
-    };
-    for (number, one, next) in looked {
+    for (number, one, next) in zruntime::unblock(move || look_at(waiting, now)).await? {
         if !app.awaiting.became(number, &next) {
             continue;
         }
@@ -62,7 +62,7 @@ async fn look(app: &App) -> Option<Duration> {
         };
         adopt(app, &one, found, is_there);
     }
-    app.awaiting.next_look(now)
+    Ok(())
 }
 
 fn look_at(waiting: Vec<Waiting>, now: Duration) -> std::io::Result<Looked> {

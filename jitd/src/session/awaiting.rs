@@ -34,6 +34,22 @@ struct Kept {
 /// A check, with its number and what was seen to follow it.
 pub(super) type Waiting = (u64, Arc<Awaited>, Option<Seen>);
 
+/// Whoever asked for a login, and who started them, as both were when they asked.
+pub(crate) struct SeenAsker {
+    asker: Asker,
+    parent: Option<Leader>,
+}
+
+impl SeenAsker {
+    /// Looks at them, where a login of this service may come of it: only root's processes bring any.
+    pub(crate) fn look(peer: Peer, service: &ServiceName) -> Option<Self> {
+        let called = peer.called().filter(|_| peer.uid.is_root())?;
+        let asker = processes::read(called.pid).filter(|process| process.id == called)?;
+        let parent = if subject_is_caller(service) { None } else { processes::leader(asker.parent()) };
+        Some(Self { asker: Asker::of(&asker), parent })
+    }
+}
+
 /// The same, shared.
 #[derive(Default)]
 pub(crate) struct Awaiting {
@@ -44,13 +60,8 @@ pub(crate) struct Awaiting {
 }
 
 impl Awaiting {
-    /// A check of root's process has been allowed.
-    pub(crate) fn allowed(&self, peer: Peer, allowed: Allowed) {
-        let read = |leader: Leader| processes::read(leader.pid).filter(|process| process.id == leader);
-        let asker = peer.process().filter(|_| peer.uid.is_root()).and_then(read);
-        let Some(asker) = asker else { return };
-        let parent = processes::leader(asker.parent()).filter(|_| !subject_is_caller(&allowed.login.service));
-        let asker = Asker::of(&asker);
+    /// A check has been allowed.
+    pub(crate) fn allowed(&self, SeenAsker { asker, parent }: SeenAsker, allowed: Allowed) {
         self.keep(Awaited { allowed, asker, parent, at: since_boot(), recalled: false });
     }
 
@@ -142,15 +153,24 @@ impl Awaiting {
         lock(&self.without_line).iter().map(missing_line).collect()
     }
 
-    /// Those to look at, each with what was seen to follow it; and when to look first, if that is not now.
-    pub(super) fn to_look_at(&self, now: Duration) -> Result<Vec<Waiting>, Option<Duration>> {
+    /// When to look next, by the boot clock, if something is waited for. `last` is when all were last looked at: what comes
+    /// meanwhile is looked at with the others, so that however many come, there is no more than one look in that time.
+    pub(super) fn due(&self, last: Option<Duration>) -> Option<Duration> {
+        let due = |one: &Awaited, seen: bool| {
+            let first = one.at.saturating_add(FIRST);
+            match last {
+                Some(last) if last >= first => last.saturating_add(one.wait(seen, last)),
+                Some(last) => first.max(last.saturating_add(FIRST)),
+                None => first,
+            }
+        };
+        lock(&self.kept).all.values().map(|(one, seen)| due(one, seen.is_some())).min()
+    }
+
+    /// All that is waited for, each with what was seen to follow it.
+    pub(super) fn to_look_at(&self) -> Vec<Waiting> {
         let kept = lock(&self.kept);
-        let first = kept.all.values().map(|(one, _)| one.at.saturating_add(FIRST)).min();
-        let first = first.ok_or(None)?;
-        if first > now {
-            return Err(Some(first.saturating_sub(now)));
-        }
-        Ok(kept.all.iter().map(|(nr, (one, seen))| (*nr, Arc::clone(one), seen.clone())).collect())
+        kept.all.iter().map(|(nr, (one, seen))| (*nr, Arc::clone(one), seen.clone())).collect()
     }
 
     /// Takes note of what became of one, and says whether it is still waited for: meanwhile it may have asked.
@@ -169,11 +189,6 @@ impl Awaiting {
 }
 
 impl Awaiting {
-    /// When to look next, if something is waited for.
-    pub(super) fn next_look(&self, now: Duration) -> Option<Duration> {
-        lock(&self.kept).all.values().map(|(one, seen)| one.wait(seen.is_some(), now)).min()
-    }
-
     /// A service was found to have no session line. It is logged once.
     pub(super) fn lacks_line(&self, service: &ServiceName) {
         if lock(&self.without_line).insert(service.clone()) {
@@ -205,17 +220,53 @@ mod tests {
         lock(&awaiting.kept).all.len()
     }
 
+    fn allow(awaiting: &Awaiting, peer: Peer) {
+        let allowed = allowed("sshd");
+        awaiting.allowed(SeenAsker::look(peer, &allowed.login.service).unwrap(), allowed);
+    }
+
+    /// One that was allowed so many seconds after the boot, by a process of this start time.
+    fn kept_at(awaiting: &Awaiting, start: u64, at: Duration) {
+        let allowed = allowed("sshd");
+        let asker = Asker::recalled(Leader { pid: 4_194_305, start }, &allowed.login.service);
+        awaiting.keep(Awaited { allowed, asker, parent: None, at, recalled: true });
+    }
+
+    #[test]
+    fn however_many_checks_are_allowed_what_runs_is_read_once_in_half_a_second() {
+        let awaiting = Awaiting::default();
+        let millis = Duration::from_millis;
+        assert_eq!(awaiting.due(None), None, "nothing is waited for");
+        kept_at(&awaiting, 1, millis(1_000));
+        assert_eq!(awaiting.due(None), Some(millis(1_500)), "it has the time to ask");
+        // Looked at: it is looked at again, and one more does not hurry that.
+        let last = Some(millis(1_500));
+        assert_eq!(awaiting.due(last), Some(millis(2_000)));
+        for start in 2..100 {
+            kept_at(&awaiting, start, millis(1_500 + start));
+            assert_eq!(awaiting.due(last), Some(millis(2_000)), "{start}");
+        }
+        // One that came just before a look had no time to ask, and is looked at with the others.
+        assert_eq!(awaiting.due(Some(millis(2_000))), Some(millis(2_500)));
+        // An old one alone is looked at more seldom; one that comes then is not kept waiting by it.
+        let awaiting = Awaiting::default();
+        kept_at(&awaiting, 1, millis(1_000));
+        let (last, later) = (Some(millis(100_000)), millis(101_000));
+        assert_eq!(awaiting.due(last), Some(millis(105_000)));
+        kept_at(&awaiting, 2, later);
+        assert_eq!(awaiting.due(last), Some(later + FIRST));
+    }
+
     #[test]
     fn a_check_of_somebody_unprivileged_brings_no_session() {
         let awaiting = Awaiting::default();
         let me = std::process::id();
         let peer = |uid: u32| Peer::new(Uid::try_from(uid).unwrap(), Some(me), None, since_boot());
-        awaiting.allowed(peer(1001), allowed("sshd"));
-        assert_eq!(count(&awaiting), 0);
-        awaiting.allowed(peer(0), allowed("sshd"));
+        assert!(SeenAsker::look(peer(1001), &allowed("sshd").login.service).is_none());
+        allow(&awaiting, peer(0));
         assert_eq!(count(&awaiting), 1);
         // The same again is waited for once; and no more when it has asked.
-        awaiting.allowed(peer(0), allowed("sshd"));
+        allow(&awaiting, peer(0));
         assert_eq!(count(&awaiting), 1);
         awaiting.asked(peer(0), &allowed("sshd").login);
         assert_eq!(count(&awaiting), 0);
@@ -225,8 +276,8 @@ mod tests {
     fn one_that_asks_while_it_is_looked_at_is_not_taken_for_one_that_did_not() {
         let awaiting = Awaiting::default();
         let root = Peer::new(Uid::ROOT, Some(std::process::id()), None, since_boot());
-        awaiting.allowed(root, allowed("sshd"));
-        let looked = awaiting.to_look_at(since_boot() + FIRST).unwrap();
+        allow(&awaiting, root);
+        let looked = awaiting.to_look_at();
         let (number, one, _) = &looked[0];
         awaiting.asked(root, &allowed("sshd").login);
         let opener = Opener { leader: one.asker.id, audit: None };

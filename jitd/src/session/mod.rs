@@ -36,7 +36,7 @@ mod warn;
 mod whose;
 
 pub(crate) use awaited::Allowed;
-pub(crate) use awaiting::Awaiting;
+pub(crate) use awaiting::{Awaiting, SeenAsker};
 pub(crate) use enclose::{enclose, leave_unbound};
 pub(crate) use glance::{SeenOpener, before, is_there, opener, runs};
 pub(crate) use jit_core::model::gets_a_scope;
