@@ -10,7 +10,7 @@
 //! the directory alone knows is, by its word, no account.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -353,26 +353,34 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-impl<T> Kept<T> {
-    /// The file's meaning; nothing where it cannot be read.
-    fn read(&self, path: &Path, parse: impl FnOnce(&str) -> T) -> Option<Arc<T>> {
-        // A pipe in its place blocks nobody. A link is followed: some hosts have /etc made of them.
-        let options = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
-        let mut file = options.ok()?;
-        let facts = file.metadata().ok().filter(|facts| facts.is_file() && facts.len() <= MAX_BYTES)?;
-        let stamp = Stamp {
+impl Stamp {
+    /// Of a file that is read: no folder and no pipe, and not too long.
+    fn of(facts: &Metadata) -> Option<Self> {
+        (facts.is_file() && facts.len() <= MAX_BYTES).then(|| Self {
             file: (facts.dev(), facts.ino()),
             size: facts.len(),
             changed: (facts.ctime(), facts.ctime_nsec()),
-        };
+        })
+    }
+}
+
+impl<T> Kept<T> {
+    /// The file's meaning; nothing where it cannot be read.
+    fn read(&self, path: &Path, parse: impl FnOnce(&str) -> T) -> Option<Arc<T>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let looked_so = last.as_ref().filter(|(known, _)| *known == stamp);
-        if let Some((_, Some(parsed))) = looked_so {
+        // Most of the time it is as it was, which needs no opening.
+        if let Some((known, Some(parsed))) = last.as_ref()
+            && fs::metadata(path).ok().and_then(|facts| Stamp::of(&facts)).as_ref() == Some(known)
+        {
             return Some(Arc::clone(parsed));
         }
+        // A pipe in its place blocks nobody. A link is followed: some hosts have /etc made of them.
+        let options = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+        let mut file = options.ok()?;
+        let stamp = Stamp::of(&file.metadata().ok()?)?;
         // A file that is written twice within a tick of the clock looks the same both times. What was read is kept only
         // once it looks as it did at an earlier look.
-        let has_settled = looked_so.is_some();
+        let has_settled = last.as_ref().is_some_and(|(known, _)| *known == stamp);
         let mut bytes = Vec::new();
         file.by_ref().take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
         let parsed = Arc::new(parse(&String::from_utf8_lossy(&bytes)));
@@ -384,7 +392,6 @@ impl<T> Kept<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn etc(switch: &str, passwd: &str, group: &str) -> (tempfile::TempDir, Local) {
         let dir = tempfile::tempdir().unwrap();
