@@ -41,6 +41,10 @@ const STRIDE: u32 = 256;
 const AGAIN: Duration = Duration::from_secs(5);
 const QUIET: Duration = Duration::from_mins(2);
 
+/// How long records wait for others before they are sent. They are on disk; meanwhile the processors are for the login that
+/// waits for its answer, and what many logins at once bring is read in one go.
+const TOGETHER: Duration = Duration::from_millis(5);
+
 /// Follows the store for as long as jitd runs.
 pub(crate) fn follow(path: &StorePath, desk: &Desk, queue: &Queue) {
     let sinks: [Box<dyn Sink>; 3] = [
@@ -70,6 +74,7 @@ pub(crate) fn follow(path: &StorePath, desk: &Desk, queue: &Queue) {
             reader.close();
         }
         desk.news.wait(if failing { AGAIN } else { QUIET });
+        std::thread::sleep(TOGETHER);
     }
 }
 
