@@ -21,7 +21,7 @@ use nix::sys::socket::sockopt::PeerPidfd;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::procfs::ProcFolder;
+use crate::procfs::{self, ProcFolder};
 
 /// What the kernel says of the process at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +235,7 @@ pub(crate) fn session_of_pid(pid: u32) -> Option<u32> {
 
 /// Whether a pidfd is of the process that has this pid, by proc_pid_fdinfo(5). One whose process has gone has -1.
 fn has_pid(pidfd: BorrowedFd<'_>, pid: u32) -> bool {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
+    let info = procfs::read(&format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
     let line = info.lines().find_map(|line| line.strip_prefix("Pid:"));
     line.and_then(|pid| pid.trim().parse().ok()) == Some(pid)
 }

@@ -36,7 +36,7 @@ impl ProcFolder {
     /// ESRCH once the process has been reaped; ENOENT where the kernel has no such file.
     pub(crate) fn read(&self, name: &str) -> io::Result<String> {
         let file = openat(&self.0, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        whole(File::from(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        whole(File::from(file))
     }
 
     /// A file that holds one number.
@@ -50,8 +50,13 @@ impl ProcFolder {
     }
 }
 
+/// All of a file of the kernel's that is in no process's folder, or in this one's own.
+pub(crate) fn read(path: &str) -> io::Result<String> {
+    whole(File::open(path)?)
+}
+
 /// All of a file, in few reads: the kernel tells no size, and by itself the standard library would begin with 32 bytes.
-fn whole(mut file: File) -> io::Result<Vec<u8>> {
+fn whole(mut file: File) -> io::Result<String> {
     let mut bytes = Vec::new();
     loop {
         let before = bytes.len();
@@ -59,7 +64,7 @@ fn whole(mut file: File) -> io::Result<Vec<u8>> {
         let read = file.read(bytes.get_mut(before..).unwrap_or_default())?;
         bytes.truncate(before + read);
         if read == 0 {
-            return Ok(bytes);
+            return Ok(String::from_utf8_lossy(&bytes).into_owned());
         }
     }
 }

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::group::{Group, Groups};
-use crate::procfs::ProcFolder;
+use crate::procfs::{self, ProcFolder};
 
 /// A process that runs now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) fn all() -> io::Result<Vec<Process>> {
 
 /// How many threads there are, by the fourth field of /proc/loadavg (proc(5)).
 fn threads() -> io::Result<usize> {
-    let text = fs::read_to_string("/proc/loadavg")?;
+    let text = procfs::read("/proc/loadavg")?;
     let threads = text.split_whitespace().nth(3).and_then(|field| field.split_once('/')?.1.parse().ok());
     threads.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
