@@ -17,6 +17,7 @@ use zbus::{Connection, interface};
 
 use super::asked::Asked;
 use super::caller::ATTEMPTS;
+use super::origin::may;
 use super::reply::Reply;
 use super::{Error, Origin};
 use crate::app::App;
@@ -42,8 +43,37 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Reply,), Error> {
-        let began = since_boot();
         let peer = self.origin.caller(Method::Question, &self.app, connection, &header).await?;
+        self.decided(peer, question).await.map(|reply| (reply,))
+    }
+}
+
+/// What is known of a question beside its words and its subject.
+#[derive(Clone, Copy)]
+struct Facts {
+    actor: Actor,
+    from: Option<IpAddr>,
+    opener: Option<Opener>,
+    /// The record of the check by which the session opens that is asked for.
+    check: Option<CheckRecord>,
+}
+
+/// Whether a session that was allowed has a unit that can be ended, where it needs one.
+enum Bound {
+    Allowed,
+    /// It was taken back, with a line for the person.
+    Refused(String),
+}
+
+impl Gate {
+    /// What a peer on the private socket asks.
+    pub(super) async fn answer(&self, peer: Peer, question: gate::Question) -> Result<Reply, Error> {
+        may(Method::Question, &self.app, peer)?;
+        self.decided(peer, question).await
+    }
+
+    async fn decided(&self, peer: Peer, question: gate::Question) -> Result<Reply, Error> {
+        let began = since_boot();
         let mut asked = Asked::parse(question)?;
         let desk = &self.app.desk;
         if !peer.uid.is_root() {
@@ -99,28 +129,9 @@ impl Gate {
                 Stage::Account | Stage::Session => {}
             }
         }
-        Ok((reply,))
+        Ok(reply)
     }
-}
 
-/// What is known of a question beside its words and its subject.
-#[derive(Clone, Copy)]
-struct Facts {
-    actor: Actor,
-    from: Option<IpAddr>,
-    opener: Option<Opener>,
-    /// The record of the check by which the session opens that is asked for.
-    check: Option<CheckRecord>,
-}
-
-/// Whether a session that was allowed has a unit that can be ended, where it needs one.
-enum Bound {
-    Allowed,
-    /// It was taken back, with a line for the person.
-    Refused(String),
-}
-
-impl Gate {
     /// A login that was allowed is ours, whether or not it asks for its session.
     fn expect(&self, caller: SeenAsker, question: &Question, admitted: &OnRecord) {
         let Some(check) = admitted.check else { return };

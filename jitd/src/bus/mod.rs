@@ -20,6 +20,7 @@ mod code_tests;
 mod codes;
 #[cfg(test)]
 mod contract_tests;
+mod direct;
 mod error;
 pub(crate) mod gate;
 #[cfg(test)]

@@ -45,10 +45,16 @@ impl Origin {
                 peer_on_bus(app, connection, BusName::from(sender.to_owned()), since).await?
             }
         };
-        may_call(method, peer.uid, peer.login())
-            .inspect_err(|denied| app.desk.note_refused(denied.on_record(method), peer.actor()))?;
+        may(method, app, peer)?;
         Ok(peer)
     }
+}
+
+/// Whether this caller may make this call. That one may not is on record.
+pub(super) fn may(method: Method, app: &App, peer: Peer) -> Result<(), Error> {
+    may_call(method, peer.uid, peer.login())
+        .inspect_err(|denied| app.desk.note_refused(denied.on_record(method), peer.actor()))?;
+    Ok(())
 }
 
 impl Origin {

@@ -14,15 +14,16 @@ use std::time::Duration;
 use jit_proto::OBJECT_PATH;
 use jit_proto::words::Uid;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use zbus::Guid;
 use zbus::connection::Builder;
-use zruntime::SharedRuntime;
+use zbus::{Connection, Guid};
 use zruntime::lock::Semaphore;
 use zruntime::net::unix::{UnixListener, UnixStream};
+use zruntime::{Event, EventListener, SharedRuntime};
 
 use super::Origin;
 use super::admin::Admin;
 use super::audit::Audit;
+use super::direct::{self, Asks, First};
 use super::gate::Gate;
 use super::login_request::Ask;
 use super::review::Review;
@@ -128,35 +129,93 @@ async fn answer(
 ) -> zbus::Result<()> {
     // Who has waited for so long has given up.
     let Ok(_turn) = timer.timeout(limits.until_turn, place.turns.acquire()).await else { return Ok(()) };
-    let progress = Progress::default();
-    let (asked, answered) = (progress.asked.listen(), progress.answered.listen());
-    let begin = async {
-        let wire = Wire::new(Stream::new(timer, stream.into_std())?, peer.uid, progress);
-        let (origin, at) = (Origin::Private(peer), OBJECT_PATH);
-        let connection = Builder::socket(wire)
-            .server(Guid::generate())
-            .p2p()
-            .serve_at(at, Gate { app: Arc::clone(&app), origin })
-            .serve_at(at, Ask { app: Arc::clone(&app), origin })
-            .serve_at(at, User { app: Arc::clone(&app), origin })
-            .serve_at(at, Review { app: Arc::clone(&app), origin })
-            .serve_at(at, Admin { app: Arc::clone(&app), origin })
-            .serve_at(at, Audit { app, origin })
-            .build()
-            .await?;
-        // A module that gave up is gone before it asked.
-        or(asked, connection.closed()).await;
-        zbus::Result::Ok(connection)
+    let mut stream = Stream::new(timer, stream.into_std())?;
+    let says = async {
+        match direct::first(&mut stream).await? {
+            First::Question(asks) => Ok(Begun::Asked(asks)),
+            First::Other(read) => {
+                stream.put_back(read);
+                connect(&app, &stream, peer).await
+            }
+        }
     };
-    let Ok(connection) = timer.timeout(limits.until_asked, begin).await else { return Ok(()) };
-    let connection = connection?;
+    let Ok(begun) = timer.timeout(limits.until_asked, says).await else { return Ok(()) };
     // Over when the answer has left, or nobody wants one any more.
-    if timer.timeout(limits.life, or(answered, connection.closed())).await.is_err() {
+    let is_over = match begun? {
+        Begun::Asked(asks) => {
+            let is_over = answer_directly(app, timer, &mut stream, peer, *asks);
+            let is_over = timer.timeout(limits.life, is_over).await.is_ok();
+            // It may be shut already.
+            drop(stream.shut());
+            is_over
+        }
+        Begun::Connected(connection, answered) => {
+            let is_over = timer.timeout(limits.life, or(answered, connection.closed())).await.is_ok();
+            // It may be closed already.
+            drop(connection.close().await);
+            is_over
+        }
+    };
+    if !is_over {
         log::warning("a question on the private socket had no answer in time");
     }
-    // It may be closed already.
-    drop(connection.close().await);
     Ok(())
+}
+
+/// What has come over a connection within the time that it has for that.
+enum Begun {
+    Asked(Box<Asks>),
+    /// A call is on its way to its answer, which rings.
+    Connected(Connection, EventListener),
+}
+
+/// A connection for all that is no question of the module's, once a call has come.
+async fn connect(app: &Arc<App>, stream: &Stream, peer: Peer) -> zbus::Result<Begun> {
+    let progress = Progress::default();
+    let (asked, answered) = (progress.asked.listen(), progress.answered.listen());
+    let wire = Wire::new(stream.clone(), peer.uid, progress);
+    let (origin, at) = (Origin::Private(peer), OBJECT_PATH);
+    let connection = Builder::socket(wire)
+        .server(Guid::generate())
+        .p2p()
+        .serve_at(at, Gate { app: Arc::clone(app), origin })
+        .serve_at(at, Ask { app: Arc::clone(app), origin })
+        .serve_at(at, User { app: Arc::clone(app), origin })
+        .serve_at(at, Review { app: Arc::clone(app), origin })
+        .serve_at(at, Admin { app: Arc::clone(app), origin })
+        .serve_at(at, Audit { app: Arc::clone(app), origin })
+        .build()
+        .await?;
+    // A module that gave up is gone before it asked.
+    or(asked, connection.closed()).await;
+    Ok(Begun::Connected(connection, answered))
+}
+
+/// Until the answer has left, or whoever asked is gone. What was begun is done all the same.
+async fn answer_directly(
+    app: Arc<App>,
+    runtime: &SharedRuntime,
+    stream: &mut Stream,
+    peer: Peer,
+    asks: Asks,
+) {
+    let client = stream.clone();
+    let answered = Event::new();
+    let has_left = answered.listen();
+    let answers = async move {
+        match asks.answer(app, peer).await {
+            // Nobody may be there to take it.
+            Ok(bytes) => drop(client.send_all(&bytes).await),
+            Err(err) => log::error(format_args!("a question on the private socket: {err}")),
+        }
+        answered.notify(usize::MAX);
+    };
+    runtime.spawn("question", answers).detach();
+    let is_gone = async {
+        // Nothing comes behind a question but its end.
+        drop(stream.receive(&mut [0]).await);
+    };
+    or(has_left, is_gone).await;
 }
 
 /// Who is connected to the private socket, each share in a line of its own.

@@ -30,24 +30,49 @@ const MOST_FDS: usize = 16;
 
 /// A connected socket.
 #[derive(Clone, Debug)]
-pub(super) struct Stream(Arc<AsyncIo<UnixStream, Shared>>);
+pub(super) struct Stream {
+    io: Arc<AsyncIo<UnixStream, Shared>>,
+    /// What was read and is to be read again.
+    put_back: Vec<u8>,
+}
 
 impl Stream {
     pub(super) fn new(runtime: &SharedRuntime, socket: UnixStream) -> io::Result<Self> {
-        Ok(Self(Arc::new(AsyncIo::new(runtime, socket)?)))
+        Ok(Self { io: Arc::new(AsyncIo::new(runtime, socket)?), put_back: Vec::new() })
+    }
+
+    /// Takes back what was read of it, before anything else is.
+    pub(super) fn put_back(&mut self, bytes: Vec<u8>) {
+        self.put_back = bytes;
     }
 
     /// Reads what is there, and the file descriptors that come with it. Given up, it has read nothing.
-    pub(super) async fn receive(&self, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-        self.0.read_with(|socket| receive(socket, bytes)).await
+    pub(super) async fn receive(&mut self, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        if self.put_back.is_empty() {
+            return self.io.read_with(|socket| receive(socket, bytes)).await;
+        }
+        let got = self.put_back.len().min(bytes.len());
+        for (to, from) in bytes.iter_mut().zip(self.put_back.drain(..got)) {
+            *to = from;
+        }
+        Ok((got, Vec::new()))
     }
 
     async fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        self.0.write_with(|socket| send(socket, bytes, fds)).await
+        self.io.write_with(|socket| send(socket, bytes, fds)).await
     }
 
-    fn shut(&self) -> io::Result<()> {
-        self.0.get_ref().shutdown(std::net::Shutdown::Both)
+    /// Sends all of it.
+    pub(super) async fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let sent = self.send(bytes, &[]).await?;
+            bytes = bytes.get(sent..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    pub(super) fn shut(&self) -> io::Result<()> {
+        self.io.get_ref().shutdown(std::net::Shutdown::Both)
     }
 }
 

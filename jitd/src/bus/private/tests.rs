@@ -2,10 +2,12 @@ use std::io;
 use std::process::{Command, Stdio};
 
 use jit_core::access::LoginUid;
+use jit_core::orders::request::RequestOrder;
 use zbus::{Message, block_on};
 
 use super::*;
-use crate::testing::app;
+use crate::bus::direct::tests::question;
+use crate::testing::{Daemon, app, order, subject};
 
 fn uid(number: u32) -> Uid {
     Uid::try_from(number).unwrap()
@@ -133,14 +135,18 @@ const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A connection that is answered within these limits: its answering, its line, and the client's end.
-fn answered(
-    limits: Limits,
-) -> (zruntime::Task<zbus::Result<()>, zruntime::Shared>, Arc<Line>, UnixStream<zruntime::Shared>) {
+fn answered(limits: Limits) -> Answered {
+    answered_by(app(), limits)
+}
+
+type Answered = (zruntime::Task<zbus::Result<()>, zruntime::Shared>, Arc<Line>, UnixStream<zruntime::Shared>);
+
+fn answered_by(app: Arc<App>, limits: Limits) -> Answered {
     let runtime = SharedRuntime::current().unwrap();
     let (ours, theirs) = UnixStream::pair(&runtime).unwrap();
     let line = Arc::new(Line::default());
     let place = line.enter(root("ssh.service")).unwrap();
-    let (app, timer) = (app(), runtime.clone());
+    let timer = runtime.clone();
     let answers = runtime.spawn("answer", async move {
         let peer = Peer::told(Uid::ROOT, Ok(LoginUid::Set(Uid::ROOT)));
         answer(app, &timer, ours, (peer, &place), limits).await
@@ -183,6 +189,35 @@ fn a_question_without_an_answer_holds_a_place_no_longer_than_its_life() {
         io::Write::write_all(&mut &theirs, &call).unwrap();
         assert!(is_over(answers, &line).await);
         drop(theirs);
+    });
+}
+
+#[test]
+fn a_question_of_the_modules_holds_a_place_no_longer_than_its_life() {
+    let jitd = Daemon::start();
+    jitd.grants(RequestOrder { beneficiary: subject("daemon", 1), ..order(1, "shell") }).unwrap();
+    // Its record waits for another writer.
+    let store = jitd.store();
+    store.execute_batch("BEGIN IMMEDIATE").unwrap();
+    block_on(async {
+        let limits = Limits { until_asked: LONG, until_turn: LONG, life: SHORT };
+        let (answers, line, theirs) = answered_by(Arc::clone(&jitd.app), limits);
+        let theirs = theirs.into_std();
+        io::Write::write_all(&mut &theirs, &question()).unwrap();
+        assert!(is_over(answers, &line).await);
+        assert_eq!(io::read_to_string(&theirs).unwrap(), "", "it is not answered");
+    });
+    store.execute_batch("COMMIT").unwrap();
+    // Its twin, which nothing holds up.
+    block_on(async {
+        let limits = Limits { until_asked: LONG, until_turn: LONG, life: LONG };
+        let (answers, line, theirs) = answered_by(Arc::clone(&jitd.app), limits);
+        let theirs = theirs.into_std();
+        io::Write::write_all(&mut &theirs, &question()).unwrap();
+        assert!(is_over(answers, &line).await);
+        let mut said = Vec::new();
+        io::Read::read_to_end(&mut &theirs, &mut said).unwrap();
+        assert!(said.windows(5).any(|bytes| bytes == b"allow"), "{}", String::from_utf8_lossy(&said));
     });
 }
 
