@@ -8,7 +8,7 @@ use jit_proto::words::{RequestId, UserName};
 use crate::check::explain::refusal;
 use crate::event::Event;
 use crate::model::Known;
-use crate::model::{Decision, Narrow};
+use crate::model::{Decision, Narrow, Person, Request};
 use crate::orders::review::Lookups;
 use crate::orders::signed::{SignedReview, accounts, review};
 use crate::orders::{NoReview, NotOfHere, Refusal};
@@ -237,6 +237,41 @@ fn a_stale_policy_a_stage_for_others_a_lock_and_a_clock_in_doubt_are_refused_by_
     world.lock("user:adm-olga", None);
     let locked = judge(&world, &olga);
     assert!(matches!(locked, Err(Refusal::NoReview { why: NoReview::Locked(_), .. })), "{locked:?}");
+}
+
+/// A carrier changes what an approver reads. With the digest left alone the file is not read; with one made anew, what is
+/// said about it is about no request of this host.
+#[test]
+fn whoever_was_shown_another_reason_or_user_denies_and_narrows_nothing() {
+    let (world, id) = world();
+    let good = file(&world, id);
+    let says = |file: &RequestFile, decision| {
+        let narrow = Narrow { duration: Some(Duration::from_mins(10)), ..Narrow::default() };
+        let statement = Statement::about(file, decision, narrow, None);
+        judge(&world, &by(&["olga@site"], Signable::Statement(Box::new(statement))))
+    };
+    let request = &world.state.reviewable(id).unwrap().request;
+    let reason = Request { reason: "CASE-2 update".parse().unwrap(), ..request.clone() };
+    let name = Person::named("kim".parse().unwrap(), request.beneficiary.uid);
+    let user = Request { beneficiary: name, ..request.clone() };
+    for shown in [reason, user] {
+        let text = RequestFile { digest: good.digest, nonce: good.nonce, ..of(&shown, &good) }.text();
+        let left = RequestFile::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(left.contains("the digest is not that of the request in this file"), "{left}");
+        let anew = RequestFile { nonce: good.nonce, ..of(&shown, &good) };
+        let anew = RequestFile::parse(anew.text().as_bytes()).unwrap();
+        for decision in [Decision::Approve, Decision::Deny] {
+            assert_eq!(says(&anew, decision), Err(Refusal::OtherDigest(id)));
+        }
+    }
+    for decision in [Decision::Approve, Decision::Deny] {
+        assert!(says(&RequestFile::parse(good.text().as_bytes()).unwrap(), decision).is_ok());
+    }
+}
+
+/// The file that a host would write of this request, at the time of another.
+fn of(request: &Request, like: &RequestFile) -> RequestFile {
+    RequestFile::of(request, &key(), like.expires, None)
 }
 
 #[test]

@@ -12,12 +12,12 @@ use super::lines::{BadText, FILE, FILE_LABELS, Lines, escaped, or, unescaped, un
 use super::wire::put;
 use crate::digest::Digest;
 use crate::duration::{Human, parse_duration};
-use crate::model::Request;
+use crate::model::{Person, Request};
 use crate::policy::Uses;
 use crate::proof::checkpoint::{Checkpoint, Signed};
 use crate::proof::note::{HostKey, PublicKey};
 use crate::services::Services;
-use crate::time::Utc;
+use crate::time::{BootId, Moment, Utc};
 
 /// What a host says of a request that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ impl RequestFile {
         if text.len() > MAX_TEXT { Err(BadText::Long(text.len())) } else { Ok(text) }
     }
 
-    /// Reads a text, and refuses all but the one that [`Self::text`] writes.
+    /// Reads a text, and refuses all but the one that [`Self::text`] writes, with the digest of what it says.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadText> {
         let text = unmailed(bytes)?;
         let mut lines = Lines::behind(FILE, &text)?;
@@ -223,7 +223,33 @@ impl RequestFile {
             checkpoint: lines.field("checkpoint", |text| or(NONE, text, signed))?,
         };
         lines.end(&text, &file.text(), &FILE_LABELS)?;
+        // A statement about this file quotes the digest alone: it is what binds everything else that is shown.
+        if file.digest != file.shown_digest() {
+            let at = FILE_LABELS.iter().position(|label| *label == "digest").unwrap_or_default();
+            return Err(BadText::Digest { line: at + 2 });
+        }
         Ok(file)
+    }
+
+    /// The digest of the request that the fields say, whatever [`Self::digest`] is.
+    #[must_use]
+    pub fn shown_digest(&self) -> Digest {
+        let asked = Request {
+            id: self.request,
+            host: self.host.clone(),
+            beneficiary: Person::named(self.user.clone(), self.uid),
+            role: self.role.clone(),
+            terms: self.terms,
+            services: self.services.clone(),
+            uses: self.uses,
+            duration: self.duration,
+            start: self.start,
+            extends: self.extends,
+            filed_by: Person::named(self.filed_by.clone(), self.filed_by_uid),
+            filed_at: Moment::believed(self.filed_at, 0, BootId::default()),
+            reason: self.reason.clone(),
+        };
+        asked.digest()
     }
 
     /// The label of the first field in which two files differ.

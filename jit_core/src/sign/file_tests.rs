@@ -1,5 +1,6 @@
 //! The two texts that are signed: one form each, and every other one refused with its place.
 
+use std::process::Command;
 use std::time::Duration;
 
 use jit_proto::words::{HostName, Reason, RequestId, Uid};
@@ -80,6 +81,62 @@ fn a_file_that_mail_gave_crlf_reads_as_it_was_and_one_that_is_half_changed_is_re
     assert_eq!(RequestFile::parse(mailed.as_bytes()), Ok(sample()));
     let half = mailed.replacen("\r\n", "\n", 1);
     assert_eq!(RequestFile::parse(half.as_bytes()), Err(BadText::Ends { line: 1 }));
+}
+
+/// Whoever denies a request or approves less of it quotes the digest: so nothing that they read may be of another one.
+#[test]
+fn a_file_in_which_a_carrier_changed_anything_that_is_shown_is_not_read() {
+    let changes = [
+        ("host: press-7", "host: press-8"),
+        ("request: r-4k7m2qx9", "request: r-4k7m2qx8"),
+        ("user: technician", "user: manager"),
+        ("uid: 2001", "uid: 2002"),
+        ("role: vendor-root", "role: vendor-look"),
+        ("terms: 51", "terms: 52"),
+        ("services: sudo,sudo-i", "services: login"),
+        ("uses: unlimited", "uses: 1"),
+        ("duration: 30m", "duration: 5m"),
+        ("start: at-approval", "start: 2026-11-29T09:00:00Z"),
+        ("extends: none", "extends: g-4k7m2qx7"),
+        ("filed-by: technician", "filed-by: manager"),
+        ("filed-by-uid: 2001", "filed-by-uid: 2002"),
+        ("filed-at: 2026-11-29T08", "filed-at: 2026-11-29T07"),
+        ("reason: CASE-1234", "reason: CASE-1235"),
+    ];
+    for (from, to) in changes {
+        let changed = VECTOR.replacen(&format!("\n{from}"), &format!("\n{to}"), 1);
+        assert_ne!(changed, VECTOR, "{from}");
+        assert_eq!(RequestFile::parse(changed.as_bytes()), Err(BadText::Digest { line: 5 }), "{to}");
+    }
+    let digest = VECTOR.replacen("\ndigest: 30", "\ndigest: 31", 1);
+    assert_eq!(RequestFile::parse(digest.as_bytes()), Err(BadText::Digest { line: 5 }));
+    assert_eq!(RequestFile::parse(VECTOR.as_bytes()), Ok(sample()));
+    // A statement quotes the others itself, but for the checkpoint, which the host has signed.
+    let said = Statement::about(&sample(), Decision::Deny, Narrow::default(), None).text();
+    for label in ["host-key", "nonce", "expires"] {
+        let line = VECTOR.lines().find(|line| line.starts_with(&format!("{label}: "))).unwrap();
+        assert!(said.lines().any(|quoted| quoted == line), "{label}");
+    }
+    let bound = changes.map(|(from, _)| from.split(':').next().unwrap());
+    let other = ["host-key", "nonce", "expires", "digest", "checkpoint"];
+    assert!(FILE_LABELS.iter().all(|label| bound.contains(label) || other.contains(label)), "a new field");
+}
+
+#[test]
+fn a_changed_file_is_as_it_was_frozen() {
+    let left = include_str!("../../offline-vectors/changed.req");
+    assert_eq!(RequestFile::parse(left.as_bytes()), Err(BadText::Digest { line: 5 }));
+    // One whose digest was made anew reads, and is of a request that no host has.
+    let anew = RequestFile::parse(include_bytes!("../../offline-vectors/changed-digest.req")).unwrap();
+    assert_ne!(anew.digest, sample().digest);
+    assert_eq!(anew.differs_in(&sample()), Some("digest"));
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/offline-vectors/");
+    for (name, agrees) in [("r-4k7m2qx9.req", true), ("changed.req", false), ("changed-digest.req", true)] {
+        let program = format!("{folder}digest.py");
+        let said =
+            Command::new("python3").args(["-B", &program, &format!("{folder}{name}")]).output().unwrap();
+        assert_eq!(said.status.success(), agrees, "{name}: {said:?}");
+    }
 }
 
 #[test]

@@ -81,6 +81,15 @@ pub enum BadText {
         /// The label of the line.
         label: &'static str,
     },
+    /// A digest that the other fields do not come to.
+    #[error(
+        "line {line}: the digest is not that of the request in this file, so the host wrote another one: have it exported \
+         again, and brought by somebody you trust"
+    )]
+    Digest {
+        /// The line's number, from 1.
+        line: usize,
+    },
     /// Two times that do not go together.
     #[error("'{label}' {why}")]
     Times {

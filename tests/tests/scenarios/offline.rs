@@ -1,6 +1,7 @@
 //! Approval across an air gap: a host and an approvers' machine that share nothing but files that somebody carries, by
 //! the real ssh-keygen.
 
+use jit_core::sign::file::RequestFile;
 use jit_tests::machine::{Boot, Machine, Output, until};
 
 use crate::site::{Entrance, SOON, Site};
@@ -142,13 +143,43 @@ fn refusals(site: &Site, elsewhere: &Elsewhere, id: &str) {
     let signed = elsewhere.sign(id, "olga", "--deny 'not today'");
     elsewhere.shell(&format!("sed 's/not today/tomorrow/' {signed} >edited.signed")).done();
     refused("edited.signed", "not one of this file");
-    // More than was asked for, signed in good faith.
-    elsewhere.shell(&format!("sed 's/^duration: 1h$/duration: 2h/' {id}.req >longer.req")).done();
-    refused(&elsewhere.sign("longer", "olga", ""), "its field 'duration'");
-    elsewhere.shell(&format!("sed 's/^host: .*/host: other-9/' {id}.req >other.req")).done();
-    refused(&elsewhere.sign("other", "olga", ""), "it is for the host other-9");
+    on_the_way(elsewhere, id, &refused);
     elsewhere.shell("rm *.signed").done();
     assert_eq!(site.entry(id).reviews.len(), 0);
+}
+
+/// What a carrier made of the request, signed in good faith.
+fn on_the_way(elsewhere: &Elsewhere, id: &str, refused: &impl Fn(&str, &str)) {
+    let why = "the digest is not that of the request in this file";
+    let shows =
+        ["s/^duration: 1h$/duration: 2h/", "s/^reason: .*/reason: routine/", "s/^user: .*/user: olga/"];
+    for (number, edit) in shows.into_iter().enumerate() {
+        let name = format!("changed-{number}");
+        elsewhere.shell(&format!("sed '{edit}' {id}.req >{name}.req")).done();
+        // By jitctl not at all, least of all what would quote the digest alone; and by anything else it counts for nothing.
+        for more in ["", "--duration 10m", "--deny no"] {
+            let sign = format!("jitctl offline sign {name}.req --key /root/olga --yes {more}");
+            elsewhere.shell(&sign).exits(2).says(why);
+        }
+        let sign = format!("ssh-keygen -q -Y sign -n jitd.approval.v1 -f /root/olga {name}.req");
+        elsewhere.shell(&format!("{sign} && cat {name}.req {name}.req.sig >{name}.signed")).done();
+        refused(&format!("{name}.signed"), why);
+    }
+    // With a digest of its own it reads, and is of another request or another host.
+    let bytes = elsewhere.0.read(&format!("{STICK}/{id}.req"));
+    let file = RequestFile::parse(bytes.as_bytes()).unwrap();
+    let with_digest = |file: RequestFile| RequestFile { digest: file.shown_digest(), ..file };
+    let other_reason = RequestFile { reason: "routine".parse().unwrap(), ..file.clone() };
+    let other_host = RequestFile { host: "other-9".parse().unwrap(), ..file };
+    for (name, file, why) in [
+        ("reason", other_reason, "its digest is another one"),
+        ("host", other_host, "it is for the host other-9"),
+    ] {
+        elsewhere.0.write(&format!("{STICK}/{name}.req"), &with_digest(file).text(), 0o644);
+        for more in ["", "--duration 10m", "--deny no"] {
+            refused(&elsewhere.sign(name, "olga", more), why);
+        }
+    }
 }
 
 /// A role that has changed since; and a host of the same name that was installed anew: its key is another.

@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use jit_core::model::Decision;
 use jit_core::proof::checkpoint::Signs;
 use jit_core::sign::file::RequestFile;
 use jit_core::sign::seal::sealed;
-use jit_core::sign::statement::Signable;
 use jit_exchange::history::{History, Judgement};
 use jit_exchange::known::Known;
 use jit_exchange::names::MAX_NOTE;
@@ -73,31 +71,6 @@ fn first(
         return Ok(Some("nobody has said that its key is right".to_owned()));
     }
     home.keep(&Known::by(host.clone(), host_key.clone()), &[]).map(|()| None)
-}
-
-/// What is signed instead of the file names the request by its digest alone: what else the file says of it, only a seal
-/// vouches for. Said to whoever signs less, or no, without one.
-pub(super) fn caution(
-    path: &Path,
-    text: &Signable,
-    file: &RequestFile,
-    home: &Home,
-) -> Result<Option<String>, Error> {
-    if matches!(text, Signable::File(_)) {
-        return Ok(None);
-    }
-    let key = home.known(&file.host)?.and_then(|known| known.key);
-    let is_sealed = key
-        .zip(seal_beside(path))
-        .is_some_and(|(key, seal)| sealed(&file.text(), &seal, &key) == Signs::Well);
-    let what = if text.says().decision == Decision::Approve { "less of it" } else { "a denial" };
-    Ok((!is_sealed).then(|| {
-        format!(
-            "jitctl: {what} binds the digest of the request alone, and no seal of a key that is known here vouches for \
-             the rest of this file; if it came by somebody you do not trust, use 'jitctl offline inbox', or sign it \
-             as it is"
-        )
-    }))
 }
 
 fn seal_beside(path: &Path) -> Option<String> {

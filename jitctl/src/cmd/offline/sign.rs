@@ -59,9 +59,6 @@ pub(super) fn run(
         screen.say(&format!("jitctl: nothing was signed: {why}"));
         return Ok(Outcome::No);
     }
-    if let Some(caution) = met::caution(path, &text, &file, &home)? {
-        screen.say(&caution);
-    }
     let question = if approves { "Sign an approval of this?" } else { "Sign a denial of this?" };
     if !sure {
         if !screen.can_ask() {

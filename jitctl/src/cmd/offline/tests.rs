@@ -151,6 +151,16 @@ fn an_approver_sees_the_request_and_signs_a_yes_a_no_or_less_with_their_own_open
     fs::write(&file, FILE.replacen("uid: 2001", "uid: 02001", 1)).unwrap();
     let changed = jitctl(&["offline", "sign", &file, "--key", &key, "--yes"], &Nobody);
     assert!(changed.code == 2 && changed.err.contains("line 8: 'uid'"), "{changed:?}");
+    // Whoever denies it or leaves less would sign the digest alone, and it would count for what they did not see.
+    for (from, to) in [("reason: CASE-1234", "reason: CASE-1235"), ("user: technician", "user: manager")] {
+        fs::write(&file, FILE.replacen(from, to, 1)).unwrap();
+        for more in [&["--deny", "no"][..], &["--duration", "10m"], &[]] {
+            let args = [&["offline", "sign", &file, "--key", &key, "--yes"], more].concat();
+            let changed = jitctl(&args, &Nobody);
+            assert!(changed.code == 2 && changed.out.is_empty(), "{changed:?}");
+            assert!(changed.err.contains("the host wrote another one"), "{changed:?}");
+        }
+    }
 }
 
 #[test]

@@ -80,15 +80,16 @@ impl Stick {
 fn request(host: &str, id: &str) -> RequestFile {
     let file = RequestFile::parse(FILE.as_bytes()).unwrap();
     let (key, expires) = (host_key(), now().plus(Duration::from_hours(8)).whole_seconds());
-    RequestFile {
+    let file = RequestFile {
         host: host.parse().unwrap(),
         host_key: fingerprint(&key.public()),
         request: id.parse().unwrap(),
-        nonce: Nonce::of(&key, file.digest, expires),
         expires,
         checkpoint: None,
         ..file
-    }
+    };
+    let digest = file.shown_digest();
+    RequestFile { digest, nonce: Nonce::of(&key, digest, expires), ..file }
 }
 
 /// Somebody who may read no log.
