@@ -75,6 +75,7 @@ methods! {
     Options: "Ask" "Options" Module,
     File: "Ask" "File" Module,
     Progress: "Ask" "Progress" Module,
+    Enter: "Ask" "Enter" Module,
     Check: "User" "Check" Own,
     Explain: "User" "Explain" Own,
     Roles: "User" "Roles" Own,

@@ -37,6 +37,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Ask.Options",         "m m m m m + + + g"),
     ("Ask.File",            "m m m m m + + + g"),
     ("Ask.Progress",        "m m m m m + + + g"),
+    ("Ask.Enter",           "m m m m m + + + g"),
     ("User.Check",          "+ + l g h + + + g"),
     ("User.Explain",        "+ + l g h + + + g"),
     ("User.Roles",          "+ + l g h + + + g"),

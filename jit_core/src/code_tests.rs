@@ -8,7 +8,7 @@ use jit_proto::words::{RequestId, Uid, UserName};
 use crate::code::{Answer, Approves, Asked, Bucket, CodeKeys, Secret, Slot};
 use crate::event::{Event, Record};
 use crate::model::{Actor, Decision, Known};
-use crate::orders::code::{Hearing, MAX_TRIES, MAX_TRIES_AN_HOUR, hear, review, stands};
+use crate::orders::code::{By, Hearing, MAX_TRIES, MAX_TRIES_AN_HOUR, hear, review, stands};
 use crate::orders::review::Lookups;
 use crate::orders::signed::accounts;
 use crate::orders::{NoCode, NoReview, Refusal};
@@ -96,7 +96,18 @@ fn uid(number: u32) -> Uid {
 
 /// Types an answer, and lets happen what comes of it.
 fn enter(world: &mut World, id: RequestId, answer: &Answer, by: u32) -> Result<Vec<Event>, Refusal> {
-    let events = match hear(world.here(), id, answer, &keys(), HOST_KEY, uid(by))? {
+    enter_by(world, id, answer, By::Caller(uid(by)), by)
+}
+
+/// The same of an answer that somebody hands on.
+fn enter_by(
+    world: &mut World,
+    id: RequestId,
+    answer: &Answer,
+    whose: By,
+    by: u32,
+) -> Result<Vec<Event>, Refusal> {
+    let events = match hear(world.here(), id, answer, &keys(), HOST_KEY, whose)? {
         Hearing::Right(heard) => {
             let names: Vec<UserName> =
                 accounts(&world.policy, std::slice::from_ref(&heard.approves.principal)).unwrap();
@@ -189,7 +200,7 @@ fn whoever_asks_strangers_and_stages_that_take_no_codes_are_refused_by_their_rea
 fn a_key_that_was_made_for_another_host_and_a_clock_in_doubt_are_refused_by_their_reasons() {
     let (mut world, id) = world();
     let olga = answer(&world, id, &approver("olga@site", 1), Bucket::AS_ASKED);
-    let other = hear(world.here(), id, &olga, &keys(), "SHA256:other", uid(ROOT));
+    let other = hear(world.here(), id, &olga, &keys(), "SHA256:other", By::Caller(uid(ROOT)));
     assert!(matches!(other, Err(Refusal::NoCode(NoCode::OtherKey { .. }))), "{other:?}");
     world.now.suspect = Some(Suspicion::Behind);
     let denial = answer(&world, id, &approver("olga@site", 1), Bucket::DENY);
@@ -261,6 +272,34 @@ fn twenty_wrong_codes_an_hour_are_borne_of_which_one_user_and_all_users_have_the
     assert_eq!(spend(&mut world, ROOT, 0), (20, "on this host"));
     world.wait(Duration::from_secs(3600 + 60));
     assert_eq!(spend(&mut world, 1001, 5), (5, "by you"));
+}
+
+#[test]
+fn wrong_codes_typed_at_logins_take_the_tries_of_whoever_logs_in_and_none_of_roots() {
+    const USER: u32 = 1001;
+    let (mut world, first) = world();
+    let second = world.file(maria(), "press", "CASE-3 look").unwrap();
+    let at_login = |world: &mut World, id, uid_of: u32| {
+        let guess = wrong(world, id);
+        enter_by(world, id, &guess, By::Login(uid(uid_of)), ROOT).unwrap_err()
+    };
+    for id in [first, first, first, second, second] {
+        let refused = at_login(&mut world, id, USER);
+        assert!(matches!(refused, Refusal::NoCode(NoCode::Wrong { .. })), "{refused}");
+    }
+    assert!(world.state.code_tries().iter().all(|one| one.by == Some(uid(USER))));
+    let guess = wrong(&world, first);
+    for refused in [at_login(&mut world, first, USER), enter(&mut world, first, &guess, USER).unwrap_err()] {
+        assert!(
+            matches!(refused, Refusal::NoCode(NoCode::Hour { count: 5, whose: "by you", .. })),
+            "{refused}"
+        );
+    }
+    for by in [1002, ROOT] {
+        let other = world.file(maria(), "press", "CASE-4 look").unwrap();
+        let refused = at_login(&mut world, other, by);
+        assert!(matches!(refused, Refusal::NoCode(NoCode::Wrong { .. })), "{by}: {refused}");
+    }
 }
 
 #[test]

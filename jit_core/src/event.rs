@@ -498,6 +498,9 @@ pub enum Event {
         wrong: bool,
         /// Why the code was not accepted.
         why: String,
+        /// Who logged in and typed it at the prompt; absent where it is the actor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        typed_by: Option<Uid>,
     },
     /// A checkpoint was carried away from this host.
     CheckpointCarried {

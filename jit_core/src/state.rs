@@ -395,7 +395,7 @@ impl State {
             | Event::Checkpoint { .. }
             | Event::CheckpointCarried { .. }
             | Event::Attested { .. } => Vec::new(),
-            Event::CodeRefused { request, wrong, .. } => self.refused_code(*request, *wrong, record),
+            Event::CodeRefused { .. } => self.refused_code(record),
             Event::HostKey { key, .. } => vec![Row::HostKey(key.clone())],
         }
     }

@@ -21,6 +21,21 @@ pub const FILE: &str = "File";
 /// What became of a request of the person's own: `(aysssuss)` and its id `s` to `(aysssss)`.
 pub const PROGRESS: &str = "Progress";
 
+/// Takes what an approver answered to a request of the person's own: `(aysssuss)`, its id `s`, and the lines `as` that
+/// were typed of it so far, to `(aysssss)`, lines for the person `as`, and how many of the typed ones are of use yet `u`:
+/// these come again before the next. Without a typed line it takes nothing, and says what to read out, if anything can be
+/// typed here.
+pub const ENTER: &str = "Enter";
+
+/// The most lines that are typed of one answer: the rows of a signature,
+pub const MAX_LINES: usize = 31;
+
+/// and the most bytes of all of them.
+pub const MAX_TYPED: usize = 2048;
+
+/// The most lines that the person is told; each has at most [`crate::gate::MAX_TEXT`] bytes.
+pub const MAX_TOLD: usize = 16;
+
 /// The most roles in one answer. With the longest texts, their list still fits into what the module reads.
 pub const MAX_ROLES: usize = 16;
 
@@ -46,7 +61,7 @@ pub struct Asker {
     pub tty: String,
 }
 
-/// jitd's answer to each of the three. A module that cannot match `nonce`, `service` and `user` to its question
+/// jitd's answer to each of these. A module that cannot match `nonce`, `service` and `user` to its question
 /// believes nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Answer {

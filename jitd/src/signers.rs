@@ -44,6 +44,12 @@ impl Signers {
         Arc::clone(&self.codes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// As if the file of approvers had these.
+    #[cfg(test)]
+    pub(crate) fn take_approvers(&self, approvers: Approvers) {
+        *self.known.lock().unwrap() = Arc::new(Ok((approvers, Revoked::default())));
+    }
+
     /// As if the file had these.
     #[cfg(test)]
     pub(crate) fn take_codes(&self, keys: CodeKeys) {

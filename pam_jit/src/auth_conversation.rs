@@ -100,7 +100,8 @@ pub(crate) fn run(host: &mut impl Host, args: &Args, silent: bool) -> Ended {
         return Ended::Needless("the program wants silence");
     }
     let sockets = Sockets { private: &args.private, bus: Some(&args.bus) };
-    let mut talk = Talk { host, sockets, limit: args.timeout, asker: asker(question), silent, prompts: 0 };
+    let (limit, asker) = (args.timeout, asker(question));
+    let mut talk = Talk { host, sockets, limit, asker, silent, prompts: 0, jitd_is_older: false };
     talk.through().unwrap_or_else(|ended| ended)
 }
 
@@ -133,6 +134,8 @@ struct Talk<'a, H> {
     asker: Asker,
     silent: bool,
     prompts: usize,
+    /// It is from before answers could be typed at a login.
+    jitd_is_older: bool,
 }
 
 impl<H: Host> Talk<'_, H> {
@@ -220,29 +223,6 @@ impl<H: Host> Talk<'_, H> {
             Ok(reason) => Ok(Some(reason)),
             Err(bad) => Err(format!("That is no reason: {bad}.")),
         })
-    }
-
-    /// From prompt to prompt, until it opens or is over.
-    fn wait(&mut self, mut said: Said) -> Result<Ended, Ended> {
-        loop {
-            let Said { state, id, text } = said;
-            let id = match (state, id) {
-                (State::Open, _) => return Ok(Ended::Opened),
-                (State::Over, _) => {
-                    self.tell(&Shown(&text).to_string());
-                    return Ok(Ended::Over);
-                }
-                (State::Waiting, Some(id)) => id,
-                _ => return Err(odd(state)),
-            };
-            let mut above = Shown(&text).to_string();
-            add(&mut above, "Your request stays if you leave or time runs out: log in again later.");
-            let typed = self.prompt(&mut above, "Press Enter to check again, or type q to leave: ")?;
-            if typed.trim_ascii() == b"q" {
-                return Ok(Ended::Left);
-            }
-            said = self.progress(id)?;
-        }
     }
 
     // Questions to the person.
@@ -403,6 +383,8 @@ impl fmt::Display for Also<'_> {
         if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", Shown(self.0)) }
     }
 }
+
+mod waiting;
 
 #[cfg(test)]
 mod tests;

@@ -65,6 +65,11 @@ fn no_bus(bus: Option<Errno>) -> String {
 }
 
 impl Error {
+    /// Whether jitd is from before a method that it was asked by.
+    pub(crate) fn says_unknown_method(&self) -> bool {
+        matches!(self, Self::Refused { name, .. } if name == "org.freedesktop.DBus.Error.UnknownMethod")
+    }
+
     /// Whether this is one of the states that `recovery=` is for: jitd is known not to be there, known not to start,
     /// or says itself that it cannot decide. Everything else may be somebody's doing (DESIGN law 1). That systemd did
     /// not do its part is a moment's, and jitd is there: it has refused the session, on record, and would follow nobody

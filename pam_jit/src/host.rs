@@ -129,4 +129,15 @@ impl Jitd for PamHost<'_> {
     ) -> Result<login_request::Answer, Error> {
         transport::ask(sockets, transport::PROGRESS, &(asker, id.to_string()), limit)
     }
+
+    fn enter(
+        &mut self,
+        sockets: &Sockets<'_>,
+        asker: &Asker,
+        id: RequestId,
+        typed: &[String],
+        limit: Duration,
+    ) -> Result<(login_request::Answer, Vec<String>, u32), Error> {
+        transport::ask(sockets, transport::ENTER, &(asker, id.to_string(), typed), limit)
+    }
 }

@@ -71,6 +71,16 @@ pub(crate) trait Jitd {
         id: RequestId,
         limit: Duration,
     ) -> Result<login_request::Answer, Error>;
+    /// Brings jitd what was typed of an approver's answer; back within `limit`, with lines for the person and how many of
+    /// the typed ones are of use yet.
+    fn enter(
+        &mut self,
+        sockets: &Sockets<'_>,
+        asker: &Asker,
+        id: RequestId,
+        typed: &[String],
+        limit: Duration,
+    ) -> Result<(login_request::Answer, Vec<String>, u32), Error>;
 }
 
 /// The PAM items that a question is made of.

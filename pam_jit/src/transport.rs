@@ -55,6 +55,10 @@ pub(crate) const FILE: Method =
 pub(crate) const PROGRESS: Method =
     Method { interface: login_request::INTERFACE, name: login_request::PROGRESS, takes: "(aysssuss)s" };
 
+/// Takes what an approver answered.
+pub(crate) const ENTER: Method =
+    Method { interface: login_request::INTERFACE, name: login_request::ENTER, takes: "(aysssuss)sas" };
+
 /// Asks over the first transport that is there. Returns within `limit`, give or take the scheduler.
 pub(crate) fn ask<Q, A>(
     sockets: &Sockets<'_>,

@@ -44,6 +44,8 @@ mod door;
 mod elevation;
 #[path = "scenarios/ends.rs"]
 mod ends;
+#[path = "scenarios/entering.rs"]
+mod entering;
 #[path = "scenarios/escapes.rs"]
 mod escapes;
 #[path = "scenarios/evidence.rs"]
@@ -172,6 +174,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_request_stays_when_the_time_for_logging_in_is_over", asking::until_time_runs_out),
     own("who_has_no_window_asks_for_one_at_the_console", asking::at_the_console),
     own("who_has_no_window_asks_for_one_at_sudos_prompts", asking::with_sudo),
+    own("what_an_approver_answered_is_typed_at_the_prompt_of_a_login_and_lets_in_whoever_waits_there", entering::at_logins),
     own("without_jitd_nothing_is_asked_and_nobody_gets_in_by_it", asking::without_jitd),
     own("a_refusal_names_the_ways_to_ask_that_are_set_up", asking::refusals_name_the_ways),
     shared("nobody_but_roots_modules_asks_for_others", asking::by_whoever_is_not_a_module),

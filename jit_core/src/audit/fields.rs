@@ -66,11 +66,12 @@ impl Fields {
             Event::SignatureRefused { text, key, why } => {
                 self.maybe("key", key.as_ref()).put("why", why).put("text", text)
             }
-            Event::CodeRefused { request, slot, wrong, why } => self
+            Event::CodeRefused { request, slot, wrong, why, typed_by } => self
                 .put("request", request)
                 .put("slot", slot)
                 .maybe("wrong", wrong.then_some(true))
-                .put("why", why),
+                .put("why", why)
+                .maybe("typed_by", *typed_by),
             Event::OrderRefused { refused: RefusedOrder { method, why, text, request }, count, others } => {
                 self.put("order", method)
                     .put("why", why)

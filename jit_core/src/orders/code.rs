@@ -51,6 +51,34 @@ pub enum Hearing {
     Wrong(NoCode, Box<Event>),
 }
 
+/// Who typed a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Whoever calls, which their record says.
+    Caller(Uid),
+    /// Whoever logs in, at the prompt of root's module.
+    Login(Uid),
+}
+
+impl By {
+    /// Whose tries it takes.
+    #[must_use]
+    pub const fn uid(self) -> Uid {
+        match self {
+            Self::Caller(uid) | Self::Login(uid) => uid,
+        }
+    }
+
+    /// Whom a record names beside the caller.
+    #[must_use]
+    pub const fn login(self) -> Option<Uid> {
+        match self {
+            Self::Caller(_) => None,
+            Self::Login(uid) => Some(uid),
+        }
+    }
+}
+
 /// Compares a code that `by` typed with what each approver would have answered. A wrong one must be on record before anybody
 /// hears of it, in one step with this.
 pub fn hear(
@@ -59,12 +87,12 @@ pub fn hear(
     answer: &Answer,
     keys: &CodeKeys,
     host_key: &str,
-    by: Uid,
+    by: By,
 ) -> Result<Hearing, Refusal> {
     // Wrong codes are counted by the clock, and what opens by a code opens by it.
     here.clock()?;
     let pending = here.state.reviewable(id).ok_or_else(|| Refusal::NotFound(id.to_string()))?;
-    let left = left(here, id, by)?;
+    let left = left(here, id, by.uid())?;
     let slot = answer.slot;
     let approves = &keys.of(slot).ok_or(NoCode::NoSlot(slot))?.approves;
     if approves.host_key != host_key {
@@ -86,6 +114,7 @@ pub fn hear(
         slot: slot.symbol().value(),
         wrong: true,
         why: "it is not what this approver would have answered".to_owned(),
+        typed_by: by.login(),
     };
     Ok(Hearing::Wrong(why, Box::new(event)))
 }

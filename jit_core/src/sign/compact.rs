@@ -27,7 +27,7 @@ use crate::services::Services;
 use crate::time::{BootId, Moment, Utc};
 
 /// Characters of a full row: its number, what it holds, and two that check it.
-const ROW: usize = 30;
+pub const ROW: usize = 30;
 
 /// What a row holds.
 const HELD: usize = ROW - 1 - CHECKS;

@@ -86,7 +86,7 @@ fn a_file_that_mail_gave_crlf_reads_as_it_was_and_one_that_is_half_changed_is_re
 /// Whoever denies a request or approves less of it quotes the digest: so nothing that they read may be of another one.
 #[test]
 fn a_file_in_which_a_carrier_changed_anything_that_is_shown_is_not_read() {
-    let changes = [
+    let fields = [
         ("host: press-7", "host: press-8"),
         ("request: r-4k7m2qx9", "request: r-4k7m2qx8"),
         ("user: technician", "user: manager"),
@@ -103,7 +103,7 @@ fn a_file_in_which_a_carrier_changed_anything_that_is_shown_is_not_read() {
         ("filed-at: 2026-11-29T08", "filed-at: 2026-11-29T07"),
         ("reason: CASE-1234", "reason: CASE-1235"),
     ];
-    for (from, to) in changes {
+    for (from, to) in fields {
         let changed = VECTOR.replacen(&format!("\n{from}"), &format!("\n{to}"), 1);
         assert_ne!(changed, VECTOR, "{from}");
         assert_eq!(RequestFile::parse(changed.as_bytes()), Err(BadText::Digest { line: 5 }), "{to}");
@@ -117,7 +117,7 @@ fn a_file_in_which_a_carrier_changed_anything_that_is_shown_is_not_read() {
         let line = VECTOR.lines().find(|line| line.starts_with(&format!("{label}: "))).unwrap();
         assert!(said.lines().any(|quoted| quoted == line), "{label}");
     }
-    let bound = changes.map(|(from, _)| from.split(':').next().unwrap());
+    let bound = fields.map(|(from, _)| from.split(':').next().unwrap());
     let other = ["host-key", "nonce", "expires", "digest", "checkpoint"];
     assert!(FILE_LABELS.iter().all(|label| bound.contains(label) || other.contains(label)), "a new field");
 }

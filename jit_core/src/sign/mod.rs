@@ -22,6 +22,7 @@ pub mod revoke;
 pub mod seal;
 pub mod sshsig;
 pub mod statement;
+pub mod typed;
 pub mod verify;
 mod wire;
 

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use jit_proto::words::RequestId;
-
 use super::{Row, State};
-use crate::event::Record;
+use crate::event::{Event, Record};
 use crate::model::CodeTry;
 use crate::time::Utc;
 
@@ -20,16 +18,17 @@ impl State {
     }
 
     /// Keeps a code that was wrong; one that was right and came to nothing is no guess.
-    pub(super) fn refused_code(&mut self, request: RequestId, wrong: bool, record: &Record) -> Vec<Row> {
-        if !wrong {
+    pub(super) fn refused_code(&mut self, record: &Record) -> Vec<Row> {
+        let Event::CodeRefused { request, wrong: true, typed_by, .. } = record.event else {
             return Vec::new();
-        }
+        };
         let at = record.at.wall;
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.code_tries)
             .into_iter()
             .partition(|one| counts_within(one, at) || self.reviewable(one.request).is_some());
         self.code_tries = kept;
-        let by = record.actor.map(|actor| actor.uid);
+        // At a login it is root's module that brings it.
+        let by = typed_by.or(record.actor.map(|actor| actor.uid));
         let new = CodeTry { id: record.seq, request, by, at };
         self.code_tries.push(new.clone());
         gone.into_iter().map(|one| Row::CodeTryGone(one.id)).chain([Row::CodeTry(new)]).collect()

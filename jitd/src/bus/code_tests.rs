@@ -15,13 +15,13 @@ use zbus::block_on;
 use crate::testing::{Daemon, POLICY, call, caller, records, served_to};
 
 /// bin has an account on every host, too.
-fn daemon() -> Daemon {
+pub(super) fn daemon() -> Daemon {
     Daemon::of(&POLICY.replace("\"olga\"", "\"bin\""))
 }
 
 impl Daemon {
     /// The key that bin answers by, which the host has from then on.
-    fn enrolled(&self) -> Approves {
+    pub(super) fn enrolled(&self) -> Approves {
         let host_key = fingerprint(&self.app.desk.notary.key().unwrap().public());
         let key = Secret::of([7; 32]).key_for(&host_key, 1);
         let (slot, principal) = (Slot::numbered(3).unwrap(), "bin".parse().unwrap());
@@ -52,7 +52,7 @@ impl Daemon {
 }
 
 /// A request that waits, and its id.
-fn asked(daemon: &Daemon) -> (Request, String) {
+pub(super) fn asked(daemon: &Daemon) -> (Request, String) {
     block_on(async {
         let (_server, client) = served_to(&daemon.app, caller(1)).await;
         let (error, text) =

@@ -23,8 +23,15 @@ use crate::clock::since_boot;
 use crate::desk::NotDone;
 use crate::store::writer::Ticket;
 
+pub(super) use jit_core::orders::code::By;
+
+/// Whether any key for codes is on this host, or its file does not load.
+pub(super) fn has_keys(app: &App) -> bool {
+    app.signers.codes().as_ref().as_ref().map_or(true, |keys| keys.iter().next().is_some())
+}
+
 /// What is read out of a request that waits.
-pub(super) fn spoken(app: &App, id: RequestId, by: Uid) -> Result<String, Error> {
+pub(super) fn spoken(app: &App, id: RequestId, by: Uid) -> Result<manager::Spoken, Error> {
     let host_key = host_key(app)?;
     let keys = app.signers.codes();
     let told = app.desk.look(|here| {
@@ -41,7 +48,7 @@ pub(super) fn spoken(app: &App, id: RequestId, by: Uid) -> Result<String, Error>
         (Ok(_), Err(why)) => Some(why.to_string()),
         (Ok(keys), Ok(_)) => (keys.iter().count() == 0).then(nobody),
     };
-    json(&manager::Spoken {
+    Ok(manager::Spoken {
         request: id.to_string(),
         host: request.host.to_string(),
         host_key,
@@ -63,19 +70,38 @@ pub(super) async fn entered(
     id: RequestId,
     typed: &str,
 ) -> Result<String, Error> {
-    if !by.peer.uid.is_root() {
-        app.codes.take(by.peer.uid, since_boot())?;
-    }
+    share(app, by.peer.uid)?;
     let answer = Answer::parse(typed).map_err(|why| Error::Invalid(format!("{why}; no try was counted")))?;
+    let whose = By::Caller(by.peer.uid);
+    answered(app, by, whose, id, &answer).await
+}
+
+/// An answer takes one of what whoever types it has in an hour, root aside.
+pub(super) fn share(app: &App, whose: Uid) -> Result<(), Error> {
+    if !whose.is_root() {
+        app.codes.take(whose, since_boot())?;
+    }
+    Ok(())
+}
+
+/// The same of an answer that has been read. `whose` tries it takes is not always whoever calls.
+pub(super) async fn answered(
+    app: &App,
+    by: &mut Orderer<'_>,
+    whose: By,
+    id: RequestId,
+    answer: &Answer,
+) -> Result<String, Error> {
     let known = app.signers.codes();
-    let keys = known.as_ref().as_ref().map_err(|why| Error::Refused(no_keys(why, by.peer.uid)))?;
-    let heard = heard(app, by, id, &answer, keys).await?;
+    let keys = known.as_ref().as_ref().map_err(|why| Error::Refused(no_keys(why, whose.uid())))?;
+    let heard = heard(app, by, whose, id, answer, keys).await?;
     match reviewed(app, by, &heard).await {
         Ok(ticket) => carried_out(ticket, async { json(&entry_of(app, id).await?) }).await,
         Err(error @ (Error::Refused(_) | Error::NotPermitted(_))) => {
             let why = zbus::DBusError::description(&error).unwrap_or_default().to_owned();
             let slot = answer.slot.symbol().value();
-            let event = Event::CodeRefused { request: id, slot, wrong: false, why };
+            let typed_by = whose.login();
+            let event = Event::CodeRefused { request: id, slot, wrong: false, why, typed_by };
             // Nobody waits for the record of a refusal.
             drop(app.desk.follow_up(by.peer.actor(), |_| Ok(vec![event])));
             Err(error)
@@ -89,6 +115,7 @@ pub(super) async fn entered(
 async fn heard(
     app: &App,
     by: &Orderer<'_>,
+    whose: By,
     id: RequestId,
     answer: &Answer,
     keys: &CodeKeys,
@@ -96,7 +123,7 @@ async fn heard(
     let host_key = host_key(app)?;
     let mut outcome = None;
     let ticket = app.desk.follow_up(by.peer.actor(), |here| {
-        match code::hear(here, id, answer, keys, &host_key, by.peer.uid)? {
+        match code::hear(here, id, answer, keys, &host_key, whose)? {
             Hearing::Right(heard) => {
                 outcome = Some(Ok(heard));
                 Ok(Vec::new())

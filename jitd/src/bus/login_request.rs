@@ -10,7 +10,7 @@ use jit_core::orders::Refusal;
 use jit_core::orders::request::RequestOrder;
 use jit_core::policy::Role;
 use jit_core::text::cut;
-use jit_proto::gate::{self, Stage};
+use jit_proto::gate::{self, MAX_TEXT, Stage};
 use jit_proto::login_request::{self, Asker, MAX_LINE};
 use jit_proto::words::{Reason, RequestId, RoleName, subject_is_caller};
 use zbus::message::Header;
@@ -19,7 +19,7 @@ use zbus::{Connection, interface};
 use super::asked::Asked;
 use super::caller::ATTEMPTS;
 use super::words::{invalid, random_id};
-use super::{Error, Origin};
+use super::{Error, Origin, entering};
 use crate::app::App;
 use crate::clock::since_boot;
 use crate::desk::{LoggedIn, Looked, NotDone};
@@ -111,6 +111,39 @@ impl Ask {
         let id: RequestId = id.parse().map_err(invalid)?;
         let stands = self.app.desk.progress(&asking.question, id)?;
         Ok((asking.answer(stands),))
+    }
+
+    /// Takes what an approver answered to a request of the person's own, as it was typed. Without a line, says what to read
+    /// out.
+    #[zbus(out_args("answer", "told", "kept"))]
+    async fn enter(
+        &self,
+        asker: Asker,
+        id: &str,
+        typed: Vec<String>,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(login_request::Answer, Vec<String>, u32), Error> {
+        let mut asking = self.asking(Method::Enter, asker, connection, &header).await?;
+        let id: RequestId = id.parse().map_err(invalid)?;
+        let mut stands = self.app.desk.progress(&asking.question, id)?;
+        let (mut told, mut kept) = (Vec::new(), 0);
+        // Somebody else's is as one that does not exist.
+        let whose = asking.question.known().map(|subject| subject.uid);
+        if let (Stands::Waiting(..), Some(whose)) = (&stands, whose) {
+            if !typed.is_empty() {
+                let taken = entering::taken(&self.app, asking.peer, whose, id, &typed).await?;
+                told.push(cut(taken.told, MAX_TEXT));
+                kept = taken.kept;
+                // What has opened may depend on other groups than what waits.
+                asking.question = self.question(&asking.asked, asking.peer).await;
+                stands = self.app.desk.progress(&asking.question, id)?;
+            }
+            if kept == 0 && matches!(stands, Stands::Waiting(..)) {
+                told.extend(entering::told(&self.app, id, whose)?);
+            }
+        }
+        Ok((asking.answer(stands), told, u32::try_from(kept).unwrap_or_default()))
     }
 }
 

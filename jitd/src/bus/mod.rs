@@ -21,6 +21,9 @@ mod codes;
 #[cfg(test)]
 mod contract_tests;
 mod direct;
+mod entering;
+#[cfg(test)]
+mod entering_tests;
 mod error;
 pub(crate) mod gate;
 #[cfg(test)]

@@ -141,7 +141,7 @@ impl Review {
         if story_for(&self.app, id, by.peer, &caller.account).await?.is_none() {
             return Err(not_found(id));
         }
-        codes::spoken(&self.app, id, by.peer.uid)
+        json(&codes::spoken(&self.app, id, by.peer.uid)?)
     }
 
     /// Takes an approver's code, whoever types it: the code is the authority.

@@ -6,6 +6,8 @@ use nix::errno::Errno;
 use pam::constants::PAM_SILENT;
 use pam::constants::PamResultCode::PAM_IGNORE;
 
+use jit_proto::login_request::{MAX_LINES, MAX_TOLD};
+
 use super::*;
 use crate::hooks::authenticate;
 use crate::hooks::tests::script::{Said as Says, Script, never};
@@ -76,7 +78,8 @@ const AGAIN: &str = "Your request stays if you leave or time runs out: log in ag
 
 #[test]
 fn a_person_asks_waits_and_goes_on_when_it_opens() {
-    let host = script([ask(), waiting(), waiting(), open()], [b"2h", b"INC-1 disk full", b"", b""]);
+    let host =
+        script([ask(), waiting(), waiting(), waiting(), open()], [b"2h", b"INC-1 disk full", b"", b""]);
     assert_eq!(
         play(host),
         [
@@ -86,10 +89,11 @@ fn a_person_asks_waits_and_goes_on_when_it_opens() {
             format!("file db-oncall 7200s INC-1 disk full {BY}"),
             r#"log Info asked for a role request="r-4k7m2qx9" role="db-oncall" user="maria" caller="0""#
                 .into(),
+            format!("enter {ID} [] {BY}"),
             format!("prompt {WAITS}\n{AGAIN}"),
-            format!("progress {ID} {BY}"),
+            format!("enter {ID} [] {BY}"),
             format!("prompt {WAITS}\n{AGAIN}"),
-            format!("progress {ID} {BY}"),
+            format!("enter {ID} [] {BY}"),
         ]
     );
 }
@@ -123,10 +127,15 @@ fn whoever_may_come_in_or_has_nothing_to_ask_for_is_not_bothered() {
 
 #[test]
 fn whose_request_waits_already_is_not_asked_again() {
-    let host = script([waiting(), open()], [b""]);
+    let host = script([waiting(), waiting(), open()], [b""]);
     assert_eq!(
         play(host),
-        [format!("options {BY}"), format!("prompt {WAITS}\n{AGAIN}"), format!("progress {ID} {BY}")]
+        [
+            format!("options {BY}"),
+            format!("enter {ID} [] {BY}"),
+            format!("prompt {WAITS}\n{AGAIN}"),
+            format!("enter {ID} [] {BY}")
+        ]
     );
 }
 
@@ -135,7 +144,7 @@ fn a_person_may_leave_at_every_prompt() {
     let left = |did: Vec<String>, last: &str| assert!(did.last().unwrap().contains(last), "{did:#?}");
     left(play(script([ask()], [b"q"])), HOW_LONG);
     left(play(script([ask()], [b"1h", b" q "])), WHY);
-    left(play(script([waiting()], [b"q"])), AGAIN);
+    left(play(script([waiting(), waiting()], [b"q"])), AGAIN);
     for leave in [&b""[..], b"q"] {
         let mut host = script([ask()], [leave]);
         host.roles.push(role("db-root"));
@@ -147,7 +156,7 @@ fn a_person_may_leave_at_every_prompt() {
 fn a_conversation_that_fails_asks_nothing_more() {
     assert_eq!(play(script([ask()], [])).len(), 2);
     assert_eq!(play(script([ask()], [b"1h"])).len(), 3);
-    assert_eq!(play(script([waiting()], [])).len(), 2);
+    assert_eq!(play(script([waiting(), waiting()], [])).len(), 3);
 }
 
 #[test]
@@ -177,7 +186,7 @@ fn a_wrong_answer_is_explained_and_asked_again_three_times_at_most() {
 #[test]
 fn what_jitd_refuses_is_said_and_can_be_corrected_three_times() {
     let no = || says(State::Refused, "", "role 'db-oncall' wants another reason: INC-1234");
-    let did = play(script([ask(), no(), waiting()], [b"", b"x", b"", b"INC-1 disk", b"q"]));
+    let did = play(script([ask(), no(), waiting(), waiting()], [b"", b"x", b"", b"INC-1 disk", b"q"]));
     assert!(
         did[4].starts_with("prompt role 'db-oncall' wants another reason: INC-1234\nYou can ask for role"),
         "{did:#?}"
@@ -202,8 +211,12 @@ fn what_cannot_be_sent_is_never_sent_nor_shown() {
         let mut host = script([ask()], [typed, typed, typed]);
         host.roles.push(role("db-root"));
         assert_eq!(play(host).len(), 5);
-        // Whatever is typed at a wait is a wish to know.
-        assert_eq!(play(script([waiting(), open()], [typed])).len(), 3);
+        // Whatever is typed at a wait is a wish to know, where nothing that counts can be typed.
+        assert_eq!(play(script([waiting(), waiting(), open()], [typed])).len(), 4);
+        let mut host = script([waiting(), waiting()], [typed, b"q"]);
+        host.told.push_back((vec!["Read this out".into()], 0));
+        let did = play(host);
+        assert!(did.len() == 4 && did[3].starts_with(&format!("prompt {WAITS}\nThat ")), "{did:#?}");
     }
 }
 
@@ -213,8 +226,11 @@ fn what_jitd_says_is_escaped() {
     host.roles[0].summary = "\u{1b}]0;t".into();
     let did = play(host);
     assert!(did[1].starts_with("prompt a\\u{1b}[2J\\u{a}b\n") && !did[1].contains('\u{1b}'), "{did:#?}");
-    let did = play(script([says(State::Waiting, ID, "a\u{1b}b")], [b"q"]));
-    assert!(did[1].starts_with("prompt a\\u{1b}b\n"), "{did:#?}");
+    let waits = || says(State::Waiting, ID, "a\u{1b}b");
+    let mut host = script([waits(), waits()], [b"q"]);
+    host.told.push_back((vec!["c\u{1b}\nd".into()], 0));
+    let did = play(host);
+    assert!(did[2].starts_with("prompt a\\u{1b}b\nc\\u{1b}\\u{a}d\nYour"), "{did:#?}");
 }
 
 #[test]
@@ -244,7 +260,7 @@ fn an_answer_that_does_not_fit_the_question_ends_it() {
         assert!(did.last().unwrap().contains("is no answer to this"), "{did:#?}");
     }
     for state in [State::Ask, State::Nothing, State::Refused] {
-        let did = play(script([waiting(), says(state, "", "")], [b""]));
+        let did = play(script([waiting(), waiting(), says(state, "", "")], [b""]));
         assert!(did.last().unwrap().contains("is no answer to this"), "{did:#?}");
     }
 }
@@ -268,9 +284,106 @@ fn roles_that_jitd_would_not_offer_are_not_believed() {
     }
 }
 
+const TYPE: &str = "Your request stays if you leave or time runs out: log in again later.\n\
+                    Press Enter to check again, type an answer, or q to leave: ";
+
+/// What jitd says of what can be typed, in order.
+fn told<const T: usize>(mut host: Script, lines: [(&[&str], u32); T]) -> Script {
+    let owned = |(lines, kept): (&[&str], u32)| (lines.iter().map(|line| (*line).to_owned()).collect(), kept);
+    host.told.extend(lines.map(owned));
+    host
+}
+
+#[test]
+fn what_an_approver_answered_goes_to_jitd_as_it_was_typed() {
+    let host = script([waiting(), waiting(), waiting(), open()], [b" 0115-1z8s ", b"0115-1Z8S-4AWD-Y5"]);
+    let out: &[&str] = &["Read this out", "  code  WWGY"];
+    let wrong: &[&str] = &["this is no answer", "Read this out"];
+    assert_eq!(
+        play(told(host, [(out, 0), (wrong, 0)])),
+        [
+            format!("options {BY}"),
+            format!("enter {ID} [] {BY}"),
+            format!("prompt {WAITS}\nRead this out\n  code  WWGY\n{TYPE}"),
+            r#"log Info an answer was typed request="r-4k7m2qx9" user="maria" caller="0""#.into(),
+            format!("enter {ID} [\"0115-1z8s\"] {BY}"),
+            format!("prompt {WAITS}\nthis is no answer\nRead this out\n{TYPE}"),
+            r#"log Info an answer was typed request="r-4k7m2qx9" user="maria" caller="0""#.into(),
+            format!("enter {ID} [\"0115-1Z8S-4AWD-Y5\"] {BY}"),
+        ]
+    );
+}
+
+#[test]
+fn rows_come_again_with_the_next_while_jitd_keeps_them() {
+    let says = [waiting(), waiting(), waiting(), waiting(), waiting(), waiting(), waiting()];
+    let host = script(says, [b"one", b"two", b"slip", b"", b"new", b"q"]);
+    let more: &[&str] = &["missing"];
+    let host = told(host, [(more, 0), (more, 1), (more, 2), (more, 2), (more, 0), (more, 1)]);
+    let did = play(host);
+    let entered: Vec<&String> = did.iter().filter(|did| did.starts_with("enter")).collect();
+    let typed = ["[]", r#"["one"]"#, r#"["one", "two"]"#, r#"["one", "two", "slip"]"#, "[]", r#"["new"]"#];
+    assert_eq!(entered, typed.map(|typed| format!("enter {ID} {typed} {BY}")).iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn no_more_is_typed_than_an_answer_can_have() {
+    let row = [b'0'; 600];
+    let says = (0..5).map(|_| waiting());
+    let mut host = script([], [&row[..], &row, &row, &row, b"q"]);
+    host.says.extend(says);
+    let more: &[&str] = &["missing"];
+    let did = play(told(host, [(more, 0), (more, 1), (more, 2), (more, 3)]));
+    assert_eq!(did.iter().filter(|did| did.starts_with("enter")).count(), 4, "{did:#?}");
+    assert!(did.last().unwrap().contains("more than an answer has; press Enter to begin again"), "{did:#?}");
+
+    let mut host = script([], []);
+    host.says.extend((0..MAX_LINES + 2).map(|_| waiting()));
+    host.typed.extend((0..=MAX_LINES).map(|_| b"row".to_vec()));
+    host.typed.push_back(b"q".to_vec());
+    host.told.extend((0..).take(MAX_LINES + 1).map(|kept| (vec!["missing".to_owned()], kept)));
+    let did = play(host);
+    assert!(did.last().unwrap().contains("more than an answer has"), "{did:#?}");
+}
+
+#[test]
+fn what_jitd_would_not_say_of_an_answer_is_not_believed() {
+    let wrong: [(Vec<String>, u32); 3] = [
+        (vec!["x".repeat(MAX_TEXT + 1)], 0),
+        (vec![String::new(); MAX_TOLD + 1], 0),
+        (vec!["missing".into()], 1),
+    ];
+    for wrong in wrong {
+        let mut host = script([waiting(), waiting()], []);
+        host.told.push_back(wrong);
+        let did = play(host);
+        assert!(did.len() == 3 && did[2].contains("the answer is not believed"), "{did:#?}");
+    }
+    let did = play(script([waiting(), says(State::Waiting, "r-4k7m2qx8", WAITS)], []));
+    assert!(did.len() == 3 && did[2].contains("it is about another request"), "{did:#?}");
+}
+
+#[test]
+fn a_jitd_from_before_is_asked_as_it_was_and_takes_no_answer() {
+    let unknown = |_: &Asker| {
+        let name = "org.freedesktop.DBus.Error.UnknownMethod".to_owned();
+        Err(Error::Refused { doing: "Enter".into(), name, text: String::new() })
+    };
+    let host = script([waiting(), Box::new(unknown), waiting(), open()], [b"0115-1Z8S-4AWD-Y5"]);
+    assert_eq!(
+        play(host)[1..],
+        [
+            format!("enter {ID} [] {BY}"),
+            format!("progress {ID} {BY}"),
+            format!("prompt {WAITS}\n{AGAIN}"),
+            format!("progress {ID} {BY}"),
+        ]
+    );
+}
+
 #[test]
 fn a_request_that_is_over_is_said_and_ends_it() {
-    let did = play(script([waiting(), says(State::Over, "", "r-4k7m2qx9 was denied.")], [b""]));
+    let did = play(script([waiting(), waiting(), says(State::Over, "", "r-4k7m2qx9 was denied.")], [b""]));
     assert_eq!(did.last().unwrap(), "say r-4k7m2qx9 was denied.");
 }
 
@@ -288,8 +401,8 @@ fn without_jitd_nothing_is_asked() {
             did.len() == 2 && did[1].starts_with("log Error nothing can be asked for because="),
             "{did:#?}"
         );
-        let did = play(script([waiting(), Box::new(says)], [b""]));
-        assert!(did[3].starts_with("log Error nothing can be asked for because="), "{did:#?}");
+        let did = play(script([waiting(), waiting(), Box::new(says)], [b""]));
+        assert!(did[4].starts_with("log Error nothing can be asked for because="), "{did:#?}");
     }
     let mut host = script([], []);
     host.nonce = Err(Error::System { doing: "draw a nonce".into(), errno: Errno::EAGAIN });
@@ -304,7 +417,7 @@ fn silence_is_kept_but_for_the_prompts_of_su_and_sudo() {
 
     for service in ["sudo", "sudo-i", "su", "su-l"] {
         let mut host = Script::caller(service, never);
-        host.says.extend([waiting(), says(State::Over, "", "denied")]);
+        host.says.extend([waiting(), waiting(), says(State::Over, "", "denied")]);
         host.typed.push_back(Vec::new());
         assert_eq!(authenticate(&mut host, REQUEST, PAM_SILENT), PAM_IGNORE);
         assert_eq!(host.did[0], format!("options by {service} user=root ruser=maria rhost= tty= uid=1000"));
@@ -330,7 +443,7 @@ fn an_item_that_cannot_be_passed_on_is_for_account_to_refuse() {
 #[test]
 fn a_conversation_ends_after_so_many_prompts() {
     let mut host = script([], []);
-    host.says.extend((0..=PROMPTS).map(|_| waiting()));
+    host.says.extend((0..=PROMPTS + 1).map(|_| waiting()));
     host.typed.extend((0..PROMPTS).map(|_| Vec::new()));
     let did = play(host);
     assert_eq!(did.iter().filter(|did| did.starts_with("prompt")).count(), PROMPTS);

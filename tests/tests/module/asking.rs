@@ -13,6 +13,8 @@ use crate::{ensure, expect, room};
 pub(crate) const TESTS: &[Test] = &[
     ("a person asks for a role and waits until it opens", a_person_asks),
     ("over the bus a person asks as well", over_the_bus),
+    ("an approver's answer is typed line by line, and stands in no log", an_answer_is_typed),
+    ("a jitd from before answers could be typed is asked as it was", an_older_jitd),
     ("where it is open or there is nothing to ask for nobody is asked", nobody_is_asked),
     ("without a conversation, with PAM_SILENT or without `request` nothing is asked", no_conversation),
     ("sudo wants silence and is asked by prompts all the same", sudo),
@@ -53,7 +55,8 @@ fn a_person_asks() -> Result<(), String> {
     let asked = [
         format!("options {BY}"),
         format!("file db-oncall 5400 \"INC-1 disk\" {BY}"),
-        format!("progress r-4k7m2qx9 {BY}"),
+        format!("enter r-4k7m2qx9 [] {BY}"),
+        format!("enter r-4k7m2qx9 [] {BY}"),
     ];
     expect("questions", peer.end(), asked.into_iter().flat_map(|line| [connected.clone(), line]).collect())
 }
@@ -63,7 +66,40 @@ fn over_the_bus() -> Result<(), String> {
     let peer = Peer::on_bus("ask", bus.socket())?;
     let seen = asking(&over(&bus)).types(&["", "INC-1 disk", ""]).run()?;
     expect("codes", seen.codes, vec![IGNORE])?;
-    expect("questions", peer.end().len(), 3)
+    expect("questions", peer.end().len(), 4)
+}
+
+fn an_answer_is_typed() -> Result<(), String> {
+    let (peer, arguments) = behind_private("ask-enter")?;
+    let pam = asking(&arguments).option(["-h", "2001:db8::7"]).option(["-t", "ssh"]);
+    let seen = pam.types(&["row one", "a\u{1b}[2J", " row two "]).run()?;
+    expect("codes", seen.codes, vec![IGNORE])?;
+    let stays = "Your request stays if you leave or time runs out: log in again later.\\x0a\
+                 Press Enter to check again, type an answer, or q to leave: ";
+    let prompts = [
+        format!("2 state waiting\\x0aRead \\x5cu{{1b}}[1mthis\\x0a{stays}"),
+        format!("2 state waiting\\x0amissing: 2\\x0a{stays}"),
+        format!("2 state waiting\\x0aThat had the character U+001B in it.\\x0a{stays}"),
+    ];
+    expect("conversation", seen.said, prompts.to_vec())?;
+    // What was typed stands in no log.
+    expect("log lines", seen.logged.len(), 2)?;
+    let line = "pam_jit(sshd:auth): an answer was typed request=\"r-4k7m2qx9\" user=\"nobody\"";
+    ensure(seen.logged.iter().all(|logged| logged.contains(line) && !logged.contains("row")), || {
+        format!("{:?}", seen.logged)
+    })?;
+    let typed = ["[]", r#"["row one"]"#, r#"["row one", "row two"]"#];
+    let entered: Vec<_> = peer.end().into_iter().filter(|line| line.starts_with("enter")).collect();
+    expect("questions", entered, typed.map(|typed| format!("enter r-4k7m2qx9 {typed} {BY}")).to_vec())
+}
+
+fn an_older_jitd() -> Result<(), String> {
+    let (peer, arguments) = behind_private("ask-older")?;
+    let seen = asking(&arguments).types(&["", "INC-1 disk", "0115-1Z8S-4AWD-Y5"]).run()?;
+    expect("codes and prompts", (seen.codes, seen.said.len()), (vec![IGNORE], 3))?;
+    ensure(seen.said[2].ends_with("or type q to leave: "), || seen.said[2].clone())?;
+    let asked: Vec<_> = peer.end().into_iter().filter(|line| line.starts_with("progress")).collect();
+    expect("questions", asked.len(), 2)
 }
 
 fn nobody_is_asked() -> Result<(), String> {
@@ -102,7 +138,7 @@ fn sudo() -> Result<(), String> {
     let seen = called("root").types(&[""]).run()?;
     expect("codes and prompts", (seen.codes, seen.said.len()), (vec![IGNORE], 0))?;
     let asked = peer.end();
-    expect("connections and questions", asked.len(), 4)?;
+    expect("connections and questions", asked.len(), 6)?;
     expect("question", asked[1].clone(), format!("options sudo user=root ruser={name} rhost= tty= uid={uid}"))
 }
 
@@ -142,6 +178,11 @@ fn not_believed() -> Result<(), String> {
         "ask-odd-state",
         "ask-long-text",
         "ask-huge-text",
+        "ask-enter-long",
+        "ask-enter-many",
+        "ask-enter-huge",
+        "ask-enter-more",
+        "ask-enter-other",
     ] {
         let (_peer, arguments) = behind_private(kind)?;
         let seen = asking(&arguments).types(&["", "INC-1 disk", ""]).run()?;
@@ -196,7 +237,7 @@ fn bad_argument() -> Result<(), String> {
 }
 
 fn cycles() -> Result<(), String> {
-    for kind in ["ask", "ask-open", "ask-many", "ask-wrong-nonce"] {
+    for kind in ["ask", "ask-open", "ask-many", "ask-wrong-nonce", "ask-enter"] {
         let (_peer, arguments) = behind_private(kind)?;
         let first = if kind == "ask-many" { "role-3" } else { "1h" };
         let pam = asking(&arguments).option(["-c", "110"]).types(&[first, "1h", "INC-1 disk", ""]);

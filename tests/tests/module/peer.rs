@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -136,8 +137,11 @@ pub(crate) fn main(arguments: &[String]) {
 /// A jitd from before the module could ask for roles serves the gate alone.
 fn served<'a>(builder: Builder<'a>, kind: &str) -> Builder<'a> {
     let builder = builder.serve_at(OBJECT_PATH, Gate { kind: kind.to_owned() });
-    if kind.starts_with("ask") {
-        builder.serve_at(OBJECT_PATH, Ask { kind: kind.to_owned() })
+    let ask = || Ask { kind: kind.to_owned() };
+    if kind.starts_with("ask-older") {
+        builder.serve_at(OBJECT_PATH, Older(ask()))
+    } else if kind.starts_with("ask") {
+        builder.serve_at(OBJECT_PATH, ask())
     } else {
         builder
     }
@@ -245,7 +249,8 @@ impl Ask {
         let (state, id) = match self.kind.as_str() {
             "ask-open" => (State::Open, ""),
             "ask-nothing" => (State::Nothing, ""),
-            "ask-waiting" | "ask-dies-later" => (State::Waiting, "r-4k7m2qx9"),
+            "ask-dies-later" => (State::Waiting, "r-4k7m2qx9"),
+            kind if kind.starts_with("ask-enter") => (State::Waiting, "r-4k7m2qx9"),
             "ask-cannot" => return Err(Error::CannotDecide("the disk is full".into())),
             "ask-hangs" => loop {
                 thread::park();
@@ -284,10 +289,55 @@ impl Ask {
 
     fn progress(&self, asker: Asker, id: &str) -> (login_request::Answer,) {
         tell(&format!("progress {id} {}", who(&asker)));
-        if self.kind == "ask-dies-later" {
-            kill(Pid::this(), Signal::SIGKILL).unwrap();
+        let (state, id) = if looks_again() { (State::Open, "") } else { (State::Waiting, id) };
+        (self.answer(&asker, state, id),)
+    }
+
+    fn enter(&self, asker: Asker, id: &str, typed: Vec<String>) -> (login_request::Answer, Vec<String>, u32) {
+        tell(&format!("enter {id} {typed:?} {}", who(&asker)));
+        let waiting = |id: &str| self.answer(&asker, State::Waiting, id);
+        let (told, rows) = (vec!["Read \u{1b}[1mthis".into()], vec!["missing: 2".into()]);
+        match (self.kind.as_str(), typed.len()) {
+            ("ask-enter", 0) => (waiting(id), told, 0),
+            ("ask-enter", 1) => (waiting(id), rows, 1),
+            ("ask-enter", _) => (self.answer(&asker, State::Open, ""), vec![], 0),
+            ("ask-enter-long", _) => (waiting(id), vec!["x".repeat(MAX_TEXT + 1)], 0),
+            ("ask-enter-many", _) => (waiting(id), vec![String::new(); login_request::MAX_TOLD + 1], 0),
+            ("ask-enter-huge", _) => (waiting(id), vec!["x".repeat(32 * 1024 * 1024)], 0),
+            ("ask-enter-more", _) => (waiting(id), told, u32::MAX),
+            ("ask-enter-other", _) => (waiting("r-4k7m2qx8"), told, 0),
+            (kind, _) if looks_again() => {
+                if kind == "ask-dies-later" {
+                    kill(Pid::this(), Signal::SIGKILL).unwrap();
+                }
+                (self.answer(&asker, State::Open, ""), vec![], 0)
+            }
+            _ => (waiting(id), vec![], 0),
         }
-        (self.answer(&asker, State::Open, ""),)
+    }
+}
+
+/// Whether this is the second look, or the fourth: what was asked for waits at the first, and has opened then.
+fn looks_again() -> bool {
+    static LOOKS: AtomicU32 = AtomicU32::new(0);
+    LOOKS.fetch_add(1, Ordering::Relaxed) % 2 == 1
+}
+
+/// A jitd from before answers could be typed at a login.
+struct Older(Ask);
+
+#[interface(name = "org.jitd.Jit1.Ask")]
+impl Older {
+    fn options(&self, asker: Asker) -> Result<(login_request::Answer, Vec<login_request::Role>), Error> {
+        self.0.options(asker)
+    }
+
+    fn file(&self, asker: Asker, role: &str, seconds: u64, reason: &str) -> (login_request::Answer,) {
+        self.0.file(asker, role, seconds, reason)
+    }
+
+    fn progress(&self, asker: Asker, id: &str) -> (login_request::Answer,) {
+        self.0.progress(asker, id)
     }
 }
 

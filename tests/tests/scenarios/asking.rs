@@ -5,7 +5,7 @@ use jit_tests::machine::Output;
 use crate::site::{Entrance, Role, Site};
 
 /// Adds the line that lets people ask, as the installed documentation says, to this service.
-fn lets_people_ask(site: &Site, service: &str) {
+pub(crate) fn lets_people_ask(site: &Site, service: &str) {
     let guide = site.guide();
     let commands: Vec<&str> =
         guide.lines().filter(|line| line.contains("pam_jit.so request' /etc/pam.d/sshd")).collect();
@@ -24,7 +24,7 @@ fn person(site: &Site, name: &str, service: &str) {
 const BY_QUESTIONS: &str = "ssh -o PubkeyAuthentication=no -o PreferredAuthentications=keyboard-interactive -o NumberOfPasswordPrompts=1";
 
 /// ssh that shows its prompts.
-fn ssh(site: &Site, user: &str, script: &str) -> Output {
+pub(crate) fn ssh(site: &Site, user: &str, script: &str) -> Output {
     site.terminal(&format!(
         r#"spawn -noecho {BY_QUESTIONS} {user}@127.0.0.1 {{id -un}}
            on {{assword: $}} {{ send "{user}-pw\r" }}

@@ -29,6 +29,8 @@ pub(crate) struct Script {
     jitd: Jitd,
     /// What jitd says to each question of an auth line, in order,
     pub(crate) says: VecDeque<Said>,
+    /// what it says beside, of what was typed, and how many lines it keeps,
+    pub(crate) told: VecDeque<(Vec<String>, u32)>,
     /// the roles that it offers,
     pub(crate) roles: Vec<login_request::Role>,
     /// and what the person types; nothing more is a conversation that fails.
@@ -47,6 +49,7 @@ impl Script {
             nonce: Ok([7; NONCE_LEN]),
             jitd,
             says: VecDeque::new(),
+            told: VecDeque::new(),
             roles: Vec::new(),
             typed: VecDeque::new(),
             did: Vec::new(),
@@ -186,6 +189,19 @@ impl outside::Jitd for Script {
         limit: Duration,
     ) -> Result<login_request::Answer, Error> {
         self.asks(format!("progress {id}"), sockets, asker, limit)
+    }
+
+    fn enter(
+        &mut self,
+        sockets: &Sockets<'_>,
+        asker: &Asker,
+        id: RequestId,
+        typed: &[String],
+        limit: Duration,
+    ) -> Result<(login_request::Answer, Vec<String>, u32), Error> {
+        let answer = self.asks(format!("enter {id} {typed:?}"), sockets, asker, limit)?;
+        let (told, kept) = self.told.pop_front().unwrap_or_default();
+        Ok((answer, told, kept))
     }
 }
 
