@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jit_proto::words::{RequestId, Uid, UserName};
 
-use crate::code::{Answer, Approves, Asked, Bucket, CodeKeys, Secret, Slot};
+use crate::code::{Answer, Approves, Asked, Bucket, CodeKeys, RequestCode, Secret, Slot};
 use crate::event::{Event, Record};
-use crate::model::{Actor, Decision, Known};
+use crate::model::{Actor, ByCode, Decision, Known};
 use crate::orders::code::{By, Hearing, MAX_TRIES, MAX_TRIES_AN_HOUR, hear, review, stands};
 use crate::orders::review::Lookups;
 use crate::orders::signed::accounts;
@@ -143,7 +143,18 @@ fn two_approvers_give_two_codes_and_the_shorter_time_opens() {
     let [Event::Reviewed { review, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!((review.by.name.as_str(), review.method), ("olga", Method::Code));
     let code = review.code.as_ref().unwrap();
-    assert_eq!((code.principal.as_str(), code.slot, code.epoch), ("olga@site", 1, 1));
+    let digest = world.state.reviewable(id).unwrap().request.digest();
+    let expected = ByCode {
+        principal: "olga@site".into(),
+        slot: 1,
+        epoch: 1,
+        request_code: Some(RequestCode::of(digest).to_string()),
+        bucket: Some(1),
+        typed_by: None,
+    };
+    assert_eq!(*code, expected);
+    let record = serde_json::to_string(&events).unwrap().replace('-', "");
+    assert!(!record.contains(&olga.plain()) && !record.contains(&olga.plain()[2..12]), "{record}");
     let again = enter(&mut world, id, &olga, ROOT);
     assert!(matches!(again, Err(Refusal::NoReview { why: NoReview::Twice(_), .. })), "{again:?}");
     let short = Bucket::lasting(Duration::from_mins(15)).unwrap();

@@ -226,6 +226,15 @@ pub struct ByCode {
     pub slot: u8,
     /// Which key of theirs it was.
     pub epoch: u32,
+    /// What was read out to them of the request's digest; absent where the record is from before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_code: Option<String>,
+    /// The number of what they said: 0 no, 1 yes, others yes for a time at most (docs/offline.md).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u8>,
+    /// The uid of who logged in and typed it at the prompt, where somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed_by: Option<u32>,
 }
 
 /// What proves a review that came as a signed file (docs/offline.md).

@@ -90,6 +90,12 @@ pub(crate) fn entry(entry: &Entry) -> View {
             }
         }
     }
+    if entry.reviews.iter().any(|review| review.code.is_some()) {
+        view.add(
+            "Codes",
+            "root here has the keys, too: outside of this host a code proves nothing (docs/offline.md)",
+        );
+    }
     view.add("Request", &entry.request);
     view.add("Digest", &entry.digest);
     View::yes(view.text())

@@ -7,7 +7,7 @@ use jit_proto::words::ServiceName;
 use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
-    Basis, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, RefusedOrder, Request, Review, Time,
+    Basis, ByCode, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, RefusedOrder, Request, Review, Time,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -219,8 +219,19 @@ impl Fields {
         self.put("method", review.method).maybe("seconds", narrow.duration.map(|most| most.as_secs()));
         self.maybe("services", narrow.services.as_ref().map(list)).maybe("uses", narrow.uses);
         self.maybe("note", review.note.as_ref())
-            .maybe("key", review.signed.as_ref().map(|signed| &signed.key))
-            .maybe("principal", review.code.as_ref().map(|code| &code.principal))
+            .maybe("key", review.signed.as_ref().map(|signed| &signed.key));
+        match &review.code {
+            Some(code) => self.by_code(code),
+            None => self,
+        }
+    }
+
+    fn by_code(&mut self, code: &ByCode) -> &mut Self {
+        let ByCode { principal, slot, epoch, request_code, bucket, typed_by } = code;
+        self.put("principal", principal).put("slot", slot).put("epoch", epoch);
+        self.maybe("request_code", request_code.as_ref())
+            .maybe("bucket", *bucket)
+            .maybe("typed_by", *typed_by)
     }
 
     fn grant(&mut self, grant: &Grant) -> &mut Self {

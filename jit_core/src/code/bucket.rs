@@ -1,8 +1,10 @@
 //! What an answer says, in one symbol: no, yes, or yes for a shorter time.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::symbols::Symbol;
+use crate::duration::Human;
 use crate::model::{Decision, Narrow};
 
 const MINUTES: [u64; 30] = [
@@ -33,6 +35,12 @@ impl Bucket {
         u8::try_from(place + 2).ok().map(|value| Self(Symbol::of(value)))
     }
 
+    /// The one of this number.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        (number < 32).then(|| Self(Symbol::of(number)))
+    }
+
     /// The times that an answer can leave, shortest first.
     pub fn times() -> impl Iterator<Item = Duration> {
         MINUTES.iter().map(|minutes| Duration::from_secs(minutes * 60))
@@ -61,5 +69,15 @@ impl Bucket {
     #[must_use]
     pub fn narrow(self) -> Narrow {
         Narrow { duration: self.time(), ..Narrow::default() }
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.time() {
+            Some(time) => write!(f, "yes, for at most {}", Human(time)),
+            None if *self == Self::DENY => f.write_str("no"),
+            None => f.write_str("yes, as asked"),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jit_proto::words::Reason;
+use jit_proto::words::{Reason, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::person::Person;
@@ -47,6 +47,15 @@ pub struct ByCode {
     pub slot: u8,
     /// Which key of theirs it was.
     pub epoch: u32,
+    /// What was read out to them of the request's digest. Records of before this was kept have it not, nor what is below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_code: Option<String>,
+    /// The number of what they said: 0 denies, 1 approves as asked, and others approve for a time at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u8>,
+    /// Who logged in and typed it at the prompt; absent where it is the actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed_by: Option<Uid>,
 }
 
 /// What lets an auditor verify a signed review again, with nothing of ours (docs/offline.md).

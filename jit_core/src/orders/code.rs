@@ -6,7 +6,7 @@
 
 use jit_proto::words::{RequestId, Uid, UserName};
 
-use crate::code::{Answer, Approves, Asked, Bucket, CodeKeys};
+use crate::code::{Answer, Approves, Asked, Bucket, CodeKeys, RequestCode};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::event::Event;
@@ -40,6 +40,8 @@ pub struct Heard {
     pub approves: Approves,
     /// What they said.
     pub bucket: Bucket,
+    /// Who typed it here.
+    pub by: By,
 }
 
 /// What comes of a code that was typed.
@@ -106,6 +108,7 @@ pub fn hear(
             digest,
             approves: approves.clone(),
             bucket: answer.bucket,
+            by,
         }));
     }
     let why = NoCode::Wrong { request: id, slot, left: left.saturating_sub(1) };
@@ -166,13 +169,21 @@ pub fn review(
     lookups: &Lookups,
 ) -> Result<Vec<Event>, Refusal> {
     here.clock()?;
-    let Heard { request: id, digest, approves, bucket } = heard;
+    let Heard { request: id, digest, approves, bucket, by } = heard;
     let pending = here.state.reviewable(*id).ok_or_else(|| Refusal::NotFound(id.to_string()))?;
     let stages = Stages::of(here, &pending.request)?;
     let principal = approves.principal.to_string();
     let account = account_of(here, &stages, pending, accounts, lookups)?;
     let account = account.ok_or_else(|| NoCode::from(NotOfHere::NoAccount(principal.clone())))?;
-    let code = ByCode { principal, slot: approves.slot.symbol().value(), epoch: approves.epoch };
+    // What was said and to what, but never the answer itself: it is made with the key.
+    let code = ByCode {
+        principal,
+        slot: approves.slot.symbol().value(),
+        epoch: approves.epoch,
+        request_code: Some(RequestCode::of(*digest).to_string()),
+        bucket: Some(bucket.symbol().value()),
+        typed_by: by.login(),
+    };
     let given = Given {
         narrow: bucket.narrow(),
         code: Some(code),

@@ -1,6 +1,7 @@
 //! The state of a request in one sentence, and what has changed since it was last shown.
 
-use jit_proto::manager::{Entry, Review};
+use jit_core::code::Bucket;
+use jit_proto::manager::{ByCode, Entry, Review};
 use jit_proto::text::Shown;
 
 use super::entry::{begins, id, is_active, is_ahead, state};
@@ -78,7 +79,26 @@ pub(crate) fn review_line(review: &Review) -> String {
         line.extend(touched.map(|touched| format!(", {touched}")));
     }
     if let Some(code) = code {
-        line += &format!("; by the key of {}, slot {}, epoch {}", code.principal, code.slot, code.epoch);
+        line += &format!("; {}", by_code(code));
+    }
+    line
+}
+
+/// `by the key of olga@site-a, slot 3, epoch 1, to request code WWGY-KXBZ-B9WQ: yes, for at most 20m (7)`.
+fn by_code(code: &ByCode) -> String {
+    let ByCode { principal, slot, epoch, request_code, bucket, typed_by } = code;
+    let mut line = format!("by the key of {principal}, slot {slot}, epoch {epoch}");
+    if let Some(said) = request_code {
+        line += &format!(", to request code {said}");
+    }
+    if let Some(number) = bucket {
+        // One that this jitctl does not know is still there to read.
+        let said = Bucket::numbered(*number)
+            .map_or_else(|| "it is not known what".to_owned(), |said| said.to_string());
+        line += &format!(": {said} ({number})");
+    }
+    if let Some(uid) = typed_by {
+        line += &format!("; typed at the login of uid {uid}");
     }
     line
 }

@@ -11,6 +11,7 @@ use jit_core::policy::{Role, Stage, Then, Uses};
 use jit_core::services::Services;
 use jit_core::time::{Moment, Suspicion, Utc};
 use jit_proto::manager;
+use jit_proto::words::Uid;
 
 use crate::desk::InForce;
 use crate::store::rows::Story;
@@ -105,6 +106,9 @@ fn review(at: Utc, review: &Review) -> manager::Review {
             principal: code.principal.clone(),
             slot: code.slot,
             epoch: code.epoch,
+            request_code: code.request_code.clone(),
+            bucket: code.bucket,
+            typed_by: code.typed_by.map(Uid::as_u32),
         }),
     }
 }

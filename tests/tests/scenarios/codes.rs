@@ -106,7 +106,14 @@ pub(crate) fn two_people_answer(site: &Site) {
     assert!(entry.state == "active" && entry.remaining <= 1200, "{entry:?}");
     assert!(entry.reviews.iter().all(|review| review.method == "code"), "{entry:?}");
     site.ssh("nora").admits("nora");
-    site.shell(&format!("jitctl show {}", told.request)).says("by the key of sam, slot 2, epoch 1");
+    let by_sam = format!(
+        "by the key of sam, slot 2, epoch 1, to request code {}: yes, for at most 20m (5)",
+        told.code
+    );
+    site.shell(&format!("jitctl show {}", told.request)).says(&by_sam).says("a code proves nothing");
+    let story = site.shell(&format!("jitctl audit show {}", told.request));
+    story.says("principal=sam slot=2 epoch=1").says(&format!("request_code={} bucket=5", told.code));
+    story.does_not_say(&sam).does_not_say(&sam.replace('-', ""));
     guesses(site, &approvers);
 }
 
