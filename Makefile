@@ -10,7 +10,7 @@ demo-shell := 1
 endif
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install-deps deb machine demo test bench prove clean
+.PHONY: help install-deps deb static machine demo test bench prove clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -20,6 +20,9 @@ install-deps: ## install what building and testing need here
 
 deb: install-deps ## build dist/pam-jit_VERSION_ARCH.deb
 	@packaging/deb/build
+
+static: install-deps ## build dist/jitctl-VERSION-ARCH for approvers' machines, which needs nothing of theirs
+	@packaging/static/build
 
 machine: deb ## boot a throwaway machine with the package installed, until Ctrl-C
 	@tests/machine

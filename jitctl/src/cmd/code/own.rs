@@ -11,10 +11,10 @@ use jit_core::code::keys::{MAX_EPOCH, epoch, is_fingerprint, line};
 use jit_core::code::{Approves, Secret, Slot};
 use jit_core::policy::Principal;
 use jit_host::files::{BadFile, Owner, read_file};
+use jit_host::home::own_home;
 use jit_host::signers::CODE_KEYS;
 use jit_proto::text::{Shown, Typed};
 use jit_proto::words::HostName;
-use nix::unistd::{User, geteuid};
 
 use crate::error::Error;
 use crate::output::Outcome;
@@ -52,10 +52,10 @@ impl Place {
         if let Some(dir) = &self.dir {
             return Ok(dir.clone());
         }
-        let known = User::from_uid(geteuid()).ok().flatten();
-        let known = known
-            .ok_or_else(|| Error::Usage("it is not known where your home is; add --in DIR".to_owned()))?;
-        Ok(known.dir.join(".local/share/jitctl"))
+        let home = own_home();
+        let home =
+            home.ok_or_else(|| Error::Usage("it is not known where your home is; add --in DIR".to_owned()))?;
+        Ok(home.join(".local/share/jitctl"))
     }
 
     /// The approver's secret.

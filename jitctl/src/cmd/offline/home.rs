@@ -12,6 +12,7 @@ use jit_exchange::folder::{Bad, Exchange, Folder};
 use jit_exchange::history::thinned;
 use jit_exchange::known::Known;
 use jit_exchange::names::{Name, Part};
+use jit_host::home::own_home;
 use jit_proto::words::HostName;
 
 use crate::error::Error;
@@ -32,10 +33,7 @@ impl Home {
         )]
         let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let data = named("XDG_DATA_HOME").or_else(|| named("HOME").map(|home| home.join(".local/share")));
-        let data = data.or_else(|| {
-            let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten()?;
-            Some(user.dir.join(".local/share"))
-        });
+        let data = data.or_else(|| own_home().map(|home| home.join(".local/share")));
         data.map(|data| Self(data.join("jitctl"))).ok_or_else(|| {
             Error::Usage(
                 "you have no home folder to keep anything in; name a folder with --known DIR".to_owned(),
