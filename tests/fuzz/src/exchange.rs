@@ -8,6 +8,7 @@ use jit_exchange::listing::Listing;
 use jit_exchange::names::{self, Name, Part, is_unfinished, unfinished};
 use jit_exchange::segments::{MOST_WAYS, Segment, ways};
 
+use crate::reached::{Goal, reach, reach_if};
 use crate::{assert_line, assert_lines, split};
 
 /// Takes three texts: names, a line each; what somebody knows of a host; a seal. A name has one spelling and leads nowhere
@@ -31,12 +32,14 @@ pub fn exchange(bytes: &[u8]) -> usize {
         }
         for said in listing.passed_over("here", part) {
             assert_line(&said);
+            reach(Goal::NamePassed);
         }
         taken += listing.names.len();
         pieces(&listing);
     }
     for name in all {
         if let Some(host) = names::host(name) {
+            reach(Goal::NameHost);
             assert!(!host.as_str().starts_with('.') && !host.as_str().contains('/'));
             assert_eq!(host.as_str().as_bytes(), name);
         }
@@ -46,6 +49,7 @@ pub fn exchange(bytes: &[u8]) -> usize {
             assert_lines(&read.text());
             assert_eq!(read.text().as_bytes(), known, "it has one form");
             taken += 1;
+            reach(Goal::Known);
         }
         Err(why) => assert_line(&why.to_string()),
     }
@@ -55,6 +59,7 @@ pub fn exchange(bytes: &[u8]) -> usize {
         // Other keys may have sealed it as well.
         assert!(!is_its || line.contains(&seal("a text\n", &key)));
         taken += usize::from(is_its);
+        reach_if(is_its, Goal::Sealed);
     }
     taken
 }
@@ -64,6 +69,14 @@ fn one_spelling(name: Name, part: Part, all: &[&[u8]]) {
     assert!(name.is_in(part) && !text.contains('/') && !text.starts_with('.'));
     assert_eq!(text.parse(), Ok(name));
     assert!(all.contains(&text.as_bytes()));
+    reach(match name {
+        Name::Request(_) => Goal::NameRequest,
+        Name::Seal(_) => Goal::NameSeal,
+        Name::Beside(_) => Goal::NameBeside,
+        Name::Statement(_) => Goal::NameStatement,
+        Name::Records(_) => Goal::NameRecords,
+        Name::Checkpoint { .. } | Name::Key(_) | Name::Known | Name::Refused => Goal::NameOther,
+    });
     let before = unfinished(name, 1, 0);
     assert!(is_unfinished(before.as_bytes()) && before.parse::<Name>().is_err());
 }
@@ -74,6 +87,7 @@ fn pieces(listing: &Listing) {
     let found = ways(&pieces);
     assert!(found.len() <= MOST_WAYS);
     for way in found {
+        reach(Goal::Ways);
         assert_eq!(way[0].first, 0);
         assert!(way.windows(2).all(|pair| pair[0].next == pair[1].first));
         assert!(way.iter().all(|piece| pieces.contains(piece)));

@@ -2,7 +2,7 @@
 //! tests/prove), and `cargo test` replays the corpus with a few thousand changes. They panic where a rule is broken.
 //!
 //! [`text`] takes the bytes for what people write: policy files and cases, and what of it loads is tried out.
-//! [`signed`] takes them for what is brought as a signed file, [`spoken`] for what is read out and typed, [`exchange`] for what
+//! [`request`] takes them for what an approver reads, [`signed`] for what is brought as a signed file, [`spoken`] for what is read out and typed, [`exchange`] for what
 //! lies in a folder that was carried. [`story`] takes them for choices: a policy that mostly loads, orders, logins and
 //! clocks, in any order.
 
@@ -14,6 +14,7 @@ mod exchange;
 mod page;
 mod policy;
 mod reached;
+mod request;
 mod signed;
 mod spoken;
 mod story;
@@ -26,9 +27,23 @@ use jit_proto::text::is_unprintable;
 
 pub use exchange::exchange;
 pub use reached::reached;
+pub use request::request;
 pub use signed::signed;
 pub use spoken::spoken;
 pub use story::story;
+
+/// Bytes, and how much came of them.
+pub type Target = fn(&[u8]) -> usize;
+
+/// The targets, by their names.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("text", text),
+    ("story", story),
+    ("request", request),
+    ("signed", signed),
+    ("spoken", spoken),
+    ("exchange", exchange),
+];
 
 /// The line between two texts of one input.
 const NEXT: &[u8] = b"\n%%\n";

@@ -3,7 +3,10 @@
 use jit_core::code::keys::line;
 use jit_core::code::{Answer, CodeKeys, RequestCode};
 use jit_core::sign::compact;
+use jit_core::sign::typed::Typed;
+use jit_proto::login_request::MAX_LINES;
 
+use crate::reached::{Goal, reach};
 use crate::{assert_line, assert_lines, split};
 
 /// Takes four texts: an answer, a request code, the file of keys, a compact form. Each is read as what it is written as again, or refused in
@@ -21,6 +24,7 @@ pub fn spoken(bytes: &[u8]) -> usize {
     match Answer::parse(&answer) {
         Ok(parsed) => {
             read += 1;
+            reach(Goal::Answer);
             assert_eq!(symbols(&answer), parsed.plain(), "nothing but case and blanks has another form");
             assert_eq!(Answer::parse(&parsed.to_string()), Ok(parsed));
         }
@@ -29,6 +33,7 @@ pub fn spoken(bytes: &[u8]) -> usize {
     match RequestCode::parse(&code) {
         Ok(parsed) => {
             read += 1;
+            reach(Goal::RequestCode);
             assert_eq!(symbols(&code), symbols(&parsed.to_string()));
         }
         Err(why) => assert_line(&why.to_string()),
@@ -36,6 +41,7 @@ pub fn spoken(bytes: &[u8]) -> usize {
     match CodeKeys::parse(keys) {
         Ok(known) => {
             read += 1;
+            reach(Goal::CodeKeys);
             let lines: Vec<String> = known.iter().map(|one| line(&one.approves)).collect();
             for line in &lines {
                 assert_line(line);
@@ -55,6 +61,7 @@ pub fn spoken(bytes: &[u8]) -> usize {
     match compact::parse_request(&rows) {
         Ok(file) => {
             read += 1;
+            reach(Goal::RowsOfRequest);
             assert_lines(&file.text());
             assert_eq!(compact::parse_request(&compact::request(&file).unwrap().to_string()), Ok(file));
         }
@@ -63,11 +70,50 @@ pub fn spoken(bytes: &[u8]) -> usize {
     match compact::Brought::parse(&rows) {
         Ok(brought) => {
             read += 1;
+            reach(Goal::RowsOfSignature);
             assert_eq!(brought.request.to_string().len(), 10);
         }
         Err(why) => assert_line(&why.to_string()),
     }
+    typed(&[answer.into_owned()]);
+    typed(&rows.lines().take(MAX_LINES).map(str::to_owned).collect::<Vec<_>>());
     read
+}
+
+/// Lines at the prompt of a login, each as it is typed. What is kept of them is of use: it is read again with the next.
+fn typed(lines: &[String]) {
+    let mut kept: Vec<String> = Vec::new();
+    for line in lines {
+        kept.push(line.clone());
+        match Typed::of(&kept) {
+            Ok(Typed::Code(answer)) => {
+                reach(Goal::TypedCode);
+                assert_eq!(Answer::parse(&kept[0]), Ok(answer), "a code is a line by itself");
+                assert_eq!(kept.len(), 1);
+                kept.clear();
+            }
+            Ok(Typed::Signature { request, rows }) => {
+                reach(Goal::TypedSignature);
+                assert_eq!(compact::Brought::parse(&rows).unwrap().request, request);
+                kept.clear();
+            }
+            Ok(Typed::Rows(missing)) => {
+                reach(Goal::TypedSome);
+                assert_line(&missing);
+                assert!(compact::Brought::parse(&kept.join("\n")).is_err());
+            }
+            Err(why) => {
+                assert_line(&why.to_string());
+                let count = why.kept(kept.len());
+                assert!(count < kept.len(), "what is refused is not kept");
+                kept.truncate(count);
+                if !kept.is_empty() {
+                    reach(Goal::TypedSlip);
+                    assert!(Typed::of(&kept).is_ok(), "what is kept is right");
+                }
+            }
+        }
+    }
 }
 
 /// What is left of a text without case, blanks and letters that look like digits.
