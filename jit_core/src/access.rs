@@ -104,6 +104,7 @@ methods! {
     AcceptClock: "Admin" "AcceptClock" Admin,
     LoadPolicy: "Admin" "LoadPolicy" Admin,
     TryPolicy: "Admin" "TryPolicy" Admin,
+    ChangePolicy: "Admin" "ChangePolicy" Admin,
     ConfirmPolicy: "Admin" "ConfirmPolicy" Admin,
     Records: "Audit" "Records" Audit,
     Story: "Audit" "Story" Audit,

@@ -66,6 +66,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Admin.AcceptClock",   "+ n l g h + + + g"),
     ("Admin.LoadPolicy",    "+ n l g h + + + g"),
     ("Admin.TryPolicy",     "+ n l g h + + + g"),
+    ("Admin.ChangePolicy",  "+ n l g h + + + g"),
     ("Admin.ConfirmPolicy", "+ n l g h + + + g"),
     ("Audit.Records",       "+ n l g h + + + g"),
     ("Audit.Story",         "+ n l g h + + + g"),

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::model::{
     Actor, BackWhy, Basis, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndTerms, EndWhy, Entitled,
-    Grant, Keep, Leader, Lock, Login, Opener, PamFiles, Past, Person, RefusedOrder, Request, Review, Scope,
-    Unit, Why,
+    Grant, Keep, Leader, Lock, Login, Opener, PamFiles, Past, Person, PolicyWord, RefusedOrder, Request,
+    Review, Scope, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -48,6 +48,9 @@ pub enum Event {
         /// For how many seconds it is on trial; absent where it is in force for good.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trial: Option<u64>,
+        /// On whose word it is.
+        #[serde(flatten)]
+        word: PolicyWord,
     },
     /// The policy on trial stays.
     PolicyConfirmed {

@@ -19,7 +19,9 @@ use proptest::prelude::*;
 
 use crate::check::decide::Answer;
 use crate::event::{Event, Record};
-use crate::model::{Caller, Decision, EndWhy, Known, LoginAccount, Narrow, NotNarrower, Scope, Why};
+use crate::model::{
+    Caller, Decision, EndWhy, Known, LoginAccount, Narrow, NotNarrower, PolicyWord, Scope, Why,
+};
 use crate::orders::lock::{LockOrder, lock, unlock};
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
 use crate::orders::review::{Given, Reviewer, concerned, discounts, review, waits_for};

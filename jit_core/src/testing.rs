@@ -12,7 +12,7 @@ use crate::check::decide::{Answer, decide};
 use crate::context::Context;
 use crate::due::due;
 use crate::event::{Event, Record};
-use crate::model::{Caller, Decision, Known, Login as LoginEvent, LoginAccount, Question};
+use crate::model::{Caller, Decision, Known, Login as LoginEvent, LoginAccount, PolicyWord, Question};
 use crate::orders::Refusal;
 use crate::orders::lock::{LockOrder, lock, unlock};
 use crate::orders::request::{RequestOrder, file, grant};
@@ -281,6 +281,7 @@ impl World {
             before,
             diff: None,
             trial,
+            word: PolicyWord::default(),
         }]);
         self.policy = new;
     }

@@ -7,7 +7,7 @@ use jit_proto::words::Verdict;
 
 use crate::due::next;
 use crate::event::{Event, Record};
-use crate::model::{BackWhy, LoginSession, Trial, Tried};
+use crate::model::{BackWhy, LoginSession, PolicyWord, Trial, Tried};
 use crate::orders::trial::{self, NewLogins, NoTrial};
 use crate::policy::Policy;
 use crate::state::{Row, State};
@@ -31,7 +31,7 @@ fn apply(state: &mut State, now: &Moment, event: Event) -> Vec<Row> {
 
 fn loaded(trial: Option<u64>) -> Event {
     let (before, digest) = (Some(old().digest()), new().digest());
-    Event::PolicyLoaded { digest, files: Vec::new(), before, diff: None, trial }
+    Event::PolicyLoaded { digest, files: Vec::new(), before, diff: None, trial, word: PolicyWord::default() }
 }
 
 fn reverted() -> Event {
@@ -172,7 +172,14 @@ fn a_request_whose_role_a_trial_has_changed_wakes_nobody_before_the_trial_is_ove
         world.policy = policy(&tried);
         let digest = world.policy.digest();
         let trial = Some(3_600);
-        world.apply([Event::PolicyLoaded { digest, files: Vec::new(), before, diff: None, trial }]);
+        world.apply([Event::PolicyLoaded {
+            digest,
+            files: Vec::new(),
+            before,
+            diff: None,
+            trial,
+            word: PolicyWord::default(),
+        }]);
         world.wait(MINUTE * 2);
         assert_eq!(world.state.pending().len(), 1);
         assert_ne!(next(world.here()), Some(Duration::ZERO), "nothing is due");

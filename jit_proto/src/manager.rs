@@ -22,8 +22,8 @@ pub const REVIEW_INTERFACE: &str = "org.jitd.Jit1.Review";
 pub const LIST_LIMIT: usize = 1000;
 
 /// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
-/// `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`, `ConfirmPolicy()`,
-/// `AcceptClock(reason)`.
+/// `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`,
+/// `ChangePolicy(seconds, reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
@@ -480,7 +480,8 @@ pub struct PolicyTrial {
     pub remaining: u64,
 }
 
-/// Answer to `User.Policy`, `Admin.LoadPolicy`, `Admin.TryPolicy` and `Admin.ConfirmPolicy`.
+/// Answer to `User.Policy`, `Admin.LoadPolicy`, `Admin.TryPolicy`,
+/// `Admin.ChangePolicy` and `Admin.ConfirmPolicy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// As in `Status`.

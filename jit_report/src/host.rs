@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jit_core::digest::Digest;
 use jit_core::event::{Event, PolicyText, Record};
-use jit_core::model::{Actor, Login, Scope, Why};
+use jit_core::model::{Actor, Login, PolicyWord, Scope, Why};
 use jit_core::time::Utc;
 use jit_proto::words::{Reason, ServiceName, UserName};
 use serde::Serialize;
@@ -83,6 +83,9 @@ pub struct PolicyLoad {
     pub changes: Vec<String>,
     /// If it was on trial, what came of it.
     pub trial: Option<Trial>,
+    /// Whose doing it was, and what they said.
+    #[serde(flatten)]
+    pub word: PolicyWord,
 }
 
 /// What came of a policy on trial.
@@ -333,11 +336,12 @@ impl HostFold {
             files: files.iter().map(|file| file.name.clone()).collect(),
             changes: Vec::new(),
             trial: None,
+            word: PolicyWord::default(),
         };
-        if let Event::PolicyLoaded { digest, files, diff, trial, .. } = &record.event {
+        if let Event::PolicyLoaded { digest, files, diff, trial, word, .. } = &record.event {
             let changes = diff.as_ref().map(|diff| diff.lines.clone()).unwrap_or_default();
             let trial = trial.map(|_| Trial::Running);
-            self.seen.policies.push(PolicyLoad { changes, trial, ..load(digest, files) });
+            self.seen.policies.push(PolicyLoad { changes, trial, word: word.clone(), ..load(digest, files) });
         } else if let Event::PolicyConfirmed { digest } = &record.event {
             self.tried(*digest, Trial::Confirmed);
         } else if let Event::PolicyReverted { tried, digest, files, .. } = &record.event {

@@ -157,6 +157,9 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         | Call::AuditCheckpoint
         | Call::ConfirmPolicy => jitd.call_with_flags(method, flags, &()).await,
         Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
+        Call::ChangePolicy { seconds, reason } => {
+            jitd.call_with_flags(method, flags, &(seconds, reason.as_str())).await
+        }
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
         Call::Records { first, most } => jitd.call_with_flags(method, flags, &(first, most)).await,
         Call::Story { id } | Call::Show { id } => {

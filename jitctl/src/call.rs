@@ -122,6 +122,11 @@ pub(crate) enum Call {
     TryPolicy {
         seconds: u64,
     },
+    /// Either of these, with what is said of it; 0 is for good.
+    ChangePolicy {
+        seconds: u64,
+        reason: Reason,
+    },
     ConfirmPolicy,
     /// Records from one on: at most so many, 0 for as many as fit.
     Records {
@@ -270,6 +275,7 @@ impl Call {
             }
             Self::LoadPolicy => loads("LoadPolicy"),
             Self::TryPolicy { .. } => loads("TryPolicy"),
+            Self::ChangePolicy { .. } => loads("ChangePolicy"),
             Self::ConfirmPolicy => {
                 changes(ADMIN, "ConfirmPolicy", "Whether the policy stays is unknown", "jitctl status")
             }
@@ -278,7 +284,7 @@ impl Call {
 
     /// Whether it puts policy files in force: what refuses it are findings about them.
     pub(crate) const fn loads_files(&self) -> bool {
-        matches!(self, Self::LoadPolicy | Self::TryPolicy { .. })
+        matches!(self, Self::LoadPolicy | Self::TryPolicy { .. } | Self::ChangePolicy { .. })
     }
 }
 

@@ -30,5 +30,6 @@ pub(crate) use not_done::NotDone;
 pub(crate) use on_trial::Load;
 pub(crate) use orders::waits_of;
 pub(crate) use outage::CannotDecide;
+pub(crate) use policy::LoadedBy;
 pub(crate) use review::ReviewBriefing;
 pub(crate) use room::Desk;

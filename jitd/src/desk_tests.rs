@@ -27,8 +27,8 @@ use jit_proto::words::{RequestId, Uid, Verdict};
 use rusqlite::Connection;
 
 use crate::desk::{
-    BadFiles, CannotDecide, CheckRecord, Checked, Judged, Load, Looked, NotDone, NotLoaded, Source, Waits,
-    Word,
+    BadFiles, CannotDecide, CheckRecord, Checked, Judged, Load, LoadedBy, Looked, NotDone, NotLoaded, Source,
+    Waits, Word,
 };
 use crate::store::rows;
 use crate::store::writer::{self, Ticket};
@@ -46,7 +46,7 @@ impl Daemon {
 
     fn load(&self, load: Load, actor: Option<Actor>) -> Result<Result<Option<Ticket>, NotLoaded>, NotDone> {
         let looked = by(root());
-        let by = actor.map(|actor| (&looked, Word::Nobody, actor));
+        let by = actor.map(|actor| LoadedBy { looked: &looked, trust: Word::Nobody, actor, reason: None });
         self.desk().load_policy(&self.desk().read_policy(), load, by)
     }
 
@@ -348,7 +348,11 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
     let looked = by(root());
     daemon
         .desk()
-        .load_policy(&Err(bad), Load::Order, Some((&looked, Word::Nobody, ROOT)))
+        .load_policy(
+            &Err(bad),
+            Load::Order,
+            Some(LoadedBy { looked: &looked, trust: Word::Nobody, actor: ROOT, reason: None }),
+        )
         .unwrap()
         .unwrap_err();
     assert_eq!(daemon.desk().policy().unwrap().source, Source::Files);

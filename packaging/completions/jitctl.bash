@@ -64,12 +64,12 @@ declare -gA _jitctl_options=(
     ['jitctl approvers list']='--json --help'
     ['jitctl approvers check']='--revoked --json --help'
     ['jitctl policy']='--json --help'
-    ['jitctl policy load']='--try --json --help'
+    ['jitctl policy load']='--try --reason --json --help'
     ['jitctl policy show']='--json --help'
     ['jitctl policy check']='--in --as --no-host --json --help'
     ['jitctl policy test']='--json --help'
     ['jitctl policy diff']='--in --as --from --json --help'
-    ['jitctl policy edit']='--json --help'
+    ['jitctl policy edit']='--reason --json --help'
     ['jitctl policy replay']='--in --as --log --host-group --json --help'
 )
 

@@ -7,7 +7,8 @@ use jit_proto::words::ServiceName;
 use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
-    Basis, ByCode, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, RefusedOrder, Request, Review, Time,
+    Basis, ByCode, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord, RefusedOrder, Request,
+    Review, Time,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -52,9 +53,9 @@ impl Fields {
         match &record.event {
             Event::Started { version, loginuid } => self.put("version", version).put("loginuid", loginuid),
             Event::Stopped => self,
-            Event::PolicyLoaded { digest, files, diff, trial, .. } => {
+            Event::PolicyLoaded { digest, files, diff, trial, word, .. } => {
                 self.put("digest", digest).put("files", files.len());
-                self.maybe("changes", diff.as_ref().map(Difference::count)).maybe("trial", *trial)
+                self.maybe("changes", diff.as_ref().map(Difference::count)).maybe("trial", *trial).word(word)
             }
             Event::PolicyConfirmed { digest } => self.put("digest", digest),
             Event::PolicyReverted { why, tried, digest, files } => {
@@ -205,6 +206,10 @@ impl Fields {
             Event::ClaimVoided { grant, claim } => self.put("grant", grant).put("claim", claim),
             of_no_session_or!() => self,
         }
+    }
+
+    fn word(&mut self, word: &PolicyWord) -> &mut Self {
+        self.maybe("by", word.by.as_ref()).maybe("reason", word.reason.as_ref())
     }
 
     fn request(&mut self, request: &Request) -> &mut Self {

@@ -56,6 +56,7 @@ fn a_policy_on_trial_lapses_nothing_that_its_end_would_bring_back() {
         before: Some(digest),
         diff: None,
         trial: Some(300),
+        word: PolicyWord::default(),
     }]);
     world.policy = other;
     world.settle();

@@ -310,7 +310,14 @@ impl Story {
         }
         let (digest, before) = (new.digest(), Some(world.policy.digest()));
         let seconds = trial.then_some(1_800);
-        world.apply([Event::PolicyLoaded { digest, files: Vec::new(), before, diff: None, trial: seconds }]);
+        world.apply([Event::PolicyLoaded {
+            digest,
+            files: Vec::new(),
+            before,
+            diff: None,
+            trial: seconds,
+            word: PolicyWord::default(),
+        }]);
         let changes_kind = |id: &RequestId| {
             let role = &world.state.reviewable(*id)?.request.role;
             let kind = |policy: &Policy| policy.role(role).map(|role| role.emergency);

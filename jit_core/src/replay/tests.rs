@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::check::decide::Answer;
 use crate::digest::Digest;
-use crate::model::Decision;
+use crate::model::{Decision, PolicyWord};
 use crate::policy::Subject;
 use crate::proof::note::HostKey;
 use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
@@ -19,8 +19,14 @@ use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
 fn replayed(log: &[Record], old: &str, new: &Policy, groups: Option<BTreeSet<HostGroup>>) -> Replayed {
     let key = HostKey::from_seed("db-1/jitd".parse().unwrap(), &[7; 32]).public();
     let files = vec![PolicyText { name: "10.toml".to_owned(), text: old.to_owned() }];
-    let loaded =
-        Event::PolicyLoaded { digest: Digest([0; 32]), files, before: None, diff: None, trial: None };
+    let loaded = Event::PolicyLoaded {
+        digest: Digest([0; 32]),
+        files,
+        before: None,
+        diff: None,
+        trial: None,
+        word: PolicyWord::default(),
+    };
     let at = log[0].at.clone();
     let before = [Event::HostKey { key, before: None }, loaded].map(|event| Record {
         seq: 0,

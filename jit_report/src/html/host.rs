@@ -113,6 +113,8 @@ fn policy(load: &PolicyLoad) -> Markup {
                 ", by uid " (actor.uid)
                 @if let Some(login) = actor.loginuid { " (login uid " (login) ")" }
             }
+            @if let Some(by) = &load.word.by { ", " (shown(by.name.as_str())) }
+            @if let Some(reason) = &load.word.reason { ": " (shown(reason.as_str())) }
             @match load.trial {
                 Some(Trial::Running) => ", on trial",
                 Some(Trial::Confirmed) => ", confirmed",

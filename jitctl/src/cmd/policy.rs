@@ -12,6 +12,7 @@ mod replay;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use jit_proto::words::Reason;
 
 use crate::call::Call;
 use crate::error::Failure;
@@ -33,6 +34,9 @@ pub(crate) enum Verb {
         /// meanwhile typed 'jitctl confirm'
         #[arg(long = "try", value_name = "DURATION", value_parser = seconds)]
         trial: Option<u64>,
+        /// Why; one line, kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<Reason>,
     },
 
     /// Print the policy in force, file by file
@@ -78,6 +82,9 @@ pub(crate) enum Verb {
     Edit {
         /// A file of /etc/jit/policy.d, or a path [default: the only file there]
         file: Option<PathBuf>,
+        /// Why, for when it is loaded at once; one line, kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<Reason>,
     },
 
     /// Say which logins and requests on record new policy files would have decided otherwise
@@ -94,9 +101,8 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     match verb {
-        Verb::Load { trial } => {
-            let call = trial.map_or(Call::LoadPolicy, |seconds| Call::TryPolicy { seconds });
-            jitd::show(jitd, &call, json, screen, views::policy_loaded)
+        Verb::Load { trial, reason } => {
+            jitd::show(jitd, &loading(*trial, reason.as_ref()), json, screen, views::policy_loaded)
         }
         Verb::Show => jitd::show(jitd, &Call::Policy, json, screen, views::policy),
         Verb::Check { which, no_host } => Ok(check::run(which, !no_host, json, screen)?),
@@ -106,7 +112,18 @@ pub(crate) fn run(
             diff::run(new, None, json, jitd, screen).map_err(|error| Failure::at(error, &Call::Policy))
         }
         Verb::Replay(wanted) => replay::run(wanted, json, jitd, screen),
-        Verb::Edit { file } => edit::run(file.as_deref(), jitd, screen),
+        Verb::Edit { file, reason } => edit::run(file.as_deref(), reason.as_ref(), jitd, screen),
+    }
+}
+
+/// The call that loads the files, for good or on trial.
+fn loading(trial: Option<u64>, reason: Option<&Reason>) -> Call {
+    match (trial, reason) {
+        (None, None) => Call::LoadPolicy,
+        (Some(seconds), None) => Call::TryPolicy { seconds },
+        (trial, Some(reason)) => {
+            Call::ChangePolicy { seconds: trial.unwrap_or_default(), reason: reason.clone() }
+        }
     }
 }
 

@@ -251,6 +251,16 @@ fn a_trial_says_until_when_and_how_it_is_kept() {
 }
 
 #[test]
+fn what_is_said_of_a_load_goes_with_it_for_good_or_on_trial() {
+    for (more, seconds) in [(&[][..], 0), (&["--try", "5m"], 300)] {
+        let call = Call::ChangePolicy { seconds, reason: "CHG-77 leads left".parse().unwrap() };
+        let args = [&["policy", "load", "--reason", "CHG-77 leads left"], more].concat();
+        assert_eq!(jitctl(&args, &Script::answers(call, &policy())).code, 0);
+    }
+    assert_eq!(jitctl(&["policy", "load", "--reason", "two\nlines"], &Nobody).code, 2);
+}
+
+#[test]
 fn a_trial_that_cannot_begin_changes_nothing_and_no_file_is_to_blame() {
     let call = Call::TryPolicy { seconds: 300 };
     let refused = Error::OnTrial("a policy is on trial for another 4m".into());

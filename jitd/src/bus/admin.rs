@@ -22,10 +22,10 @@ use zbus::{Connection, interface};
 use super::caller::{ATTEMPTS, unsaid};
 use super::error::carried_out;
 use super::stories::{entry_of, read};
-use super::words::{invalid, json, optional_reason, random_id, request_id};
+use super::words::{invalid, json, optional_reason, random_id, request_id, seconds_of};
 use super::{Error, Orderer, Origin, answer};
 use crate::app::App;
-use crate::desk::{Load, Looked, NotDone, Word};
+use crate::desk::{Load, LoadedBy, Looked, NotDone, Word};
 use crate::nss::{Share, Whose};
 use crate::peer::Peer;
 use crate::store::rows::{self, Story};
@@ -177,7 +177,8 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        self.load(Load::Order, connection, &header).await
+        let wanted = Loading { method: Method::LoadPolicy, load: Load::Order, reason: "" };
+        self.load(wanted, connection, &header).await
     }
 
     /// Puts the policy files in force on trial: after so many seconds the policy before them is back, unless somebody
@@ -189,7 +190,22 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        self.load(Load::Trial(Duration::from_secs(seconds)), connection, &header).await
+        let load = Load::Trial(Duration::from_secs(seconds));
+        let wanted = Loading { method: Method::TryPolicy, load, reason: "" };
+        self.load(wanted, connection, &header).await
+    }
+
+    /// As `LoadPolicy`, or with seconds as `TryPolicy`, and says why: that is on record with it.
+    #[zbus(out_args("json"))]
+    async fn change_policy(
+        &self,
+        seconds: u64,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let load = seconds_of(seconds).map_or(Load::Order, Load::Trial);
+        self.load(Loading { method: Method::ChangePolicy, load, reason }, connection, &header).await
     }
 
     /// Keeps the policy on trial. The caller's login must have passed a check since the trial began.
@@ -231,6 +247,13 @@ fn note(scope: &Scope, found: &Found) -> Option<String> {
         Scope::User(_) | Scope::Group(_) | Scope::Service(_) | Scope::Role(_) | Scope::Host => return None,
     };
     Some(text)
+}
+
+/// Policy files as somebody wants them loaded.
+struct Loading<'a> {
+    method: Method,
+    load: Load,
+    reason: &'a str,
 }
 
 /// A lock as somebody wants it.
@@ -334,9 +357,15 @@ impl Admin {
         }
     }
 
-    async fn load(&self, load: Load, connection: &Connection, header: &Header<'_>) -> Result<String, Error> {
-        let method = if load == Load::Order { Method::LoadPolicy } else { Method::TryPolicy };
+    async fn load(
+        &self,
+        wanted: Loading<'_>,
+        connection: &Connection,
+        header: &Header<'_>,
+    ) -> Result<String, Error> {
+        let Loading { method, load, reason } = wanted;
         let mut by = self.origin.order_of(method, &self.app, connection, header).await?;
+        let reason = optional_reason(reason)?;
         let (desk, actor) = (&self.app.desk, by.peer.actor());
         // Before the host is asked about what is in the files.
         match by.admin().await {
@@ -349,7 +378,10 @@ impl Admin {
         let read = self.app.host_check.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
         // That took its time: whether they still may is judged once more, where the files come into force.
         let mut by = self.app.orderer(method, by.peer).await?;
-        let load = |looked: &Looked, word| desk.load_policy(&read, load, Some((looked, word, actor)));
+        let load = |looked: &Looked, trust| {
+            let by = LoadedBy { looked, trust, actor, reason: reason.as_ref() };
+            desk.load_policy(&read, load, Some(by))
+        };
         match by.judged(Word::NamedAdmins, load).await.map_err(|err| by.error(err))? {
             Ok(Some(ticket)) => carried_out(ticket, async { self.in_force() }).await,
             Ok(None) => self.in_force(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::event::{Event, PolicyText};
+use jit_core::model::PolicyWord;
 use jit_core::orders::resume::{NotTheFiles, Resumed};
 use jit_core::orders::trial::NoTrial;
 use jit_core::policy::{Difference, Finding, Policy, Severity, SourceFile};
@@ -111,13 +112,19 @@ pub(crate) struct BadFiles {
 }
 
 /// The record of a policy that comes into force.
-pub(super) fn loaded_event(policy: &Policy, before: Option<&Policy>, trial: Option<Duration>) -> Event {
+pub(super) fn loaded_event(
+    policy: &Policy,
+    before: Option<&Policy>,
+    trial: Option<Duration>,
+    word: PolicyWord,
+) -> Event {
     Event::PolicyLoaded {
         digest: policy.digest(),
         files: texts(policy),
         before: before.map(Policy::digest),
         diff: before.map(|before| Difference::between(before, policy)),
         trial: trial.map(|limit| limit.as_secs()),
+        word,
     }
 }
 

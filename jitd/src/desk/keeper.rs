@@ -6,7 +6,7 @@ use std::time::Duration;
 use jit_core::check::tally::Tally;
 use jit_core::clock::Trust;
 use jit_core::event::Event;
-use jit_core::model::{BackWhy, Elsewhere};
+use jit_core::model::{BackWhy, Elsewhere, PolicyWord};
 use jit_core::orders::resume::{AtHand, NotTheFiles, Resumed, elsewhere, resume};
 use jit_core::policy::{Policy, SourceFile};
 use jit_core::proof::merkle::Frontier;
@@ -135,7 +135,12 @@ impl Keeper for Desk {
         say(resumed, &read);
         match &read {
             Ok((policy, _)) if resumed == Resumed::Files => {
-                events.push(loaded_event(policy, stored.as_ref().map(|(_, known)| known), None));
+                events.push(loaded_event(
+                    policy,
+                    stored.as_ref().map(|(_, known)| known),
+                    None,
+                    PolicyWord::default(),
+                ));
             }
             Ok(_) => {}
             Err(bad) => events.push(bad.event()),

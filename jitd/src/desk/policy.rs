@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jit_core::model::Actor;
+use jit_core::model::{Actor, PolicyWord};
 use jit_core::orders::trial::{may_load, went_back};
 use jit_core::policy::Subject;
 use jit_core::time::Moment;
 use jit_host::files::{Owner, read_policy_dir};
-use jit_proto::words::GroupName;
+use jit_proto::words::{GroupName, Reason};
 
 use super::in_force::{InForce, NotLoaded, ReadPolicy, Source, loaded_event, read_policy};
 use super::looked::{Looked, Word};
@@ -18,6 +18,23 @@ use super::outage::CannotDecide;
 use super::room::{Desk, Open, Room};
 use super::trial;
 use crate::store::writer::Ticket;
+
+/// Who orders that policy be loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoadedBy<'a> {
+    pub(crate) looked: &'a Looked,
+    pub(crate) trust: Word,
+    pub(crate) actor: Actor,
+    /// What they say of it.
+    pub(crate) reason: Option<&'a Reason>,
+}
+
+impl LoadedBy<'_> {
+    /// What the record says of them.
+    fn word(self) -> PolicyWord {
+        PolicyWord { by: Some(self.looked.caller().person()), reason: self.reason.cloned() }
+    }
+}
 
 impl Desk {
     /// Reads the policy files, without a look at what is in force.
@@ -31,17 +48,16 @@ impl Desk {
         &self,
         read: &ReadPolicy,
         load: Load,
-        by: Option<(&Looked, Word, Actor)>,
+        by: Option<LoadedBy<'_>>,
     ) -> Result<Result<Option<Ticket>, NotLoaded>, NotDone> {
         if let Err(why) = trial::can_be_confirmed(load) {
             return Ok(Err(why.into()));
         }
-        let actor = by.map(|(_, _, actor)| actor);
         self.with_policy(|open, now| {
-            if let Some((looked, word, _)) = by {
-                self.may_load(open, now, looked, word)?;
+            if let Some(by) = by {
+                self.may_load(open, now, by.looked, by.trust)?;
             }
-            Ok(self.load(open, now, read, load, actor)?)
+            Ok(self.load(open, now, read, load, by)?)
         })
     }
 
@@ -63,8 +79,9 @@ impl Desk {
         now: &Moment,
         read: &ReadPolicy,
         load: Load,
-        actor: Option<Actor>,
+        by: Option<LoadedBy<'_>>,
     ) -> Result<Result<Option<Ticket>, NotLoaded>, CannotDecide> {
+        let actor = by.map(|by| by.actor);
         match read {
             Ok((policy, warnings)) => {
                 let in_force = open.policy.as_ref().map(|known| &*known.policy);
@@ -78,7 +95,12 @@ impl Desk {
                 let ticket = if same {
                     None
                 } else {
-                    let event = loaded_event(policy, in_force, load.limit());
+                    let event = loaded_event(
+                        policy,
+                        in_force,
+                        load.limit(),
+                        by.map(LoadedBy::word).unwrap_or_default(),
+                    );
                     Some(self.commit(open, actor, now, vec![event])?)
                 };
                 let at = match &open.policy {

@@ -1,6 +1,6 @@
 //! A policy on trial over a real store: what comes back, when, and who keeps it.
 
-use jit_core::model::{BackWhy, Why};
+use jit_core::model::{BackWhy, PolicyWord, Why};
 
 use super::*;
 use crate::desk::NotLoaded;
@@ -186,6 +186,21 @@ fn the_first_policy_and_the_one_in_force_are_not_tried() {
     let daemon = Daemon::start_in(dir);
     write_policy(daemon.dir.path(), POLICY);
     assert!(daemon.loaded(TRIAL).unwrap_err().to_string().contains("load the first one without --try"));
+}
+
+#[test]
+fn a_load_is_on_record_with_who_ordered_it_and_what_they_said_and_a_start_with_nobody() {
+    let daemon = Daemon::start();
+    write_policy(daemon.dir.path(), &worse());
+    let looked = by(Caller { login: LoginAccount::Known(maria()), ..root() });
+    let reason = "CHG-77 leads left".parse().unwrap();
+    let by = LoadedBy { looked: &looked, trust: Word::Nobody, actor: ROOT, reason: Some(&reason) };
+    let loaded = daemon.desk().load_policy(&daemon.desk().read_policy(), Load::Order, Some(by)).unwrap();
+    zruntime::block_on(loaded.unwrap().unwrap().durable()).unwrap();
+    let word = |event| if let Event::PolicyLoaded { word, .. } = event { Some(word) } else { None };
+    let words: Vec<_> = daemon.events().into_iter().filter_map(word).collect();
+    let by = Some(jit_core::model::Person::of(&maria()));
+    assert_eq!(words, [PolicyWord::default(), PolicyWord { by, reason: Some(reason) }]);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use jit_core::context::Context;
 use jit_core::due;
 use jit_core::event::{Event, Record};
 use jit_core::model::{
-    BackWhy, Caller, ClaimKind, Decision, Known, Login, LoginAccount as Behind, Pending, Question, Why,
+    BackWhy, Caller, ClaimKind, Decision, Known, Login, LoginAccount as Behind, Pending, PolicyWord,
+    Question, Why,
 };
 use jit_core::orders::Refusal;
 use jit_core::orders::request::{ExtendOrder, RequestOrder, extend, file, grant};
@@ -100,7 +101,14 @@ impl World {
         self.count_changes(&policy);
         let (digest, before) = (policy.digest(), Some(self.policy.digest()));
         let trial = on_trial.then_some(1_800);
-        self.apply([Event::PolicyLoaded { digest, files: Vec::new(), before, diff: None, trial }]);
+        self.apply([Event::PolicyLoaded {
+            digest,
+            files: Vec::new(),
+            before,
+            diff: None,
+            trial,
+            word: PolicyWord::default(),
+        }]);
         let before = std::mem::replace(&mut self.policy, policy);
         self.witness.reads(self.policy.files());
         if on_trial {

@@ -51,6 +51,7 @@ pub(crate) fn asking_about_others(site: &Site) {
         ("Admin Grant ssts victim victim 60 reason-to-be", login, admin),
         ("Admin LoadPolicy", login, admin),
         ("Admin TryPolicy t 60", login, admin),
+        ("Admin ChangePolicy ts 0 x", login, admin),
         ("Admin ConfirmPolicy", login, admin),
         ("User Policy", "may read the whole policy", "may read the whole policy"),
         ("User Roles s victim", "the roles of somebody else", "the roles of somebody else"),

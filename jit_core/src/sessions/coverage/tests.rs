@@ -4,7 +4,7 @@ use jit_proto::words::RequestId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Leader, Opener, Scope, Unit};
+use crate::model::{Leader, Opener, PolicyWord, Scope, Unit};
 use crate::orders::lock::{LockOrder, lock};
 use crate::orders::request::{ExtendOrder, extend};
 use crate::orders::revoke::{Target, done};
@@ -357,6 +357,7 @@ fn a_policy_on_trial_that_allows_less_time_ends_no_session() {
         before: Some(world.policy.digest()),
         diff: None,
         trial,
+        word: PolicyWord::default(),
     };
     let (on_trial, for_good) = (loaded(Some(300)), loaded(None));
     world.apply([on_trial]);

@@ -14,10 +14,10 @@ use jit_core::policy::{Finding, Severity};
 use jit_host::files::{BadFile, Owner, POLICY_DIR, name_of, policy_files, read_file};
 use jit_proto::manager;
 use jit_proto::text::Shown;
+use jit_proto::words::Reason;
 
 use super::check::{Report, check};
 use super::files::{among, file_name, folder};
-use crate::call::Call;
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 use crate::output::Outcome;
@@ -72,13 +72,18 @@ impl Person for Caller {
     }
 }
 
-pub(crate) fn run(file: Option<&Path>, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    file: Option<&Path>,
+    reason: Option<&Reason>,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
     let target = match file {
         Some(file) => Target::new(file)?,
         None => Target::new(&only_file()?)?,
     };
     match edit(&target, &mut Caller, screen) {
-        Ok(Done::Installed) => after(&target, &mut Caller, jitd, screen),
+        Ok(Done::Installed) => after(&target, reason, &mut Caller, jitd, screen),
         Ok(Done::Unchanged) => {
             screen.say(&format!("{} was not changed.", target.shown()));
             Ok(Outcome::Yes)
@@ -299,6 +304,7 @@ fn install(target: &Target, text: &[u8]) -> io::Result<()> {
 /// What is left to do once the file is in its place.
 pub(super) fn after(
     target: &Target,
+    reason: Option<&Reason>,
     person: &mut dyn Person,
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
@@ -317,7 +323,7 @@ pub(super) fn after(
         return Ok(Outcome::Yes);
     }
     // The file stays whatever jitd says: that is about the policy in force.
-    let policy: manager::Policy = jitd::ask(jitd, &Call::LoadPolicy)?;
+    let policy: manager::Policy = jitd::ask(jitd, &super::loading(None, reason))?;
     let view = views::policy_loaded(&policy);
     screen.data(&view.data)?;
     view.said.iter().for_each(|line| screen.say(line));

@@ -267,10 +267,10 @@ fn what_jitd_answers_to_the_load_after_an_edit_is_told_of_the_load_and_is_the_ex
         (Error::Unconfirmed("the store failed".to_owned()), 3, "Whether the policy was loaded is unknown."),
         (Error::CarriedOut("but then".to_owned()), 3, "The order was carried out."),
     ] {
-        let jitd = crate::testing::Script::fails(Call::LoadPolicy, error);
+        let jitd = crate::testing::Script::fails(crate::call::Call::LoadPolicy, error);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut screen = Screen::new(&mut out, &mut err, false);
-        let failure = after(&target, &mut Script::new(&[], &["y"]), &jitd, &mut screen).unwrap_err();
+        let failure = after(&target, None, &mut Script::new(&[], &["y"]), &jitd, &mut screen).unwrap_err();
         assert_eq!(failure.error.exit_code(), code, "{failure:?}");
         let text = failure.message();
         assert!(text.contains(meant) && !text.contains("Nothing was changed"), "{text}");

@@ -1,0 +1,17 @@
+//! On whose word a policy came into force.
+
+use jit_proto::words::Reason;
+use serde::{Deserialize, Serialize};
+
+use super::person::Person;
+
+/// On whose word a policy came into force; nobody's where jitd found its files at a start or by a signal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyWord {
+    /// Who loaded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Person>,
+    /// What they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
