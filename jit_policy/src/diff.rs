@@ -11,7 +11,7 @@ use jit_proto::text::Shown;
 use super::host::HostPattern;
 use super::people::{PersonName, Who};
 use super::role::{AtEnd, Role, Stage, Starts, Then};
-use super::rules::{Exempt, Observed};
+use super::rules::{ChangeRule, Exempt, Observed};
 use super::set::Policy;
 use crate::services::Services;
 use jit_proto::duration::Human;
@@ -84,6 +84,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
             about.loses(format!("no longer {gone}"));
         }
     }
+    policy_change(old.rules.change.as_ref(), new.rules.change.as_ref(), &mut changes);
     let mut about = changes.about("exempt".to_owned());
     for rule in new.rules.exempt.difference(&old.rules.exempt) {
         about.gains(format!("{} without asking anybody", exempt(rule)));
@@ -105,6 +106,37 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     owners("key", &was.keys, &is.keys, "nobody's", &mut about);
     changes.0.sort();
     changes.0
+}
+
+/// What it takes to change the policy: more people who have to agree is less access.
+fn policy_change(old: Option<&ChangeRule>, new: Option<&ChangeRule>, changes: &mut Changes) {
+    let mut about = changes.about("policy-change".to_owned());
+    let said = |rule: &ChangeRule| format!("{} of {}", rule.approvals, rule.approvers);
+    let (was, is) = match (old, new) {
+        (None, None) => return,
+        (None, Some(is)) => return about.loses(format!("a change takes the approval of {}", said(is))),
+        (Some(was), None) => return about.gains(format!("an admin alone, no longer with {}", said(was))),
+        (Some(was), Some(is)) => (was, is),
+    };
+    let (added, gone) = (is.approvers.without(&was.approvers), was.approvers.without(&is.approvers));
+    if !added.is_empty() {
+        about.gains(format!("also approved by {added}"));
+    }
+    if !gone.is_empty() {
+        about.loses(format!("no longer approved by {gone}"));
+    }
+    if was.approvals != is.approvals {
+        let direction = if is.approvals < was.approvals { Direction::Gains } else { Direction::Loses };
+        about.push(direction, format!("{} must approve, was {}", is.approvals, was.approvals));
+    }
+    let reason =
+        |rule: &ChangeRule| if rule.reason { "takes a reason" } else { "takes no reason" }.to_owned();
+    about.otherwise("a change", &reason(was), &reason(is));
+    if was.overrides != is.overrides {
+        let text = if is.overrides { "root at the console may override" } else { "nobody may override" };
+        let direction = if is.overrides { Direction::Gains } else { Direction::Loses };
+        about.push(direction, text.to_owned());
+    }
 }
 
 #[derive(Default)]

@@ -100,6 +100,9 @@ impl Policy {
             if let Some(spot) = &seen.admins {
                 judge.admins(spot, log);
             }
+            if let Some(spot) = &seen.change {
+                judge.change(spot, log);
+            }
             judge.services(log);
             judge.standing(log);
         })
@@ -281,6 +284,32 @@ impl<'a> Judge<'a> {
         }
         crowd.humans = crowd.accounts.iter().map(|account| self.rules.people.human(account)).collect();
         crowd
+    }
+
+    /// Whether this host knows enough people to approve a change of the policy.
+    fn change(&self, spot: &Spot, log: &mut Log<'_>) {
+        let Some(change) = &self.rules.change else { return };
+        let crowd = self.crowd(&change.approvers, false);
+        let absent = |group: &GroupName| self.facts.groups.get(group) == Some(&Group::Absent);
+        // Of a group that is not there it has been said already.
+        if crowd.humans.len() >= change.approvals || change.approvers.groups.iter().any(absent) {
+            return;
+        }
+        let what = format!(
+            "a change of the policy takes the approval of {}, and this host knows {} of {}",
+            change.approvals,
+            names(&crowd.humans),
+            change.approvers
+        );
+        match &crowd.more {
+            None => {
+                let hint = "add somebody to the group with: gpasswd -a USER GROUP";
+                log.add_with_hint(code::TOO_FEW_HERE, spot, what, hint);
+            }
+            Some(why) => {
+                cannot_tell(&format!("whether a change can be approved here: {what}"), why, spot, log)
+            }
+        }
     }
 
     /// Whether there is an admin on this host, and whether each of them gets in.

@@ -11,19 +11,22 @@ use super::mentions::Mentions;
 use super::parse_role::role;
 use super::people::{PersonName, Who};
 use super::reason::Patterns;
-use super::rules::{Exempt, Observed, Rules};
-use super::shape::{EXEMPT, FILE, MODE, PERSON, quoted};
+use super::rules::{ChangeRule, Exempt, Observed, Rules};
+use super::shape::{CHANGE, EXEMPT, FILE, MODE, PERSON, quoted};
 use super::source::Source;
 use super::source::SourceFile;
 use super::walk::{Node, Table};
 use super::words::{networks, services, who, who_in};
-use super::{code, lint, lint_whole};
+use super::{code, lint, lint_change, lint_whole};
 
 /// The most files of one policy.
 const MAX_FILES: usize = 256;
 
 /// The most roles of one policy.
 const MAX_ROLES: usize = 20_000;
+
+/// The most approvals that a change of the policy may take.
+const MAX_APPROVALS: usize = 8;
 
 /// The rules of files that stand in name order, with warnings; or errors, and warnings among them.
 pub(super) fn rules(files: &[SourceFile]) -> Result<(Rules, Vec<Finding>), Vec<Finding>> {
@@ -78,6 +81,8 @@ pub(super) struct Seen {
     pub(super) roles: BTreeMap<RoleName, Spot>,
     people: BTreeMap<PersonName, Spot>,
     mode: Option<Spot>,
+    /// Where `[policy-change]` stands.
+    pub(super) change: Option<Spot>,
     /// The first of them.
     pub(super) admins: Option<Spot>,
     /// Whom `[[exempt]]`, `[admins]` and `[auditors]` name, each where it stands.
@@ -105,6 +110,9 @@ impl Reader<'_> {
         // Of rules that are not all there, nothing more can be said.
         if !self.log.has_errors() {
             lint_whole::rules(&self.rules, &self.seen.roles, &mut self.log);
+            if let Some(spot) = &self.seen.change {
+                lint_change::change(&self.rules, spot, &mut self.log);
+            }
         }
     }
 
@@ -128,6 +136,9 @@ impl Reader<'_> {
         }
         if let Some(node) = file.node("mode") {
             self.mode(&node);
+        }
+        if let Some(node) = file.node("policy-change") {
+            self.change(&node);
         }
         if let Some(node) = file.node("role") {
             self.roles(&node);
@@ -225,6 +236,32 @@ impl Reader<'_> {
         };
         lint::observed(&observed, &node.spot, &mut self.log);
         self.rules.observed = observed;
+    }
+
+    fn change(&mut self, node: &Node<'_>) {
+        if let Some(first) = &self.seen.change {
+            let message = format!("`policy-change` is already set at {}", self.log.place(first));
+            self.log.add(code::SAME_CHANGE, &node.spot, message);
+            return;
+        }
+        self.seen.change = Some(node.spot.clone());
+        let Some(table) = node.table(&CHANGE, &mut self.log) else { return };
+        let approvers = table.required("approvers", who, &mut self.log);
+        let approvals = table.optional("approvals", |node, log| node.upto(MAX_APPROVALS, log), &mut self.log);
+        let reason = table.optional("reason", Node::flag, &mut self.log);
+        let overrides = table.optional("override", Node::flag, &mut self.log);
+        let (Some(approvers), Some(approvals), Some(reason), Some(overrides)) =
+            (approvers, approvals, reason, overrides)
+        else {
+            return;
+        };
+        self.seen.others.push((table.spot_of("approvers"), approvers.clone()));
+        self.rules.change = Some(ChangeRule {
+            approvers,
+            approvals: approvals.unwrap_or(1),
+            reason: reason.unwrap_or(false),
+            overrides: overrides.unwrap_or(true),
+        });
     }
 
     fn exempt(&mut self, node: &Node<'_>) {

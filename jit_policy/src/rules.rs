@@ -19,6 +19,7 @@ pub(super) struct Rules {
     pub(super) observed: Observed,
     pub(super) admins: Who,
     pub(super) auditors: Who,
+    pub(super) change: Option<ChangeRule>,
 }
 
 /// One `[[exempt]]`: these people are not jitd's to decide on at these services.
@@ -50,4 +51,17 @@ pub enum Observed {
     At(Services),
     /// Every service is observed.
     Everything,
+}
+
+/// `[policy-change]`: who has to approve another policy before it comes into force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeRule {
+    /// Who may approve it; never whoever loads it.
+    pub approvers: Who,
+    /// How many different people have to, from 1 to 8.
+    pub approvals: usize,
+    /// Whether it takes a reason.
+    pub reason: bool,
+    /// Whether root at the console may do without them, loudly.
+    pub overrides: bool,
 }

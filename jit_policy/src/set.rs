@@ -9,7 +9,7 @@ use super::finding::Finding;
 use super::parse;
 use super::people::{People, Subject, Who};
 use super::role::Role;
-use super::rules::{Exempt, Observed, Rules};
+use super::rules::{ChangeRule, Exempt, Observed, Rules};
 use super::source::SourceFile;
 use crate::digest::{Canonical, Digest};
 
@@ -209,6 +209,12 @@ impl Policy {
         &self.rules.auditors
     }
 
+    /// What a change of the policy takes, if that is more than an admin's word.
+    #[must_use]
+    pub const fn change(&self) -> Option<&ChangeRule> {
+        self.rules.change.as_ref()
+    }
+
     /// Whether some role, on this host or another, names the service.
     #[must_use]
     pub fn names_service(&self, service: &ServiceName) -> bool {
@@ -251,7 +257,8 @@ impl Policy {
     fn everybody(&self) -> impl Iterator<Item = &Who> {
         let rules = &self.rules;
         let of_others = rules.exempt.iter().map(|rule| &rule.who).chain([&rules.admins, &rules.auditors]);
-        rules.roles.values().flat_map(Role::people).chain(of_others)
+        let of_changes = rules.change.iter().map(|change| &change.approvers);
+        rules.roles.values().flat_map(Role::people).chain(of_others).chain(of_changes)
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) const FILE: Shape = Shape {
         ("auditors", "[auditors]"),
         ("people", "[people]"),
         ("mode", r#"mode = "observe""#),
+        ("policy-change", "[policy-change]"),
     ],
 };
 
@@ -121,7 +122,19 @@ pub(super) const MODE: Shape = Shape {
     keys: &[("observe", r#"observe = ["sudo"]"#)],
 };
 
-pub(super) const ALL: [&Shape; 9] = [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE];
+pub(super) const CHANGE: Shape = Shape {
+    what: "a rule on changes of the policy",
+    header: "under [policy-change]",
+    keys: &[
+        ("approvers", r#"approvers = { groups = ["security"] }"#),
+        ("approvals", "approvals = 2"),
+        ("reason", "reason = true"),
+        ("override", "override = false"),
+    ],
+};
+
+pub(super) const ALL: [&Shape; 10] =
+    [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE, &CHANGE];
 
 impl Shape {
     /// Reports a key that the table does not take. The answer is the key that was probably meant.

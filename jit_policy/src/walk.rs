@@ -262,6 +262,15 @@ impl<'t> Node<'t> {
         count
     }
 
+    /// A whole number from 1 up to a limit.
+    pub(super) fn upto(&self, limit: usize, log: &mut Log<'_>) -> Option<usize> {
+        let count = usize::try_from(self.integer(log)?).ok().filter(|count| (1..=limit).contains(count));
+        if count.is_none() {
+            log.add(code::BAD_NUMBER, &self.spot, format!("{} must be from 1 to {limit}", quoted(self.key)));
+        }
+        count
+    }
+
     /// A whole number; one that no machine word holds is taken for the nearest that does.
     pub(super) fn integer(&self, log: &mut Log<'_>) -> Option<i64> {
         let DeValue::Integer(n) = self.value else {

@@ -262,3 +262,15 @@ fn an_account_that_lingers_or_runs_services_is_named_once_where_it_may_ask() {
         "{one}"
     );
 }
+
+#[test]
+fn a_change_that_this_host_has_too_few_people_to_approve_is_an_error_there() {
+    let change =
+        |lines: &str| format!("{BASE}[policy-change]\napprovers = {{ groups = [\"leads\"] }}\n{lines}\n");
+    let leads = |names: &[&str]| host(&[("leads", members(names))]);
+    assert_eq!(codes(&change(""), &leads(&["ana"])), Vec::<&str>::new());
+    assert_eq!(codes(&change("approvals = 2"), &leads(&["ana"])), ["JIT072"]);
+    assert_eq!(codes(&change("approvals = 2"), &leads(&["ana", "tom"])), Vec::<&str>::new());
+    assert_eq!(codes(&change(""), &host(&[("leads", Group::Absent)])), ["JIT070"]);
+    assert_eq!(codes(&change("approvals = 2"), &with_ldap(leads(&["ana"]))), ["JIT079"]);
+}

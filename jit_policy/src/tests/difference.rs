@@ -190,3 +190,28 @@ max-duration = "1h"
 name = "lead"
 approvers = { users = ["ana"] }
 "#;
+
+#[test]
+fn every_change_of_what_a_change_takes_is_said_with_its_direction() {
+    let none = BASE.to_owned();
+    let with =
+        |lines: &str| format!("{BASE}\n[policy-change]\napprovers = {{ groups = [\"leads\"] }}\n{lines}\n");
+    let few = with("");
+    for (old, new, expected) in [
+        (&none, &few, "- policy-change: a change takes the approval of 1 of @leads"),
+        (&few, &none, "+ policy-change: an admin alone, no longer with 1 of @leads"),
+        (&few, &with("approvals = 2"), "- policy-change: 2 must approve, was 1"),
+        (&with("approvals = 2"), &few, "+ policy-change: 1 must approve, was 2"),
+        (&few, &with("reason = true"), "~ policy-change: a change takes a reason; was takes no reason"),
+        (&few, &with("override = false"), "- policy-change: nobody may override"),
+        (&with("override = false"), &few, "+ policy-change: root at the console may override"),
+        (&few, &few.replace("] }\n\n", "], users = [\"ana\"] }\n"), "+ policy-change: also approved by ana"),
+        (
+            &few.replace("] }\n\n", "], users = [\"ana\"] }\n"),
+            &few,
+            "- policy-change: no longer approved by ana",
+        ),
+    ] {
+        assert_eq!(said(old, new), [expected], "{new}");
+    }
+}

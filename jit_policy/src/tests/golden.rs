@@ -396,3 +396,25 @@ error JIT001: there are no policy files, so nobody could do anything
 ",
     );
 }
+
+#[test]
+fn a_change_that_nobody_can_approve_says_who_may_and_how_many_must() {
+    assert_shown(
+        "[auditors]",
+        "[policy-change]\napprovers = { users = [\"ana\"] }\napprovals = 2\noverride = false\n[auditors]",
+        r"
+error JIT048: no change of the policy could ever be approved: that takes 2, and ana may
+ --> 10-site.toml:8:1
+  |
+8 | [policy-change]
+  | ^^^^^^^^^^^^^^^
+  = hint: name more approvers, or a group
+
+warning JIT055: without `override`, a mistake in the policy takes its approvers to mend, and if they cannot be reached, nobody can
+ --> 10-site.toml:8:1
+  |
+8 | [policy-change]
+  | ^^^^^^^^^^^^^^^
+",
+    );
+}

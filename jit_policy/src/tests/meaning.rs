@@ -359,3 +359,22 @@ fn the_digest_of_a_policy_is_over_names_and_bytes_in_name_order() {
     assert_eq!(policy.digest(), Digest::of(&bytes));
     assert_eq!(policy.files(), [a, b]);
 }
+
+/// A policy whose changes take these lines.
+fn with_change(lines: &str) -> String {
+    format!("{BASE}\n[policy-change]\n{lines}\n")
+}
+
+#[test]
+fn a_change_of_the_policy_takes_what_the_table_says_and_without_one_an_admins_word() {
+    assert_eq!(load(BASE).change(), None);
+    let few = load(&with_change("approvers = { groups = [\"leads\"] }"));
+    let approvers = Who { users: set(&[]), groups: set(&["leads"]) };
+    let usual = ChangeRule { approvers, approvals: 1, reason: false, overrides: true };
+    assert_eq!(few.change(), Some(&usual));
+    let lines = "approvers = { groups = [\"leads\"] }\napprovals = 8\nreason = true\n";
+    let all = load(&with_change(lines));
+    assert_eq!(all.change(), Some(&ChangeRule { approvals: 8, reason: true, ..usual }));
+    // Whether somebody is in it has to be looked up.
+    assert!(few.groups().any(|group| group.as_str() == "leads"));
+}

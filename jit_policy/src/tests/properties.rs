@@ -104,6 +104,8 @@ const PIECES: &[&str] = &[
     "reason",
     "pattern",
     "mode",
+    "policy-change",
+    "override",
     "observe",
     "\"10.0.0.0/8\"",
     "\"(a+)+\"",

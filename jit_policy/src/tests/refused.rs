@@ -494,3 +494,59 @@ fn admins_who_can_get_in_nowhere_are_named() {
     assert!(found[0].message.contains("ana, tom"), "{}", found[0]);
     assert_eq!(codes(&text.replace("tom\"]", "tom\"], groups = [\"wheel\"]")), Vec::<&str>::new());
 }
+
+/// The codes of a policy with this `[policy-change]` beside these admins.
+fn of_change(admins: &str, lines: &str) -> Vec<&'static str> {
+    let base = BASE.replace("users = [\"root\"] }\nexempt", &format!("{admins} }}\nexempt"));
+    codes(&format!("{base}\n[policy-change]\n{lines}\n"))
+}
+
+#[test]
+fn a_rule_on_changes_that_is_not_one_is_refused() {
+    let root = "users = [\"root\"]";
+    for (lines, code) in [
+        ("reason = true", "JIT014"),
+        ("approvers = {}", "JIT016"),
+        ("approvers = { groups = [\"leads\"] }\napprovals = 0", "JIT019"),
+        ("approvers = { groups = [\"leads\"] }\napprovals = 9", "JIT019"),
+        ("approvers = { groups = [\"leads\"] }\nreason = { pattern = \"x\" }", "JIT015"),
+        ("approvers = { groups = [\"leads\"] }\noverride = \"no\"", "JIT015"),
+        ("approvers = { groups = [\"leads\"] }\ndenials = 1", "JIT012"),
+    ] {
+        assert_eq!(of_change(root, lines), [code], "{lines}");
+    }
+    let change = "[policy-change]\napprovers = { groups = [\"leads\"] }\n";
+    let more = format!("version = 1\n{change}");
+    let files = [file("a.toml", format!("{BASE}\n{change}")), file("b.toml", more)];
+    let twice = Policy::parse(&files).unwrap_err();
+    assert_eq!(twice.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["JIT049"]);
+}
+
+#[test]
+fn a_policy_that_nobody_could_ever_change_again_is_refused_and_an_admin_who_could_not_is_told() {
+    let few = "approvers = { users = [\"ana\", \"tom\"] }";
+    let none: [&str; 0] = [];
+    for (admins, lines, expected) in [
+        ("users = [\"root\"]", few.to_owned(), &none[..]),
+        ("users = [\"root\", \"ana\"]", few.to_owned(), &none),
+        ("users = [\"root\"]", format!("{few}\napprovals = 2"), &none),
+        // More than there are.
+        ("users = [\"root\"]", format!("{few}\napprovals = 3"), &["JIT048"]),
+        // Nobody approves their own.
+        ("users = [\"root\", \"ana\"]", format!("{few}\napprovals = 2"), &["JIT054"]),
+        ("users = [\"root\"]", "approvers = { users = [\"root\"] }".to_owned(), &["JIT048"]),
+        (
+            "users = [\"root\"], groups = [\"ops\"]",
+            "approvers = { users = [\"root\"] }".to_owned(),
+            &["JIT054"],
+        ),
+        // Who is in a group, only a host knows.
+        ("users = [\"root\"]", "approvers = { groups = [\"leads\"] }\napprovals = 8".to_owned(), &none),
+        ("users = [\"root\"]", format!("{few}\noverride = false"), &["JIT055"]),
+    ] {
+        assert_eq!(of_change(admins, &lines), expected, "{admins} {lines}");
+    }
+    let one = "[people]\nana = { accounts = [\"ana\", \"tom\"] }";
+    let two = format!("{few}\napprovals = 2\n{one}");
+    assert_eq!(of_change("users = [\"root\"]", &two), ["JIT048"], "two accounts of one person");
+}
