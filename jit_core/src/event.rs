@@ -10,10 +10,11 @@ use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, U
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+pub use crate::model::PolicyText;
 use crate::model::{
     Actor, BackWhy, Basis, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndTerms, EndWhy, Entitled,
-    Grant, Keep, Leader, Lock, Login, Opener, PamFiles, Past, Person, PolicyWord, RefusedOrder, Request,
-    Review, Scope, Unit, Why,
+    Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person, PolicyWord, Proposal,
+    RefusedOrder, Request, Review, Scope, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -67,6 +68,30 @@ pub enum Event {
         digest: Digest,
         /// The files of the policy that came back.
         files: Vec<PolicyText>,
+    },
+    /// An admin loaded a policy that others have to approve first; it takes the place of one that waited.
+    PolicyProposed {
+        /// What waits.
+        #[serde(flatten)]
+        proposal: Proposal,
+    },
+    /// Somebody approved or denied the policy that waits, or acknowledged an override.
+    PolicyReviewed {
+        /// The digest of the policy that they said it to.
+        digest: Digest,
+        /// Who said it.
+        by: Person,
+        /// Yes or no.
+        decision: Decision,
+        /// What they said with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Reason>,
+    },
+    /// root put a policy in force without those who were to approve it.
+    PolicyOverride {
+        /// What was done.
+        #[serde(flatten)]
+        what: Override,
     },
     /// The policy files did not load; the one in force stayed.
     PolicyRefused {
@@ -532,15 +557,6 @@ pub enum Event {
         /// How that is known.
         how: Elsewhere,
     },
-}
-
-/// One policy file in a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyText {
-    /// Its name without the folder.
-    pub name: String,
-    /// Its exact text.
-    pub text: String,
 }
 
 /// An event with its place in the log: what is written, byte for byte, as one line of JSON.

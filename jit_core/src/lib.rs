@@ -48,6 +48,8 @@ mod opening_tests;
 #[cfg(test)]
 mod orders_tests;
 #[cfg(test)]
+mod policy_change_tests;
+#[cfg(test)]
 mod signed_tests;
 #[cfg(test)]
 mod stages_tests;

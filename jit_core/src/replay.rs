@@ -163,6 +163,9 @@ impl<'p> Replay<'p> {
             | Event::Stopped
             | Event::Elsewhere { .. }
             | Event::PolicyConfirmed { .. }
+            | Event::PolicyProposed { .. }
+            | Event::PolicyReviewed { .. }
+            | Event::PolicyOverride { .. }
             | Event::PolicyRefused { .. }
             | Event::Discounted { .. }
             | Event::SignatureRefused { .. }

@@ -2,6 +2,7 @@
 
 pub(crate) mod codes;
 mod grants;
+mod policy_changes;
 mod sessions;
 mod stays;
 
@@ -13,8 +14,8 @@ use jit_proto::words::{GrantId, GroupName, RequestId, Uid};
 use crate::digest::Digest;
 use crate::event::{Event, PolicyText, Record};
 use crate::model::{
-    Claim, ClaimKind, Closed, CodeTry, End, EndWhy, Grant, Lock, Locks, Pending, Person, Request, Review,
-    Scope, Session, Stay, Termination, Time, Trial, Tried,
+    Claim, ClaimKind, Closed, CodeTry, End, EndWhy, Grant, Lock, Locks, Pending, Person, PolicyChanges,
+    Request, Review, Scope, Session, Stay, Termination, Time, Trial, Tried,
 };
 use crate::proof::note::PublicKey;
 use crate::time::{Moment, Utc, Window};
@@ -58,6 +59,7 @@ pub struct State {
     stays: BTreeMap<Uid, Stay>,
     tried: Option<Tried>,
     code_tries: Vec<CodeTry>,
+    policy_changes: PolicyChanges,
     next_seq: u64,
 }
 
@@ -149,6 +151,8 @@ pub enum Row {
     },
     /// The trial of a policy that runs or went back; nothing once it is settled.
     Tried(Option<Tried>),
+    /// What has to be said to changes of the policy.
+    PolicyChanges(PolicyChanges),
     /// A code that was wrong.
     CodeTry(CodeTry),
     /// A wrong code that stands in nobody's way any more.
@@ -185,6 +189,18 @@ impl State {
     #[must_use]
     pub fn with_tried(self, tried: Option<Tried>) -> Self {
         Self { tried, ..self }
+    }
+
+    /// The same with what the store has to be said to changes of the policy.
+    #[must_use]
+    pub fn with_policy_changes(self, policy_changes: PolicyChanges) -> Self {
+        Self { policy_changes, ..self }
+    }
+
+    /// What has to be said to changes of the policy.
+    #[must_use]
+    pub const fn policy_changes(&self) -> &PolicyChanges {
+        &self.policy_changes
     }
 
     /// The trial of a policy that runs, or that went back.
@@ -367,15 +383,14 @@ impl State {
                     let limit = Duration::from_secs(seconds);
                     Tried::Running(Trial { digest: *digest, before, since: record.at.clone(), limit })
                 });
-                let mut rows = vec![Row::Policy { digest: *digest, at, files: files.clone() }];
-                rows.extend(self.settle(running));
-                rows
+                self.comes_into_force(*digest, at, files, running)
             }
             Event::PolicyConfirmed { .. } => self.settle(None).into_iter().collect(),
             Event::PolicyReverted { tried, digest, files, .. } => {
-                let mut rows = vec![Row::Policy { digest: *digest, at, files: files.clone() }];
-                rows.extend(self.settle(Some(Tried::WentBack { digest: *tried, at })));
-                rows
+                self.comes_into_force(*digest, at, files, Some(Tried::WentBack { digest: *tried, at }))
+            }
+            Event::PolicyProposed { .. } | Event::PolicyReviewed { .. } | Event::PolicyOverride { .. } => {
+                self.change_policy(record)
             }
             Event::Allowed { claim: None, .. }
             | Event::Started { .. }
@@ -398,6 +413,17 @@ impl State {
             Event::CodeRefused { .. } => self.refused_code(record),
             Event::HostKey { key, .. } => vec![Row::HostKey(key.clone())],
         }
+    }
+
+    fn comes_into_force(
+        &mut self,
+        digest: Digest,
+        at: Utc,
+        files: &[PolicyText],
+        tried: Option<Tried>,
+    ) -> Vec<Row> {
+        let policy = Row::Policy { digest, at, files: files.to_vec() };
+        [policy].into_iter().chain(self.settle(tried)).chain(self.nothing_waits()).collect()
     }
 
     fn settle(&mut self, tried: Option<Tried>) -> Option<Row> {

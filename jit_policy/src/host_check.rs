@@ -307,7 +307,7 @@ impl<'a> Judge<'a> {
                 log.add_with_hint(code::TOO_FEW_HERE, spot, what, hint);
             }
             Some(why) => {
-                cannot_tell(&format!("whether a change can be approved here: {what}"), why, spot, log)
+                cannot_tell(&format!("whether a change can be approved here: {what}"), why, spot, log);
             }
         }
     }

@@ -15,7 +15,8 @@ use crate::words::Verdict;
 /// of `Roles` is the caller.
 pub const USER_INTERFACE: &str = "org.jitd.Jit1.User";
 
-/// `Pending()`, `Review(id, digest, decision, seconds, services, uses, note)`.
+/// `Pending()`, `Review(id, digest, decision, seconds, services, uses, note)`, `PolicyChanges()`,
+/// `ReviewPolicy(digest, decision, note)`.
 pub const REVIEW_INTERFACE: &str = "org.jitd.Jit1.Review";
 
 /// The most entries that one `List` answers: the newest.
@@ -23,7 +24,7 @@ pub const LIST_LIMIT: usize = 1000;
 
 /// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
 /// `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`,
-/// `ChangePolicy(seconds, reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
+/// `ChangePolicy(seconds, reason)`, `OverridePolicy(reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
@@ -461,7 +462,7 @@ pub struct PolicySummary {
     /// When it was loaded.
     pub loaded_at: Option<String>,
     /// `files`; `store` when the files did not load and the last accepted policy carries on; `before` when it came
-    /// back after a trial that nobody confirmed.
+    /// back after a trial that nobody confirmed; `kept` when the files were not approved.
     pub source: Option<String>,
     /// Number of roles.
     pub roles: usize,
@@ -469,6 +470,9 @@ pub struct PolicySummary {
     pub files_current: bool,
     /// Present while it is on trial.
     pub trial: Option<PolicyTrial>,
+    /// The digest of another policy that waits for approvals; absent for whoever may not see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
 }
 
 /// A policy on trial: the one before it comes back unless somebody who logged in under this one confirms it.
@@ -481,7 +485,7 @@ pub struct PolicyTrial {
 }
 
 /// Answer to `User.Policy`, `Admin.LoadPolicy`, `Admin.TryPolicy`,
-/// `Admin.ChangePolicy` and `Admin.ConfirmPolicy`.
+/// `Admin.ChangePolicy`, `Admin.OverridePolicy` and `Admin.ConfirmPolicy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// As in `Status`.
@@ -491,6 +495,74 @@ pub struct Policy {
     pub files: Vec<PolicyFile>,
     /// Findings that are warnings: `file:line:column: CODE message`.
     pub warnings: Vec<String>,
+}
+
+/// Answer to `Review.PolicyChanges`: what has to be said to changes of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyChanges {
+    /// The policy that waits for approvals.
+    pub waiting: Option<PolicyWaiting>,
+    /// The override that waits to be acknowledged.
+    pub overridden: Option<PolicyOverridden>,
+}
+
+/// A policy that waits for approvals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyWaiting {
+    /// Its digest: what is approved.
+    pub digest: String,
+    /// The digest of the policy in force.
+    pub before: String,
+    /// Since when.
+    pub since: String,
+    /// Who has loaded it.
+    pub by: String,
+    /// What they said.
+    pub reason: Option<String>,
+    /// For how many seconds it is to be on trial; absent where it is to be in force for good.
+    pub trial: Option<u64>,
+    /// What it changes, in words.
+    pub changes: Vec<String>,
+    /// How many changes are not listed.
+    pub more: usize,
+    /// Who has approved it.
+    pub approved: Vec<String>,
+    /// How many have to.
+    pub approvals: usize,
+    /// Whom the policy in force asks.
+    pub approvers: String,
+    /// Whether the policy files are still those that wait.
+    pub files_current: bool,
+}
+
+/// A policy that root put in force without those who were to approve it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyOverridden {
+    /// Its digest.
+    pub digest: String,
+    /// The digest of the policy before it.
+    pub before: String,
+    /// When.
+    pub at: String,
+    /// Who did it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Answer to `Review.ReviewPolicy`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyReviewed {
+    /// The digest of what was reviewed.
+    pub digest: String,
+    /// The word that was said: `approve` or `deny`.
+    pub decision: String,
+    /// Whether it is in force now.
+    pub in_force: bool,
+    /// For how many seconds it is on trial, if it is.
+    pub trial: Option<u64>,
+    /// What still waits.
+    pub changes: PolicyChanges,
 }
 
 /// One policy file.

@@ -136,6 +136,9 @@ impl Fold {
             Event::Started { .. }
             | Event::Stopped
             | Event::PolicyConfirmed { .. }
+            | Event::PolicyProposed { .. }
+            | Event::PolicyReviewed { .. }
+            | Event::PolicyOverride { .. }
             | Event::PolicyRefused { .. }
             | Event::SignatureRefused { .. }
             | Event::CodeRefused { .. }

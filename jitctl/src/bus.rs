@@ -155,8 +155,14 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         | Call::Sessions
         | Call::LoadPolicy
         | Call::AuditCheckpoint
+        | Call::PolicyChanges
         | Call::ConfirmPolicy => jitd.call_with_flags(method, flags, &()).await,
         Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
+        Call::OverridePolicy { reason } => jitd.call_with_flags(method, flags, &(reason.as_str(),)).await,
+        Call::ReviewPolicy { digest, decision, note } => {
+            let body = (digest.as_str(), decision.as_str(), or_empty(note.as_ref()));
+            jitd.call_with_flags(method, flags, &body).await
+        }
         Call::ChangePolicy { seconds, reason } => {
             jitd.call_with_flags(method, flags, &(seconds, reason.as_str())).await
         }

@@ -127,6 +127,17 @@ pub(crate) enum Call {
         seconds: u64,
         reason: Reason,
     },
+    OverridePolicy {
+        reason: Reason,
+    },
+    /// The policy that waits for approvals, and an override that waits to be acknowledged.
+    PolicyChanges,
+    ReviewPolicy {
+        /// Of what the reviewer was shown.
+        digest: String,
+        decision: Decision,
+        note: Option<Reason>,
+    },
     ConfirmPolicy,
     /// Records from one on: at most so many, 0 for as many as fit.
     Records {
@@ -276,6 +287,9 @@ impl Call {
             Self::LoadPolicy => loads("LoadPolicy"),
             Self::TryPolicy { .. } => loads("TryPolicy"),
             Self::ChangePolicy { .. } => loads("ChangePolicy"),
+            Self::OverridePolicy { .. } => loads("OverridePolicy"),
+            Self::PolicyChanges => reads(REVIEW_INTERFACE, "PolicyChanges"),
+            Self::ReviewPolicy { .. } => Row { interface: REVIEW_INTERFACE, ..loads("ReviewPolicy") },
             Self::ConfirmPolicy => {
                 changes(ADMIN, "ConfirmPolicy", "Whether the policy stays is unknown", "jitctl status")
             }
@@ -284,7 +298,14 @@ impl Call {
 
     /// Whether it puts policy files in force: what refuses it are findings about them.
     pub(crate) const fn loads_files(&self) -> bool {
-        matches!(self, Self::LoadPolicy | Self::TryPolicy { .. } | Self::ChangePolicy { .. })
+        matches!(
+            self,
+            Self::LoadPolicy
+                | Self::TryPolicy { .. }
+                | Self::ChangePolicy { .. }
+                | Self::OverridePolicy { .. }
+                | Self::ReviewPolicy { .. }
+        )
     }
 }
 

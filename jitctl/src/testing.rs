@@ -356,11 +356,20 @@ pub(crate) fn summary() -> PolicySummary {
         roles: 4,
         files_current: true,
         trial: None,
+        waiting: None,
     }
 }
 
 pub(crate) fn no_policy() -> PolicySummary {
-    PolicySummary { digest: None, loaded_at: None, source: None, roles: 0, files_current: true, trial: None }
+    PolicySummary {
+        digest: None,
+        loaded_at: None,
+        source: None,
+        roles: 0,
+        files_current: true,
+        trial: None,
+        waiting: None,
+    }
 }
 
 pub(crate) fn policy() -> Policy {

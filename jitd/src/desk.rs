@@ -17,6 +17,7 @@ mod on_trial;
 mod orders;
 mod outage;
 mod policy;
+mod policy_review;
 mod review;
 mod room;
 mod time;

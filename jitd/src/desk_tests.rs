@@ -6,6 +6,7 @@ mod checkpoint_tests;
 mod clock_tests;
 mod fault_tests;
 mod looked_tests;
+mod policy_change_tests;
 mod trial_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ use crate::desk::{
 use crate::store::rows;
 use crate::store::writer::{self, Ticket};
 use crate::testing::{Daemon, POLICY, ROOT, by, host, maria, order, records, root, subject, write_policy};
+use jit_core::orders::policy_change::Way;
 
 impl Daemon {
     /// Waits until the desk knows that all before is on disk, what has no record of its own too.
@@ -46,7 +48,13 @@ impl Daemon {
 
     fn load(&self, load: Load, actor: Option<Actor>) -> Result<Result<Option<Ticket>, NotLoaded>, NotDone> {
         let looked = by(root());
-        let by = actor.map(|actor| LoadedBy { looked: &looked, trust: Word::Nobody, actor, reason: None });
+        let by = actor.map(|actor| LoadedBy {
+            looked: &looked,
+            trust: Word::Nobody,
+            actor,
+            reason: None,
+            way: Way::Usual,
+        });
         self.desk().load_policy(&self.desk().read_policy(), load, by)
     }
 
@@ -351,7 +359,13 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
         .load_policy(
             &Err(bad),
             Load::Order,
-            Some(LoadedBy { looked: &looked, trust: Word::Nobody, actor: ROOT, reason: None }),
+            Some(LoadedBy {
+                looked: &looked,
+                trust: Word::Nobody,
+                actor: ROOT,
+                reason: None,
+                way: Way::Usual,
+            }),
         )
         .unwrap()
         .unwrap_err();

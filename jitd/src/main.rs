@@ -244,7 +244,7 @@ async fn reload(app: &App) {
         Ok(Err(NotLoaded::Files(bad))) => {
             log::error(format_args!("the policy in force was kept, the files do not load:\n{bad}"));
         }
-        Ok(Err(why @ (NotLoaded::Trial(_) | NotLoaded::WentBack))) => {
+        Ok(Err(why @ (NotLoaded::Trial(_) | NotLoaded::WentBack | NotLoaded::NotApproved(_)))) => {
             log::error(format_args!("the policy in force was kept: {why}"));
         }
         Err(err) => log::error(err),

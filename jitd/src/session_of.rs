@@ -71,13 +71,34 @@ impl Sessions {
             return opened.from;
         }
         let bus = lock(&self.bus).clone()?;
-        runtime.timeout(LIMIT, by_logind(&bus, peer, session)).await.ok().flatten()
+        let remote = runtime.timeout(LIMIT, by_logind(&bus, peer, session)).await.ok().flatten()?;
+        remote.host.filter(|_| remote.is)
     }
+
+    /// Whether the process is certainly in no login from another machine: in none at all, as at a rescue shell, or in one
+    /// of which that is known.
+    pub(crate) async fn is_local(&self, runtime: &SharedRuntime, peer: Peer) -> bool {
+        let Some(session) = peer.session() else { return true };
+        if let Some(opened) = lock(&self.open).get(&session)
+            && (opened.from.is_some() || opened.service.as_str() != "login")
+        {
+            return false;
+        }
+        let Some(bus) = lock(&self.bus).clone() else { return false };
+        let remote = runtime.timeout(LIMIT, by_logind(&bus, peer, session)).await.ok().flatten();
+        remote.is_some_and(|remote| !remote.is)
+    }
+}
+
+/// What logind says of where a session came from.
+struct Remote {
+    is: bool,
+    host: Option<IpAddr>,
 }
 
 /// What logind keeps of the session that the process is in. Believed if the session's leader is in the same audit
 /// session as the process, so that both mean the same login.
-async fn by_logind(bus: &Connection, peer: Peer, session: u32) -> Option<IpAddr> {
+async fn by_logind(bus: &Connection, peer: Peer, session: u32) -> Option<Remote> {
     let logind = fdo::DBusProxy::new(bus).await.ok()?.get_name_owner(LOGIND.try_into().ok()?).await.ok()?;
     let owner =
         fdo::DBusProxy::new(bus).await.ok()?.get_connection_unix_user(logind.clone().into()).await.ok()?;
@@ -106,7 +127,7 @@ async fn by_logind(bus: &Connection, peer: Peer, session: u32) -> Option<IpAddr>
     }
     let remote: bool = facts.get("Remote")?.downcast_ref().ok()?;
     let host: &str = facts.get("RemoteHost")?.downcast_ref().ok()?;
-    if remote { host.parse().ok() } else { None }
+    Some(Remote { is: remote, host: host.parse().ok() })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,8 +7,8 @@ use jit_proto::words::ServiceName;
 use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
-    Basis, ByCode, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord, RefusedOrder, Request,
-    Review, Time,
+    Basis, ByCode, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord, Proposal, RefusedOrder,
+    Request, Review, Time,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -60,6 +60,9 @@ impl Fields {
             Event::PolicyConfirmed { digest } => self.put("digest", digest),
             Event::PolicyReverted { why, tried, digest, files } => {
                 self.put("why", why).put("tried", tried).put("digest", digest).put("files", files.len())
+            }
+            Event::PolicyProposed { .. } | Event::PolicyReviewed { .. } | Event::PolicyOverride { .. } => {
+                self.policy_change(&record.event)
             }
             Event::PolicyRefused { error, errors } => self.put("errors", errors).put("first", error),
             Event::Requested { request } => self.request(request),
@@ -209,7 +212,30 @@ impl Fields {
     }
 
     fn word(&mut self, word: &PolicyWord) -> &mut Self {
-        self.maybe("by", word.by.as_ref()).maybe("reason", word.reason.as_ref())
+        let approved: Vec<_> = word.approved.iter().map(ToString::to_string).collect();
+        self.maybe("by", word.by.as_ref())
+            .maybe("reason", word.reason.as_ref())
+            .some("approved", &approved, " ")
+    }
+
+    /// Those of a change of the policy that takes more than an admin's word.
+    fn policy_change(&mut self, event: &Event) -> &mut Self {
+        if let Event::PolicyProposed { proposal } = event {
+            self.proposal(proposal);
+        } else if let Event::PolicyReviewed { digest, by, decision, note } = event {
+            self.put("digest", digest).put("by", by).put("decision", decision.as_str());
+            self.maybe("note", note.as_ref());
+        } else if let Event::PolicyOverride { what } = event {
+            self.put("digest", what.digest).put("before", what.before).put("by", &what.by);
+            self.put("reason", &what.reason);
+        }
+        self
+    }
+
+    fn proposal(&mut self, proposal: &Proposal) -> &mut Self {
+        self.put("digest", proposal.digest).put("files", proposal.files.len()).put("before", proposal.before);
+        self.put("changes", proposal.diff.count()).maybe("trial", proposal.trial);
+        self.put("by", &proposal.by).maybe("reason", proposal.reason.as_ref())
     }
 
     fn request(&mut self, request: &Request) -> &mut Self {

@@ -17,6 +17,9 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::PolicyLoaded { .. }
             | $crate::event::Event::PolicyConfirmed { .. }
             | $crate::event::Event::PolicyReverted { .. }
+            | $crate::event::Event::PolicyProposed { .. }
+            | $crate::event::Event::PolicyReviewed { .. }
+            | $crate::event::Event::PolicyOverride { .. }
             | $crate::event::Event::PolicyRefused { .. }
             | $crate::event::Event::Requested { .. }
             | $crate::event::Event::Reviewed { .. }
@@ -110,6 +113,9 @@ impl Event {
             Self::PolicyLoaded { .. }
             | Self::PolicyConfirmed { .. }
             | Self::PolicyReverted { .. }
+            | Self::PolicyProposed { .. }
+            | Self::PolicyReviewed { .. }
+            | Self::PolicyOverride { .. }
             | Self::Reviewed { .. }
             | Self::Refused { .. }
             | Self::Withdrawn { .. }
@@ -234,6 +240,9 @@ impl Event {
             | Self::PolicyRefused { .. }
             | Self::PolicyConfirmed { .. }
             | Self::PolicyReverted { .. }
+            | Self::PolicyProposed { .. }
+            | Self::PolicyReviewed { .. }
+            | Self::PolicyOverride { .. }
             | Self::SignatureRefused { .. }
             | Self::OrderRefused { .. }
             | Self::Locked { .. }

@@ -14,4 +14,7 @@ pub struct PolicyWord {
     /// What they said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Who approved it, where the policy before asked for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved: Vec<Person>,
 }

@@ -70,8 +70,10 @@
 pub mod attest;
 pub mod code;
 pub mod lock;
+mod no_change;
 mod no_code;
 mod not_of_here;
+pub mod policy_change;
 pub mod refusal;
 pub mod request;
 pub mod resume;
@@ -82,6 +84,7 @@ pub mod stages;
 pub(crate) mod terms;
 pub mod trial;
 
+pub use no_change::NoChange;
 pub use no_code::NoCode;
 pub use not_of_here::NotOfHere;
 pub use refusal::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NoReview, Refusal};

@@ -10,6 +10,7 @@ use crate::clock::NotAccepted;
 use crate::duration::Human;
 use crate::model::{Caller, Entitled, Lock, Person, RefusedOrder, Scope};
 
+use super::no_change::NoChange;
 use super::no_code::NoCode;
 use super::not_of_here::NotOfHere;
 use crate::context::Context;
@@ -165,6 +166,9 @@ pub enum Refusal {
          at it with 'jitctl clock' and accepts it with 'jitctl clock accept'; emergency roles open all the same"
     )]
     ClockSuspect(Suspicion),
+    /// The policy is not changed by it.
+    #[error("{0}")]
+    NoPolicyChange(Box<NoChange>),
     /// The clock cannot be accepted.
     #[error("{0}")]
     NotAccepted(#[from] NotAccepted),
@@ -256,6 +260,7 @@ impl Refusal {
             Self::NoReview { id, why } => (why.word()?, Some(*id)),
             Self::Locked(_) => ("locked", None),
             Self::OwnAccess(_) => ("own-access", None),
+            Self::NoPolicyChange(why) => (why.word()?, None),
             Self::NotEntitled { .. }
             | Self::NoSuchRole(_)
             | Self::TooLong { .. }

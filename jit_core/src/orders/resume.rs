@@ -19,6 +19,8 @@ pub struct AtHand {
     pub tried: Option<Digest>,
     /// Whether jitd went on all the while and read its store alone again: nobody has asked for the files.
     pub read_again: bool,
+    /// Whether what the store has takes no other that was not approved.
+    pub guarded: bool,
 }
 
 /// What comes into force.
@@ -43,6 +45,8 @@ pub enum NotTheFiles {
     NotConfirmed,
     /// Nobody has asked for them, or that they be tried, and it is on record.
     NotAsked,
+    /// The policy in force takes no other that was not approved.
+    NotApproved,
 }
 
 /// What ends when a store finds itself on another machine, or on its own at an earlier time: every window, also one that
@@ -56,9 +60,10 @@ pub fn elsewhere(state: &State, how: Elsewhere) -> Vec<Event> {
     [Event::Elsewhere { how }].into_iter().chain(windows).chain(requests).collect()
 }
 
-/// Chooses. The files of a start come into force by being there, unless a trial went back from them.
+/// Chooses. The files of a start come into force by being there, unless a trial went back from them, or the policy that
+/// was in force has others approve the next.
 #[must_use]
-pub fn resume(state: &State, AtHand { files, stored, tried, read_again }: AtHand) -> Resumed {
+pub fn resume(state: &State, AtHand { files, stored, tried, read_again, guarded }: AtHand) -> Resumed {
     let not = |why| if stored.is_some() { Resumed::Stored(why) } else { Resumed::Nothing(why) };
     let Some(files) = files else { return not(NotTheFiles::Unsound) };
     if stored == Some(files) {
@@ -66,6 +71,9 @@ pub fn resume(state: &State, AtHand { files, stored, tried, read_again }: AtHand
     }
     if tried == Some(files) || went_back(state, files) {
         return not(NotTheFiles::NotConfirmed);
+    }
+    if guarded {
+        return not(NotTheFiles::NotApproved);
     }
     if read_again && stored.is_some() {
         return Resumed::Stored(NotTheFiles::NotAsked);
@@ -84,7 +92,8 @@ mod tests {
         Digest::of(&[of])
     }
 
-    const START: AtHand = AtHand { files: None, stored: None, tried: None, read_again: false };
+    const START: AtHand =
+        AtHand { files: None, stored: None, tried: None, read_again: false, guarded: false };
 
     fn of(at_hand: AtHand) -> Resumed {
         resume(&State::default(), at_hand)
@@ -126,6 +135,16 @@ mod tests {
         assert_eq!(resume(&state, later), Resumed::Stored(NotTheFiles::NotConfirmed));
         // What is mended is another policy.
         assert_eq!(resume(&state, AtHand { files: Some(digest(3)), ..later }), Resumed::Files);
+    }
+
+    #[test]
+    fn no_start_takes_files_that_were_not_approved_where_the_policy_in_force_asks_for_that() {
+        let other = AtHand { files: Some(digest(1)), stored: Some(digest(2)), guarded: true, ..START };
+        assert_eq!(of(other), Resumed::Stored(NotTheFiles::NotApproved));
+        assert_eq!(of(AtHand { read_again: true, ..other }), Resumed::Stored(NotTheFiles::NotApproved));
+        assert_eq!(of(AtHand { guarded: false, ..other }), Resumed::Files);
+        assert_eq!(of(AtHand { stored: Some(digest(1)), ..other }), Resumed::Unchanged);
+        assert_eq!(of(AtHand { files: None, ..other }), Resumed::Stored(NotTheFiles::Unsound));
     }
 
     #[test]

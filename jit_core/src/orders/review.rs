@@ -48,7 +48,7 @@ impl<'a> Reviewer<'a> {
     }
 
     /// Whether the kernel's word on who this is can be relied on (law 4).
-    fn identified(self, state: &State, now: &Moment) -> Result<(), NoReview> {
+    pub(super) fn identified(self, state: &State, now: &Moment) -> Result<(), NoReview> {
         let Self::Online(caller) = self else { return Ok(()) };
         let root = caller.account.uid.is_root();
         match &caller.login {
@@ -75,7 +75,7 @@ impl<'a> Reviewer<'a> {
     }
 
     /// Whether these people include the reviewer: the account, and the login behind it where it is another.
-    fn is_among(self, approvers: &Who) -> bool {
+    pub(super) fn is_among(self, approvers: &Who) -> bool {
         self.accounts().into_iter().all(|account| approvers.contains(account))
     }
 }

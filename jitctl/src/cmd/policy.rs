@@ -8,10 +8,12 @@ mod diff;
 mod edit;
 mod files;
 mod replay;
+mod waiting;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use jit_core::model::Decision;
 use jit_proto::words::Reason;
 
 use crate::call::Call;
@@ -37,6 +39,35 @@ pub(crate) enum Verb {
         /// Why; one line, kept in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<Reason>,
+        /// At once, without those who would have to approve it: by root at the console of this host, and told to all
+        #[arg(long = "override", requires = "reason", conflicts_with = "trial")]
+        overrides: bool,
+    },
+
+    /// Show the policy that waits for approvals, and what it changes
+    ///
+    /// Where the policy in force has [policy-change], what an admin loads waits until others have approved it.
+    Waiting,
+
+    /// Approve the policy that waits, or acknowledge an override
+    ///
+    /// What is approved is what was shown, by its digest. With the last approval that was missing it comes into force,
+    /// if the files are still the same.
+    Approve {
+        #[command(flatten)]
+        which: waiting::Which,
+        /// What to say with it; one line, kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        note: Option<Reason>,
+    },
+
+    /// Deny the policy that waits, or take back your own
+    Deny {
+        #[command(flatten)]
+        which: waiting::Which,
+        /// Why; one line, kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Reason,
     },
 
     /// Print the policy in force, file by file
@@ -101,8 +132,19 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     match verb {
-        Verb::Load { trial, reason } => {
+        Verb::Load { reason: Some(reason), overrides: true, .. } => {
+            let call = Call::OverridePolicy { reason: reason.clone() };
+            jitd::show(jitd, &call, json, screen, views::policy_loaded)
+        }
+        Verb::Load { trial, reason, .. } => {
             jitd::show(jitd, &loading(*trial, reason.as_ref()), json, screen, views::policy_loaded)
+        }
+        Verb::Waiting => waiting::show(json, jitd, screen),
+        Verb::Approve { which, note } => {
+            waiting::review(which, Decision::Approve, note.as_ref(), json, jitd, screen)
+        }
+        Verb::Deny { which, reason } => {
+            waiting::review(which, Decision::Deny, Some(reason), json, jitd, screen)
         }
         Verb::Show => jitd::show(jitd, &Call::Policy, json, screen, views::policy),
         Verb::Check { which, no_host } => Ok(check::run(which, !no_host, json, screen)?),

@@ -21,6 +21,15 @@ pub(crate) fn policy_loaded(policy: &Policy) -> View {
         (None, _) => String::new(),
     });
     view.said = warnings(policy);
+    if let Some(waiting) = &policy.summary.waiting {
+        view.data = format!("Policy {} waits for approvals.\n", Shown(waiting));
+        view.said = vec![
+            "The policy in force was kept: it asks others to approve the next one. The files must stay as they are until \
+             then.\nhint: see what waits with: jitctl policy waiting"
+                .to_owned(),
+        ];
+        return view;
+    }
     if policy.summary.trial.is_some() {
         view.said.push(
             "The policy before it comes back then, and when jitd or the machine restarts.\n\
@@ -81,6 +90,7 @@ pub(crate) fn loaded(policy: &PolicySummary) -> String {
     let at = policy.loaded_at.as_deref().map_or_else(|| "at an unknown time".to_owned(), time);
     match policy.source.as_deref() {
         Some("before") => format!("{at} again, since nobody confirmed the one on trial"),
+        Some("kept") => format!("{at} from the store, since the files were not approved"),
         Some("store") => format!("{at} from the store, since the files do not load"),
         Some(source) => format!("{at} from the {source}"),
         None => at,

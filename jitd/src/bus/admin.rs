@@ -10,6 +10,7 @@ use jit_core::event::Event;
 use jit_core::model::{Caller, Known, Scope};
 use jit_core::orders::Refusal;
 use jit_core::orders::lock::{self, Found, LockOrder};
+use jit_core::orders::policy_change::Way;
 use jit_core::orders::request::{self, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
 use jit_core::policy::Subject;
@@ -25,7 +26,7 @@ use super::stories::{entry_of, read};
 use super::words::{invalid, json, optional_reason, random_id, request_id, seconds_of};
 use super::{Error, Orderer, Origin, answer};
 use crate::app::App;
-use crate::desk::{Load, LoadedBy, Looked, NotDone, Word};
+use crate::desk::{Load, LoadedBy, Looked, NotDone, ReadPolicy, Word};
 use crate::nss::{Share, Whose};
 use crate::peer::Peer;
 use crate::store::rows::{self, Story};
@@ -208,6 +209,18 @@ impl Admin {
         self.load(Loading { method: Method::ChangePolicy, load, reason }, connection, &header).await
     }
 
+    /// Puts the policy files in force without those who would have to approve them: by root at the console of this host.
+    #[zbus(out_args("json"))]
+    async fn override_policy(
+        &self,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let wanted = Loading { method: Method::OverridePolicy, load: Load::Order, reason };
+        self.load(wanted, connection, &header).await
+    }
+
     /// Keeps the policy on trial. The caller's login must have passed a check since the trial began.
     #[zbus(out_args("json"))]
     async fn confirm_policy(
@@ -219,7 +232,7 @@ impl Admin {
         let (desk, actor) = (&self.app.desk, by.peer.actor());
         let confirm = |looked: &Looked, word| desk.confirm_policy(looked, word, actor);
         let ticket = by.judged(Word::NamedAdmins, confirm).await.map_err(|err| by.error(err))?;
-        carried_out(ticket, async { self.in_force() }).await
+        carried_out(ticket, async { json(&answer::policy(&desk.policy()?, true, desk.trial())) }).await
     }
 }
 
@@ -376,23 +389,39 @@ impl Admin {
         // Whose signatures count is read with the policy, whatever becomes of that: to take a key away must not wait.
         self.app.signers.load();
         let read = self.app.host_check.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
+        let way = if method == Method::OverridePolicy {
+            let at_the_console = self.app.sessions.is_local(&self.app.runtime, by.peer).await;
+            Way::Override { at_the_console }
+        } else {
+            Way::Usual
+        };
         // That took its time: whether they still may is judged once more, where the files come into force.
         let mut by = self.app.orderer(method, by.peer).await?;
         let load = |looked: &Looked, trust| {
-            let by = LoadedBy { looked, trust, actor, reason: reason.as_ref() };
+            let by = LoadedBy { looked, trust, actor, reason: reason.as_ref(), way };
             desk.load_policy(&read, load, Some(by))
         };
         match by.judged(Word::NamedAdmins, load).await.map_err(|err| by.error(err))? {
-            Ok(Some(ticket)) => carried_out(ticket, async { self.in_force() }).await,
-            Ok(None) => self.in_force(),
+            Ok(Some(ticket)) => carried_out(ticket, async { self.in_force(&read) }).await,
+            Ok(None) => self.in_force(&read),
             Err(why) => Err(why.into()),
         }
     }
 
-    /// The policy in force, which the files are.
-    fn in_force(&self) -> Result<String, Error> {
+    /// The policy in force, which these files are, or else what waits.
+    fn in_force(&self, read: &ReadPolicy) -> Result<String, Error> {
         let desk = &self.app.desk;
-        json(&answer::policy(&desk.policy()?, true, desk.trial()))
+        let known = desk.policy()?;
+        let files = read.as_ref().ok().map(|(policy, _)| policy.digest());
+        let current = files == Some(known.policy.digest());
+        let mut answer = answer::policy(&known, current, desk.trial());
+        if !current {
+            answer.summary.waiting = desk.look(|here| {
+                let waiting = here.state.policy_changes().waiting.as_ref();
+                waiting.map(|waiting| waiting.proposal.digest.to_string())
+            })?;
+        }
+        json(&answer)
     }
 
     /// Looks the account up and grants, again whenever more is known of it, until nothing that is still to come could

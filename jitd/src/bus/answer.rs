@@ -6,8 +6,9 @@ use std::time::Duration;
 use jit_core::check::decide::Admission;
 use jit_core::check::explain::{Considered, Explanation, Missing};
 use jit_core::clock::Trust;
-use jit_core::model::{Grant, Lock, Question, Review, Time};
-use jit_core::policy::{Role, Stage, Then, Uses};
+use jit_core::digest::Digest;
+use jit_core::model::{Grant, Lock, Overridden, PolicyChanges, Proposed, Question, Review, Time};
+use jit_core::policy::{Policy, Role, Stage, Then, Uses};
 use jit_core::services::Services;
 use jit_core::time::{Moment, Suspicion, Utc};
 use jit_proto::manager;
@@ -181,7 +182,41 @@ pub(super) fn summary(
             until: until.to_seconds(),
             remaining: left.as_secs(),
         }),
+        waiting: None,
     }
+}
+
+/// What has to be said to changes of the policy. `files` is the digest of the policy files, where they load.
+pub(super) fn policy_changes(
+    changes: &PolicyChanges,
+    policy: &Policy,
+    files: Option<Digest>,
+) -> manager::PolicyChanges {
+    let waiting = changes.waiting.as_ref().zip(policy.change()).map(|(waiting, rule)| {
+        let Proposed { proposal, at, approved } = waiting;
+        manager::PolicyWaiting {
+            digest: proposal.digest.to_string(),
+            before: proposal.before.to_string(),
+            since: at.to_seconds(),
+            by: proposal.by.to_string(),
+            reason: proposal.reason.as_ref().map(ToString::to_string),
+            trial: proposal.trial,
+            changes: proposal.diff.lines.clone(),
+            more: proposal.diff.more,
+            approved: approved.iter().map(ToString::to_string).collect(),
+            approvals: rule.approvals,
+            approvers: rule.approvers.to_string(),
+            files_current: files == Some(proposal.digest),
+        }
+    });
+    let overridden = changes.overridden.as_ref().map(|Overridden { what, at }| manager::PolicyOverridden {
+        digest: what.digest.to_string(),
+        before: what.before.to_string(),
+        at: at.to_seconds(),
+        by: what.by.to_string(),
+        reason: what.reason.to_string(),
+    });
+    manager::PolicyChanges { waiting, overridden }
 }
 
 /// The policy in force, whole.

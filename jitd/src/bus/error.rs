@@ -1,6 +1,7 @@
 //! Errors as they leave jitd, by the names that the contract has for them.
 
 use jit_core::access::Denied;
+use jit_core::orders::NoChange;
 use jit_core::orders::trial::NoTrial;
 use zbus::DBusError;
 
@@ -46,6 +47,7 @@ impl From<NotDone> for Error {
             NotDone::Cannot(err) => err.into(),
             NotDone::Trial(why) => why.into(),
             NotDone::Gone(gone) => gone.into(),
+            NotDone::Refused(Refusal::NoPolicyChange(why)) => (*why).into(),
             NotDone::Refused(refusal) => {
                 let text = refusal.to_string();
                 match refusal {
@@ -78,6 +80,7 @@ impl From<NotDone> for Error {
                     | Refusal::NotAccepted(_)
                     | Refusal::NotOfHere(_)
                     | Refusal::NoCode(_)
+                    | Refusal::NoPolicyChange(_)
                     | Refusal::TooManyOfYours
                     | Refusal::TooManyPending
                     | Refusal::NotEntitled { .. } => Self::Refused(text),
@@ -103,10 +106,19 @@ impl From<NoTrial> for Error {
     }
 }
 
+impl From<NoChange> for Error {
+    fn from(why: NoChange) -> Self {
+        let text = why.to_string();
+        // Of the files nothing is wrong: that is what `Refused` says where some are loaded.
+        if why.word().is_some() { Self::NotPermitted(text) } else { Self::OnTrial(text) }
+    }
+}
+
 impl From<NotLoaded> for Error {
     fn from(why: NotLoaded) -> Self {
         match why {
             NotLoaded::Trial(why) => why.into(),
+            NotLoaded::NotApproved(why) => why.into(),
             NotLoaded::Files(_) | NotLoaded::WentBack => Self::Refused(why.to_string()),
         }
     }

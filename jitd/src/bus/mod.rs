@@ -36,6 +36,7 @@ mod offline_tests;
 mod origin;
 #[cfg(test)]
 mod origin_tests;
+mod policy_changes;
 pub(crate) mod private;
 mod reply;
 pub(crate) mod review;

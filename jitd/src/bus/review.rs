@@ -22,8 +22,8 @@ use super::access::{is_about, may_read_all_by};
 use super::error::carried_out;
 use super::reviewing::Judged;
 use super::stories::{entry_of, story_for, to_review};
-use super::words::{invalid, json, request_id};
-use super::{Error, Orderer, Origin, answer, codes, offline};
+use super::words::{decision_of, invalid, json, request_id};
+use super::{Error, Orderer, Origin, answer, codes, offline, policy_changes};
 use crate::app::App;
 use crate::desk::{NotDone, ReviewBriefing, waits_of};
 use crate::peer::Peer;
@@ -163,6 +163,32 @@ impl Review {
             answer => answer,
         }
     }
+
+    /// The policy that waits for approvals, and an override that waits to be acknowledged, for whoever may see them.
+    #[zbus(out_args("json"))]
+    async fn policy_changes(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::PolicyChanges, &self.app, connection, &header).await?;
+        policy_changes::waiting(&self.app, &mut by).await
+    }
+
+    /// Says `approve` or `deny` to the policy that waits and has this digest. Enough approvals put the files in force, if
+    /// they are still those. To an override, `approve` is that somebody has seen it.
+    #[zbus(out_args("json"))]
+    async fn review_policy(
+        &self,
+        digest: &str,
+        decision: &str,
+        note: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::ReviewPolicy, &self.app, connection, &header).await?;
+        policy_changes::review(&self.app, &mut by, (digest, decision, note)).await
+    }
 }
 
 impl Review {
@@ -226,10 +252,7 @@ impl Order {
         note: &str,
     ) -> Result<Self, Error> {
         let seen = digest.parse().map_err(|err| Error::Invalid(format!("{err}")))?;
-        let decision = [Decision::Approve, Decision::Deny]
-            .into_iter()
-            .find(|known| known.as_str() == decision)
-            .ok_or_else(|| Error::Invalid("a review says approve or deny".into()))?;
+        let decision = decision_of(decision)?;
         if services.len() > MAX_SERVICES {
             return Err(Error::Invalid(format!("more than {MAX_SERVICES} services")));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jit_core::access::{LoginUid, Method};
 use jit_core::audit::about::About;
+use jit_core::context::Context;
 use jit_core::duration::Human;
 use jit_core::event::{Event, Record};
 use jit_core::model::{Caller, CarriedBy, Lock};
@@ -52,6 +53,7 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
             "THE CLOCK IS SUSPECT: it {why}; nothing new opens but emergency roles; see: jitctl clock"
         ));
     }
+    notes.extend(of_changes(app, known.as_ref(), caller, see_all));
     notes.extend(of_the_host(!see_all && peer.login() == Ok(LoginUid::Unset) && desk.may_read_all(caller)));
     notes.extend(app.awaiting.notes());
     notes.extend(app.pam_files.notes(known.as_ref().map(|known| &*known.policy)));
@@ -82,7 +84,10 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
         host: desk.host.to_string(),
         ready: trouble.is_none(),
         notes,
-        policy: answer::summary(known.as_ref(), files_current, trial),
+        policy: manager::PolicySummary {
+            waiting: waiting(app, known.as_ref(), caller, see_all),
+            ..answer::summary(known.as_ref(), files_current, trial)
+        },
         active,
         to_review,
         locks,
@@ -129,9 +134,51 @@ pub(super) async fn files_are_in_force(app: &Arc<App>) -> bool {
 }
 
 fn differing(known: &InForce) -> String {
+    if known.policy.change().is_some() {
+        return "the policy files differ from the policy in force, which takes no other that was not approved; see: jitctl \
+                policy waiting; or propose them: jitctl policy load"
+            .to_owned();
+    }
     let came_back = known.source == Source::Before;
     let why = if came_back { ", which came back after a trial that nobody confirmed" } else { "" };
     format!("the policy files differ from the policy in force{why}; run: jitctl policy load")
+}
+
+/// Whether they may see what waits to be said to changes of the policy.
+fn sees_changes(known: Option<&InForce>, caller: &Subject, see_all: bool) -> bool {
+    let rule = known.and_then(|known| known.policy.change());
+    see_all || rule.is_some_and(|rule| rule.approvers.contains(caller))
+}
+
+/// The policy that waits for approvals.
+fn waiting(app: &App, known: Option<&InForce>, caller: &Subject, see_all: bool) -> Option<String> {
+    let waits = |here: Context<'_>| {
+        let waiting = here.state.policy_changes().waiting.as_ref();
+        waiting.map(|waiting| waiting.proposal.digest.to_string())
+    };
+    app.desk.look(waits).ok().flatten().filter(|_| sees_changes(known, caller, see_all))
+}
+
+/// What has to be said to changes of the policy.
+fn of_changes(app: &App, known: Option<&InForce>, caller: &Subject, see_all: bool) -> Vec<String> {
+    let found = app.desk.look(|here| here.state.policy_changes().clone());
+    let changes = found.ok().filter(|_| sees_changes(known, caller, see_all)).unwrap_or_default();
+    let needed = known.and_then(|known| known.policy.change()).map_or(0, |rule| rule.approvals);
+    let waits = changes.waiting.map(|waiting| {
+        format!(
+            "a change of the policy, by {}, waits with {} of {needed} approvals; see: jitctl policy waiting",
+            waiting.proposal.by,
+            waiting.approved.len()
+        )
+    });
+    let overridden = changes.overridden.map(|done| {
+        format!(
+            "THE POLICY IN FORCE WAS OVERRIDDEN by {} ({}), with no approvals; one of those who are asked acknowledges it \
+             with: jitctl policy approve",
+            done.what.by, done.what.reason
+        )
+    });
+    waits.into_iter().chain(overridden).collect()
 }
 
 /// What this kernel and this machine lack, and the process that asks.

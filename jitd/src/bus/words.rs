@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jit_core::model::Decision;
 use jit_proto::words::{GrantId, Reason, RequestId};
 use serde::Serialize;
 
@@ -15,6 +16,12 @@ pub(super) fn seconds_of(seconds: u64) -> Option<Duration> {
 /// What may be left empty.
 pub(super) fn optional_reason(reason: &str) -> Result<Option<Reason>, Error> {
     (!reason.is_empty()).then(|| reason.parse()).transpose().map_err(invalid)
+}
+
+/// Yes or no.
+pub(super) fn decision_of(word: &str) -> Result<Decision, Error> {
+    let found = [Decision::Approve, Decision::Deny].into_iter().find(|known| known.as_str() == word);
+    found.ok_or_else(|| Error::Invalid("a review says approve or deny".into()))
 }
 
 /// A fresh id.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::event::{Event, PolicyText};
-use jit_core::model::PolicyWord;
+use jit_core::model::{Override, PolicyWord, Proposal};
+use jit_core::orders::NoChange;
 use jit_core::orders::resume::{NotTheFiles, Resumed};
 use jit_core::orders::trial::NoTrial;
 use jit_core::policy::{Difference, Finding, Policy, Severity, SourceFile};
@@ -28,6 +29,9 @@ pub(crate) enum NotLoaded {
         "the policy files were tried and nobody confirmed them; to load them all the same, type: jitctl policy load"
     )]
     WentBack,
+    /// Others would have to approve them.
+    #[error(transparent)]
+    NotApproved(#[from] NoChange),
 }
 
 /// Where the policy in force was read.
@@ -39,6 +43,8 @@ pub(crate) enum Source {
     Store,
     /// It came back after a trial that nobody confirmed; the files are what was tried.
     Before,
+    /// The store: the policy in force takes no other that was not approved, and the files were not.
+    Kept,
 }
 
 impl Source {
@@ -48,6 +54,7 @@ impl Source {
             Self::Files => "files",
             Self::Store => "store",
             Self::Before => "before",
+            Self::Kept => "kept",
         }
     }
 }
@@ -91,6 +98,7 @@ impl InForce {
                 let (at, known) = stored?;
                 let source = match why {
                     NotTheFiles::NotConfirmed => Source::Before,
+                    NotTheFiles::NotApproved => Source::Kept,
                     NotTheFiles::Unsound | NotTheFiles::NotAsked => Source::Store,
                 };
                 Some(Self::new(known, at, source, Vec::new()))
@@ -126,6 +134,32 @@ pub(super) fn loaded_event(
         trial: trial.map(|limit| limit.as_secs()),
         word,
     }
+}
+
+/// The record of a policy that waits for approvals; none where nobody loads it.
+pub(super) fn proposed_event(
+    policy: &Policy,
+    before: &Policy,
+    trial: Option<Duration>,
+    word: PolicyWord,
+) -> Option<Event> {
+    let proposal = Proposal {
+        digest: policy.digest(),
+        files: texts(policy),
+        before: before.digest(),
+        diff: Difference::between(before, policy),
+        trial: trial.map(|limit| limit.as_secs()),
+        by: word.by?,
+        reason: word.reason,
+    };
+    Some(Event::PolicyProposed { proposal })
+}
+
+/// The record of a policy that comes into force without those who were to approve it.
+pub(super) fn override_event(policy: &Policy, before: &Policy, word: PolicyWord) -> Option<Event> {
+    let (by, reason) = word.by.zip(word.reason)?;
+    let what = Override { digest: policy.digest(), before: before.digest(), by, reason };
+    Some(Event::PolicyOverride { what })
 }
 
 /// The files of a policy, for its record.

@@ -7,6 +7,7 @@ use jit_core::check::tally::Tally;
 use jit_core::clock::Trust;
 use jit_core::event::Event;
 use jit_core::model::{BackWhy, Elsewhere, PolicyWord};
+use jit_core::orders::policy_change::may_be_found;
 use jit_core::orders::resume::{AtHand, NotTheFiles, Resumed, elsewhere, resume};
 use jit_core::policy::{Policy, SourceFile};
 use jit_core::proof::merkle::Frontier;
@@ -130,6 +131,7 @@ impl Keeper for Desk {
             stored: stored.as_ref().map(|(_, known)| known.digest()),
             tried,
             read_again: self.loads() > 0,
+            guarded: stored.as_ref().is_some_and(|(_, known)| may_be_found(known).is_err()),
         };
         let resumed = resume(&loaded.state, at_hand);
         say(resumed, &read);
@@ -263,10 +265,16 @@ fn say(resumed: Resumed, read: &ReadPolicy) {
         Resumed::Stored(NotTheFiles::NotAsked) => {
             log::warning("the policy files are not those in force; to load them, type: jitctl policy load");
         }
+        Resumed::Stored(NotTheFiles::NotApproved) => {
+            log::warning(
+                "the policy files were not approved, and the policy in force carries on; to propose them, type: jitctl \
+                 policy load",
+            );
+        }
         Resumed::Nothing(NotTheFiles::NotConfirmed) => {
             log::error("there is no policy but one that nobody confirmed: every managed login is refused");
         }
-        Resumed::Nothing(NotTheFiles::Unsound | NotTheFiles::NotAsked) => {
+        Resumed::Nothing(NotTheFiles::Unsound | NotTheFiles::NotAsked | NotTheFiles::NotApproved) => {
             log::error("there is no policy: every managed login is refused");
         }
     }

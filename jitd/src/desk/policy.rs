@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jit_core::event::Event;
 use jit_core::model::{Actor, PolicyWord};
+use jit_core::orders::NoChange;
+use jit_core::orders::policy_change::{self, Course, Way, may_be_found};
 use jit_core::orders::trial::{may_load, went_back};
-use jit_core::policy::Subject;
+use jit_core::policy::{Policy, Subject};
 use jit_core::time::Moment;
 use jit_host::files::{Owner, read_policy_dir};
 use jit_proto::words::{GroupName, Reason};
 
-use super::in_force::{InForce, NotLoaded, ReadPolicy, Source, loaded_event, read_policy};
+use super::in_force::{
+    InForce, NotLoaded, ReadPolicy, Source, loaded_event, override_event, proposed_event, read_policy,
+};
 use super::looked::{Looked, Word};
 use super::not_done::NotDone;
 use super::on_trial::{Load, OnTrial};
@@ -27,13 +32,25 @@ pub(crate) struct LoadedBy<'a> {
     pub(crate) actor: Actor,
     /// What they say of it.
     pub(crate) reason: Option<&'a Reason>,
+    /// Whether those are asked who would have to approve it.
+    pub(crate) way: Way,
 }
 
 impl LoadedBy<'_> {
     /// What the record says of them.
     fn word(self) -> PolicyWord {
-        PolicyWord { by: Some(self.looked.caller().person()), reason: self.reason.cloned() }
+        let (by, reason) = (Some(self.looked.caller().person()), self.reason.cloned());
+        PolicyWord { by, reason, approved: Vec::new() }
     }
+}
+
+/// A policy that comes into force.
+pub(super) struct Coming<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) warnings: &'a [String],
+    pub(super) load: Load,
+    pub(super) word: PolicyWord,
+    pub(super) actor: Option<Actor>,
 }
 
 impl Desk {
@@ -92,27 +109,33 @@ impl Desk {
                 if load == Load::Signal && !same && went_back(&open.state, policy.digest()) {
                     return Ok(Err(NotLoaded::WentBack));
                 }
-                let ticket = if same {
-                    None
-                } else {
-                    let event = loaded_event(
-                        policy,
-                        in_force,
-                        load.limit(),
-                        by.map(LoadedBy::word).unwrap_or_default(),
-                    );
-                    Some(self.commit(open, actor, now, vec![event])?)
-                };
-                let at = match &open.policy {
-                    Some(known) if same => known.at,
-                    _ => now.wall,
-                };
-                let new = Some(InForce::new(policy.clone(), at, Source::Files, warnings.clone()));
-                let before = std::mem::replace(&mut open.policy, new);
-                if load.limit().is_some() {
-                    open.trial = OnTrial::of_what_replaces(before);
+                if same {
+                    Self::renew(open, now, policy, warnings);
+                    return Ok(Ok(None));
                 }
-                Ok(Ok(ticket))
+                let course = match self.course(open, now, by) {
+                    Ok(course) => course,
+                    Err(why) => return Ok(Err(why.into())),
+                };
+                let ticket = match (course, open.policy.as_ref(), by) {
+                    (Course::Waits, Some(before), Some(by)) => {
+                        let event = proposed_event(policy, &before.policy, load.limit(), by.word());
+                        self.commit(open, actor, now, event.into_iter().collect())?
+                    }
+                    (course, before, by) => {
+                        let overrides = before.zip(by).filter(|_| course == Course::Overrides);
+                        let more = overrides
+                            .and_then(|(before, by)| override_event(policy, &before.policy, by.word()));
+                        let word = by.map(LoadedBy::word).unwrap_or_default();
+                        self.comes_into_force(
+                            open,
+                            now,
+                            Coming { policy, warnings, load, word, actor },
+                            more,
+                        )?
+                    }
+                };
+                Ok(Ok(Some(ticket)))
             }
             Err(bad) => {
                 if let Some(known) = open.policy.as_mut().filter(|_| !bad.sound) {
@@ -123,6 +146,44 @@ impl Desk {
                 Ok(Err(bad.clone().into()))
             }
         }
+    }
+
+    /// What becomes of files that are not in force.
+    fn course(&self, open: &Open, now: &Moment, by: Option<LoadedBy<'_>>) -> Result<Course, NoChange> {
+        let Some(known) = &open.policy else { return Ok(Course::AtOnce) };
+        match by {
+            None => may_be_found(&known.policy).map(|()| Course::AtOnce),
+            Some(by) => {
+                let here = self.here(&known.policy, &open.state, now);
+                policy_change::course(here, &by.looked.caller(), by.way, by.reason)
+            }
+        }
+    }
+
+    /// The files are what is in force: where it was read and what is said of it may be new.
+    fn renew(open: &mut Open, now: &Moment, policy: &Policy, warnings: &[String]) {
+        let at = open.policy.as_ref().map_or(now.wall, |known| known.at);
+        open.policy = Some(InForce::new(policy.clone(), at, Source::Files, warnings.to_vec()));
+    }
+
+    /// Puts a policy in force, with what else is on record of that.
+    pub(super) fn comes_into_force(
+        &self,
+        open: &mut Open,
+        now: &Moment,
+        coming: Coming<'_>,
+        more: Option<Event>,
+    ) -> Result<Ticket, CannotDecide> {
+        let Coming { policy, warnings, load, word, actor } = coming;
+        let before = open.policy.as_ref().map(|known| &*known.policy);
+        let event = loaded_event(policy, before, load.limit(), word);
+        let ticket = self.commit(open, actor, now, more.into_iter().chain([event]).collect())?;
+        let new = Some(InForce::new(policy.clone(), now.wall, Source::Files, warnings.to_vec()));
+        let before = std::mem::replace(&mut open.policy, new);
+        if load.limit().is_some() {
+            open.trial = OnTrial::of_what_replaces(before);
+        }
+        Ok(ticket)
     }
 
     /// The policy in force, for whoever shows it.

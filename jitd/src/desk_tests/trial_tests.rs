@@ -194,13 +194,19 @@ fn a_load_is_on_record_with_who_ordered_it_and_what_they_said_and_a_start_with_n
     write_policy(daemon.dir.path(), &worse());
     let looked = by(Caller { login: LoginAccount::Known(maria()), ..root() });
     let reason = "CHG-77 leads left".parse().unwrap();
-    let by = LoadedBy { looked: &looked, trust: Word::Nobody, actor: ROOT, reason: Some(&reason) };
+    let by = LoadedBy {
+        looked: &looked,
+        trust: Word::Nobody,
+        actor: ROOT,
+        reason: Some(&reason),
+        way: Way::Usual,
+    };
     let loaded = daemon.desk().load_policy(&daemon.desk().read_policy(), Load::Order, Some(by)).unwrap();
     zruntime::block_on(loaded.unwrap().unwrap().durable()).unwrap();
     let word = |event| if let Event::PolicyLoaded { word, .. } = event { Some(word) } else { None };
     let words: Vec<_> = daemon.events().into_iter().filter_map(word).collect();
     let by = Some(jit_core::model::Person::of(&maria()));
-    assert_eq!(words, [PolicyWord::default(), PolicyWord { by, reason: Some(reason) }]);
+    assert_eq!(words, [PolicyWord::default(), PolicyWord { by, reason: Some(reason), approved: Vec::new() }]);
 }
 
 #[test]

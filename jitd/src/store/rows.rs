@@ -102,6 +102,12 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
         Row::Tried(Some(tried)) => {
             run(change, "INSERT OR REPLACE INTO tried (one, body) VALUES (1, ?1)", [json("tried", tried)?])
         }
+        Row::PolicyChanges(changes) if changes.is_empty() => run(change, "DELETE FROM policy_change", []),
+        Row::PolicyChanges(changes) => run(
+            change,
+            "INSERT OR REPLACE INTO policy_change (one, body) VALUES (1, ?1)",
+            [json("policy_change", changes)?],
+        ),
         Row::CodeTry(one) => run(
             change,
             "INSERT OR REPLACE INTO code_try (id, body) VALUES (?1, ?2)",
@@ -214,7 +220,8 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     };
     let stored =
         Stored { grants, pending, owed, claims, locks, sessions, endings, stays, code_tries, next_seq };
-    let state = State::restore(stored).with_tried(tried);
+    let changes = bodies(store, "policy_change", "SELECT body FROM policy_change")?.pop();
+    let state = State::restore(stored).with_tried(tried).with_policy_changes(changes.unwrap_or_default());
     let clock = bodies(store, "clock", "SELECT body FROM clock")?.pop();
     let host_key = host_key(store)?;
     Ok(Loaded { state, policy: policy(store, None)?, before, clock, tree, host_key })

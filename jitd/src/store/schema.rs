@@ -6,19 +6,21 @@ use super::error::StoreError;
 use super::log;
 
 /// The schema that this program reads and writes.
-pub(crate) const VERSION: i64 = 6;
+pub(crate) const VERSION: i64 = 8;
 
 /// The first schema with a tree over the log.
 const WITH_A_TREE: usize = 5;
 
 /// From schema n to n + 1.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 8] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
     include_str!("schema-6.sql"),
+    include_str!("schema-7.sql"),
+    include_str!("schema-8.sql"),
 ];
 
 /// Makes or migrates the tables. A newer schema is refused untouched. Foreign keys must be off: a table that is made

@@ -1,0 +1,31 @@
+//! The policy that waits for approvals, and the override that waits to be acknowledged.
+
+use super::{Row, State};
+use crate::event::{Event, Record};
+use crate::model::{Decision, Overridden, Proposed};
+
+impl State {
+    /// Another policy is in force: what waited was compared with the one before, and approved by its people.
+    pub(super) fn nothing_waits(&mut self) -> Option<Row> {
+        self.policy_changes.waiting.take().map(|_| Row::PolicyChanges(self.policy_changes.clone()))
+    }
+
+    pub(super) fn change_policy(&mut self, record: &Record) -> Vec<Row> {
+        let (changes, at) = (&mut self.policy_changes, record.at.wall);
+        if let Event::PolicyProposed { proposal } = &record.event {
+            changes.waiting = Some(Proposed { proposal: proposal.clone(), at, approved: Vec::new() });
+        } else if let Event::PolicyOverride { what } = &record.event {
+            changes.overridden = Some(Overridden { what: what.clone(), at });
+        } else if let Event::PolicyReviewed { digest, by, decision, .. } = &record.event {
+            let acknowledges = changes.overridden.as_ref().is_some_and(|done| done.what.digest == *digest);
+            let waits = changes.waiting.as_mut().filter(|waiting| waiting.proposal.digest == *digest);
+            match (decision, waits) {
+                (Decision::Approve, _) if acknowledges => changes.overridden = None,
+                (Decision::Approve, Some(waiting)) => waiting.approved.push(by.clone()),
+                (Decision::Deny, Some(_)) => changes.waiting = None,
+                (Decision::Approve | Decision::Deny, None) => return Vec::new(),
+            }
+        }
+        vec![Row::PolicyChanges(changes.clone())]
+    }
+}

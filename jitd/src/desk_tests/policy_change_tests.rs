@@ -1,0 +1,165 @@
+//! A policy that others have to approve, over a real store: what comes into force, and what no start takes.
+
+use jit_core::model::{Decision, Person, PolicyWord};
+use jit_core::orders::policy_change::{Said, Way};
+
+use super::*;
+use crate::store::rows;
+
+/// The usual policy, which olga approves another of.
+fn guarded() -> String {
+    format!("{POLICY}[policy-change]\napprovers = {{ users = [\"olga\", \"sam\"] }}\n")
+}
+
+/// Another one.
+fn longer() -> String {
+    guarded().replace("4h", "5h")
+}
+
+fn olga() -> Caller {
+    as_self("olga", 1002)
+}
+
+fn as_self(name: &str, uid: u32) -> Caller {
+    Caller { account: subject(name, uid), login: LoginAccount::Known(subject(name, uid)) }
+}
+
+impl Daemon {
+    fn loads(&self, way: Way) -> Result<(), String> {
+        let (looked, reason) = (by(root()), "CHG-7 longer".parse().unwrap());
+        let by = LoadedBy { looked: &looked, trust: Word::Nobody, actor: ROOT, reason: Some(&reason), way };
+        let loaded = self.desk().load_policy(&self.desk().read_policy(), Load::Order, Some(by)).unwrap();
+        if let Some(ticket) = loaded.map_err(|why| why.to_string())? {
+            zruntime::block_on(ticket.durable()).unwrap();
+        }
+        Ok(())
+    }
+
+    /// What waits, by its digest.
+    fn proposal(&self) -> Option<jit_core::digest::Digest> {
+        let waits = |here: Context<'_>| Some(here.state.policy_changes().waiting.as_ref()?.proposal.digest);
+        self.desk().look(waits).unwrap()
+    }
+
+    fn says(&self, caller: Caller, decision: Decision) -> Result<(), String> {
+        let seen = self.proposal().expect("something waits");
+        self.says_to(caller, decision, seen)
+    }
+
+    fn says_to(
+        &self,
+        caller: Caller,
+        decision: Decision,
+        seen: jit_core::digest::Digest,
+    ) -> Result<(), String> {
+        let said = Said { seen, decision, note: None };
+        let looked = by(caller);
+        let by =
+            LoadedBy { looked: &looked, trust: Word::Nobody, actor: ROOT, reason: None, way: Way::Usual };
+        let read = self.desk().read_policy();
+        let files = read.as_ref().ok().map(|(policy, _)| policy.digest());
+        let ticket = self.desk().review_policy(files, &read, &said, by).map_err(|err| err.to_string())?;
+        zruntime::block_on(ticket.map_err(|why| why.to_string())?.durable()).unwrap();
+        Ok(())
+    }
+
+    /// How long the role opens for, by the policy in force.
+    fn longest(&self) -> Duration {
+        self.desk().policy().unwrap().policy.role(&"shell".parse().unwrap()).unwrap().max_duration
+    }
+}
+
+const FOUR: Duration = Duration::from_hours(4);
+const FIVE: Duration = Duration::from_hours(5);
+
+#[test]
+fn what_is_loaded_waits_and_comes_into_force_with_the_approval_on_record() {
+    let daemon = Daemon::of(&guarded());
+    write_policy(daemon.dir.path(), &longer());
+    daemon.loads(Way::Usual).unwrap();
+    assert_eq!(daemon.longest(), FOUR);
+    assert!(daemon.says(root(), Decision::Approve).unwrap_err().contains("nobody approves a policy"));
+    daemon.says(olga(), Decision::Approve).unwrap();
+    assert_eq!((daemon.longest(), daemon.proposal()), (FIVE, None));
+    let words: Vec<PolicyWord> = records(&daemon.store())
+        .into_iter()
+        .filter_map(|record| match record.event {
+            Event::PolicyLoaded { word, .. } => Some(word),
+            _ => None,
+        })
+        .collect();
+    let approved = vec![Person::of(&olga().account)];
+    let by = Some(Person::of(&root().account));
+    assert_eq!(words[1], PolicyWord { by, reason: Some("CHG-7 longer".parse().unwrap()), approved });
+    let daemon = Daemon::start_in(daemon.stop());
+    assert_eq!((daemon.longest(), daemon.desk().policy().unwrap().source), (FIVE, Source::Files));
+}
+
+#[test]
+fn files_that_were_changed_since_do_not_come_into_force_and_nothing_is_lost() {
+    let daemon = Daemon::of(&guarded());
+    write_policy(daemon.dir.path(), &longer());
+    daemon.loads(Way::Usual).unwrap();
+    write_policy(daemon.dir.path(), &longer().replace("5h", "9h"));
+    let refused = daemon.says(olga(), Decision::Approve).unwrap_err();
+    assert!(refused.contains("somebody has changed them since"), "{refused}");
+    write_policy(daemon.dir.path(), "broken");
+    assert!(daemon.says(olga(), Decision::Approve).is_err());
+    assert_eq!(daemon.longest(), FOUR);
+    write_policy(daemon.dir.path(), &longer());
+    daemon.says(olga(), Decision::Approve).unwrap();
+    assert_eq!(daemon.longest(), FIVE);
+}
+
+#[test]
+fn no_start_and_no_signal_takes_files_that_were_not_approved() {
+    let daemon = Daemon::of(&guarded());
+    write_policy(daemon.dir.path(), &longer());
+    let refused = daemon.load(Load::Signal, None).unwrap().unwrap_err();
+    assert!(matches!(refused, NotLoaded::NotApproved(_)), "{refused}");
+    let daemon = Daemon::start_in(daemon.stop());
+    assert_eq!((daemon.longest(), daemon.desk().policy().unwrap().source), (FOUR, Source::Kept));
+    // Nor while it waits, and the wait outlives jitd.
+    daemon.loads(Way::Usual).unwrap();
+    let daemon = Daemon::start_in(daemon.stop());
+    assert_eq!((daemon.longest(), daemon.desk().policy().unwrap().source), (FOUR, Source::Kept));
+    daemon.says(olga(), Decision::Approve).unwrap();
+    assert_eq!(daemon.longest(), FIVE);
+    // What takes an admin's word alone is found as ever.
+    let daemon = Daemon::start();
+    write_policy(daemon.dir.path(), &POLICY.replace("4h", "5h"));
+    let daemon = Daemon::start_in(daemon.stop());
+    assert_eq!((daemon.longest(), daemon.desk().policy().unwrap().source), (FIVE, Source::Files));
+}
+
+#[test]
+fn an_override_is_in_force_at_once_and_told_until_it_is_acknowledged() {
+    let daemon = Daemon::of(&guarded());
+    write_policy(daemon.dir.path(), &longer());
+    daemon.loads(Way::Usual).unwrap();
+    let console = |at_the_console| Way::Override { at_the_console };
+    assert!(daemon.loads(console(false)).unwrap_err().contains("only root itself, logged in at the console"));
+    daemon.loads(console(true)).unwrap();
+    assert_eq!((daemon.longest(), daemon.proposal()), (FIVE, None));
+    let overridden =
+        |daemon: &Daemon| daemon.desk().look(|here| here.state.policy_changes().overridden.clone()).unwrap();
+    let daemon = Daemon::start_in(daemon.stop());
+    let done = overridden(&daemon).expect("it is to be acknowledged");
+    assert!(daemon.says_to(root(), Decision::Approve, done.what.digest).is_err());
+    daemon.says_to(olga(), Decision::Approve, done.what.digest).unwrap();
+    assert_eq!(overridden(&daemon), None);
+    let kinds = |event: &Event| matches!(event, Event::PolicyOverride { .. } | Event::PolicyLoaded { .. });
+    assert_eq!(records(&daemon.store()).iter().filter(|record| kinds(&record.event)).count(), 3);
+}
+
+#[test]
+fn a_denial_ends_the_wait_and_the_tables_say_so() {
+    let daemon = Daemon::of(&guarded());
+    write_policy(daemon.dir.path(), &longer());
+    daemon.loads(Way::Usual).unwrap();
+    assert!(rows::load(&daemon.store()).unwrap().state.policy_changes().waiting.is_some());
+    daemon.says(as_self("sam", 1003), Decision::Deny).unwrap();
+    assert_eq!(daemon.proposal(), None);
+    assert!(rows::load(&daemon.store()).unwrap().state.policy_changes().is_empty());
+    assert_eq!(daemon.longest(), FOUR);
+}

@@ -1,0 +1,1 @@
+-- Nothing: the number is that of another change.
