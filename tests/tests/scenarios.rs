@@ -80,6 +80,8 @@ mod offline;
 mod package;
 #[path = "scenarios/people.rs"]
 mod people;
+#[path = "scenarios/policy_change.rs"]
+mod policy_change;
 #[path = "scenarios/quiet.rs"]
 mod quiet;
 #[path = "scenarios/recovery.rs"]
@@ -360,6 +362,9 @@ const SCENARIOS: &[Scenario] = &[
     own("a_policy_on_trial_is_kept_from_a_new_login_and_from_no_other", trial::somebody_confirms),
     own("a_restart_or_reboot_ends_a_trial", trial::a_restart_ends_it),
     own("after_a_reboot_with_broken_policy_files_people_get_in_under_the_last_accepted_policy", trial::files_that_broke),
+    own("another_policy_waits_until_somebody_else_has_approved_its_very_bytes", policy_change::one_loads_and_another_approves),
+    own("no_reboot_takes_policy_files_that_were_not_approved", policy_change::a_reboot_takes_nothing_unapproved),
+    own("root_at_the_console_alone_overrides_the_approvers_and_they_are_told", policy_change::root_at_the_console_overrides),
     own("a_role_that_leaves_policy_closes_its_windows", daemon::a_role_that_leaves_policy),
     own("a_reboot_ends_windows", daemon::a_reboot),
     own("a_window_that_survives_a_reboot_goes_on_after_it_with_what_is_left", clock::surviving_a_reboot),

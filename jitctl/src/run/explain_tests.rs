@@ -1,7 +1,8 @@
 //! Why, what may be asked for, and a policy on trial: as people read it.
 
 use jit_proto::manager::{
-    Check, Considered, Explanation, Policy, PolicySummary, PolicyTrial, Role, RoleStage,
+    Check, Considered, Explanation, Policy, PolicyChanges, PolicySummary, PolicyTrial, PolicyWaiting, Role,
+    RoleStage,
 };
 use jit_proto::words::Verdict;
 
@@ -294,4 +295,79 @@ fn the_status_says_what_is_on_trial_and_what_came_back() {
     let ran = jitctl(&["status"], &Script::answers(Call::Status, &answer));
     let loaded = "Loaded: 2026-11-22 18:00:00Z again, since nobody confirmed the one on trial\n";
     assert!(ran.out.contains(loaded), "{}", ran.out);
+}
+
+/// A policy of maria's that waits.
+fn changes() -> PolicyChanges {
+    let waiting = PolicyWaiting {
+        digest: "ab".repeat(32),
+        before: "cd".repeat(32),
+        since: "2026-11-23T08:00:00Z".into(),
+        by: "maria".into(),
+        reason: Some("CHG-7 longer".into()),
+        trial: None,
+        changes: vec!["+ admins: also ana".into()],
+        more: 0,
+        approved: vec!["olga".into()],
+        approvals: 2,
+        approvers: "olga, sam, @leads".into(),
+        files_current: true,
+    };
+    PolicyChanges { waiting: Some(waiting), overridden: None }
+}
+
+#[test]
+fn a_load_that_waits_says_that_the_policy_in_force_was_kept() {
+    let summary = PolicySummary { waiting: Some("ab".repeat(32)), ..summary() };
+    let ran =
+        jitctl(&["policy", "load"], &Script::answers(Call::LoadPolicy, &Policy { summary, ..policy() }));
+    assert_eq!(ran.out, format!("Policy {} waits for approvals.\n", "ab".repeat(32)));
+    assert!(ran.err.contains("was kept") && ran.err.contains("jitctl policy waiting"), "{}", ran.err);
+}
+
+#[test]
+fn what_waits_is_shown_with_who_why_what_and_how_many() {
+    let ran = jitctl(&["policy", "waiting"], &Script::answers(Call::PolicyChanges, &changes()));
+    let out = format!(
+        "Policy {} waits since 2026-11-23 08:00:00Z.\nLoaded by: maria\nReason: CHG-7 longer\n\
+         Approved by: olga; 2 of olga, sam, @leads must\n\n+ admins: also ana\n",
+        "ab".repeat(32)
+    );
+    assert_eq!(ran, Ran::new(0, &out, ""));
+    let mut edited = changes();
+    edited.waiting.as_mut().unwrap().files_current = false;
+    let ran = jitctl(&["policy", "waiting"], &Script::answers(Call::PolicyChanges, &edited));
+    assert!(ran.err.contains("are others by now"), "{}", ran.err);
+    let none = PolicyChanges::default();
+    let ran = jitctl(&["policy", "waiting"], &Script::answers(Call::PolicyChanges, &none));
+    assert_eq!(ran, Ran::new(0, "", "No change of the policy waits.\n"));
+}
+
+#[test]
+fn a_digest_that_is_too_short_or_none_and_an_override_without_a_reason_are_bad_usage() {
+    for args in [
+        &["policy", "approve", "abab"][..],
+        &["policy", "approve", "ABABABABABABABAB"],
+        &["policy", "deny", "abababababab"],
+        &["policy", "load", "--override"],
+        &["policy", "load", "--override", "--reason", "INC-9", "--try", "5m"],
+    ] {
+        assert_eq!(jitctl(args, &Nobody).code, 2, "{args:?}");
+    }
+    let call = Call::OverridePolicy { reason: "INC-9 nobody answers".parse().unwrap() };
+    let args = ["policy", "load", "--override", "--reason", "INC-9 nobody answers"];
+    assert_eq!(jitctl(&args, &Script::answers(call, &policy())).code, 0);
+}
+
+#[test]
+fn nothing_is_approved_that_does_not_wait_and_nothing_without_a_digest_or_a_yes() {
+    let asked = || Script::answers(Call::PolicyChanges, &changes());
+    let other = jitctl(&["policy", "approve", "ababababababcd"], &asked());
+    assert_eq!(other.code, 1);
+    assert!(other.err.contains("no policy waits whose digest"), "{}", other.err);
+    let unasked = jitctl(&["policy", "approve"], &asked());
+    assert_eq!(unasked.code, 1);
+    assert!(unasked.err.contains("+ admins: also ana") && unasked.err.contains("--yes"), "{}", unasked.err);
+    let none = Script::answers(Call::PolicyChanges, &PolicyChanges::default());
+    assert_eq!(jitctl(&["policy", "approve", "--yes"], &none).code, 1);
 }
