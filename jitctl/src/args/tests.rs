@@ -227,7 +227,10 @@ fn complete(words: &[&str]) -> Vec<String> {
 fn completion_works_in_a_shell() {
     for (words, expected) in [
         (&["jitctl", "g"][..], &["grant"][..]),
-        (&["jitctl", "policy", ""], &["load", "show", "check", "test", "diff", "edit", "replay", "help"]),
+        (
+            &["jitctl", "policy", ""],
+            &["load", "waiting", "approve", "deny", "show", "check", "test", "diff", "edit", "replay", "help"],
+        ),
         (&["jitctl", "request", "--r"], &["--role", "--reason"]),
         (&["jitctl", "approve", ""], &["r-7hq2m9xk"]),
         (&["jitctl", "approve", "r-4k7m2qx9", "r-7"], &["r-7hq2m9xk"]),
