@@ -108,6 +108,7 @@ methods! {
     TryPolicy: "Admin" "TryPolicy" Admin,
     ChangePolicy: "Admin" "ChangePolicy" Admin,
     OverridePolicy: "Admin" "OverridePolicy" Admin,
+    LoadSignedPolicy: "Admin" "LoadSignedPolicy" Admin,
     ConfirmPolicy: "Admin" "ConfirmPolicy" Admin,
     Records: "Audit" "Records" Audit,
     Story: "Audit" "Story" Audit,

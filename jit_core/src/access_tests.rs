@@ -70,6 +70,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Admin.TryPolicy",     "+ n l g h + + + g"),
     ("Admin.ChangePolicy",  "+ n l g h + + + g"),
     ("Admin.OverridePolicy", "+ n l g h + + + g"),
+    ("Admin.LoadSignedPolicy", "+ n l g h + + + g"),
     ("Admin.ConfirmPolicy", "+ n l g h + + + g"),
     ("Audit.Records",       "+ n l g h + + + g"),
     ("Audit.Story",         "+ n l g h + + + g"),

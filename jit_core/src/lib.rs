@@ -50,6 +50,8 @@ mod orders_tests;
 #[cfg(test)]
 mod policy_change_tests;
 #[cfg(test)]
+mod signed_policy_tests;
+#[cfg(test)]
 mod signed_tests;
 #[cfg(test)]
 mod stages_tests;

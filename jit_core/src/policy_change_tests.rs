@@ -267,6 +267,7 @@ fn a_record_of_a_policy_says_on_whose_word_it_came_and_an_older_one_reads_as_eve
         by: Some(Person::of(&adam())),
         reason: Some("CHG-7 longer".parse().unwrap()),
         approved: vec![Person::of(&olga())],
+        signed: None,
     };
     let digest = new().digest();
     let old = Event::PolicyLoaded {

@@ -378,17 +378,20 @@ impl State {
                 live.used = live.used.saturating_sub(1);
                 vec![gone, Row::Used { grant: *grant, used: live.used }]
             }
-            Event::PolicyLoaded { digest, files, before, trial, .. } => {
+            Event::PolicyLoaded { digest, files, before, trial, word, .. } => {
                 let running = trial.zip(*before).map(|(seconds, before)| {
                     let limit = Duration::from_secs(seconds);
                     Tried::Running(Trial { digest: *digest, before, since: record.at.clone(), limit })
                 });
-                self.comes_into_force(*digest, at, files, running)
+                let serial = word.signed.as_ref().map(|signed| signed.serial);
+                self.comes_into_force((*digest, at, files), running, serial)
             }
             Event::PolicyConfirmed { .. } => self.settle(None).into_iter().collect(),
-            Event::PolicyReverted { tried, digest, files, .. } => {
-                self.comes_into_force(*digest, at, files, Some(Tried::WentBack { digest: *tried, at }))
-            }
+            Event::PolicyReverted { tried, digest, files, .. } => self.comes_into_force(
+                (*digest, at, files),
+                Some(Tried::WentBack { digest: *tried, at }),
+                None,
+            ),
             Event::PolicyProposed { .. } | Event::PolicyReviewed { .. } | Event::PolicyOverride { .. } => {
                 self.change_policy(record)
             }
@@ -417,13 +420,12 @@ impl State {
 
     fn comes_into_force(
         &mut self,
-        digest: Digest,
-        at: Utc,
-        files: &[PolicyText],
+        (digest, at, files): (Digest, Utc, &[PolicyText]),
         tried: Option<Tried>,
+        serial: Option<u64>,
     ) -> Vec<Row> {
         let policy = Row::Policy { digest, at, files: files.to_vec() };
-        [policy].into_iter().chain(self.settle(tried)).chain(self.nothing_waits()).collect()
+        [policy].into_iter().chain(self.settle(tried)).chain(self.nothing_waits(serial)).collect()
     }
 
     fn settle(&mut self, tried: Option<Tried>) -> Option<Row> {

@@ -132,6 +132,10 @@ fn policy_change(old: Option<&ChangeRule>, new: Option<&ChangeRule>, changes: &m
     let reason =
         |rule: &ChangeRule| if rule.reason { "takes a reason" } else { "takes no reason" }.to_owned();
     about.otherwise("a change", &reason(was), &reason(is));
+    if was.signed_only != is.signed_only {
+        let text = if is.signed_only { "signed elsewhere alone" } else { "also approved here" };
+        about.push(if is.signed_only { Direction::Loses } else { Direction::Gains }, text.to_owned());
+    }
     if was.overrides != is.overrides {
         let text = if is.overrides { "root at the console may override" } else { "nobody may override" };
         let direction = if is.overrides { Direction::Gains } else { Direction::Loses };

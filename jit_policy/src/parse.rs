@@ -250,8 +250,9 @@ impl Reader<'_> {
         let approvals = table.optional("approvals", |node, log| node.upto(MAX_APPROVALS, log), &mut self.log);
         let reason = table.optional("reason", Node::flag, &mut self.log);
         let overrides = table.optional("override", Node::flag, &mut self.log);
-        let (Some(approvers), Some(approvals), Some(reason), Some(overrides)) =
-            (approvers, approvals, reason, overrides)
+        let signed_only = table.optional("signed-only", Node::flag, &mut self.log);
+        let (Some(approvers), Some(approvals), Some(reason), Some(overrides), Some(signed_only)) =
+            (approvers, approvals, reason, overrides, signed_only)
         else {
             return;
         };
@@ -261,6 +262,7 @@ impl Reader<'_> {
             approvals: approvals.unwrap_or(1),
             reason: reason.unwrap_or(false),
             overrides: overrides.unwrap_or(true),
+            signed_only: signed_only.unwrap_or(false),
         });
     }
 

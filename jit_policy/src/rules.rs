@@ -64,4 +64,6 @@ pub struct ChangeRule {
     pub reason: bool,
     /// Whether root at the console may do without them, loudly.
     pub overrides: bool,
+    /// Whether they have to sign it elsewhere.
+    pub signed_only: bool,
 }

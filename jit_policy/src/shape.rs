@@ -130,6 +130,7 @@ pub(super) const CHANGE: Shape = Shape {
         ("approvals", "approvals = 2"),
         ("reason", "reason = true"),
         ("override", "override = false"),
+        ("signed-only", "signed-only = true"),
     ],
 };
 

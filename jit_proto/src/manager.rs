@@ -24,7 +24,7 @@ pub const LIST_LIMIT: usize = 1000;
 
 /// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
 /// `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`,
-/// `ChangePolicy(seconds, reason)`, `OverridePolicy(reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
+/// `ChangePolicy(seconds, reason)`, `OverridePolicy(reason)`, `LoadSignedPolicy(text, signatures, reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
@@ -563,6 +563,17 @@ pub struct PolicyReviewed {
     pub trial: Option<u64>,
     /// What still waits.
     pub changes: PolicyChanges,
+}
+
+/// Answer to `Admin.LoadSignedPolicy`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySigned {
+    /// The digest of the policy in force.
+    pub digest: String,
+    /// Its number among those that were signed.
+    pub serial: u64,
+    /// Whose signatures counted.
+    pub signed: Vec<String>,
 }
 
 /// One policy file.

@@ -159,6 +159,10 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         | Call::ConfirmPolicy => jitd.call_with_flags(method, flags, &()).await,
         Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
         Call::OverridePolicy { reason } => jitd.call_with_flags(method, flags, &(reason.as_str(),)).await,
+        Call::LoadSignedPolicy { text, signatures, reason } => {
+            let body = (text, signatures, or_empty(reason.as_ref()));
+            jitd.call_with_flags(method, flags, &body).await
+        }
         Call::ReviewPolicy { digest, decision, note } => {
             let body = (digest.as_str(), decision.as_str(), or_empty(note.as_ref()));
             jitd.call_with_flags(method, flags, &body).await

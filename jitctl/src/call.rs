@@ -130,6 +130,12 @@ pub(crate) enum Call {
     OverridePolicy {
         reason: Reason,
     },
+    /// What was signed of the policy files, and the signatures, as bytes: files are read as whoever runs jitctl.
+    LoadSignedPolicy {
+        text: Vec<u8>,
+        signatures: Vec<Vec<u8>>,
+        reason: Option<Reason>,
+    },
     /// The policy that waits for approvals, and an override that waits to be acknowledged.
     PolicyChanges,
     ReviewPolicy {
@@ -288,6 +294,7 @@ impl Call {
             Self::TryPolicy { .. } => loads("TryPolicy"),
             Self::ChangePolicy { .. } => loads("ChangePolicy"),
             Self::OverridePolicy { .. } => loads("OverridePolicy"),
+            Self::LoadSignedPolicy { .. } => loads("LoadSignedPolicy"),
             Self::PolicyChanges => reads(REVIEW_INTERFACE, "PolicyChanges"),
             Self::ReviewPolicy { .. } => Row { interface: REVIEW_INTERFACE, ..loads("ReviewPolicy") },
             Self::ConfirmPolicy => {
@@ -304,6 +311,7 @@ impl Call {
                 | Self::TryPolicy { .. }
                 | Self::ChangePolicy { .. }
                 | Self::OverridePolicy { .. }
+                | Self::LoadSignedPolicy { .. }
                 | Self::ReviewPolicy { .. }
         )
     }

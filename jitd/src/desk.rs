@@ -20,6 +20,7 @@ mod policy;
 mod policy_review;
 mod review;
 mod room;
+mod signed_policy;
 mod time;
 mod trial;
 
@@ -34,3 +35,4 @@ pub(crate) use outage::CannotDecide;
 pub(crate) use policy::LoadedBy;
 pub(crate) use review::ReviewBriefing;
 pub(crate) use room::Desk;
+pub(crate) use signed_policy::Brought;

@@ -365,6 +365,7 @@ const SCENARIOS: &[Scenario] = &[
     own("another_policy_waits_until_somebody_else_has_approved_its_very_bytes", policy_change::one_loads_and_another_approves),
     own("no_reboot_takes_policy_files_that_were_not_approved", policy_change::a_reboot_takes_nothing_unapproved),
     own("root_at_the_console_alone_overrides_the_approvers_and_they_are_told", policy_change::root_at_the_console_overrides),
+    own("a_policy_that_others_signed_elsewhere_is_carried_here_and_an_older_one_never_comes_back", policy_change::signed_elsewhere),
     own("a_role_that_leaves_policy_closes_its_windows", daemon::a_role_that_leaves_policy),
     own("a_reboot_ends_windows", daemon::a_reboot),
     own("a_window_that_survives_a_reboot_goes_on_after_it_with_what_is_left", clock::surviving_a_reboot),

@@ -215,7 +215,8 @@ impl Fields {
         let approved: Vec<_> = word.approved.iter().map(ToString::to_string).collect();
         self.maybe("by", word.by.as_ref())
             .maybe("reason", word.reason.as_ref())
-            .some("approved", &approved, " ")
+            .some("approved", &approved, " ");
+        self.maybe("signed", word.signed.as_ref().map(|signed| signed.serial))
     }
 
     /// Those of a change of the policy that takes more than an admin's word.

@@ -40,7 +40,7 @@ pub use past::Past;
 pub(crate) use person::same;
 pub use person::{Caller, LoginAccount, Person};
 pub use policy_change::{Overridden, Override, PolicyChanges, PolicyText, Proposal, Proposed};
-pub use policy_word::PolicyWord;
+pub use policy_word::{PolicySigned, PolicyWord};
 pub use process::Leader;
 pub use question::Question;
 pub use refused_order::RefusedOrder;

@@ -59,6 +59,7 @@ impl Proposed {
             by: Some(self.proposal.by.clone()),
             reason: self.proposal.reason.clone(),
             approved: self.approved.iter().cloned().chain([last]).collect(),
+            signed: None,
         }
     }
 }
@@ -95,12 +96,15 @@ pub struct PolicyChanges {
     /// The override that waits to be acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Overridden>,
+    /// The serial of the last signed policy that came into force: none at or below it ever does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<u64>,
 }
 
 impl PolicyChanges {
-    /// Whether nothing has to be said.
+    /// Whether nothing has to be said or kept.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.waiting.is_none() && self.overridden.is_none()
+        self.waiting.is_none() && self.overridden.is_none() && self.serial.is_none()
     }
 }

@@ -80,6 +80,7 @@ pub mod resume;
 pub mod review;
 pub mod revoke;
 pub mod signed;
+pub mod signed_policy;
 pub mod stages;
 pub(crate) mod terms;
 pub mod trial;

@@ -1,7 +1,10 @@
 //! Why the policy is not changed.
 
+use jit_proto::words::HostName;
+
 use crate::digest::Digest;
 use crate::model::Person;
+use crate::time::Utc;
 
 /// Why the policy is not changed, or an approval of that does not count. Each text says what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +56,57 @@ pub enum NoChange {
     /// They have approved it before.
     #[error("{0} has approved it already, and one person counts once")]
     Twice(Person),
+    /// The policy in force takes none but signed ones.
+    #[error(
+        "the policy in force takes no other that was not signed; have it signed, and type: jitctl policy load --signed DIR"
+    )]
+    SignedOnly,
+    /// It is for other hosts.
+    #[error("the signed policy is for {hosts}, and this host is {host}")]
+    OtherHosts {
+        /// Which it is for.
+        hosts: String,
+        /// This one.
+        host: HostName,
+    },
+    /// Its time is over.
+    #[error("the signed policy was taken until {0}, and that is over; have it signed anew")]
+    Expired(Utc),
+    /// An older one.
+    #[error(
+        "the signed policy has serial {serial}, and this host has taken {last}: an older one never comes back; have it \
+         signed with a higher serial"
+    )]
+    OldSerial {
+        /// What it has.
+        serial: u64,
+        /// The last that was taken.
+        last: u64,
+    },
+    /// It follows another policy than the one in force.
+    #[error("the signed policy replaces {after}, and in force is {in_force}; have it signed for that one")]
+    NotAfter {
+        /// The policy that it says it replaces.
+        after: Digest,
+        /// The one in force.
+        in_force: Digest,
+    },
+    /// The files are not those that were signed.
+    #[error("the files are not those that were signed: {0}")]
+    OtherSigned(String),
+    /// Too few signatures that count.
+    #[error(
+        "{counted} of the signatures count, and {needed} of {of} must sign: each person once, and whoever loads it is \
+         none of them"
+    )]
+    TooFewSigned {
+        /// How many count.
+        counted: usize,
+        /// How many must.
+        needed: usize,
+        /// Of whom.
+        of: String,
+    },
     /// It is not known well enough who it is.
     #[error("this does not count: {0}")]
     NotIdentified(String),
@@ -73,7 +127,14 @@ impl NoChange {
             | Self::NothingToOverride
             | Self::NothingWaits
             | Self::OtherDigest(_)
-            | Self::OtherFiles { .. } => None,
+            | Self::OtherFiles { .. }
+            | Self::OtherHosts { .. }
+            | Self::Expired(_)
+            | Self::OldSerial { .. }
+            | Self::NotAfter { .. }
+            | Self::OtherSigned(_)
+            | Self::TooFewSigned { .. }
+            | Self::SignedOnly => None,
         }
     }
 }

@@ -67,6 +67,7 @@ pub fn course(
             Reviewer::Online(caller).identified(here.state, here.now).map_err(unidentified)?;
             if reason.is_none() { Err(NoChange::Reason) } else { Ok(Course::Overrides) }
         }
+        Way::Usual if rule.signed_only => Err(NoChange::SignedOnly),
         Way::Usual if rule.reason && reason.is_none() => Err(NoChange::Reason),
         Way::Usual => Ok(Course::Waits),
     }

@@ -25,6 +25,19 @@ pub struct Verified<T = Signable> {
     pub signature: String,
 }
 
+/// Whose signature it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// Whom the key stands for: one name or more.
+    pub principals: Vec<Principal>,
+    /// The key that signed.
+    pub key: Key,
+    /// What its authenticator said, where it has one.
+    pub presence: Option<Presence>,
+    /// The signature, as ssh-keygen writes it.
+    pub signature: String,
+}
+
 /// Why a signed text does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotVerified {
@@ -120,7 +133,20 @@ pub fn verify_text<T: SignedText>(
     at: Utc,
 ) -> Result<Verified<T>, NotVerified> {
     let text = T::parse(text)?;
-    let namespace = text.kind().namespace();
+    let by =
+        verify_bytes((approvers, revoked), text.kind().namespace(), text.text().as_bytes(), signature, at)?;
+    let SignedBy { principals, key, presence, signature } = by;
+    Ok(Verified { text, principals, key, presence, signature })
+}
+
+/// Whose signature over exact bytes it is, where it counts.
+pub fn verify_bytes(
+    (approvers, revoked): (&Approvers, &Revoked),
+    namespace: &'static str,
+    text: &[u8],
+    signature: &[u8],
+    at: Utc,
+) -> Result<SignedBy, NotVerified> {
     let signature = Signature::parse_for(namespace, signature)?;
     let key = signature.key();
     let shown = || key.fingerprint();
@@ -139,17 +165,16 @@ pub fn verify_text<T: SignedText>(
     if revoked.contains(key) {
         return Err(NotVerified::Revoked(shown()));
     }
-    if !signature.is_over(text.text().as_bytes()) {
+    if !signature.is_over(text) {
         return Err(NotVerified::Forged(shown()));
     }
     if signature.presence().is_some_and(|presence| !presence.touched()) {
         return Err(NotVerified::Untouched(shown()));
     }
-    Ok(Verified {
+    Ok(SignedBy {
         principals: approver.principals.clone(),
         key: key.clone(),
         presence: signature.presence(),
         signature: signature.to_string(),
-        text,
     })
 }

@@ -5,9 +5,13 @@ use crate::event::{Event, Record};
 use crate::model::{Decision, Overridden, Proposed};
 
 impl State {
-    /// Another policy is in force: what waited was compared with the one before, and approved by its people.
-    pub(super) fn nothing_waits(&mut self) -> Option<Row> {
-        self.policy_changes.waiting.take().map(|_| Row::PolicyChanges(self.policy_changes.clone()))
+    /// Another policy is in force: what waited was compared with the one before, and approved by its people. `serial` is
+    /// that of a signed one.
+    pub(super) fn nothing_waits(&mut self, serial: Option<u64>) -> Option<Row> {
+        let changes = &mut self.policy_changes;
+        let waited = changes.waiting.take().is_some();
+        changes.serial = serial.max(changes.serial);
+        (waited || serial.is_some()).then(|| Row::PolicyChanges(changes.clone()))
     }
 
     pub(super) fn change_policy(&mut self, record: &Record) -> Vec<Row> {

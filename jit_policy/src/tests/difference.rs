@@ -203,6 +203,8 @@ fn every_change_of_what_a_change_takes_is_said_with_its_direction() {
         (&few, &with("approvals = 2"), "- policy-change: 2 must approve, was 1"),
         (&with("approvals = 2"), &few, "+ policy-change: 1 must approve, was 2"),
         (&few, &with("reason = true"), "~ policy-change: a change takes a reason; was takes no reason"),
+        (&few, &with("signed-only = true"), "- policy-change: signed elsewhere alone"),
+        (&with("signed-only = true"), &few, "+ policy-change: also approved here"),
         (&few, &with("override = false"), "- policy-change: nobody may override"),
         (&with("override = false"), &few, "+ policy-change: root at the console may override"),
         (&few, &few.replace("] }\n\n", "], users = [\"ana\"] }\n"), "+ policy-change: also approved by ana"),

@@ -370,11 +370,11 @@ fn a_change_of_the_policy_takes_what_the_table_says_and_without_one_an_admins_wo
     assert_eq!(load(BASE).change(), None);
     let few = load(&with_change("approvers = { groups = [\"leads\"] }"));
     let approvers = Who { users: set(&[]), groups: set(&["leads"]) };
-    let usual = ChangeRule { approvers, approvals: 1, reason: false, overrides: true };
+    let usual = ChangeRule { approvers, approvals: 1, reason: false, overrides: true, signed_only: false };
     assert_eq!(few.change(), Some(&usual));
-    let lines = "approvers = { groups = [\"leads\"] }\napprovals = 8\nreason = true\n";
+    let lines = "approvers = { groups = [\"leads\"] }\napprovals = 8\nreason = true\nsigned-only = true\n";
     let all = load(&with_change(lines));
-    assert_eq!(all.change(), Some(&ChangeRule { approvals: 8, reason: true, ..usual }));
+    assert_eq!(all.change(), Some(&ChangeRule { approvals: 8, reason: true, signed_only: true, ..usual }));
     // Whether somebody is in it has to be looked up.
     assert!(few.groups().any(|group| group.as_str() == "leads"));
 }

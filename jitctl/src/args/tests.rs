@@ -229,7 +229,10 @@ fn completion_works_in_a_shell() {
         (&["jitctl", "g"][..], &["grant"][..]),
         (
             &["jitctl", "policy", ""],
-            &["load", "waiting", "approve", "deny", "show", "check", "test", "diff", "edit", "replay", "help"],
+            &[
+                "load", "waiting", "approve", "deny", "show", "check", "test", "diff", "edit", "replay",
+                "help",
+            ],
         ),
         (&["jitctl", "request", "--r"], &["--role", "--reason"]),
         (&["jitctl", "approve", ""], &["r-7hq2m9xk"]),

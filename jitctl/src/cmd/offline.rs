@@ -5,6 +5,7 @@ mod files;
 mod home;
 mod inbox;
 mod met;
+mod policy;
 mod qr;
 mod refused;
 mod sign;
@@ -65,7 +66,8 @@ pub(crate) enum Verb {
 
     /// Show a request's file, ask, and sign it, on a machine that needs no jitd
     ///
-    /// It is approved as it is, unless you deny it or leave less of it. The answer is one file, R.….signed, beside it, or
+    /// The text of a policy (jitd.policy) is signed the same way. A request is approved as it is, unless you deny it or leave
+    /// less of it. The answer is one file, R.….signed, beside it, or
     /// with --compact or --qr is shown. FILE may also hold what 'jitctl offline export --compact' printed; without it such rows
     /// are asked for, and with - they are read from standard input.
     Sign {
@@ -92,6 +94,12 @@ pub(crate) enum Verb {
         #[command(flatten)]
         form: Form,
     },
+
+    /// Write the text that people sign for a policy, on a machine that needs no jitd
+    ///
+    /// It names every file by size and SHA-256. They sign it with 'jitctl offline sign', or with nothing but OpenSSH:
+    /// ssh-keygen -Y sign -n jitd.policy.v1 -f KEY FILE. On the host, 'jitctl policy load --signed' takes the folder.
+    Policy(policy::Wanted),
 
     /// Put what waits on this host into a folder that travels, and take in what was signed
     ///
@@ -133,6 +141,12 @@ pub(crate) fn run(
             export(*id, how, json, jitd, screen)
         }
         Verb::Import { files } => import(files, json, jitd, screen),
+        Verb::Policy(wanted) => Ok(policy::write(wanted, screen)?),
+        Verb::Sign { file: Some(file), key, deny: None, duration: None, services, yes, form, .. }
+            if services.is_empty() && !form.is_shown() && policy::is_one(file) =>
+        {
+            Ok(policy::sign(file, key, *yes, screen)?)
+        }
         Verb::Sign { file, key, deny, duration, services, yes, known, form } => {
             let less = sign::Less { deny: deny.as_ref(), seconds: *duration, services };
             Ok(sign::run(file.as_deref(), key, &less, *yes, known.as_deref(), *form, screen)?)

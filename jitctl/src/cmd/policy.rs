@@ -8,6 +8,7 @@ mod diff;
 mod edit;
 mod files;
 mod replay;
+pub(super) mod signed;
 mod waiting;
 
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ pub(crate) enum Verb {
         /// At once, without those who would have to approve it: by root at the console of this host, and told to all
         #[arg(long = "override", requires = "reason", conflicts_with = "trial")]
         overrides: bool,
+        /// Take the files of this folder instead, which others have signed elsewhere; for root
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["trial", "overrides"])]
+        signed: Option<PathBuf>,
     },
 
     /// Show the policy that waits for approvals, and what it changes
@@ -132,6 +136,7 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     match verb {
+        Verb::Load { reason, signed: Some(dir), .. } => signed::run(dir, reason.as_ref(), json, jitd, screen),
         Verb::Load { reason: Some(reason), overrides: true, .. } => {
             let call = Call::OverridePolicy { reason: reason.clone() };
             jitd::show(jitd, &call, json, screen, views::policy_loaded)

@@ -24,7 +24,7 @@ use super::caller::{ATTEMPTS, unsaid};
 use super::error::carried_out;
 use super::stories::{entry_of, read};
 use super::words::{invalid, json, optional_reason, random_id, request_id, seconds_of};
-use super::{Error, Orderer, Origin, answer};
+use super::{Error, Orderer, Origin, answer, signed_policy};
 use crate::app::App;
 use crate::desk::{Load, LoadedBy, Looked, NotDone, ReadPolicy, Word};
 use crate::nss::{Share, Whose};
@@ -219,6 +219,21 @@ impl Admin {
     ) -> Result<String, Error> {
         let wanted = Loading { method: Method::OverridePolicy, load: Load::Order, reason };
         self.load(wanted, connection, &header).await
+    }
+
+    /// Puts the policy files in force, of which this text and these signatures over it are: those of other people, made
+    /// elsewhere.
+    #[zbus(out_args("json"))]
+    async fn load_signed_policy(
+        &self,
+        text: Vec<u8>,
+        signatures: Vec<Vec<u8>>,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::LoadSignedPolicy, &self.app, connection, &header).await?;
+        signed_policy::load(&self.app, &mut by, (&text, &signatures), reason).await
     }
 
     /// Keeps the policy on trial. The caller's login must have passed a check since the trial began.

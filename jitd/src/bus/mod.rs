@@ -42,6 +42,7 @@ mod reply;
 pub(crate) mod review;
 mod reviewing;
 mod sessions;
+mod signed_policy;
 mod status;
 mod stories;
 pub(crate) mod system;

@@ -38,9 +38,9 @@ pub(crate) struct LoadedBy<'a> {
 
 impl LoadedBy<'_> {
     /// What the record says of them.
-    fn word(self) -> PolicyWord {
+    pub(super) fn word(self) -> PolicyWord {
         let (by, reason) = (Some(self.looked.caller().person()), self.reason.cloned());
-        PolicyWord { by, reason, approved: Vec::new() }
+        PolicyWord { by, reason, approved: Vec::new(), signed: None }
     }
 }
 
@@ -161,7 +161,7 @@ impl Desk {
     }
 
     /// The files are what is in force: where it was read and what is said of it may be new.
-    fn renew(open: &mut Open, now: &Moment, policy: &Policy, warnings: &[String]) {
+    pub(super) fn renew(open: &mut Open, now: &Moment, policy: &Policy, warnings: &[String]) {
         let at = open.policy.as_ref().map_or(now.wall, |known| known.at);
         open.policy = Some(InForce::new(policy.clone(), at, Source::Files, warnings.to_vec()));
     }

@@ -90,7 +90,10 @@ fn what_is_loaded_waits_and_comes_into_force_with_the_approval_on_record() {
         .collect();
     let approved = vec![Person::of(&olga().account)];
     let by = Some(Person::of(&root().account));
-    assert_eq!(words[1], PolicyWord { by, reason: Some("CHG-7 longer".parse().unwrap()), approved });
+    assert_eq!(
+        words[1],
+        PolicyWord { by, reason: Some("CHG-7 longer".parse().unwrap()), approved, signed: None }
+    );
     let daemon = Daemon::start_in(daemon.stop());
     assert_eq!((daemon.longest(), daemon.desk().policy().unwrap().source), (FIVE, Source::Files));
 }

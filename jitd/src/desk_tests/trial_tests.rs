@@ -206,7 +206,10 @@ fn a_load_is_on_record_with_who_ordered_it_and_what_they_said_and_a_start_with_n
     let word = |event| if let Event::PolicyLoaded { word, .. } = event { Some(word) } else { None };
     let words: Vec<_> = daemon.events().into_iter().filter_map(word).collect();
     let by = Some(jit_core::model::Person::of(&maria()));
-    assert_eq!(words, [PolicyWord::default(), PolicyWord { by, reason: Some(reason), approved: Vec::new() }]);
+    assert_eq!(
+        words,
+        [PolicyWord::default(), PolicyWord { by, reason: Some(reason), approved: Vec::new(), signed: None }]
+    );
 }
 
 #[test]

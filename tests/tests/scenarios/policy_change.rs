@@ -2,6 +2,7 @@
 
 use jit_tests::machine::{Output, until};
 
+use crate::offline::{Elsewhere, STICK};
 use crate::site::{SOON, Site};
 
 const FILE: &str = "/etc/jit/policy.d/60-dora.toml";
@@ -125,4 +126,82 @@ pub(crate) fn root_at_the_console_overrides(site: &Site) {
     site.shell("jitctl status").says("THE POLICY IN FORCE WAS OVERRIDDEN by root").done();
     by(site, "vito", "jitctl policy approve --yes").done();
     site.shell("jitctl status").does_not_say("OVERRIDDEN").done();
+}
+
+/// Two people sign on a machine of their own, with real ssh-keygen; the folder is carried.
+pub(crate) fn signed_elsewhere(site: &Site) {
+    let elsewhere = Elsewhere::boot(site);
+    guarded(site);
+    let keys: String = ["ulf", "vito", "eve"].map(|name| elsewhere.policy_key(name)).concat();
+    site.machine.write("/etc/jit/approvers", &keys, 0o644);
+    let two = RULES.replace("reason = true", "approvals = 2\nsigned-only = true");
+    site.machine.write("/etc/jit/policy.d/05-changes.toml", &two, 0o644);
+    by(site, "tilda", "jitctl policy load --reason 'CHG-1 signed ones alone'").says("waits").done();
+    by(site, "vito", "jitctl policy approve --yes").says("is in force").done();
+    site.machine.write(FILE, &role("9h"), 0o644);
+    site.shell("jitctl policy load --reason x").exits(1).says("--signed DIR");
+    site.machine.write(FILE, &role("1h"), 0o644);
+
+    // By stock OpenSSH, and by jitctl.
+    let sign = |folder: &str, serial: u32, longest: &str| {
+        elsewhere.shell(&format!("mkdir -p {folder}")).done();
+        for name in site.shell("ls /etc/jit/policy.d | grep toml$").done().split_whitespace() {
+            let text = site.machine.read(&format!("/etc/jit/policy.d/{name}"));
+            let text = if FILE.ends_with(name) { role(longest) } else { text };
+            elsewhere.0.write(&format!("{STICK}/{folder}/{name}"), &text, 0o644);
+        }
+        elsewhere.shell(&format!("jitctl offline policy {folder} --hosts '*' --serial {serial}")).done();
+        let text = format!("{folder}/jitd.policy");
+        elsewhere.shell(&format!("ssh-keygen -q -Y sign -n jitd.policy.v1 -f /root/ulf {text}")).done();
+    };
+    let load = |folder: &str| {
+        elsewhere.carry_folder(site, folder);
+        site.shell(&format!("jitctl policy load --signed {STICK}/{folder} --reason 'CHG-4 longer'"))
+    };
+    sign("new", 7, "2h");
+    load("new").exits(1).says("1 of the signatures count, and 2 of ulf, vito must sign").says("there before");
+    is_in_force(site, "1h");
+    assert!(site.status().policy.files_current);
+    elsewhere.shell("jitctl offline sign new/jitd.policy --key /root/eve --yes").done();
+    load("new").exits(1).says("1 of the signatures count");
+    elsewhere.shell("rm new/jitd.policy.*.sig").done();
+    elsewhere.shell("jitctl offline sign new/jitd.policy --key /root/vito --yes").says("serial: 7").done();
+    load("new").says("signed by ulf, vito").done();
+    is_in_force(site, "2h");
+    assert!(site.status().policy.files_current);
+    until(SOON, "who signed is on record", || {
+        !site.logged("policy-loaded", "approved=\"ulf vito\" signed=\"7\"").is_empty()
+    });
+
+    // A file changed on the way, and an older one.
+    sign("newer", 8, "3h");
+    elsewhere.shell("jitctl offline sign newer/jitd.policy --key /root/vito --yes").done();
+    elsewhere.shell("sed -i s/3h/9h/ newer/60-dora.toml").done();
+    load("newer").exits(2).says("is not the file that was signed");
+    elsewhere.shell("sed -i s/9h/3h/ newer/60-dora.toml").done();
+    load("newer").says("serial 8").done();
+    load("new").exits(1).says("an older one never comes back");
+    is_in_force(site, "3h");
+    assert!(site.status().policy.files_current);
+    // No start takes what was not signed.
+    site.machine.write(FILE, &role("9h"), 0o644);
+    site.shell("systemctl restart jitd").done();
+    site.is_ready();
+    is_in_force(site, "3h");
+}
+
+impl Elsewhere {
+    /// A key that signs policies, and its line for the approvers file.
+    fn policy_key(&self, name: &str) -> String {
+        self.shell(&format!("ssh-keygen -q -t ed25519 -N '' -C {name} -f /root/{name}")).done();
+        format!("{name} namespaces=\"jitd.policy.v1\" {}", self.0.read(&format!("/root/{name}.pub")))
+    }
+
+    /// Carries all files of a folder.
+    fn carry_folder(&self, site: &Site, folder: &str) {
+        site.shell(&format!("rm -rf {STICK}/{folder} && mkdir {STICK}/{folder}")).done();
+        for name in self.shell(&format!("ls {folder}")).done().split_whitespace() {
+            Self::carry(&self.0, &site.machine, &format!("{folder}/{name}"));
+        }
+    }
 }

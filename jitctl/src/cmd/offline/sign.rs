@@ -123,11 +123,16 @@ impl Less<'_> {
     }
 }
 
-/// Has ssh-keygen sign, which asks for a passphrase or a touch itself.
+/// Has ssh-keygen sign an approval, which asks for a passphrase or a touch itself.
 pub(super) fn signed(key: &Path, text: &str) -> Result<String, Error> {
+    signed_for(NAMESPACE, key, text)
+}
+
+/// The same of something else.
+pub(super) fn signed_for(namespace: &'static str, key: &Path, text: &str) -> Result<String, Error> {
     let failed = |why: &str| Error::Usage(format!("ssh-keygen did not sign: {why}"));
     let mut command = Command::new("ssh-keygen");
-    command.args(["-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key);
+    command.args(["-Y", "sign", "-n", namespace, "-f"]).arg(key);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = child.map_err(|why| failed(&why.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -138,7 +143,7 @@ pub(super) fn signed(key: &Path, text: &str) -> Result<String, Error> {
     if !output.status.success() {
         return Err(failed("see what it says above"));
     }
-    let signature = Signature::parse(&output.stdout)
+    let signature = Signature::parse_for(namespace, &output.stdout)
         .map_err(|why| failed(&format!("what it wrote does not count: {why}")))?;
     if !signature.is_over(text.as_bytes()) {
         return Err(failed("what it wrote is no signature of this"));

@@ -238,3 +238,44 @@ fn as_qr_codes_each_waits_in_the_last_line_of_the_console_until_it_has_been_scan
     let piped = jitctl(&[&args[..], &["--ascii"]].concat(), &Script::answers(export(), &exported()));
     assert_eq!((piped.code, piped.out.lines().next().unwrap().len()), (0, 90), "{piped:?}");
 }
+
+const POLICY: &str = "version = 1\nadmins = { users = [\"root\"] }\n\
+                      exempt = [{ users = [\"root\"], services = [\"login\"] }]\n";
+
+#[test]
+fn the_text_of_a_policy_is_written_shown_and_signed_only_where_the_files_are_those_that_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, file) = (path(dir.path(), ""), path(dir.path(), "10-site.toml"));
+    fs::write(&file, POLICY).unwrap();
+    let key = path(dir.path(), "key");
+    Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &key]).status().unwrap();
+    let write = ["offline", "policy", &folder, "--hosts", "db-1,@databases", "--serial", "7"];
+    let ran = jitctl(&write, &Nobody);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(jitctl(&write, &Nobody).code, 2, "it writes over nothing");
+    let text = path(dir.path(), "jitd.policy");
+    let sign = ["offline", "sign", &text, "--key", &key];
+    let unasked = jitctl(&sign, &Nobody);
+    assert!(unasked.code == 2 && unasked.err.contains("serial: 7\n"), "{unasked:?}");
+    let signed = jitctl(&[&sign[..], &["--yes"]].concat(), &Nobody);
+    assert_eq!(signed.code, 0, "{signed:?}");
+    let name = signed.out.trim_start_matches("Wrote ").trim_end_matches(".\n").to_owned();
+    assert!(name.ends_with(".sig") && fs::exists(&name).unwrap(), "{name}");
+
+    // The carrier's own copies are sent as bytes; what was changed on the way is not.
+    fs::write(&file, POLICY.replace("root", "eve")).unwrap();
+    let other = jitctl(&[&sign[..], &["--yes"]].concat(), &Nobody);
+    assert!(
+        other.code == 2 && other.err.contains("10-site.toml is not the file that was signed"),
+        "{other:?}"
+    );
+    let load = jitctl(&["policy", "load", "--signed", &folder], &Nobody);
+    assert!(load.code == 2 && load.err.contains("10-site.toml is not the file that was signed"), "{load:?}");
+    fs::write(&file, "version = 1\nnonsense = 1\n").unwrap();
+    fs::remove_file(&text).unwrap();
+    let broken = jitctl(&write, &Nobody);
+    assert!(broken.code == 2 && broken.err.contains("JIT012"), "{broken:?}");
+    for bad in ["db-*", "", "*,db-1", "@"] {
+        assert_eq!(jitctl(&["offline", "policy", &folder, "--hosts", bad], &Nobody).code, 2, "{bad}");
+    }
+}

@@ -169,7 +169,7 @@ pub(super) fn edit(
     person: &mut dyn Person,
     screen: &mut Screen<'_>,
 ) -> Result<Done, String> {
-    let _alone = lock(target)?;
+    let _alone = lock(&target.folder)?;
     let before = target.read().map_err(|bad| bad.to_string())?;
     let copy = target.copy();
     let kept = || {
@@ -242,16 +242,16 @@ pub(super) fn edit(
 
 /// One editor at a time in one folder: two files that are each sound may not be together. The lock goes with the
 /// process.
-fn lock(target: &Target) -> Result<File, String> {
-    let folder = File::open(&target.folder).map_err(|why| told(&target.folder, &why))?;
+pub(super) fn lock(dir: &Path) -> Result<File, String> {
+    let folder = File::open(dir).map_err(|why| told(dir, &why))?;
     match folder.try_lock() {
         Ok(()) => Ok(folder),
         Err(TryLockError::WouldBlock) => Err(format!(
             "somebody else is editing the policy in {}.\nhint: see who with: fuser -v {}",
-            Shown(&target.folder.to_string_lossy()),
-            Shown(&target.folder.to_string_lossy())
+            Shown(&dir.to_string_lossy()),
+            Shown(&dir.to_string_lossy())
         )),
-        Err(TryLockError::Error(why)) => Err(told(&target.folder, &why)),
+        Err(TryLockError::Error(why)) => Err(told(dir, &why)),
     }
 }
 
@@ -279,14 +279,20 @@ fn has_errors(findings: &[Finding]) -> bool {
 
 /// Puts the text in the file's place, all of it or nothing, with the owner and mode that the file had.
 fn install(target: &Target, text: &[u8]) -> io::Result<()> {
-    let new = target.folder.join(format!(".new-{}", target.name));
+    replace(&target.folder, &target.name, text)
+}
+
+/// The same in any folder.
+pub(super) fn replace(dir: &Path, name: &str, text: &[u8]) -> io::Result<()> {
+    let path = dir.join(name);
+    let new = dir.join(format!(".new-{name}"));
     match fs::remove_file(&new) {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
         _ => {} // what an edit that was cut off here left behind
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     file.write_all(text)?;
-    let mode = match fs::symlink_metadata(&target.path) {
+    let mode = match fs::symlink_metadata(&path) {
         Ok(old) => {
             fchown(&file, Some(old.uid()), Some(old.gid()))?;
             // A file that is read by root alone has no use for more.
@@ -297,8 +303,8 @@ fn install(target: &Target, text: &[u8]) -> io::Result<()> {
     };
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()?;
-    fs::rename(&new, &target.path)?;
-    File::open(&target.folder)?.sync_all()
+    fs::rename(&new, &path)?;
+    File::open(dir)?.sync_all()
 }
 
 /// What is left to do once the file is in its place.

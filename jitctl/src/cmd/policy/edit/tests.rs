@@ -202,7 +202,7 @@ fn beside_a_file_that_cannot_be_read_nothing_is_installed() {
 #[test]
 fn a_second_editor_is_locked_out() {
     let bench = Bench::new(&[("a.toml", BASE)], "a.toml");
-    let first = lock(&bench.target).unwrap();
+    let first = lock(&bench.target.folder).unwrap();
     let said = bench.edit(&mut Script::new(&[BROKEN], &[])).0.unwrap_err();
     assert!(said.starts_with("somebody else is editing the policy in "), "{said}");
     drop(first);
