@@ -1,5 +1,7 @@
 //! The data of a policy that waits until others have approved it, and of one that came into force without them.
 
+use std::time::Duration;
+
 use jit_proto::words::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,12 @@ pub struct Proposed {
 }
 
 impl Proposed {
+    /// Whether it is this policy that is loaded once more, to be in force for as long.
+    #[must_use]
+    pub fn is_again(&self, digest: Digest, trial: Option<Duration>) -> bool {
+        (self.proposal.digest, self.proposal.trial) == (digest, trial.map(|limit| limit.as_secs()))
+    }
+
     /// On whose word it comes into force.
     #[must_use]
     pub fn word(&self, last: Person) -> PolicyWord {

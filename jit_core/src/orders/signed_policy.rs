@@ -66,6 +66,7 @@ pub fn take(
             counted.push(person);
         }
     }
+    counted.sort_by(|a: &Person, b| a.name.cmp(&b.name));
     let needed = here.policy.change().map_or(1, |rule| rule.approvals);
     if counted.len() < needed {
         let of = here.policy.change().map_or_else(|| "anybody".to_owned(), |rule| rule.approvers.to_string());

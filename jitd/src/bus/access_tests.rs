@@ -51,6 +51,7 @@ fn nothing(types: &[String]) -> Option<Structure<'static>> {
             "b" => Variant::from(false),
             "as" => Variant::from(Vec::<String>::new()),
             "ay" => Variant::from(Vec::<u8>::new()),
+            "aay" => Variant::from(Vec::<Vec<u8>>::new()),
             "(ayssssssuu)" | "(aysssuss)" => {
                 let fields = of.trim_matches(['(', ')']).strip_prefix("ay").unwrap();
                 let mut question = StructureBuilder::new();

@@ -155,6 +155,11 @@ pub(super) fn proposed_event(
     Some(Event::PolicyProposed { proposal })
 }
 
+/// The record of files that were found and not taken, since others would have to approve them.
+pub(super) fn not_approved(why: &NoChange) -> Event {
+    Event::PolicyRefused { error: why.to_string(), errors: 1 }
+}
+
 /// The record of a policy that comes into force without those who were to approve it.
 pub(super) fn override_event(policy: &Policy, before: &Policy, word: PolicyWord) -> Option<Event> {
     let (by, reason) = word.by.zip(word.reason)?;

@@ -14,7 +14,7 @@ use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::{HostKey, PublicKey};
 use jit_proto::words::HostName;
 
-use super::in_force::{BadFiles, InForce, ReadPolicy, loaded_event, read_policy};
+use super::in_force::{BadFiles, InForce, ReadPolicy, loaded_event, not_approved, read_policy};
 use super::on_trial::OnTrial;
 use super::outage::{self, CannotDecide, Outage};
 use super::room::{Desk, Open, Room, STARTING};
@@ -143,6 +143,10 @@ impl Keeper for Desk {
                     None,
                     PolicyWord::default(),
                 ));
+            }
+            Ok(_) if resumed == Resumed::Stored(NotTheFiles::NotApproved) => {
+                let asked = stored.as_ref().and_then(|(_, known)| may_be_found(known).err());
+                events.extend(asked.as_ref().map(not_approved));
             }
             Ok(_) => {}
             Err(bad) => events.push(bad.event()),

@@ -14,7 +14,8 @@ use jit_host::files::{Owner, read_policy_dir};
 use jit_proto::words::{GroupName, Reason};
 
 use super::in_force::{
-    InForce, NotLoaded, ReadPolicy, Source, loaded_event, override_event, proposed_event, read_policy,
+    InForce, NotLoaded, ReadPolicy, Source, loaded_event, not_approved, override_event, proposed_event,
+    read_policy,
 };
 use super::looked::{Looked, Word};
 use super::not_done::NotDone;
@@ -115,8 +116,20 @@ impl Desk {
                 }
                 let course = match self.course(open, now, by) {
                     Ok(course) => course,
-                    Err(why) => return Ok(Err(why.into())),
+                    Err(why) => {
+                        if by.is_none() {
+                            // Somebody put them there; nobody waits for the record.
+                            drop(self.commit(open, actor, now, vec![not_approved(&why)])?);
+                        }
+                        return Ok(Err(why.into()));
+                    }
                 };
+                // Loaded again, it goes on waiting with the approvals that it has.
+                let waiting = open.state.policy_changes().waiting.as_ref();
+                let again = waiting.is_some_and(|waiting| waiting.is_again(policy.digest(), load.limit()));
+                if course == Course::Waits && again {
+                    return Ok(Ok(None));
+                }
                 let ticket = match (course, open.policy.as_ref(), by) {
                     (Course::Waits, Some(before), Some(by)) => {
                         let event = proposed_event(policy, &before.policy, load.limit(), by.word());

@@ -136,6 +136,35 @@ fn no_start_and_no_signal_takes_files_that_were_not_approved() {
 }
 
 #[test]
+fn files_that_nobody_approved_are_on_record_when_they_are_found() {
+    let refused = |daemon: &Daemon| {
+        let is_it = |record: &Record| matches!(&record.event, Event::PolicyRefused { error, errors: 1 } if error.contains("the approval of olga, sam"));
+        records(&daemon.store()).iter().filter(|record| is_it(record)).count()
+    };
+    let daemon = Daemon::of(&guarded());
+    write_policy(daemon.dir.path(), &longer());
+    daemon.load(Load::Signal, None).unwrap().unwrap_err();
+    daemon.until_durable();
+    assert_eq!(refused(&daemon), 1);
+    let daemon = Daemon::start_in(daemon.stop());
+    assert_eq!(refused(&daemon), 2);
+    // An order is an answer to somebody, and what waits is on record by itself.
+    daemon.loads(Way::Usual).unwrap();
+    assert_eq!(refused(&daemon), 2);
+}
+
+#[test]
+fn a_policy_that_is_loaded_again_goes_on_waiting_with_the_approvals_that_it_has() {
+    let daemon = Daemon::of(&guarded().replace("\"sam\"] }", "\"sam\"] }\napprovals = 2"));
+    write_policy(daemon.dir.path(), &longer());
+    daemon.loads(Way::Usual).unwrap();
+    daemon.says(olga(), Decision::Approve).unwrap();
+    daemon.loads(Way::Usual).unwrap();
+    daemon.says(as_self("sam", 1003), Decision::Approve).unwrap();
+    assert_eq!(daemon.longest(), FIVE);
+}
+
+#[test]
 fn an_override_is_in_force_at_once_and_told_until_it_is_acknowledged() {
     let daemon = Daemon::of(&guarded());
     write_policy(daemon.dir.path(), &longer());
