@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jit_core::access::LoginUid;
 use jit_proto::words::ServiceName;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, fdo};
 use zruntime::SharedRuntime;
@@ -78,11 +79,14 @@ impl Sessions {
     /// Whether the process is certainly in no login from another machine: in none at all, as at a rescue shell, or in one
     /// of which that is known.
     pub(crate) async fn is_local(&self, runtime: &SharedRuntime, peer: Peer) -> bool {
-        let Some(session) = peer.session() else { return true };
-        if let Some(opened) = lock(&self.open).get(&session)
-            && (opened.from.is_some() || opened.service.as_str() != "login")
-        {
-            return false;
+        let Some(session) = peer.session() else { return peer.login() == Ok(LoginUid::Unset) };
+        // What login(1) itself said does not take a bus, which may be what is broken.
+        if let Some(opened) = lock(&self.open).get(&session) {
+            match (opened.from, opened.service.as_str()) {
+                (None, "login") => return true,
+                (Some(_), _) | (None, "sshd") => return false,
+                (None, _) => {}
+            }
         }
         let Some(bus) = lock(&self.bus).clone() else { return false };
         let remote = runtime.timeout(LIMIT, by_logind(&bus, peer, session)).await.ok().flatten();
@@ -175,6 +179,23 @@ mod tests {
         assert_eq!(lock(&sessions.open).len(), MOST);
         assert_eq!(known(&sessions, last), Some(Opened { service: sshd, from }), "the newest");
         assert_eq!(known(&sessions, 1), None, "the oldest was forgotten");
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_in_no_login_is_taken_to_be_at_the_console() {
+        use jit_core::access::Unread;
+        zbus::block_on(async {
+            let runtime = SharedRuntime::current().unwrap();
+            for (login, expected) in [
+                (Ok(LoginUid::Unset), true),
+                (Ok(LoginUid::Untold), false),
+                (Err(Unread::Gone), false),
+                (Err(Unread::Hidden), false),
+            ] {
+                let peer = Peer::told(jit_proto::words::Uid::ROOT, login);
+                assert_eq!(Sessions::default().is_local(&runtime, peer).await, expected, "{login:?}");
+            }
+        });
     }
 
     #[test]
