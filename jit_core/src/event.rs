@@ -71,7 +71,7 @@ pub enum Event {
     },
     /// An admin loaded a policy that others have to approve first; it takes the place of one that waited.
     PolicyProposed {
-        /// What waits.
+        /// What waits for approvals.
         #[serde(flatten)]
         proposal: Proposal,
     },

@@ -7,7 +7,6 @@ mod sessions;
 mod stays;
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use jit_proto::words::{GrantId, GroupName, RequestId, Uid};
 
@@ -15,7 +14,7 @@ use crate::digest::Digest;
 use crate::event::{Event, PolicyText, Record};
 use crate::model::{
     Claim, ClaimKind, Closed, CodeTry, End, EndWhy, Grant, Lock, Locks, Pending, Person, PolicyChanges,
-    Request, Review, Scope, Session, Stay, Termination, Time, Trial, Tried,
+    Request, Review, Scope, Session, Stay, Termination, Time, Tried,
 };
 use crate::proof::note::PublicKey;
 use crate::time::{Moment, Utc, Window};
@@ -378,23 +377,12 @@ impl State {
                 live.used = live.used.saturating_sub(1);
                 vec![gone, Row::Used { grant: *grant, used: live.used }]
             }
-            Event::PolicyLoaded { digest, files, before, trial, word, .. } => {
-                let running = trial.zip(*before).map(|(seconds, before)| {
-                    let limit = Duration::from_secs(seconds);
-                    Tried::Running(Trial { digest: *digest, before, since: record.at.clone(), limit })
-                });
-                let serial = word.signed.as_ref().map(|signed| signed.serial);
-                self.comes_into_force((*digest, at, files), running, serial)
-            }
-            Event::PolicyConfirmed { .. } => self.settle(None).into_iter().collect(),
-            Event::PolicyReverted { tried, digest, files, .. } => self.comes_into_force(
-                (*digest, at, files),
-                Some(Tried::WentBack { digest: *tried, at }),
-                None,
-            ),
-            Event::PolicyProposed { .. } | Event::PolicyReviewed { .. } | Event::PolicyOverride { .. } => {
-                self.change_policy(record)
-            }
+            Event::PolicyLoaded { .. }
+            | Event::PolicyConfirmed { .. }
+            | Event::PolicyReverted { .. }
+            | Event::PolicyProposed { .. }
+            | Event::PolicyReviewed { .. }
+            | Event::PolicyOverride { .. } => self.change_policy(record),
             Event::Allowed { claim: None, .. }
             | Event::Started { .. }
             | Event::Stopped
@@ -416,22 +404,6 @@ impl State {
             Event::CodeRefused { .. } => self.refused_code(record),
             Event::HostKey { key, .. } => vec![Row::HostKey(key.clone())],
         }
-    }
-
-    fn comes_into_force(
-        &mut self,
-        (digest, at, files): (Digest, Utc, &[PolicyText]),
-        tried: Option<Tried>,
-        serial: Option<u64>,
-    ) -> Vec<Row> {
-        let policy = Row::Policy { digest, at, files: files.to_vec() };
-        [policy].into_iter().chain(self.settle(tried)).chain(self.nothing_waits(serial)).collect()
-    }
-
-    fn settle(&mut self, tried: Option<Tried>) -> Option<Row> {
-        let changed = self.tried != tried;
-        self.tried.clone_from(&tried);
-        changed.then_some(Row::Tried(tried))
     }
 
     /// The reviews of an emergency are owed no more.

@@ -513,7 +513,7 @@ pub struct PolicyWaiting {
     pub digest: String,
     /// The digest of the policy in force.
     pub before: String,
-    /// Since when.
+    /// Since when it waits.
     pub since: String,
     /// Who has loaded it.
     pub by: String,
@@ -538,15 +538,15 @@ pub struct PolicyWaiting {
 /// A policy that root put in force without those who were to approve it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyOverridden {
-    /// Its digest.
+    /// The digest of that policy.
     pub digest: String,
     /// The digest of the policy before it.
     pub before: String,
-    /// When.
+    /// When that was done.
     pub at: String,
     /// Who did it.
     pub by: String,
-    /// Why.
+    /// Why, as they said.
     pub reason: String,
 }
 

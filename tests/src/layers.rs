@@ -20,6 +20,7 @@ const POLICY_LAYERS: [&[&str]; 4] = [
         "code",
         "finding",
         "lint",
+        "lint_change",
         "lint_whole",
         "mentions",
         "parse",

@@ -25,7 +25,7 @@ pub struct PolicyText {
 pub struct Proposal {
     /// The digest of the policy that waits; approved is this and nothing else.
     pub digest: Digest,
-    /// Its files.
+    /// The files of that policy.
     pub files: Vec<PolicyText>,
     /// The policy in force, which says who may approve it.
     pub before: Digest,
@@ -44,9 +44,9 @@ pub struct Proposal {
 /// A proposal, and who has approved it so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposed {
-    /// What waits.
+    /// What waits for approvals.
     pub proposal: Proposal,
-    /// Since when.
+    /// Since when it waits.
     pub at: Utc,
     /// Who has approved it.
     #[serde(default)]
@@ -81,7 +81,7 @@ pub struct Override {
     pub before: Digest,
     /// Who did it.
     pub by: Person,
-    /// Why.
+    /// Why, as they said.
     pub reason: Reason,
 }
 
@@ -91,7 +91,7 @@ pub struct Overridden {
     /// What was done.
     #[serde(flatten)]
     pub what: Override,
-    /// When.
+    /// When that was done.
     pub at: Utc,
 }
 

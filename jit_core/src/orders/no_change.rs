@@ -32,7 +32,7 @@ pub enum NoChange {
          --override to ask them"
     )]
     NotAtTheConsole(String),
-    /// Nothing waits.
+    /// Nothing waits for an approval.
     #[error("no change of the policy waits for an approval; 'jitctl status' says what is in force")]
     NothingWaits,
     /// Another policy waits than the one that was looked at.
@@ -66,7 +66,7 @@ pub enum NoChange {
     OtherHosts {
         /// Which it is for.
         hosts: String,
-        /// This one.
+        /// The name of this one.
         host: HostName,
     },
     /// Its time is over.
@@ -104,7 +104,7 @@ pub enum NoChange {
         counted: usize,
         /// How many must.
         needed: usize,
-        /// Of whom.
+        /// Of whom they must be.
         of: String,
     },
     /// It is not known well enough who it is.

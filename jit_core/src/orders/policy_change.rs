@@ -101,7 +101,7 @@ pub struct Said {
 /// What follows from a word on the policy that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reviewed {
-    /// What happens.
+    /// What happens by it.
     pub event: Event,
     /// The policy that now has all it needs, with the word that it comes into force on.
     pub met: Option<(Proposed, Person)>,

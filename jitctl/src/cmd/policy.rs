@@ -7,6 +7,7 @@ mod check;
 mod diff;
 mod edit;
 mod files;
+mod loading;
 mod replay;
 pub(super) mod signed;
 mod waiting;
@@ -142,7 +143,7 @@ pub(crate) fn run(
             jitd::show(jitd, &call, json, screen, views::policy_loaded)
         }
         Verb::Load { trial, reason, .. } => {
-            jitd::show(jitd, &loading(*trial, reason.as_ref()), json, screen, views::policy_loaded)
+            jitd::show(jitd, &loading::call(*trial, reason.as_ref()), json, screen, views::policy_loaded)
         }
         Verb::Waiting => waiting::show(json, jitd, screen),
         Verb::Approve { which, note } => {
@@ -160,17 +161,6 @@ pub(crate) fn run(
         }
         Verb::Replay(wanted) => replay::run(wanted, json, jitd, screen),
         Verb::Edit { file, reason } => edit::run(file.as_deref(), reason.as_ref(), jitd, screen),
-    }
-}
-
-/// The call that loads the files, for good or on trial.
-fn loading(trial: Option<u64>, reason: Option<&Reason>) -> Call {
-    match (trial, reason) {
-        (None, None) => Call::LoadPolicy,
-        (Some(seconds), None) => Call::TryPolicy { seconds },
-        (trial, Some(reason)) => {
-            Call::ChangePolicy { seconds: trial.unwrap_or_default(), reason: reason.clone() }
-        }
     }
 }
 

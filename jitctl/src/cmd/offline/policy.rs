@@ -1,14 +1,13 @@
 //! `offline policy`, and `offline sign` of what it writes: the text that people sign for a policy (docs/offline.md).
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use jit_core::digest::Digest;
 use jit_core::policy::Policy;
 use jit_core::sign::hosts::Hosts;
 use jit_core::sign::policy::{MAX_MANIFEST, Manifest, NAMESPACE};
-use jit_core::time::Utc;
 use jit_host::files::{Owner, read_policy_dir};
 use jit_proto::text::{Shown, Typed};
 
@@ -19,6 +18,7 @@ use crate::error::Error;
 use crate::output::Outcome;
 use crate::prompts::yes;
 use crate::screen::Screen;
+use crate::times::now;
 use crate::values::seconds;
 
 /// What to write.
@@ -55,10 +55,10 @@ pub(super) fn write(wanted: &Wanted, screen: &mut Screen<'_>) -> Result<Outcome,
         .map_err(|bad| lines(bad.iter().map(ToString::to_string).collect()))?;
     let loaded =
         Policy::parse(&files).map_err(|found| lines(found.iter().map(ToString::to_string).collect()))?;
-    let since = since_1970();
-    let issued = Utc::from_unix_millis(i64::try_from(since.as_secs()).unwrap_or(i64::MAX / 1000) * 1000);
+    let issued = now().whole_seconds();
     let until = issued.plus(Duration::from_secs(wanted.lasts));
-    let serial = wanted.serial.unwrap_or(since.as_secs());
+    let serial =
+        wanted.serial.unwrap_or_else(|| u64::try_from(issued.unix_millis() / 1000).unwrap_or_default());
     let manifest = Manifest::of(&files, wanted.hosts.clone(), serial, wanted.after, (issued, until));
     let text = manifest.text();
     if text.len() > MAX_MANIFEST {
@@ -73,12 +73,6 @@ pub(super) fn write(wanted: &Wanted, screen: &mut Screen<'_>) -> Result<Outcome,
     screen.data(&format!("Wrote {}; the policy is {}.\n", Shown(&shown), loaded.policy.digest()))?;
     screen.say(&format!("hint: have it signed with: jitctl offline sign {} --key KEY", Typed(&shown)));
     Ok(Outcome::Yes)
-}
-
-fn since_1970() -> Duration {
-    #[allow(clippy::disallowed_methods, reason = "it is written down; a host judges it by its own clock")]
-    let now = SystemTime::now();
-    now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Whether a file is such a text.

@@ -18,6 +18,7 @@ use jit_proto::words::Reason;
 
 use super::check::{Report, check};
 use super::files::{among, file_name, folder};
+use super::loading;
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 use crate::output::Outcome;
@@ -329,7 +330,7 @@ pub(super) fn after(
         return Ok(Outcome::Yes);
     }
     // The file stays whatever jitd says: that is about the policy in force.
-    let policy: manager::Policy = jitd::ask(jitd, &super::loading(None, reason))?;
+    let policy: manager::Policy = jitd::ask(jitd, &loading::call(None, reason))?;
     let view = views::policy_loaded(&policy);
     screen.data(&view.data)?;
     view.said.iter().for_each(|line| screen.say(line));
