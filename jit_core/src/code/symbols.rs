@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use jit_proto::text::is_unprintable;
+
 /// The symbols, in the order of their values.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -87,7 +89,7 @@ pub fn read(text: &str, wanted: usize) -> Result<Vec<Symbol>, BadSymbols> {
     let mut symbols = Vec::with_capacity(wanted);
     let mut found = 0;
     for letter in letters {
-        let shown = if letter.is_control() { '?' } else { letter };
+        let shown = if is_unprintable(letter) { '?' } else { letter };
         let symbol = Symbol::read(letter).ok_or(BadSymbols::Letter(shown))?;
         found += 1;
         if found <= wanted {
@@ -240,7 +242,9 @@ mod tests {
             assert_eq!(read(text, 5), Ok(symbols.clone()), "{text}");
         }
         assert_eq!(read("0U11A", 5), Err(BadSymbols::Letter('U')));
-        assert_eq!(read("0\u{1b}11", 4), Err(BadSymbols::Letter('?')));
+        for hostile in ['\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}'] {
+            assert_eq!(read(&format!("0{hostile}11"), 4), Err(BadSymbols::Letter('?')), "{hostile:?}");
+        }
         assert_eq!(read("011", 5), Err(BadSymbols::Length { wanted: 5, found: 3 }));
         assert_eq!(read(&"0".repeat(4000), 5), Err(BadSymbols::Length { wanted: 5, found: 4000 }));
         assert_eq!(Grouped(&symbols).to_string(), "011A-Z");
