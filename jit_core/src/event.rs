@@ -13,12 +13,13 @@ use crate::digest::Digest;
 pub use crate::model::PolicyText;
 use crate::model::{
     Actor, BackWhy, Basis, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndTerms, EndWhy, Entitled,
-    Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person, PolicyWord, Proposal,
-    RefusedOrder, Request, Review, Scope, Unit, Why,
+    Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person, PolicyWord,
+    Proposal, RefusedOrder, Request, Review, Scope, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
 use crate::proof::note::PublicKey;
+use crate::sign::revoke::What;
 use crate::time::{Moment, Recovery, Suspicion, Utc, Window};
 
 /// One thing that happened.
@@ -137,6 +138,19 @@ pub enum Event {
         key: Option<String>,
         /// Why the signature was not accepted.
         why: String,
+    },
+    /// A signed revoke was taken: what it names opens nothing here, be it here or still to come. What it ends has records of
+    /// its own.
+    RevokeTaken {
+        /// The serial of a signed grant, or a request.
+        revokes: What,
+        /// Whose signature it has.
+        by: Person,
+        /// What was said with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+        /// What proves it.
+        signed: Box<Evidence>,
     },
     /// An order was refused, since whoever gave it may not. Identical ones within a minute become one event with a count.
     OrderRefused {

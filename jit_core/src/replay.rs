@@ -169,6 +169,7 @@ impl<'p> Replay<'p> {
             | Event::PolicyRefused { .. }
             | Event::Discounted { .. }
             | Event::SignatureRefused { .. }
+            | Event::RevokeTaken { .. }
             | Event::CodeRefused { .. }
             | Event::OrderRefused { .. }
             | Event::Began { .. }

@@ -4,6 +4,7 @@ pub(crate) mod codes;
 mod grants;
 mod policy_changes;
 mod sessions;
+mod statements;
 mod stays;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +15,7 @@ use crate::digest::Digest;
 use crate::event::{Event, PolicyText, Record};
 use crate::model::{
     Claim, ClaimKind, Closed, CodeTry, End, EndWhy, Grant, Lock, Locks, Pending, Person, PolicyChanges,
-    Request, Review, Scope, Session, Stay, Termination, Time, Tried,
+    Request, Review, Scope, Serial, Session, Since, Stay, Taken, Termination, Time, Tombstone, Tried,
 };
 use crate::proof::note::PublicKey;
 use crate::time::{Moment, Utc, Window};
@@ -40,6 +41,12 @@ pub struct Stored {
     pub stays: Vec<Stay>,
     /// Codes that were wrong.
     pub code_tries: Vec<CodeTry>,
+    /// Serials that are spent.
+    pub taken: Vec<Taken>,
+    /// Serials that were revoked.
+    pub tombstones: Vec<Tombstone>,
+    /// Since when these are known.
+    pub since: Option<Since>,
     /// The number that the next record must have.
     pub next_seq: u64,
 }
@@ -59,6 +66,9 @@ pub struct State {
     tried: Option<Tried>,
     code_tries: Vec<CodeTry>,
     policy_changes: PolicyChanges,
+    taken: BTreeMap<Serial, Taken>,
+    tombstones: BTreeMap<Serial, Tombstone>,
+    since: Option<Since>,
     next_seq: u64,
 }
 
@@ -156,14 +166,20 @@ pub enum Row {
     CodeTry(CodeTry),
     /// A wrong code that stands in nobody's way any more.
     CodeTryGone(u64),
+    /// A serial that is spent.
+    Taken(Taken),
+    /// A serial that was revoked.
+    Tombstone(Tombstone),
+    /// Since when such serials are known.
+    Since(Since),
 }
 
 impl State {
     /// A state read back from the store.
     #[must_use]
     pub fn restore(stored: Stored) -> Self {
-        let Stored { grants, pending, owed, claims, locks, sessions, endings, stays, code_tries, next_seq } =
-            stored;
+        let Stored { grants, pending, owed, claims, locks, sessions, .. } = stored;
+        let Stored { endings, stays, code_tries, taken, tombstones, since, next_seq, .. } = stored;
         let by_id = |all: Vec<Pending>| all.into_iter().map(|one| (one.request.id, one)).collect();
         let locks = locks.into_iter().map(|lock| (lock.scope.clone(), lock)).collect();
         let mut state = Self {
@@ -175,6 +191,9 @@ impl State {
             endings: endings.into_iter().map(|ending| (ending.grant, ending)).collect(),
             stays: stays.into_iter().map(|stay| (stay.uid, stay)).collect(),
             code_tries,
+            taken: taken.into_iter().map(|one| (one.serial, one)).collect(),
+            tombstones: tombstones.into_iter().map(|one| (one.serial, one)).collect(),
+            since,
             next_seq,
             ..Self::default()
         };
@@ -316,6 +335,12 @@ impl State {
     /// That events make sense is the business of [`crate::check`] and [`crate::orders`].
     pub fn apply(&mut self, record: &Record) -> Vec<Row> {
         self.next_seq = record.seq + 1;
+        let mut rows = self.follow(record);
+        rows.extend(self.remember(record));
+        rows
+    }
+
+    fn follow(&mut self, record: &Record) -> Vec<Row> {
         let at = record.at.wall;
         match &record.event {
             Event::Requested { request } => {
@@ -388,6 +413,7 @@ impl State {
             | Event::Stopped
             | Event::PolicyRefused { .. }
             | Event::SignatureRefused { .. }
+            | Event::RevokeTaken { .. }
             | Event::OrderRefused { .. }
             | Event::Denied { .. }
             | Event::Unmanaged { .. }

@@ -71,7 +71,7 @@ fn a_trial_is_charged_by_the_clock_that_says_more_and_ends_with_the_boot() {
 fn a_policy_loaded_for_good_is_on_no_trial_and_settles_the_last_one() {
     let mut state = State::default();
     let now = at(0, 0);
-    assert!(matches!(apply(&mut state, &now, loaded(None))[..], [Row::Policy { .. }]));
+    assert!(matches!(apply(&mut state, &now, loaded(None))[..], [Row::Policy { .. }, Row::Since(_)]));
     assert!(trial::running(&state).is_none());
     apply(&mut state, &now, loaded(Some(60)));
     apply(&mut state, &now, reverted());

@@ -141,6 +141,7 @@ impl Fold {
             | Event::PolicyOverride { .. }
             | Event::PolicyRefused { .. }
             | Event::SignatureRefused { .. }
+            | Event::RevokeTaken { .. }
             | Event::CodeRefused { .. }
             | Event::OrderRefused { .. }
             | Event::Locked { .. }

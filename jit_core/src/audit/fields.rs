@@ -70,6 +70,11 @@ impl Fields {
             Event::SignatureRefused { text, key, why } => {
                 self.maybe("key", key.as_ref()).put("why", why).put("text", text)
             }
+            Event::RevokeTaken { revokes, by, reason, signed } => self
+                .put("revokes", revokes)
+                .put("by", by)
+                .maybe("reason", reason.as_ref())
+                .put("key", &signed.key),
             Event::CodeRefused { request, slot, wrong, why, typed_by } => self
                 .put("request", request)
                 .put("slot", slot)
@@ -242,7 +247,11 @@ impl Fields {
     fn request(&mut self, request: &Request) -> &mut Self {
         self.put("request", request.id).put("user", &request.beneficiary).put("role", &request.role);
         self.put("seconds", request.duration.as_secs()).put("by", &request.filed_by);
-        self.put("digest", request.digest()).put("reason", &request.reason)
+        self.put("digest", request.digest()).put("reason", &request.reason);
+        let ahead = request.ahead.as_ref();
+        self.maybe("serial", ahead.map(|ahead| ahead.serial))
+            .maybe("for", ahead.and_then(|ahead| ahead.behind.as_ref()))
+            .maybe("until", ahead.map(|ahead| ahead.until.to_seconds()))
     }
 
     fn review(&mut self, review: &Review) -> &mut Self {

@@ -103,6 +103,7 @@ fn kind(event: &Event) -> (Severity, &'static str) {
         Event::Requested { .. } => (Severity::Notice, "requested"),
         Event::Reviewed { .. } => (Severity::Notice, "reviewed"),
         Event::SignatureRefused { .. } => (Severity::Warning, "signature-refused"),
+        Event::RevokeTaken { .. } => (Severity::Warning, "revoke-taken"),
         Event::CodeRefused { .. } => (Severity::Warning, "code-refused"),
         Event::OrderRefused { .. } => (Severity::Warning, "order-refused"),
         Event::Discounted { .. } => (Severity::Warning, "discounted"),

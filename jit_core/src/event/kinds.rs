@@ -7,6 +7,7 @@ use jit_proto::words::{GrantId, RequestId, RoleName};
 
 use super::Event;
 use crate::model::{Basis, Login, Opener, Past, Session};
+use crate::sign::revoke::What;
 
 /// A pattern, for whoever follows sessions: the events that are about no session, no claim and nobody's coming, and those
 /// others that are named.
@@ -26,6 +27,7 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::Discounted { .. }
             | $crate::event::Event::Refused { .. }
             | $crate::event::Event::SignatureRefused { .. }
+            | $crate::event::Event::RevokeTaken { .. }
             | $crate::event::Event::OrderRefused { .. }
             | $crate::event::Event::Withdrawn { .. }
             | $crate::event::Event::Lapsed { .. }
@@ -124,6 +126,7 @@ impl Event {
             | Self::Locked { .. }
             | Self::Unlocked { .. }
             | Self::Ended { .. }
+            | Self::RevokeTaken { .. }
             | Self::ClockAccepted { .. }
             | Self::Recovered { .. }
             | Self::PamFiles(_)
@@ -229,6 +232,10 @@ impl Event {
             | Self::Settled { request, .. }
             | Self::Withdrawn { request, .. }
             | Self::CodeRefused { request, .. } => Some(*request),
+            Self::RevokeTaken { revokes, .. } => match revokes {
+                What::Request(id) => Some(*id),
+                What::Serial(_) => None,
+            },
             Self::Opened { grant } => Some(grant.request()),
             Self::Began { grant, .. }
             | Self::Ended { grant, .. }

@@ -79,6 +79,9 @@ pub struct Scheduled {
     /// Whether it will go on after a restart of the machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub survives_reboot: bool,
+    /// So long after it was approved it is over, whenever it begins; in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time::optional_seconds")]
+    pub within: Option<Duration>,
 }
 
 /// What a scheduled window waits for.
@@ -111,7 +114,11 @@ impl fmt::Display for Begins {
 impl Scheduled {
     /// The window, where it begins at `start`.
     pub(crate) fn window(&self, start: Moment) -> Window {
-        Window { start, duration: self.duration, survives_reboot: self.survives_reboot }
+        let left = self.within.map(|within| within.saturating_sub(start.since(&self.since)));
+        // A window is kept in whole seconds.
+        let duration =
+            left.map_or(self.duration, |left| self.duration.min(Duration::from_secs(left.as_secs())));
+        Window { start, duration, survives_reboot: self.survives_reboot }
     }
 }
 
@@ -312,6 +319,7 @@ mod tests {
                 begins,
                 duration: Duration::from_hours(1),
                 survives_reboot: false,
+                within: Some(Duration::from_hours(30)),
             };
             grant.time = Time::Scheduled { scheduled };
             let text = serde_json::to_string(&grant).unwrap();

@@ -48,7 +48,7 @@ impl Person {
     }
 
     /// Every name that the account is known by.
-    fn names(&self) -> impl Iterator<Item = &UserName> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &UserName> {
         [&self.name].into_iter().chain(&self.also)
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::person::Person;
 use super::review::Review;
+use super::statement::Ahead;
 use crate::digest::Digest;
 use crate::policy::Uses;
 use crate::services::Services;
@@ -44,21 +45,25 @@ pub struct Request {
     pub filed_at: Moment,
     /// The reason that the person gave.
     pub reason: Reason,
+    /// The signed grant that it comes from, if it was not asked for here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Box<Ahead>>,
 }
 
 impl Request {
     /// The exact bytes that are reviewed: ASCII labels in a fixed order, one line each, LF.
     ///
-    /// Every value is a validated word or number without a line break, so no value can start a new field. `start`
-    /// and `extends` have no line where there is none.
+    /// Every value is a validated word or number without a line break, so no value can start a new field. `start`,
+    /// `extends` and `grant`, the digest of the signed grant that it comes from, have no line where there is none.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let services: Vec<&str> = self.services.iter().map(ServiceName::as_str).collect();
         let start = self.start.map_or_else(String::new, |start| format!("start: {start}\n"));
         let extends = self.extends.map_or_else(String::new, |base| format!("extends: {base}\n"));
+        let ahead = self.ahead.as_ref().map_or_else(String::new, |ahead| format!("grant: {}\n", ahead.text));
         let text = format!(
             "jitd.request.v1\nid: {}\nhost: {}\nuser: {}\nuid: {}\nrole: {}\nterms: {}\nservices: {}\nuses: {}\nduration: {}\n\
-             {start}{extends}filed-by: {}\nfiled-by-uid: {}\nfiled-at: {}\nreason: {}\n",
+             {start}{extends}{ahead}filed-by: {}\nfiled-by-uid: {}\nfiled-at: {}\nreason: {}\n",
             self.id,
             self.host,
             self.beneficiary.name,

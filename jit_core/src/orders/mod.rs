@@ -67,6 +67,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod ahead;
 pub mod attest;
 pub mod code;
 pub mod lock;
@@ -81,7 +82,9 @@ pub mod review;
 pub mod revoke;
 pub mod signed;
 pub mod signed_policy;
+pub mod signed_revoke;
 pub mod stages;
+pub mod statement;
 pub(crate) mod terms;
 pub mod trial;
 

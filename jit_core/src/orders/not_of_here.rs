@@ -1,6 +1,8 @@
 //! Why a signed text whose signature is good does not count on this host.
 
-use jit_proto::words::HostName;
+use jit_proto::words::{HostName, RequestId, UserName};
+
+use crate::model::Person;
 
 /// Why a signed text is not about what waits here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,4 +40,71 @@ pub enum NotOfHere {
         "its key stands for {0}, of whom this host has no account; [people] in the policy says whose it is"
     )]
     NoAccount(String),
+    /// The statement is for other hosts.
+    #[error("it is for {said}, and this host, {here}, is none of these")]
+    OtherHosts {
+        /// Which it is for.
+        said: String,
+        /// The name of this host.
+        here: HostName,
+    },
+    /// The statement is for a host with another key.
+    #[error("it is for a host whose key is {said}, and this host's is {here}; have it written anew")]
+    AnotherKey {
+        /// Which it is for.
+        said: String,
+        /// What this host has.
+        here: String,
+    },
+    /// It is too early.
+    #[error("it counts from {0} on, and nothing of it was kept; bring it again then")]
+    Early(String),
+    /// It is too late.
+    #[error("it counted until {0}; have a new one written and signed")]
+    Over(String),
+    /// It may have been used in a past that this host does not know.
+    #[error(
+        "it was written at {issued}, and this host knows only since {since} which grants it has taken (it was set up, copied \
+         or set back then), so it may have been used before; have a new one written and signed"
+    )]
+    Before {
+        /// When it was written.
+        issued: String,
+        /// Since when the host knows.
+        since: String,
+    },
+    /// It was revoked before.
+    #[error("it was revoked, by {by} at {at}; have a new one written and signed where that was a mistake")]
+    Revoked {
+        /// Who revoked it.
+        by: Person,
+        /// When that was taken here.
+        at: String,
+    },
+    /// Its serial is spent.
+    #[error("its serial was taken here before{}, and each counts once; have a new one written and signed", taken_as(*.0))]
+    TakenAlready(Option<RequestId>),
+    /// Nobody has the account that a grant is for.
+    #[error("it is for {0}, and this host has no account of that name; nothing of it was kept")]
+    NoUser(UserName),
+    /// A revoke of what is revoked.
+    #[error("that was revoked before, by {by} at {at}, and holds; nothing was changed")]
+    RevokedAlready {
+        /// Who revoked it.
+        by: Person,
+        /// When that was taken here.
+        at: String,
+    },
+    /// A revoke of what is over, or was never here.
+    #[error("{0} neither waits nor is open on this host, so there is nothing to revoke; nothing was changed")]
+    NothingOpen(String),
+    /// A revoke by somebody who may not.
+    #[error(
+        "its key stands for {0}, who is no admin of this host and whom no role asks here, so they revoke nothing"
+    )]
+    MayNotRevoke(String),
+}
+
+fn taken_as(request: Option<RequestId>) -> String {
+    request.map_or_else(String::new, |id| format!(" (as {id})"))
 }

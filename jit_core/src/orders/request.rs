@@ -120,7 +120,7 @@ fn filed(here: Context<'_>, role: &Role, request: Request) -> Vec<Event> {
 }
 
 /// What every request goes through, whoever files it.
-fn new_request(
+pub(super) fn new_request(
     here: Context<'_>,
     filed_by: Person,
     order: RequestOrder,
@@ -186,6 +186,7 @@ fn new_request(
         filed_by,
         filed_at: now.clone(),
         reason,
+        ahead: None,
     };
     Ok((role, request))
 }
@@ -197,7 +198,7 @@ fn is_for(here: Context<'_>, caller: &Caller, beneficiary: &Subject) -> bool {
 }
 
 /// One person's flood leaves room for others.
-fn own_quota(here: Context<'_>, person: &Person) -> Result<(), Refusal> {
+pub(super) fn own_quota(here: Context<'_>, person: &Person) -> Result<(), Refusal> {
     let people = here.policy.people();
     let mine = here.state.pending().values().filter(|p| same(people, &p.request.filed_by, person));
     if mine.count() >= MAX_PENDING_EACH { Err(Refusal::TooManyOfYours) } else { Ok(()) }

@@ -10,10 +10,10 @@ use crate::digest::Digest;
 use crate::event::Event;
 use crate::model::{
     ByCode, Caller, Decision, EndWhy, Evidence, Known, LoginAccount, Narrow, Pending, Person, Request,
-    Review, Terms, same,
+    Review, Terms, is_own, same,
 };
 use crate::orders::stages::{Progress, Stages};
-use crate::orders::{NoReview, Refusal, revoke, terms};
+use crate::orders::{NoReview, NotOfHere, Refusal, revoke, terms};
 use crate::policy::{Method, Role, Stage, Subject, Who};
 use crate::state::State;
 use crate::time::Moment;
@@ -215,10 +215,7 @@ pub fn review(
         .cloned()
         .collect();
     let more = self::events(here, &stages, request, &counted, given, may_open);
-    events.extend(more.map_err(|refusal| match refusal {
-        Stop::NoReview(why) => Refusal::NoReview { id, why },
-        Stop::Refused(refusal) => refusal,
-    })?);
+    events.extend(more.map_err(|stop| stop.refusal(id))?);
     Ok(events)
 }
 
@@ -265,6 +262,16 @@ pub(crate) enum Stop {
     NoReview(NoReview),
     /// It would, and what it would bring about is refused.
     Refused(Refusal),
+}
+
+impl Stop {
+    /// The refusal, of a review of this request.
+    pub(super) fn refusal(self, id: RequestId) -> Refusal {
+        match self {
+            Self::NoReview(why) => Refusal::NoReview { id, why },
+            Self::Refused(refusal) => refusal,
+        }
+    }
 }
 
 impl<T: Into<NoReview>> From<T> for Stop {
@@ -351,6 +358,9 @@ fn opened(
     beneficiary: Option<&Subject>,
 ) -> Result<Event, Refusal> {
     let beneficiary = beneficiary.ok_or_else(|| not_eligible(role, request))?;
+    if let Some(ahead) = request.ahead.as_ref().filter(|ahead| ahead.until <= here.now.wall) {
+        return Err(NotOfHere::Over(ahead.until.to_seconds()).into());
+    }
     let locks = here.state.locked(here.now);
     let lock = locks.on_subject(beneficiary, here.policy.people()).or_else(|| locks.on_role(&role.name));
     match lock {
@@ -371,7 +381,7 @@ fn may(
     let people = here.policy.people();
     let (by, method) = (reviewer.person(), reviewer.method());
     reviewer.identified(here.state, here.now)?;
-    if same(people, &by, &request.beneficiary) {
+    if is_own(people, &by, request) {
         return Err(NoReview::OwnRequest);
     }
     let locks = here.state.locked(here.now);

@@ -98,7 +98,12 @@ fn is_one_of(here: Context<'_>, caller: &Caller, people: &[&Person]) -> bool {
     people.iter().any(|person| same(here.policy.people(), &me, person))
 }
 
-fn take(state: &State, target: Target, why: EndWhy, reason: Option<Reason>) -> Result<Vec<Event>, Refusal> {
+pub(super) fn take(
+    state: &State,
+    target: Target,
+    why: EndWhy,
+    reason: Option<Reason>,
+) -> Result<Vec<Event>, Refusal> {
     let request = target.request();
     if state.grant(request.into()).is_some() {
         return Ok(end(state, request.into(), why, reason));

@@ -7,9 +7,10 @@ use jit_proto::words::UserName;
 
 use crate::context::Context;
 use crate::event::Event;
-use crate::model::{Evidence, Pending};
+use crate::model::Pending;
 use crate::orders::review::{self, Given, Lookups, Reviewer, absent, told};
 use crate::orders::stages::{Progress, Stages};
+use crate::orders::statement::evidence;
 use crate::orders::{NotOfHere, Refusal};
 use crate::policy::{Method, Policy, Principal, Subject};
 use crate::proof::checkpoint::{Kept, Signed, Signs};
@@ -142,15 +143,4 @@ fn for_this_host(here: Context<'_>, text: &Signable, key: &HostKey, at: Utc) -> 
         return Err(NotOfHere::Expired(says.expires.to_seconds()));
     }
     Ok(())
-}
-
-fn evidence(verified: &Verified) -> Evidence {
-    Evidence {
-        principals: verified.principals.iter().map(ToString::to_string).collect(),
-        key: verified.key.fingerprint(),
-        flags: verified.presence.map(|presence| presence.flags),
-        counter: verified.presence.map(|presence| presence.counter),
-        text: verified.text.text(),
-        signature: verified.signature.clone(),
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::event::Event;
-use crate::model::{Decision, Pending, Person, Request, Review, same};
+use crate::model::{Decision, Pending, Person, Request, Review, is_own, same};
 use crate::orders::{Refusal, terms, trial};
 use crate::policy::{Method, People, Role, Stage, Then, Who};
 use crate::time::Moment;
@@ -113,6 +113,9 @@ impl<'a> Stages<'a> {
                 if !stage.accept.contains(&review.method) || is_one_of(people, &review.by, &counted) {
                     continue;
                 }
+                if is_own(people, &review.by, request) {
+                    continue;
+                }
                 counted.push(&review.by);
                 match review.decision {
                     Decision::Approve => approvals += 1,
@@ -196,7 +199,7 @@ pub(crate) fn lapses(here: Context<'_>, pending: &Pending) -> Option<Timer> {
     if terms::too_late(request, here.now.wall) {
         return over(None);
     }
-    let too_late = request.start.map(|start| start.plus(request.duration).since(here.now.wall));
+    let too_late = terms::opens_until(request).map(|last| last.since(here.now.wall));
     let Ok(stages) = Stages::of(here, request) else {
         // A policy on trial may go back, and the role with it. Whatever ends the trial looks again.
         return if trial::running(here.state).is_some() { too_late.map(Timer::In) } else { over(None) };
@@ -217,7 +220,7 @@ pub fn stage_ends_in(here: Context<'_>, pending: &Pending) -> Option<Duration> {
     let stages = Stages::of(here, request).ok()?;
     let (progress, began) = stages.walk(here.policy.people(), request, reviews, here.now);
     let Progress::Waits { stage, .. } = progress else { return None };
-    let too_late = request.start.map(|start| start.plus(request.duration).since(here.now.wall));
+    let too_late = terms::opens_until(request).map(|last| last.since(here.now.wall));
     stages.changes_in(stage, here.now.since(began)).into_iter().chain(too_late).min()
 }
 

@@ -37,10 +37,15 @@ fn ticket(role: &Role, request: &Request) -> Option<String> {
 }
 
 fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -> Time {
+    // What a signed grant opens is over by its time, whenever it begins. A window is kept in whole seconds.
+    let left = request.ahead.as_ref().map(|ahead| ahead.until.since(here.now.wall));
+    let within = left.map(|left| Duration::from_secs(left.as_secs()));
+    let until_then = |time: Duration| within.map_or(time, |within| time.min(within));
+    let duration = until_then(duration);
     let Context { state, now, .. } = here;
     let survives_reboot = role.survives_reboot;
     let scheduled = |begins| Time::Scheduled {
-        scheduled: Scheduled { since: now.clone(), begins, duration, survives_reboot },
+        scheduled: Scheduled { since: now.clone(), begins, duration, survives_reboot, within },
     };
     let open = |start| Time::Open { window: Window { start, duration, survives_reboot } };
     let base = request.extends.filter(|base| state.grant(*base).is_some_and(|g| !g.remaining(now).is_zero()));
@@ -52,12 +57,20 @@ fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -
             Time::Open { window: window.begun_at(start, now) }
         }
         (None, Some(start), _) => scheduled(Begins::At(start)),
-        (None, None, Starts::AtFirstUse { lapse }) => scheduled(Begins::AtFirstUse { lapse }),
+        (None, None, Starts::AtFirstUse { lapse }) => {
+            scheduled(Begins::AtFirstUse { lapse: until_then(lapse) })
+        }
         (None, None, Starts::AtApproval) => open(now.clone()),
     }
 }
 
-/// When a request that names a start would be over before it opened.
+/// Whether a request that names a start, or comes from a signed grant, would be over before it opened.
 pub(crate) fn too_late(request: &Request, now: Utc) -> bool {
-    request.start.is_some_and(|start| start.plus(request.duration) <= now)
+    opens_until(request).is_some_and(|last| last <= now)
+}
+
+/// From when on it would be.
+pub(crate) fn opens_until(request: &Request) -> Option<Utc> {
+    let start = request.start.map(|start| start.plus(request.duration));
+    start.into_iter().chain(request.ahead.as_ref().map(|ahead| ahead.until)).min()
 }

@@ -175,6 +175,7 @@ impl<'p> Shadow<'p> {
     /// Somebody asks, as they did.
     pub(super) fn request(&mut self, asked: &Request) -> Result<(), String> {
         let Request { id, role, duration, start, reason, extends, beneficiary, filed_by, .. } = asked;
+        let Request { ahead, services, uses, .. } = asked;
         self.asked.insert(*id, (beneficiary.name.clone(), role.clone()));
         self.host = self.host.take().or_else(|| Some(asked.host.clone()));
         let order = |here: Context<'_>, way: &BTreeSet<GroupName>| {
@@ -198,6 +199,11 @@ impl<'p> Shadow<'p> {
                 for mut event in events {
                     if let Event::Requested { request } = &mut event {
                         request.filed_by = filed_by.clone();
+                        if ahead.is_some() {
+                            request.ahead.clone_from(ahead);
+                            request.services = request.services.both(services);
+                            request.uses = request.uses.stricter(*uses);
+                        }
                     }
                     self.apply(0, event);
                 }

@@ -89,6 +89,9 @@ pub enum BadCompact {
     /// It says something that is never written so.
     #[error("what it holds is never written so; another version of jitctl may have written it")]
     Form,
+    /// What rows do not hold.
+    #[error("it comes from a signed grant, which rows do not hold; carry it as a file")]
+    Ahead,
     /// It takes more than so many rows.
     #[error("it does not fit into {MAX_ROWS} rows; carry it as a file")]
     Big,
@@ -234,7 +237,14 @@ pub fn request(file: &RequestFile) -> Result<Rows, BadCompact> {
     out.text(bare.reason.as_str());
     let rows = Rows::of(REQUEST, &out.0)?;
     // What the rows do not say, the file does not say either.
-    if parse_request(&rows.to_string())? == bare { Ok(rows) } else { Err(BadCompact::Form) }
+    let said = parse_request(&rows.to_string())?;
+    if said == bare {
+        Ok(rows)
+    } else if (RequestFile { digest: bare.digest, ..said }) == bare {
+        Err(BadCompact::Ahead)
+    } else {
+        Err(BadCompact::Form)
+    }
 }
 
 /// The file of a request that its compact form comes to.
@@ -287,6 +297,7 @@ fn read_file(from: &mut Reader<'_>) -> Option<RequestFile> {
         filed_by: Person::named(filed_by, filed_by_uid),
         filed_at: Moment::believed(filed_at, 0, BootId::default()),
         reason,
+        ahead: None,
     };
     Some(RequestFile::with(&asked, host_key, nonce, expires, None))
 }

@@ -248,6 +248,8 @@ impl RequestFile {
             filed_by: Person::named(self.filed_by.clone(), self.filed_by_uid),
             filed_at: Moment::believed(self.filed_at, 0, BootId::default()),
             reason: self.reason.clone(),
+            // What came by a signed grant is in no file: another signature over that text approves it.
+            ahead: None,
         };
         asked.digest()
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jit_proto::words::{Reason, RequestId};
+use serde::{Deserialize, Serialize};
 
 use super::fields::{key, key_written, noted, noted_written, seconds, written};
 use super::file::word;
@@ -37,7 +38,8 @@ pub struct RevokeStatement {
 }
 
 /// What a revoke names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum What {
     /// A signed grant, wherever it was taken or may still be.
     Serial(Serial),
@@ -63,6 +65,20 @@ impl FromStr for What {
             Ok(id) => Ok(Self::Request(id)),
             Err(_) => text.parse().map(Self::Serial),
         }
+    }
+}
+
+impl TryFrom<String> for What {
+    type Error = BadSerial;
+
+    fn try_from(text: String) -> Result<Self, BadSerial> {
+        text.parse()
+    }
+}
+
+impl From<What> for String {
+    fn from(what: What) -> Self {
+        what.to_string()
     }
 }
 

@@ -115,6 +115,20 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
         ),
         Row::CodeTryGone(id) => run(change, "DELETE FROM code_try WHERE id = ?1", [to_i64(*id)]),
         Row::Tried(None) => run(change, "DELETE FROM tried", []),
+        // The first that had it is the one.
+        Row::Taken(taken) => run(
+            change,
+            "INSERT OR IGNORE INTO taken (serial, body) VALUES (?1, ?2)",
+            [taken.serial.to_string(), json("taken", taken)?],
+        ),
+        Row::Tombstone(stone) => run(
+            change,
+            "INSERT OR IGNORE INTO tombstone (serial, body) VALUES (?1, ?2)",
+            [stone.serial.to_string(), json("tombstone", stone)?],
+        ),
+        Row::Since(since) => {
+            run(change, "INSERT OR REPLACE INTO since (one, body) VALUES (1, ?1)", [json("since", since)?])
+        }
     }
 }
 
@@ -207,6 +221,9 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     let endings = bodies(store, "ending", "SELECT body FROM ending ORDER BY grant_")?;
     let stays = bodies(store, "stay", "SELECT body FROM stay ORDER BY uid")?;
     let code_tries = bodies(store, "code_try", "SELECT body FROM code_try ORDER BY id")?;
+    let taken = bodies(store, "taken", "SELECT body FROM taken ORDER BY serial")?;
+    let tombstones = bodies(store, "tombstone", "SELECT body FROM tombstone ORDER BY serial")?;
+    let since = bodies(store, "since", "SELECT body FROM since")?.pop();
     let tree = log::tree(store)?;
     let next_seq = tree.size();
     let tried = bodies::<Tried>(store, "tried", "SELECT body FROM tried")?.pop();
@@ -218,8 +235,21 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
         }
         Some(Tried::WentBack { .. }) | None => None,
     };
-    let stored =
-        Stored { grants, pending, owed, claims, locks, sessions, endings, stays, code_tries, next_seq };
+    let stored = Stored {
+        grants,
+        pending,
+        owed,
+        claims,
+        locks,
+        sessions,
+        endings,
+        stays,
+        code_tries,
+        taken,
+        tombstones,
+        since,
+        next_seq,
+    };
     let changes = bodies(store, "policy_change", "SELECT body FROM policy_change")?.pop();
     let state = State::restore(stored).with_tried(tried).with_policy_changes(changes.unwrap_or_default());
     let clock = bodies(store, "clock", "SELECT body FROM clock")?.pop();

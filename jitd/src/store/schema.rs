@@ -49,6 +49,7 @@ pub(crate) fn prepare(store: &mut Connection) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use jit_core::model::Since;
     use jit_core::proof::merkle;
 
     use super::*;
@@ -198,6 +199,28 @@ mod tests {
             let version: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
             assert_eq!(version, 4, "it is as it was");
         }
+    }
+
+    #[test]
+    fn an_older_store_knows_what_it_took_since_its_first_record_or_since_it_was_last_elsewhere() {
+        let at = |seq: u32, time: &str, rest: &str| {
+            let boot = r#""boot_ms":1,"boot_id":"11111111-1111-1111-1111-111111111111""#;
+            format!(r#"{{"seq":{seq},"time":"2026-11-2{time}Z",{boot},{rest}}}"#).into_bytes()
+        };
+        let first = at(0, "3T06:50:00", r#""event":"stopped""#);
+        let then = at(1, "4T06:50:00", r#""event":"stopped""#);
+        let moved = at(2, "5T06:50:00", r#""event":"elsewhere","how":"copied""#);
+        let since = |records: &[&[u8]]| {
+            let mut store = with_log(6, records);
+            prepare(&mut store).unwrap();
+            let mut rows = store.prepare("SELECT body FROM since").unwrap();
+            let bodies = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            let read = |body: Result<String, _>| serde_json::from_str::<Since>(&body.unwrap()).unwrap();
+            bodies.map(read).map(|since| (since.at.to_seconds(), since.went_back)).collect::<Vec<_>>()
+        };
+        assert_eq!(since(&[]), []);
+        assert_eq!(since(&[&first, &then]), [("2026-11-23T06:50:00Z".to_owned(), false)]);
+        assert_eq!(since(&[&first, &moved, &then]), [("2026-11-25T06:50:00Z".to_owned(), true)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jit_core::event::{Event, Record};
 use jit_core::model::{Past, Session};
 use jit_core::proof::merkle;
+use jit_core::sign::revoke::What;
 use jit_core::state::State;
 use jit_core::time::{Moment, Utc};
 use jit_proto::words::RequestId;
@@ -33,6 +34,12 @@ struct Tables {
     stays: BTreeMap<u32, String>,
     /// Digests in the order of loading.
     policies: Vec<String>,
+    /// By spent serial, the request that a grant became.
+    taken: BTreeMap<String, Option<String>>,
+    /// By revoked serial, who revoked it first.
+    tombstones: BTreeMap<String, String>,
+    /// Since when that is known, and whether the clock may have gone back.
+    since: Option<(String, bool)>,
 }
 
 impl Tables {
@@ -40,6 +47,36 @@ impl Tables {
         let row = ("closed".to_owned(), Some(how.to_owned()));
         let before = self.requests.insert(request.to_string(), row);
         assert_eq!(before, Some(("pending".to_owned(), None)), "{request} ends once");
+    }
+
+    /// What a record says of signed statements.
+    fn remember(&mut self, record: &Record) {
+        let at = record.at.wall;
+        match &record.event {
+            Event::Requested { request } => {
+                if let Some(ahead) = &request.ahead {
+                    let id = Some(request.id.to_string());
+                    let before = self.taken.insert(ahead.serial.to_string(), id);
+                    assert_eq!(before, None, "a serial is spent once");
+                }
+            }
+            Event::RevokeTaken { revokes: What::Serial(serial), by, .. } => {
+                self.tombstones.entry(serial.to_string()).or_insert_with(|| by.name.to_string());
+            }
+            Event::Elsewhere { .. } => self.since = Some((at.to_string(), true)),
+            Event::ClockAccepted { .. } | Event::ClockRecovered { .. } => {
+                let is_older = |(since, went_back): &(String, bool)| {
+                    *went_back || since.parse::<Utc>().is_ok_and(|since| at < since)
+                };
+                if self.since.as_ref().is_some_and(is_older) {
+                    self.since = Some((at.to_string(), false));
+                }
+            }
+            _ => {}
+        }
+        if self.since.is_none() {
+            self.since = Some((at.to_string(), false));
+        }
     }
 }
 
@@ -175,6 +212,7 @@ fn folded(records: &[Record], open: &[Session]) -> Tables {
             }
             _ => {}
         }
+        tables.remember(record);
         // The uses of what lives; what has ended keeps its last count.
         for grant in state.grants() {
             tables.grants.entry(grant.id.to_string()).and_modify(|row| row.0 = grant.used);
@@ -248,6 +286,22 @@ fn found(store: &Connection) -> rusqlite::Result<Tables> {
             .into_iter()
             .collect(),
         policies: all(store, "SELECT digest FROM policy ORDER BY nr", |row| row.get(0))?,
+        taken: all(store, "SELECT serial, json_extract(body, '$.request') FROM taken", |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .into_iter()
+        .collect(),
+        tombstones: all(store, "SELECT serial, json_extract(body, '$.by.name') FROM tombstone", |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .into_iter()
+        .collect(),
+        since: all(
+            store,
+            "SELECT json_extract(body, '$.at'), coalesce(json_extract(body, '$.went_back'), 0) FROM since",
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+        .pop(),
     })
 }
 
