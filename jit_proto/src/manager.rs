@@ -187,6 +187,38 @@ pub struct Entry {
     pub waiting_for: String,
     /// When the stage that waits passes it on or lets it lapse.
     pub until: Option<String>,
+    /// The signed grant that it comes from, if nobody asked for it on this host.
+    #[serde(default)]
+    pub ahead: Option<Ahead>,
+}
+
+/// A signed grant that a request comes from; the text is with its reviews.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// The grant's serial.
+    pub serial: String,
+    /// When its window is over at the latest.
+    pub until: String,
+    /// The human who comes by the account, where the grant names one.
+    pub behind: Option<String>,
+}
+
+/// What came of a signed statement that is about no request of its own: answer to `Review.Import` of all but requests,
+/// reviews and grants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// `revoke`, `lock` or `clock`.
+    pub kind: String,
+    /// Whose signature it has, by account.
+    pub by: String,
+    /// Of a revoke, what it names: a request, or the serial of a signed grant.
+    pub revokes: Option<String>,
+    /// Of a revoke, what it ended; absent where the grant has not come yet.
+    pub revoked: Option<Revoked>,
+    /// Of a lock, as it holds now.
+    pub lock: Option<Lock>,
+    /// Of a clock, before and after.
+    pub clock: Option<ClockAccepted>,
 }
 
 /// One review of a request.

@@ -33,7 +33,7 @@ pub(crate) fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool
         let reason = if terminal { cut(&entry.reason, REASON_SHOWN) } else { entry.reason.clone() };
         table.row([
             id(entry).to_owned(),
-            entry.user.clone(),
+            entry::user(entry),
             entry.role.clone(),
             state(entry),
             entry.end.as_deref().map_or_else(|| "-".to_owned(), time),
@@ -68,6 +68,9 @@ pub(crate) fn entry(entry: &Entry) -> View {
     }
     view.add("Services", &entry.services.join(", "));
     view.add("User", &format!("{} (uid {})", entry.user, entry.uid));
+    if let Some(ahead) = &entry.ahead {
+        view.add("Comes from", &entry::origin(ahead));
+    }
     let uses = entry.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
     view.add("Uses", &format!("{} of {uses}", entry.used));
     let from = entry.asked_start.as_deref().map_or_else(String::new, |at| format!(" from {}", time(at)));

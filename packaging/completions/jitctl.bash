@@ -6,7 +6,7 @@ declare -gA _jitctl_commands=(
     ['jitctl clock']='accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export merge help'
-    ['jitctl offline']='export import sign policy sync inbox evidence help'
+    ['jitctl offline']='export import sign grant revoke policy sync inbox evidence help'
     ['jitctl code']='show enter keys answer new-secret enroll help'
     ['jitctl approvers']='list check help'
     ['jitctl policy']='load waiting approve deny show check test diff edit replay help'
@@ -51,6 +51,8 @@ declare -gA _jitctl_options=(
     ['jitctl offline import']='--json --help'
     ['jitctl offline sign']='--key --deny --duration --services --yes --known --compact --qr --ascii --json --help'
     ['jitctl offline policy']='--output --hosts --serial --after --for --json --help'
+    ['jitctl offline grant']='--role --hosts --host-key --person --for --services --uses --not-before --not-after --reason --output --json --help'
+    ['jitctl offline revoke']='--hosts --not-after --reason --output --json --help'
     ['jitctl offline sync']='--again --known --json --help'
     ['jitctl offline inbox']='--host --role --user --request --all --approve --deny --key --agent --yes --known --json --help'
     ['jitctl offline evidence']='--in --json --help'
@@ -183,7 +185,7 @@ _jitctl() {
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
                 return
                 ;;
-            'jitctl audit verify:'* | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl approvers check:0' | 'jitctl code keys:0')
+            'jitctl audit verify:'* | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl offline revoke:0' | 'jitctl approvers check:0' | 'jitctl code keys:0')
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;

@@ -49,7 +49,6 @@ pub use request::{Closed, Pending, Request};
 pub use review::{ByCode, Decision, Evidence, Narrow, Review};
 pub use serial::{BadSerial, Serial};
 pub use session::{Opener, Session, Unit, gets_a_scope};
-pub(crate) use statement::is_own;
 pub use statement::{Ahead, BySignature, Since, Taken, Tombstone};
 pub use stay::Stay;
 pub use termination::{Due, EndReason, EndTerms, Over, Termination};

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jit_proto::words::{GrantId, HostName, Reason, RequestId, RoleName, ServiceName};
 use serde::{Deserialize, Serialize};
 
-use super::person::Person;
+use super::person::{Person, same};
 use super::review::Review;
 use super::statement::Ahead;
 use crate::digest::Digest;
-use crate::policy::Uses;
+use crate::policy::{People, Uses};
 use crate::services::Services;
 use crate::time::{Moment, Utc};
 
@@ -79,6 +79,12 @@ impl Request {
             self.reason,
         );
         text.into_bytes()
+    }
+
+    /// Whether it is for somebody: for their account, or for the human who comes by it.
+    pub(crate) fn is_for(&self, people: &People, who: &Person) -> bool {
+        same(people, who, &self.beneficiary)
+            || self.ahead.as_ref().is_some_and(|ahead| ahead.is_for(people, who))
     }
 
     /// SHA-256 of [`Request::bytes`].

@@ -5,7 +5,7 @@ use jit_proto::words::RequestId;
 use serde::{Deserialize, Serialize};
 
 use super::behind::Behind;
-use super::person::{Person, same};
+use super::person::Person;
 use super::review::Evidence;
 use super::serial::Serial;
 use crate::digest::Digest;
@@ -47,7 +47,7 @@ impl Ahead {
 /// A serial that is spent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
-    /// Which.
+    /// The serial that it is about.
     pub serial: Serial,
     /// The digest of the text that had it.
     pub text: Digest,
@@ -59,9 +59,9 @@ pub struct Taken {
 /// A serial that opens nothing, whether its grant has come or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
-    /// Which.
+    /// The serial that it is about.
     pub serial: Serial,
-    /// Who revoked it.
+    /// Whoever has revoked it.
     pub by: Person,
     /// When that was taken.
     pub at: Utc,
@@ -81,16 +81,11 @@ pub struct Since {
 /// Whose signature a thing was done by, and what proves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BySignature {
-    /// Who signed.
+    /// Whoever has signed it.
     pub by: Person,
     /// The statement's serial, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<Serial>,
     /// What proves it.
     pub signed: Evidence,
-}
-
-/// Whether somebody is the human behind a request, or the account that it is for.
-pub(crate) fn is_own(people: &People, who: &Person, of: &super::Request) -> bool {
-    same(people, who, &of.beneficiary) || of.ahead.as_ref().is_some_and(|ahead| ahead.is_for(people, who))
 }

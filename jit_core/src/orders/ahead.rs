@@ -7,13 +7,13 @@ use jit_proto::words::{RequestId, UserName};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::event::Event;
-use crate::model::{Ahead, Decision, Narrow, Pending, Person, Request, Terms};
+use crate::model::{Ahead, Decision, Narrow, NotNarrower, Pending, Person, Request, Terms};
 use crate::orders::request::{RequestOrder, new_request, own_quota};
-use crate::orders::review::{self, Given, Lookups, Reviewer, told};
+use crate::orders::review::{self, Given, Lookups, Reviewer, Stop, told};
 use crate::orders::signed::account_of;
 use crate::orders::stages::Stages;
 use crate::orders::statement::{Signed, evidence};
-use crate::orders::{NoReview, NotOfHere, Refusal};
+use crate::orders::{NotOfHere, Refusal};
 use crate::policy::{Method, Role, Subject, Uses};
 use crate::sign::grant::GrantStatement;
 use crate::sign::kind::SignedText as _;
@@ -108,7 +108,10 @@ fn filed(
     let account = signer(here, signed, &stages, &pending, accounts, lookups)?;
     request.filed_by = Person::of(&account);
     let reviewed = review::events(here, &stages, &request, &[], &given(signed, &account), Some(beneficiary));
-    let reviewed = reviewed.map_err(|stop| stop.refusal(fresh))?;
+    let reviewed = reviewed.map_err(|stop| match stop {
+        Stop::NoReview(why) => Refusal::NoSigner(why),
+        Stop::Refused(refusal) => refusal,
+    })?;
     if !reviewed.iter().any(|event| matches!(event, Event::Opened { .. })) {
         own_quota(here, &request.filed_by)?;
     }
@@ -133,8 +136,12 @@ fn asked(
     };
     let (_, mut request) = new_request(here, Person::of(beneficiary), order, None)?;
     let narrow = Narrow { duration: None, services: says.services.clone(), uses: says.uses };
-    let allowed = Terms::asked(&request).allow(&narrow);
-    allowed.map_err(|why| Refusal::NoReview { id, why: NoReview::NotNarrower(why) })?;
+    let more = |what| NotOfHere::More { role: role.name.clone(), what };
+    Terms::asked(&request).allow(&narrow).map_err(|why| match why {
+        NotNarrower::Service(service) => more(format!("service {service}")),
+        NotNarrower::Uses(most) => more(format!("more than {most} logins")),
+        NotNarrower::Longer { .. } | NotNarrower::Nothing => more(why.to_string()),
+    })?;
     request.services = narrow.services.unwrap_or(request.services);
     request.uses = narrow.uses.map_or(request.uses, Uses::Times);
     request.ahead = Some(Box::new(Ahead {

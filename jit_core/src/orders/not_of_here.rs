@@ -1,6 +1,6 @@
 //! Why a signed text whose signature is good does not count on this host.
 
-use jit_proto::words::{HostName, RequestId, UserName};
+use jit_proto::words::{HostName, RequestId, RoleName, UserName};
 
 use crate::model::Person;
 
@@ -84,6 +84,14 @@ pub enum NotOfHere {
     /// Its serial is spent.
     #[error("its serial was taken here before{}, and each counts once; have a new one written and signed", taken_as(*.0))]
     TakenAlready(Option<RequestId>),
+    /// More than the role opens.
+    #[error("it grants {what}, which role '{role}' does not have")]
+    More {
+        /// The role that it names.
+        role: RoleName,
+        /// What it does not have.
+        what: String,
+    },
     /// Nobody has the account that a grant is for.
     #[error("it is for {0}, and this host has no account of that name; nothing of it was kept")]
     NoUser(UserName),

@@ -154,6 +154,9 @@ pub enum Refusal {
         /// Why it does not count.
         why: NoReview,
     },
+    /// A signature whose signer files no request by it.
+    #[error("this signature does not count: {0}")]
+    NoSigner(NoReview),
     /// A signed text that is not about what waits here.
     #[error("this signature does not count: {0}")]
     NotOfHere(#[from] NotOfHere),
@@ -258,6 +261,7 @@ impl Refusal {
             Self::ForSomebodyElse => ("for-somebody-else", None),
             Self::NotConcerned(_) | Self::NotYourSession(_) => ("not-concerned", None),
             Self::NoReview { id, why } => (why.word()?, Some(*id)),
+            Self::NoSigner(why) => (why.word()?, None),
             Self::Locked(_) => ("locked", None),
             Self::OwnAccess(_) => ("own-access", None),
             Self::NoPolicyChange(why) => (why.word()?, None),

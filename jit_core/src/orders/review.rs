@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::event::Event;
 use crate::model::{
     ByCode, Caller, Decision, EndWhy, Evidence, Known, LoginAccount, Narrow, Pending, Person, Request,
-    Review, Terms, is_own, same,
+    Review, Terms, same,
 };
 use crate::orders::stages::{Progress, Stages};
 use crate::orders::{NoReview, NotOfHere, Refusal, revoke, terms};
@@ -381,7 +381,7 @@ fn may(
     let people = here.policy.people();
     let (by, method) = (reviewer.person(), reviewer.method());
     reviewer.identified(here.state, here.now)?;
-    if is_own(people, &by, request) {
+    if request.is_for(people, &by) {
         return Err(NoReview::OwnRequest);
     }
     let locks = here.state.locked(here.now);

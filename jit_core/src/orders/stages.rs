@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::event::Event;
-use crate::model::{Decision, Pending, Person, Request, Review, is_own, same};
+use crate::model::{Decision, Pending, Person, Request, Review, same};
 use crate::orders::{Refusal, terms, trial};
 use crate::policy::{Method, People, Role, Stage, Then, Who};
 use crate::time::Moment;
@@ -113,7 +113,7 @@ impl<'a> Stages<'a> {
                 if !stage.accept.contains(&review.method) || is_one_of(people, &review.by, &counted) {
                     continue;
                 }
-                if is_own(people, &review.by, request) {
+                if request.is_for(people, &review.by) {
                     continue;
                 }
                 counted.push(&review.by);

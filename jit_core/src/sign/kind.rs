@@ -38,6 +38,19 @@ impl Kind {
         }
     }
 
+    /// What it is called.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Review => "review",
+            Self::Grant => "grant",
+            Self::Revoke => "revoke",
+            Self::Lock => "lock",
+            Self::Clock => "clock",
+        }
+    }
+
     /// What a signature over it has to be for, as `-n` of ssh-keygen(1).
     #[must_use]
     pub const fn namespace(self) -> &'static str {

@@ -11,6 +11,8 @@ mod refused;
 mod sign;
 mod sync;
 mod typed;
+mod words;
+mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +31,7 @@ use crate::screen::Screen;
 use crate::times::time;
 use crate::values::{Id, seconds};
 use crate::views::verify_command;
-use files::{Signed, said};
+use files::{Came, Signed, came};
 use typed::Form;
 
 /// What to do.
@@ -64,14 +66,14 @@ pub(crate) enum Verb {
         files: Vec<PathBuf>,
     },
 
-    /// Show a request's file, ask, and sign it, on a machine that needs no jitd
+    /// Show a request's file or another text, ask, and sign it, on a machine that needs no jitd
     ///
-    /// The text of a policy (jitd.policy) is signed the same way. A request is approved as it is, unless you deny it or leave
-    /// less of it. The answer is one file, R.….signed, beside it, or
-    /// with --compact or --qr is shown. FILE may also hold what 'jitctl offline export --compact' printed; without it such rows
-    /// are asked for, and with - they are read from standard input.
+    /// FILE is that of a request, the text of a policy (jitd.policy), or what 'jitctl offline grant' or 'revoke' wrote; all but
+    /// the first are signed as they are. A request is approved as it is, unless you deny it or leave less of it. The answer is
+    /// one file, R.….signed, beside it, or with --compact or --qr is shown. FILE may also hold what 'jitctl offline export
+    /// --compact' printed; without it such rows are asked for, and with - they are read from standard input.
     Sign {
-        /// The file of the request (R.req)
+        /// The file of the request (R.req), or a statement
         file: Option<PathBuf>,
         /// The key: its file, or with an agent the .pub of it, as -f of ssh-keygen -Y sign takes it
         #[arg(long, value_name = "KEY")]
@@ -119,6 +121,10 @@ pub(crate) enum Verb {
 
     Inbox(inbox::Inbox),
 
+    Grant(Box<write::Grant>),
+
+    Revoke(write::Revoke),
+
     /// Write the signed reviews of a request into a folder, and say how to verify them with ssh-keygen
     Evidence {
         /// The request (r-…)
@@ -153,6 +159,8 @@ pub(crate) fn run(
         }
         Verb::Sync { dir, again, known } => sync::run(dir, known.as_deref(), *again, json, jitd, screen),
         Verb::Inbox(wanted) => Ok(inbox::run(wanted, json, screen)?),
+        Verb::Grant(wanted) => Ok(write::grant(wanted, screen)?),
+        Verb::Revoke(wanted) => Ok(write::revoke(wanted, screen)?),
         Verb::Evidence { id, dir } => evidence(*id, dir, json, jitd, screen),
     }
 }
@@ -222,18 +230,18 @@ fn import(
     } else {
         paths.iter().map(|path| Ok((path, Signed::read(path)?))).collect::<Result<Vec<_>, Error>>()?
     };
-    let mut taken: Vec<Entry> = Vec::new();
+    let mut taken: Vec<Came> = Vec::new();
     loop {
         let mut refused = Vec::new();
         let before = left.len();
         for (path, signed) in left {
             let call = Call::Import { text: signed.text.clone(), signature: signed.signature.clone() };
-            match jitd::ask::<Entry>(jitd, &call) {
-                Ok(entry) => {
+            match came(jitd, &call, &signed.text) {
+                Ok(came) => {
                     if !json {
-                        screen.data(&said(&path.display().to_string(), &entry))?;
+                        screen.data(&came.said(&path.display().to_string()))?;
                     }
-                    taken.push(entry);
+                    taken.push(came);
                 }
                 Err(failure) if matches!(failure.error, Error::NotPermitted(_) | Error::Refused(_)) => {
                     refused.push((path, signed, failure));

@@ -2,7 +2,7 @@
 
 use jit_core::sign::NAMESPACE;
 use jit_host::signers::APPROVERS;
-use jit_proto::manager::Entry;
+use jit_proto::manager::{Ahead, Entry};
 use jit_proto::text::Typed;
 
 use crate::times::time;
@@ -17,6 +17,18 @@ pub(crate) fn id(entry: &Entry) -> &str {
 
 pub(crate) fn is_active(entry: &Entry) -> bool {
     entry.state == "active"
+}
+
+/// The account, and the human who comes by it where a signed grant names one.
+pub(crate) fn user(entry: &Entry) -> String {
+    let behind = entry.ahead.as_ref().and_then(|ahead| ahead.behind.as_ref());
+    behind.map_or_else(|| entry.user.clone(), |behind| format!("{} ({behind})", entry.user))
+}
+
+/// Where a request comes from that nobody typed on this host.
+pub(crate) fn origin(ahead: &Ahead) -> String {
+    let behind = ahead.behind.as_ref().map_or_else(String::new, |behind| format!(" for {behind}"));
+    format!("a signed grant{behind}, over by {}, serial {}", time(&ahead.until), ahead.serial)
 }
 
 /// Whether it may still open.

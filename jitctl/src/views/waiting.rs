@@ -2,7 +2,7 @@
 
 use jit_proto::manager::Entry;
 
-use super::entry::{REASON_SHOWN, begins, is_active};
+use super::entry::{REASON_SHOWN, begins, is_active, origin, user};
 use super::progress::review_line;
 use crate::output::View;
 use crate::table::{Properties, Table, cut};
@@ -17,7 +17,7 @@ pub(crate) fn pending(entries: &[Entry], terminal: bool) -> View {
     for entry in entries {
         table.row([
             entry.request.clone(),
-            entry.user.clone(),
+            user(entry),
             entry.role.clone(),
             length(entry.duration).to_string(),
             starts(entry),
@@ -38,6 +38,9 @@ pub(crate) fn pending(entries: &[Entry], terminal: bool) -> View {
 pub(crate) fn request(entry: &Entry) -> String {
     let mut view = Properties::new(&format!("{} - {} for {}", entry.request, entry.role, entry.user));
     view.add("User", &format!("{} (uid {})", entry.user, entry.uid));
+    if let Some(ahead) = &entry.ahead {
+        view.add("Comes from", &origin(ahead));
+    }
     view.add("Services", &entry.services.join(", "));
     view.add("For", &length(entry.duration).to_string());
     view.add("Starts", &starts(entry));

@@ -63,6 +63,11 @@ pub(super) fn entry(
         reviews: reviews.iter().map(|(at, review)| self::review(*at, review)).collect(),
         waiting_for,
         until: left.map(|left| now.wall.plus(left).to_seconds()),
+        ahead: request.ahead.as_ref().map(|ahead| manager::Ahead {
+            serial: ahead.serial.to_string(),
+            until: ahead.until.to_seconds(),
+            behind: ahead.behind.as_ref().map(ToString::to_string),
+        }),
     }
 }
 

@@ -55,6 +55,7 @@ impl From<NotDone> for Error {
                     | Refusal::Denied(_)
                     | Refusal::ForSomebodyElse
                     | Refusal::NoReview { .. }
+                    | Refusal::NoSigner(_)
                     | Refusal::MayNotAttest
                     | Refusal::OwnAccess(_) => Self::NotPermitted(text),
                     Refusal::NotFound(_)

@@ -43,10 +43,12 @@ pub(crate) mod review;
 mod reviewing;
 mod sessions;
 mod signed_policy;
+mod statements;
 mod status;
 mod stories;
 pub(crate) mod system;
 pub(crate) mod user;
+mod verified;
 mod wire;
 mod words;
 

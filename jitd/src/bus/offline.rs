@@ -14,17 +14,20 @@ use jit_core::orders::stages::{stage_ends_in, takes};
 use jit_core::policy::Method;
 use jit_core::sign::compact::Brought;
 use jit_core::sign::file::RequestFile;
+use jit_core::sign::kind::Kind;
 use jit_core::sign::seal::seal;
-use jit_core::sign::verify::{NotVerified, Verified, verify};
+use jit_core::sign::verify::Verified;
 use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
+use jit_core::time::Utc;
 use jit_proto::manager;
 use jit_proto::words::RequestId;
 
 use super::error::carried_out;
 use super::reviewing::Judged;
 use super::stories::{entry, entry_of, read};
+use super::verified::{Stop, host_key, no_signers, verified};
 use super::words::json;
-use super::{Error, Orderer};
+use super::{Error, Orderer, statements};
 use crate::app::App;
 use crate::clock::since_boot;
 use crate::desk::NotDone;
@@ -84,17 +87,12 @@ pub(super) async fn imported(
             "a text to be signed has at most {MAX_TEXT} bytes, and a signature {MAX_SIGNATURE}"
         )));
     }
-    let judged = match expanded(app, text, signature).await.and_then(|(text, sig)| verified(app, &text, &sig))
-    {
-        Ok((verified, at)) => reviewed(app, by, &verified, at).await.map(|ticket| (verified, ticket)),
+    let judged = match expanded(app, text, signature).await {
+        Ok((text, signature)) => taken(app, by, &text, &signature).await,
         Err(refused) => Err(refused),
     };
     match judged {
-        Ok((verified, ticket)) => {
-            let id = verified.text.says().request;
-            let answer = async { json(&entry_of(app, id).await?) };
-            carried_out(ticket, answer).await
-        }
+        Ok(answer) => answer,
         Err(Stop::Now(error)) => Err(error),
         Err(Stop::Refused { key, error }) => {
             let why = zbus::DBusError::description(&error).unwrap_or_default().to_owned();
@@ -102,6 +100,25 @@ pub(super) async fn imported(
             // Nobody waits for the record of a refusal.
             drop(app.desk.follow_up(by.peer.actor(), |_| Ok(vec![event])));
             Err(error)
+        }
+    }
+}
+
+/// By what the text is.
+async fn taken(
+    app: &App,
+    by: &mut Orderer<'_>,
+    text: &[u8],
+    signature: &[u8],
+) -> Result<Result<String, Error>, Stop> {
+    match Kind::of(text) {
+        Some(Kind::Grant) => statements::granted(app, by, text, signature).await,
+        Some(Kind::Revoke) => statements::revoked(app, by, text, signature).await,
+        // What is none of these is refused for its form.
+        Some(Kind::Request | Kind::Review | Kind::Lock | Kind::Clock) | None => {
+            let (verified, at) = verified(app, text, signature)?;
+            let ticket = reviewed(app, by, &verified, at).await?;
+            Ok(carried_out(ticket, async { json(&entry_of(app, verified.text.says().request).await?) }).await)
         }
     }
 }
@@ -115,8 +132,7 @@ async fn expanded(app: &App, text: &[u8], signature: &[u8]) -> Result<(Vec<u8>, 
     let brought = Brought::parse(&String::from_utf8_lossy(text))
         .map_err(|why| Stop::Now(Error::Invalid(why.to_string())))?;
     let id = brought.request;
-    let key = app.desk.notary.key();
-    let key = key.ok_or_else(|| Stop::Now(Error::Busy("there is no host key yet; try again".into())))?;
+    let key = host_key(app)?;
     let asked = app.desk.look(|here| here.state.reviewable(id).map(|pending| pending.request.clone()));
     let Some(asked) = asked.map_err(|err| Stop::Now(err.into()))? else {
         return Err(refused(not_waiting(app, id).await.map_err(Stop::Now)?));
@@ -129,10 +145,6 @@ async fn expanded(app: &App, text: &[u8], signature: &[u8]) -> Result<(Vec<u8>, 
     Ok((text.into_bytes(), signature.into_bytes()))
 }
 
-fn no_signers(why: &str) -> String {
-    format!("no signature counts on this host now: {why}; an admin runs: jitctl approvers check")
-}
-
 /// Why nothing is to be signed under this id.
 async fn not_waiting(app: &App, id: RequestId) -> Result<String, Error> {
     let story = read(&app.store, move |store| rows::story(store, id)).await?;
@@ -140,40 +152,13 @@ async fn not_waiting(app: &App, id: RequestId) -> Result<String, Error> {
     Ok(format!("{id}: {how}; a signature counts once, for the request it is about"))
 }
 
-enum Stop {
-    /// jitd cannot say, or not now.
-    Now(Error),
-    /// The signed text is refused: that goes on record.
-    Refused { key: Option<String>, error: Error },
-}
-
-impl From<NotVerified> for Stop {
-    fn from(why: NotVerified) -> Self {
-        Self::Refused { key: why.key().map(str::to_owned), error: Error::Refused(why.to_string()) }
-    }
-}
-
-fn verified(app: &App, text: &[u8], signature: &[u8]) -> Result<(Verified, jit_core::time::Utc), Stop> {
-    let (now, trust) = app.desk.clock().map_err(|err| Stop::Now(err.into()))?;
-    if let Some(why) = now.suspect {
-        let error = NotDone::from(Refusal::ClockSuspect(why)).into();
-        return Err(Stop::Refused { key: None, error });
-    }
-    let at = now.wall.max(trust.mark());
-    match &*app.signers.known() {
-        Ok((approvers, revoked)) => Ok((verify(approvers, revoked, text, signature, at)?, at)),
-        Err(why) => Err(Stop::Refused { key: None, error: Error::Refused(no_signers(why)) }),
-    }
-}
-
 async fn reviewed(
     app: &App,
     by: &mut Orderer<'_>,
     verified: &Verified,
-    at: jit_core::time::Utc,
+    at: Utc,
 ) -> Result<crate::store::writer::Ticket, Stop> {
-    let key = app.desk.notary.key();
-    let key = key.ok_or_else(|| Stop::Now(Error::Busy("there is no host key yet; try again".into())))?;
+    let key = host_key(app)?;
     let refused = |error| Stop::Refused { key: Some(verified.key.fingerprint()), error };
     let id = verified.text.says().request;
     let briefing = app.desk.review_briefing(id).map_err(|err| Stop::Now(err.into()))?;

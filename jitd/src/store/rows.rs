@@ -3,7 +3,7 @@
 use jit_core::clock::Trust;
 use jit_core::digest::Digest;
 use jit_core::event::PolicyText;
-use jit_core::model::{Claim, Closed, End, EndWhy, Grant, Pending, Request, Review, Tried};
+use jit_core::model::{Claim, Closed, End, EndWhy, Grant, Pending, Request, Review, Serial, Since, Tried};
 use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::PublicKey;
 use jit_core::state::{Row, State, Stored};
@@ -115,21 +115,25 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
         ),
         Row::CodeTryGone(id) => run(change, "DELETE FROM code_try WHERE id = ?1", [to_i64(*id)]),
         Row::Tried(None) => run(change, "DELETE FROM tried", []),
-        // The first that had it is the one.
-        Row::Taken(taken) => run(
-            change,
-            "INSERT OR IGNORE INTO taken (serial, body) VALUES (?1, ?2)",
-            [taken.serial.to_string(), json("taken", taken)?],
-        ),
-        Row::Tombstone(stone) => run(
-            change,
-            "INSERT OR IGNORE INTO tombstone (serial, body) VALUES (?1, ?2)",
-            [stone.serial.to_string(), json("tombstone", stone)?],
-        ),
-        Row::Since(since) => {
-            run(change, "INSERT OR REPLACE INTO since (one, body) VALUES (1, ?1)", [json("since", since)?])
-        }
+        Row::Taken(taken) => write_serial(change, "taken", taken.serial, taken),
+        Row::Tombstone(stone) => write_serial(change, "tombstone", stone.serial, stone),
+        Row::Since(since) => write_since(change, *since),
     }
+}
+
+/// The first that had a serial is the one.
+fn write_serial(
+    change: &Connection,
+    table: &'static str,
+    serial: Serial,
+    body: &impl Serialize,
+) -> Result<(), StoreError> {
+    let insert = format!("INSERT OR IGNORE INTO {table} (serial, body) VALUES (?1, ?2)");
+    run(change, &insert, [serial.to_string(), json(table, body)?])
+}
+
+fn write_since(change: &Connection, since: Since) -> Result<(), StoreError> {
+    run(change, "INSERT OR REPLACE INTO since (one, body) VALUES (1, ?1)", [json("since", &since)?])
 }
 
 fn write_request(change: &Connection, request: &Request) -> Result<(), StoreError> {

@@ -45,7 +45,7 @@ impl Elsewhere {
     }
 
     /// A key for somebody, and its line for the approvers file.
-    fn key(&self, name: &str, kind: &str, principal: &str) -> String {
+    pub(crate) fn key(&self, name: &str, kind: &str, principal: &str) -> String {
         self.shell(&format!("ssh-keygen -q -t {kind} -N '' -C {name} -f /root/{name}")).done();
         self.line(name, principal)
     }

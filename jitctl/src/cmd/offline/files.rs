@@ -5,16 +5,20 @@ use std::io::Write as _;
 use std::path::Path;
 
 use jit_core::sign::compact::{self, Brought};
+use jit_core::sign::kind::Kind;
 use jit_core::sign::sshsig::begins;
 use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
 use jit_host::files::{Owner, read_file};
-use jit_proto::manager::Entry;
+use jit_proto::manager::{Entry, Taken};
 use jit_proto::text::Shown;
+use serde::Serialize;
 
 use super::typed::{is_stdin, rows, stdin};
-use crate::error::Error;
+use crate::call::Call;
+use crate::error::{Error, Failure};
+use crate::jitd::{self, Jitd};
 use crate::screen::Screen;
-use crate::views::{progress, review_line};
+use crate::views::{lock_line, progress, review_line};
 
 /// A text and its signature.
 #[derive(Clone, Debug)]
@@ -69,10 +73,48 @@ impl Signed {
     }
 }
 
-/// What came of a file that was brought.
-pub(super) fn said(file: &str, entry: &Entry) -> String {
-    let review = entry.reviews.last().map(review_line).unwrap_or_default();
-    format!("{}: {}\n{}\n", Shown(file), Shown(&review), progress(entry))
+/// What came of a text that was brought.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Came {
+    /// A request, with one review more.
+    Review(Box<Entry>),
+    /// A statement of another kind.
+    Taken(Box<Taken>),
+}
+
+/// Brings a text. What jitd answers goes by what the text is.
+pub(super) fn came(jitd: &dyn Jitd, call: &Call, text: &[u8]) -> Result<Came, Failure> {
+    match Kind::of(text) {
+        Some(Kind::Revoke | Kind::Lock | Kind::Clock) => Ok(Came::Taken(Box::new(jitd::ask(jitd, call)?))),
+        Some(Kind::Request | Kind::Review | Kind::Grant) | None => {
+            Ok(Came::Review(Box::new(jitd::ask(jitd, call)?)))
+        }
+    }
+}
+
+impl Came {
+    /// The same, for people.
+    pub(super) fn said(&self, file: &str) -> String {
+        match self {
+            Self::Review(entry) => {
+                let review = entry.reviews.last().map(review_line).unwrap_or_default();
+                format!("{}: {}\n{}\n", Shown(file), Shown(&review), progress(entry))
+            }
+            Self::Taken(taken) => format!("{}: {}\n", Shown(file), Shown(&said(taken))),
+        }
+    }
+}
+
+fn said(taken: &Taken) -> String {
+    let by = format!("signed by {}", taken.by);
+    match (&taken.revokes, &taken.revoked, &taken.lock, &taken.clock) {
+        (_, Some(revoked), ..) => format!("{by}; {} is {} ({})", revoked.id, revoked.state, revoked.ended),
+        (Some(revokes), ..) => format!("{by}; {revokes} has not come here, and will open nothing"),
+        (_, _, Some(lock), _) => format!("{by}; {}", lock_line(lock)),
+        (_, _, _, Some(clock)) => format!("{by}; the clock is {}", clock.after.state),
+        (None, None, None, None) => by,
+    }
 }
 
 /// A regular file of at most so many bytes; no link, no pipe.

@@ -12,7 +12,7 @@ use jit_host::files::{Owner, read_policy_dir};
 use jit_proto::text::{Shown, Typed};
 
 use super::files::{bounded, usage, write_new};
-use super::sign::signed_for;
+use super::sign::signed;
 use crate::cmd::policy::signed::MANIFEST;
 use crate::error::Error;
 use crate::output::Outcome;
@@ -100,7 +100,7 @@ pub(super) fn sign(path: &Path, key: &Path, sure: bool, screen: &mut Screen<'_>)
             return Ok(Outcome::No);
         }
     }
-    let signature = signed_for(NAMESPACE, key, &manifest.text())?;
+    let signature = signed(key, NAMESPACE, &manifest.text())?;
     let digest = Digest::of(signature.as_bytes()).to_string();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let out = path.with_file_name(format!("{name}.{}.sig", digest.get(..8).unwrap_or_default()));

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use jit_core::digest::Digest;
 use jit_core::model::{Decision, Narrow};
+use jit_core::sign::any::AnyText;
 use jit_core::sign::compact;
 use jit_core::sign::file::RequestFile;
+use jit_core::sign::kind::{Kind, SignedText as _};
 use jit_core::sign::sshsig::Signature;
 use jit_core::sign::statement::{Signable, Statement};
 use jit_core::sign::{MAX_TEXT, NAMESPACE};
@@ -19,6 +21,7 @@ use super::files::{bounded, usage, write_new};
 use super::home::Home;
 use super::met;
 use super::typed::{Form, is_stdin, rows, stdin};
+use super::words;
 use crate::error::Error;
 use crate::output::Outcome;
 use crate::prompts::yes;
@@ -40,11 +43,24 @@ pub(super) fn run(
     form: Form,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Error> {
-    let Some(file) = read(path, screen)? else {
+    let Some(text) = read(path, screen)? else {
         screen.say("jitctl: nothing was signed");
         return Ok(Outcome::No);
     };
     let path = path.unwrap_or(Path::new("-"));
+    let file = match text {
+        Read::Request(file) => *file,
+        Read::Statement(text) if less.is_none() && !form.is_shown() => {
+            return statement(path, &text, key, sure, screen);
+        }
+        Read::Statement(text) => {
+            let what = format!(
+                "a {} is signed as it is, and goes as a file; leave the other options out",
+                text.kind().word()
+            );
+            return Err(usage(path, &what));
+        }
+    };
     // Of what is shown the host writes the text again, and would not know which checkpoint was in it.
     let asked = if form.is_shown() { RequestFile { checkpoint: None, ..file.clone() } } else { file.clone() };
     let text = less.text(&asked);
@@ -60,17 +76,11 @@ pub(super) fn run(
         return Ok(Outcome::No);
     }
     let question = if approves { "Sign an approval of this?" } else { "Sign a denial of this?" };
-    if !sure {
-        if !screen.can_ask() {
-            return Err(Error::Usage("nobody can be asked here; to sign all the same, add --yes".to_owned()));
-        }
-        if !yes(screen, question, false) {
-            screen.say("jitctl: nothing was signed");
-            return Ok(Outcome::No);
-        }
+    if !is_sure(question, sure, screen)? {
+        return Ok(Outcome::No);
     }
     let exact = text.text();
-    let signature = signed(key, &exact)?;
+    let signature = signed(key, NAMESPACE, &exact)?;
     if form.is_shown() {
         let failed = |why: &dyn std::fmt::Display| Error::Usage(why.to_string());
         let made = Signature::parse(signature.as_bytes()).map_err(|why| failed(&why))?;
@@ -87,8 +97,66 @@ pub(super) fn run(
     Ok(Outcome::Yes)
 }
 
-/// The request, from its file, from rows, or from a person who types these. None where they leave.
-fn read(path: Option<&Path>, screen: &mut Screen<'_>) -> Result<Option<RequestFile>, Error> {
+/// Whether somebody has said yes.
+fn is_sure(question: &str, sure: bool, screen: &mut Screen<'_>) -> Result<bool, Error> {
+    if sure {
+        return Ok(true);
+    }
+    if !screen.can_ask() {
+        return Err(Error::Usage("nobody can be asked here; to sign all the same, add --yes".to_owned()));
+    }
+    let said = yes(screen, question, false);
+    if !said {
+        screen.say("jitctl: nothing was signed");
+    }
+    Ok(said)
+}
+
+/// A statement is signed as it is.
+fn statement(
+    path: &Path,
+    text: &AnyText,
+    key: &Path,
+    sure: bool,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Error> {
+    let exact = text.text();
+    screen.say(exact.trim_end());
+    let kind = text.kind();
+    let (said, question) = match text {
+        AnyText::Grant(grant) => (words::of_grant(grant), "Sign this grant?"),
+        AnyText::Revoke(revoke) => (words::of_revoke(revoke), "Sign this revoke?"),
+        AnyText::Lock(lock) => (words::of_lock(lock), "Sign this lock?"),
+        AnyText::Clock(clock) => (words::of_clock(clock), "Sign that this is the time?"),
+        AnyText::Review(_) => return Err(usage(path, "it is an answer to a request, and not the request")),
+    };
+    screen.say(&format!("\n{said}"));
+    if !is_sure(question, sure, screen)? {
+        return Ok(Outcome::No);
+    }
+    let signature = signed(key, kind.namespace(), &exact)?;
+    let digest = Digest::of(signature.as_bytes()).to_string();
+    let stem = path.file_stem().map_or_else(|| kind.word().to_owned(), |stem| stem.display().to_string());
+    let stem = if is_stdin(path) { kind.word().to_owned() } else { stem };
+    let out = path.with_file_name(format!("{stem}.{}.signed", digest.get(..8).unwrap_or_default()));
+    write_new(&out, &format!("{exact}{signature}"))?;
+    let shown = out.display().to_string();
+    screen.data(&format!("Wrote {}.\n", Shown(&shown)))?;
+    screen.say(&format!(
+        "hint: on each host that it is for, anybody types: jitctl offline import {}",
+        Typed(&shown)
+    ));
+    Ok(Outcome::Yes)
+}
+
+/// What is to be signed.
+enum Read {
+    Request(Box<RequestFile>),
+    Statement(Box<AnyText>),
+}
+
+/// From a file, from rows, or from a person who types these. None where they leave.
+fn read(path: Option<&Path>, screen: &mut Screen<'_>) -> Result<Option<Read>, Error> {
     let parsed = |text: &str| compact::parse_request(text);
     let (path, bytes) = match path {
         None if screen.can_ask() => {
@@ -99,15 +167,23 @@ fn read(path: Option<&Path>, screen: &mut Screen<'_>) -> Result<Option<RequestFi
         Some(path) if is_stdin(path) => (path, stdin()?),
         Some(path) => (path, bounded(path, 2 * MAX_TEXT)?),
     };
+    if matches!(Kind::of(&bytes), Some(Kind::Grant | Kind::Revoke | Kind::Lock | Kind::Clock)) {
+        let text = AnyText::parse(&bytes).map_err(|why| usage(path, &why.to_string()))?;
+        return Ok(Some(Read::Statement(Box::new(text))));
+    }
     let file = if compact::may_be(&bytes) {
         parsed(&String::from_utf8_lossy(&bytes)).map_err(|why| usage(path, &why.to_string()))
     } else {
         RequestFile::parse(&bytes).map_err(|why| usage(path, &why.to_string()))
     };
-    file.map(Some)
+    Ok(Some(Read::Request(Box::new(file?))))
 }
 
 impl Less<'_> {
+    fn is_none(&self) -> bool {
+        self.deny.is_none() && self.seconds.is_none() && self.services.is_empty()
+    }
+
     fn text(&self, file: &RequestFile) -> Signable {
         let narrow = Narrow {
             duration: self.seconds.map(Duration::from_secs),
@@ -123,13 +199,8 @@ impl Less<'_> {
     }
 }
 
-/// Has ssh-keygen sign an approval, which asks for a passphrase or a touch itself.
-pub(super) fn signed(key: &Path, text: &str) -> Result<String, Error> {
-    signed_for(NAMESPACE, key, text)
-}
-
-/// The same of something else.
-pub(super) fn signed_for(namespace: &'static str, key: &Path, text: &str) -> Result<String, Error> {
+/// Has ssh-keygen sign, which asks for a passphrase or a touch itself.
+pub(super) fn signed(key: &Path, namespace: &'static str, text: &str) -> Result<String, Error> {
     let failed = |why: &str| Error::Usage(format!("ssh-keygen did not sign: {why}"));
     let mut command = Command::new("ssh-keygen");
     command.args(["-Y", "sign", "-n", namespace, "-f"]).arg(key);

@@ -3,17 +3,20 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use jit_core::sign::any::AnyText;
 use jit_core::sign::approvers::{Approvers, Revoked};
 use jit_core::sign::compact::{self, Brought};
 use jit_core::sign::file::RequestFile;
-use jit_core::sign::verify::verify;
-use jit_proto::manager::Exported;
+use jit_core::sign::kind::{Kind, SignedText as _};
+use jit_core::sign::verify::{Verified, verify, verify_text};
+use jit_proto::manager::{Ahead, Entry, Exported, Taken};
 
 use crate::call::Call;
 use crate::error::Error;
 use crate::testing::*;
 
 const FILE: &str = include_str!("../../../../jit_core/offline-vectors/r-4k7m2qx9.req");
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../jit_core/offline-vectors");
 const SIGNATURE: &str = include_str!("../../../../jit_core/offline-vectors/ed25519.sig");
 
 fn exported() -> Exported {
@@ -278,4 +281,101 @@ fn the_text_of_a_policy_is_written_shown_and_signed_only_where_the_files_are_tho
     for bad in ["db-*", "", "*,db-1", "@"] {
         assert_eq!(jitctl(&["offline", "policy", &folder, "--hosts", bad], &Nobody).code, 2, "{bad}");
     }
+}
+
+/// Signs a statement with the real ssh-keygen, and says what was shown and what was signed.
+fn signed_statement(dir: &Path, file: &str, kind: Kind, shown: &[&str]) -> (String, String) {
+    let key = path(dir, "key");
+    if !dir.join("key").exists() {
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &key]).status();
+        assert!(made.unwrap().success());
+    }
+    let public = fs::read_to_string(dir.join("key.pub")).unwrap();
+    let line = format!("olga namespaces=\"{}\" {public}", kind.namespace());
+    let approvers = Approvers::parse(line.as_bytes()).unwrap();
+    let ran = jitctl(&["offline", "sign", file, "--key", &key, "--yes"], &Nobody);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for shown in shown {
+        assert!(ran.err.contains(shown), "{shown}: {}", ran.err);
+    }
+    let name = ran.out.strip_prefix("Wrote ").unwrap().trim_end().trim_end_matches('.').to_owned();
+    let whole = fs::read_to_string(&name).unwrap();
+    let (text, signature) = whole.split_at(whole.find("-----BEGIN").unwrap());
+    let now = crate::times::now();
+    let verified: Verified<AnyText> =
+        verify_text(&approvers, &Revoked::default(), text.as_bytes(), signature.as_bytes(), now).unwrap();
+    assert_eq!((verified.text.kind(), verified.text.text().as_str()), (kind, text));
+    (name, text.to_owned())
+}
+
+#[test]
+fn a_grant_and_its_revoke_are_written_shown_in_plain_words_and_signed_without_a_jitd() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = path(dir.path(), "visit.statement");
+    let args =
+        ["offline", "grant", "technician", "--role", "vendor-root", "--hosts", "press-9,@presses,PRESS-7"];
+    let more =
+        ["--for", "90m", "--person", "Jörg Ü.", "--uses", "3", "--reason", "CASE-1 bearing", "-o", &file];
+    let ran = jitctl(&[&args[..], &more].concat(), &Nobody);
+    assert_eq!((ran.code, ran.out.as_str()), (0, format!("Wrote {file}.\n").as_str()), "{ran:?}");
+    let words = "technician (who is Jörg Ü.) is let in by role vendor-root (all services of the role) for 1h30m, 3 logins \
+                 at most, once on each of press-7,press-9,@presses";
+    let (signed, text) = signed_statement(dir.path(), &file, Kind::Grant, &["for: - J\\u{f6}rg", words]);
+    assert!(text.contains("\nhosts: press-7,press-9,@presses\nhost-key: any\nuser: technician\n"), "{text}");
+    // A revoke is about the serial of the signed file and for its hosts.
+    let end = path(dir.path(), "end.statement");
+    let ran = jitctl(&["offline", "revoke", &signed, "--reason", "another comes", "-o", &end], &Nobody);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let serial = text.lines().nth(1).unwrap().strip_prefix("serial: ").unwrap();
+    let words = format!("The grant with serial {serial} ends on press-7,press-9,@presses");
+    let (_, of_end) = signed_statement(dir.path(), &end, Kind::Revoke, &[&words]);
+    assert!(of_end.contains(&format!("\nrevokes: {serial}\n")), "{of_end}");
+    // What no host takes is not written, and what is there is not written over.
+    let week = jitctl(
+        &[&args[..], &["--not-after", "2999-01-01 00:00", "--reason", "CASE-1 bearing"]].concat(),
+        &Nobody,
+    );
+    assert!(week.code == 2 && week.err.contains("more than 7 days after 'issued'"), "{week:?}");
+    let all = jitctl(
+        &["offline", "grant", "ann", "--role", "r", "--hosts", "*", "--reason", "CASE-1 bearing"],
+        &Nobody,
+    );
+    assert!(all.code == 2 && all.err.contains("'hosts' has a value that is never written so"), "{all:?}");
+    let again = jitctl(&["offline", "revoke", serial, "-o", &end], &Nobody);
+    assert!(again.code == 2 && again.err.contains("File exists"), "{again:?}");
+    // Less of it is another grant.
+    let less = jitctl(&["offline", "sign", &file, "--key", "x", "--deny", "no", "--yes"], &Nobody);
+    assert!(less.code == 2 && less.err.contains("a grant is signed as it is"), "{less:?}");
+}
+
+#[test]
+fn a_statement_is_brought_and_what_came_of_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let vector = |name: &str| fs::read_to_string(format!("{VECTORS}/{name}")).unwrap();
+    let bring = |kind: &str, script: &Script| {
+        let file = path(dir.path(), kind);
+        fs::write(&file, vector(&format!("{kind}.statement")) + &vector(&format!("{kind}.sig"))).unwrap();
+        jitctl(&["offline", "import", &file], script)
+    };
+    let call = |kind: &str| import(&vector(&format!("{kind}.statement")), &vector(&format!("{kind}.sig")));
+    let ahead =
+        Ahead { serial: "00ff".into(), until: "2026-12-04T18:00:00Z".into(), behind: Some("Jörg".into()) };
+    let entry = Entry { ahead: Some(ahead), ..active() };
+    let ran = bring("grant", &Script::answers(call("grant"), &entry));
+    assert!(ran.code == 0 && ran.out.contains("Opened g-4k7m2qx9"), "{ran:?}");
+    let taken = Taken {
+        kind: "revoke".into(),
+        by: "olga".into(),
+        revokes: Some("00ff".into()),
+        revoked: None,
+        lock: None,
+        clock: None,
+    };
+    let ran = bring("revoke", &Script::answers(call("revoke"), &taken));
+    assert!(
+        ran.code == 0 && ran.out.ends_with("signed by olga; 00ff has not come here, and will open nothing\n"),
+        "{ran:?}"
+    );
+    let shown = crate::views::entry(&entry).data;
+    assert!(shown.contains("a signed grant for Jörg, over by 2026-12-04 18:00:00Z, serial 00ff"), "{shown}");
 }

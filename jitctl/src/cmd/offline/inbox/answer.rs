@@ -6,6 +6,7 @@ use std::process::Command;
 
 use jit_core::digest::Digest;
 use jit_core::model::{Decision, Narrow};
+use jit_core::sign::NAMESPACE;
 use jit_core::sign::file::RequestFile;
 use jit_core::sign::sshsig::Signature;
 use jit_core::sign::statement::{Signable, Statement};
@@ -261,7 +262,7 @@ fn asked(item: &Item, screen: &mut Screen<'_>) -> Said {
 
 fn put(exchange: &Exchange, text: &Signable, by: &By) -> Result<(), Error> {
     let exact = text.text();
-    let signature = signed(&by.key, &exact)?;
+    let signature = signed(&by.key, NAMESPACE, &exact)?;
     let whole = format!("{exact}{signature}");
     let folder = exchange.make(Part::Statements, None).map_err(wrong)?;
     let name = Name::Statement(Digest::of(whole.as_bytes()));

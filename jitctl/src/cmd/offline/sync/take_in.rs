@@ -14,7 +14,7 @@ use jit_exchange::names::{Name, Part};
 use jit_proto::manager::Entry;
 use jit_proto::words::RequestId;
 
-use super::super::files::{Signed, said};
+use super::super::files::{Came, Signed};
 use super::super::home::Home;
 use super::super::refused::Refused;
 use super::done::{Done, Here, NotTaken, Taken};
@@ -93,7 +93,8 @@ fn send(
             let Signed { text, signature } = brought.signed.clone();
             match jitd::ask::<Entry>(jitd, &Call::Import { text, signature }) {
                 Ok(entry) => {
-                    let text = said(&brought.file, &entry).trim_end().to_owned();
+                    let came = Came::Review(Box::new(entry.clone()));
+                    let text = came.said(&brought.file).trim_end().to_owned();
                     let (request, state) = (entry.request.clone(), entry.state.clone());
                     waiting.changed(brought.request, &entry);
                     done.taken.push(Taken { file: brought.file, request, state, text });

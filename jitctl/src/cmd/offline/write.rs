@@ -1,0 +1,197 @@
+//! `offline grant` and `revoke`: texts that people write of themselves, on any machine, for 'offline sign' to
+//! sign. None of them counts before that.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use jit_core::model::{Behind, Serial};
+use jit_core::sign::any::AnyText;
+use jit_core::sign::grant::{self, GrantStatement};
+use jit_core::sign::hosts::Hosts;
+use jit_core::sign::kind::SignedText;
+use jit_core::sign::revoke::{self, RevokeStatement, What};
+use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
+use jit_core::time::Utc;
+use jit_proto::text::{Shown, Typed};
+use jit_proto::words::{Reason, RoleName, ServiceName, UserName};
+
+use super::files::{Signed, bounded, usage, write_new};
+use crate::error::Error;
+use crate::output::Outcome;
+use crate::screen::Screen;
+use crate::times::{When, now};
+use crate::values::{Id, seconds};
+
+/// Write a grant ahead of time, for approvers to sign
+///
+/// Whoever comes to one of the hosts brings the signed grant with them, and is let in there once, as if they had asked and
+/// been approved: by the role, and by as many signatures as its stages ask for. Nothing counts before it is signed.
+#[derive(Debug, Args)]
+pub(crate) struct Grant {
+    /// The account that it lets in
+    user: UserName,
+    /// The role that it opens
+    #[arg(long)]
+    role: RoleName,
+    /// The hosts that it is for: names, and groups of hosts behind an @, with commas between
+    #[arg(long, value_parser = hosts)]
+    hosts: Hosts,
+    /// Only the host with this key (the fingerprint that 'jitctl status' shows there)
+    #[arg(long, value_name = "FINGERPRINT")]
+    host_key: Option<String>,
+    /// The human who comes by the account, where several share it; they never sign it themselves
+    #[arg(long, value_name = "NAME")]
+    person: Option<Behind>,
+    /// For how long the window is open, such as 90m [default: as the role says]
+    #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
+    seconds: Option<u64>,
+    /// Only these services, with commas between
+    #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
+    services: Vec<ServiceName>,
+    /// At most so many logins
+    #[arg(long, value_name = "NUMBER")]
+    uses: Option<NonZeroU32>,
+    /// From when on it may be brought [default: now]
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<When>,
+    /// Until when, at most 7 days from now; the window is over by then [default: a day after --not-before]
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<When>,
+    /// Why; one line, kept in the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: Reason,
+    #[command(flatten)]
+    to: To,
+}
+
+/// Write a revoke, for an approver or an admin to sign
+///
+/// It ends a window, takes back what waits, and keeps a grant that has not come yet from ever opening anything. It counts
+/// while a host's clock is suspect, too.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// A grant: its file, signed or not, or its serial; or a request (r-… or g-…) of one host
+    what: String,
+    /// The hosts that it is for; '*' is all [default: those of the grant's file, or all]
+    #[arg(long, value_parser = hosts)]
+    hosts: Option<Hosts>,
+    /// Until when it is taken, at most 30 days from now [default: 30 days from now]
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<When>,
+    /// Why; one line, kept in the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<Reason>,
+    #[command(flatten)]
+    to: To,
+}
+
+/// Where the text goes.
+#[derive(Debug, Args)]
+pub(crate) struct To {
+    /// The file to write, which must not be there yet [default: named by what it is, in this folder]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+fn hosts(text: &str) -> Result<Hosts, String> {
+    let form = "names of hosts, and groups of hosts behind an @, with commas between; or '*' alone for all";
+    Hosts::parse(text).ok_or_else(|| format!("hosts are {form}"))
+}
+
+impl To {
+    /// Writes the one form of a text, or says what is wrong with it.
+    fn write(&self, text: &impl SignedText, name: &str, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
+        let exact = text.text();
+        AnyText::parse(exact.as_bytes())
+            .map_err(|why| Error::Usage(format!("such a text counts nowhere: {why}")))?;
+        let path = self.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.statement")));
+        write_new(&path, &exact)?;
+        let shown = path.display().to_string();
+        screen.data(&format!("Wrote {}.\n", Shown(&shown)))?;
+        screen.say(&format!(
+            "hint: it counts once it is signed: jitctl offline sign {} --key KEY",
+            Typed(&shown)
+        ));
+        Ok(Outcome::Yes)
+    }
+}
+
+fn utc(when: Option<&When>) -> Result<Option<Utc>, Error> {
+    let utc = when.map(When::utc).transpose().map_err(|why| Error::Usage(why.to_string()))?;
+    Ok(utc.map(Utc::whole_seconds))
+}
+
+fn serial() -> Result<Serial, Error> {
+    let mut bytes = [0; 16];
+    let random = getrandom::fill(&mut bytes);
+    random
+        .map_err(|why| Error::Usage(format!("the system gives no random bytes ({why}); nothing was made")))?;
+    Ok(Serial::from_bytes(bytes))
+}
+
+/// As much of it as tells files apart.
+fn short(text: &impl ToString) -> String {
+    text.to_string().chars().take(10).collect()
+}
+
+pub(super) fn grant(args: &Grant, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
+    let issued = now().whole_seconds();
+    let not_before = utc(args.not_before.as_ref())?.unwrap_or(issued);
+    let not_after = utc(args.not_after.as_ref())?;
+    let latest = issued.plus(grant::LONGEST);
+    let not_after = not_after.unwrap_or_else(|| not_before.plus(Duration::from_hours(24)).min(latest));
+    let text = GrantStatement {
+        serial: serial()?,
+        hosts: args.hosts.clone(),
+        host_key: args.host_key.clone(),
+        user: args.user.clone(),
+        behind: args.person.clone(),
+        role: args.role.clone(),
+        services: (!args.services.is_empty()).then(|| args.services.iter().cloned().collect()),
+        uses: args.uses,
+        duration: args.seconds.map(Duration::from_secs),
+        issued,
+        not_before,
+        not_after,
+        reason: args.reason.clone(),
+    };
+    args.to.write(&text, &format!("grant-{}", short(&text.serial)), screen)
+}
+
+pub(super) fn revoke(args: &Revoke, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
+    let (revokes, of_file) = revoked(&args.what)?;
+    let all = Hosts::parse("*").ok_or_else(|| Error::Usage("no hosts".to_owned()))?;
+    let issued = now().whole_seconds();
+    let text = RevokeStatement {
+        hosts: args.hosts.clone().or(of_file).unwrap_or(all),
+        host_key: None,
+        revokes,
+        issued,
+        not_after: utc(args.not_after.as_ref())?.unwrap_or_else(|| issued.plus(revoke::LONGEST)),
+        reason: args.reason.clone(),
+    };
+    args.to.write(&text, &format!("revoke-{}", short(&revokes)), screen)
+}
+
+/// What is named, and the hosts of the grant where that is a file.
+fn revoked(what: &str) -> Result<(What, Option<Hosts>), Error> {
+    if let Ok(id) = what.parse::<Id>() {
+        return Ok((
+            What::Request(match id {
+                Id::Request(id) => id,
+                Id::Grant(id) => id.into(),
+            }),
+            None,
+        ));
+    }
+    if let Ok(serial) = what.parse() {
+        return Ok((What::Serial(serial), None));
+    }
+    let path = Path::new(what);
+    let bytes = bounded(path, 2 * (MAX_TEXT + MAX_SIGNATURE))?;
+    let text = Signed::split(bytes.clone()).map_or(bytes, |signed| signed.text);
+    let grant = GrantStatement::parse(&text).map_err(|why| usage(path, &format!("it is no grant: {why}")))?;
+    Ok((What::Serial(grant.serial), Some(grant.hosts)))
+}

@@ -1,0 +1,154 @@
+//! What people sign of themselves: grants ahead of time and revokes, written and signed on a machine that shares nothing with
+//! the host but a stick, by the real ssh-keygen.
+
+use jit_tests::machine::until;
+
+use crate::offline::{Elsewhere, STICK, import};
+use crate::site::{Entrance, SOON, Site};
+use crate::store::audited;
+
+const POLICY: &str = r#"
+[people]
+olga = { accounts = ["olga"], keys = ["olga@plant"] }
+joerg = { accounts = ["joerg"], keys = ["joerg@vendor"] }
+[role.press]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["vera"] }
+max-duration = "2h"
+[[role.press.stage]]
+name = "plant"
+approvers = { users = ["olga", "joerg"] }
+accept = ["signature"]
+[role.both]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["vera"] }
+max-duration = "2h"
+[[role.both.stage]]
+name = "plant"
+approvers = { users = ["olga"] }
+accept = ["signature"]
+[[role.both.stage]]
+name = "safety"
+approvers = { users = ["sam"] }
+accept = ["signature"]
+"#;
+
+/// A grant on the other machine, by role and what else it says; its name without an ending.
+fn written(elsewhere: &Elsewhere, site: &Site, name: &str, more: &str) {
+    let host = site.status().host;
+    elsewhere
+        .shell(&format!(
+            "jitctl offline grant vera --hosts {host},press-9 --reason 'CASE-1234 bearing' -o {name}.statement {more}"
+        ))
+        .done();
+}
+
+/// Signs with jitctl, as its owner does, and carries what that wrote to the host; its name.
+fn signed(elsewhere: &Elsewhere, site: &Site, name: &str, key: &str) -> String {
+    let said = elsewhere.shell(&format!("jitctl offline sign {name}.statement --key /root/{key} --yes"));
+    let wrote = said.done();
+    let file = wrote.trim_start_matches("Wrote ").trim_end_matches('.').to_owned();
+    Elsewhere::carry(&elsewhere.0, &site.machine, &file);
+    file
+}
+
+pub(crate) fn a_technician_comes(site: &Site) {
+    let elsewhere = Elsewhere::boot(site);
+    site.person("vera");
+    let keys = [("olga", "olga@plant"), ("joerg", "joerg@vendor"), ("sam", "sam")];
+    let approvers: String = keys.iter().map(|(name, of)| elsewhere.key(name, "ed25519", of)).collect();
+    site.machine.write("/etc/jit/approvers", &approvers, 0o644);
+    site.policy("50-press", POLICY);
+
+    // Who comes by the account signs nothing for themselves; a host of another name takes nothing.
+    written(&elsewhere, site, "visit", "--role press --for 30m --person joerg@vendor");
+    let said = elsewhere.shell("jitctl offline sign visit.statement --key /root/joerg --yes");
+    said.says("vera (who is joerg@vendor) is let in by role press");
+    let own = said.done().trim_start_matches("Wrote ").trim_end_matches('.').to_owned();
+    Elsewhere::carry(&elsewhere.0, &site.machine, &own);
+    import(site, &own).says("nobody reviews a request that is for themselves");
+    elsewhere.shell("sed 's/^hosts: .*/hosts: press-9/' visit.statement >other.statement").done();
+    let other = signed(&elsewhere, site, "other", "olga");
+    import(site, &other).exits(1).says("it is for press-9, and this host");
+
+    site.ssh("vera").refuses("vera");
+    let good = signed(&elsewhere, site, "visit", "olga");
+    import(site, &good).exits(0).says("Opened").says("olga@plant");
+    site.ssh("vera").admits("vera");
+    site.shell("jitctl list").says("vera (joerg@vendor)");
+    let entry = site.entries_of("vera").into_iter().find(|entry| entry.state == "active").unwrap();
+    site.shell(&format!("jitctl show {}", entry.request)).says("a signed grant for joerg@vendor, over by");
+    // The attack: the stick is brought again, now and when the window is over.
+    import(site, &good).exits(1).says("its serial was taken here before");
+    site.shell(&format!("jitctl revoke {}", entry.request)).done();
+    import(site, &good).exits(1).says("its serial was taken here before");
+    site.ssh("vera").refuses("vera");
+    until(SOON, "that is on record", || site.logged("signature-refused", "was taken here before").len() == 2);
+    // An auditor has no program of ours.
+    let commands = site.shell(&format!("cd {STICK} && jitctl offline evidence {}", entry.request));
+    let verified = site.shell(&format!("cd {STICK} && {}", commands.done()));
+    verified.says("Good \"jitd.approval.v1\" signature for olga@plant");
+
+    two_sign(site, &elsewhere);
+    revokes(site, &elsewhere);
+    audited(site);
+}
+
+/// Two signatures over the same bytes, the second brought later and in between a restart.
+fn two_sign(site: &Site, elsewhere: &Elsewhere) {
+    written(elsewhere, site, "both", "--role both --for 30m");
+    let of_sam = signed(elsewhere, site, "both", "sam");
+    let of_olga = signed(elsewhere, site, "both", "olga");
+    // It is not sam's turn: nothing is filed by that.
+    import(site, &of_sam).says("stage 'plant' asks olga");
+    import(site, &of_olga).exits(0).says("pending").says("stage 'safety'");
+    site.ssh("vera").refuses("vera waits for role both");
+    site.shell("systemctl restart jitd").done();
+    site.is_ready();
+    import(site, &of_sam).exits(0).says("Opened");
+    site.ssh("vera").admits("vera");
+    // Both in one go, in the wrong order, of another grant.
+    written(elsewhere, site, "again", "--role both");
+    let files = [signed(elsewhere, site, "again", "sam"), signed(elsewhere, site, "again", "olga")];
+    import(site, &files.join(" ")).exits(0).says("Opened");
+}
+
+/// A revoke that ends a session, and one that is there before its grant.
+fn revokes(site: &Site, elsewhere: &Elsewhere) {
+    written(elsewhere, site, "long", "--role press");
+    let grant = signed(elsewhere, site, "long", "olga");
+    elsewhere
+        .shell(&format!("jitctl offline revoke {grant} --reason 'another comes' -o end.statement"))
+        .done();
+    let revoke = signed(elsewhere, site, "end", "olga");
+    for role in ["both"] {
+        for entry in site.entries_of("vera").iter().filter(|entry| entry.role == role) {
+            site.shell(&format!("jitctl revoke {}", entry.request)).done();
+        }
+    }
+    import(site, &grant).exits(0).says("Opened");
+    let session = site.start_logged_in("vera", "sleep 300");
+    until(SOON, "she is in", || site.sessions().iter().any(|session| session.user == "vera"));
+    import(site, &revoke).exits(0).says("revoked");
+    until(SOON, "her session is over", || site.sessions().is_empty());
+    drop(session);
+    site.ssh("vera").refuses("vera");
+    import(site, &grant).exits(1).says("it was revoked, by olga");
+
+    written(elsewhere, site, "never", "--role press");
+    let grant = signed(elsewhere, site, "never", "olga");
+    elsewhere.shell("jitctl offline revoke never.statement -o first.statement").done();
+    // Stock OpenSSH signs as well.
+    elsewhere.shell("ssh-keygen -q -Y sign -n jitd.approval.v1 -f /root/joerg first.statement").done();
+    for name in ["first.statement", "first.statement.sig"] {
+        Elsewhere::carry(&elsewhere.0, &site.machine, name);
+    }
+    import(site, "first.statement.sig").exits(0).says("has not come here, and will open nothing");
+    site.shell("systemctl restart jitd").done();
+    site.is_ready();
+    import(site, &grant).exits(1).says("it was revoked, by joerg");
+    site.ssh("vera").refuses("vera");
+    until(SOON, "the revoke is on record", || site.logged("revoke-taken", "by=\"joerg").len() == 1);
+}
