@@ -89,6 +89,7 @@ methods! {
     EndSession: "User" "EndSession" Own,
     Status: "User" "Status" Own,
     Clock: "User" "Clock" Own,
+    ClockChallenge: "User" "ClockChallenge" Own,
     Policy: "User" "Policy" Own,
     Pending: "Review" "Pending" Own,
     Review: "Review" "Review" Review,

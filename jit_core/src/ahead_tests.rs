@@ -89,9 +89,9 @@ name = "plant"
 approvers = { users = ["olga"] }
 "#;
 
-const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
-fn key() -> HostKey {
+pub(crate) fn key() -> HostKey {
     HostKey::from_seed("db-1/jitd".parse().unwrap(), &[3; 32])
 }
 
@@ -104,14 +104,14 @@ pub(crate) fn world() -> World {
     world
 }
 
-fn people() -> Lookups {
+pub(crate) fn people() -> Lookups {
     let names = ["olga", "adm-olga", "sam", "joerg", "adam", "kim", "anna"];
     let others = (2001..).zip(names).map(|(uid, name)| subject(name, uid));
     let all = [maria()].into_iter().chain(others);
     all.map(|one: Subject| (one.name.clone(), Known::Fully(one))).collect()
 }
 
-fn written(world: &World, role: &str) -> GrantStatement {
+pub(crate) fn written(world: &World, role: &str) -> GrantStatement {
     let issued = world.now.wall.whole_seconds();
     GrantStatement {
         serial: "00112233445566778899aabbccddeeff".parse().unwrap(),
@@ -170,7 +170,7 @@ fn bring_with(
     Ok(world.state.taken(text.serial).unwrap().request.unwrap())
 }
 
-fn bring(world: &mut World, principal: &str, text: &GrantStatement) -> Result<RequestId, Refusal> {
+pub(crate) fn bring(world: &mut World, principal: &str, text: &GrantStatement) -> Result<RequestId, Refusal> {
     bring_with(world, principal, text, &people())
 }
 
@@ -193,7 +193,7 @@ fn take(world: &mut World, principal: &str, text: RevokeStatement) -> Result<Vec
     take_at(world, principal, text, at)
 }
 
-fn not_of_here<T: std::fmt::Debug>(result: Result<T, Refusal>) -> NotOfHere {
+pub(crate) fn not_of_here<T: std::fmt::Debug>(result: Result<T, Refusal>) -> NotOfHere {
     match result {
         Err(Refusal::NotOfHere(why)) => why,
         other => panic!("{other:?}"),
@@ -438,6 +438,7 @@ fn a_grant_of_before_this_host_knows_what_it_took_is_refused() {
         mark: between.issued,
         expected: between.issued,
         reason: None,
+        statement: None,
     }]);
     let late = GrantStatement { not_after: between.issued.plus(HOUR * 48), ..between };
     assert!(refused(&mut world, &late));
@@ -449,6 +450,7 @@ fn a_grant_of_before_this_host_knows_what_it_took_is_refused() {
         mark: fresh.issued,
         expected: fresh.issued,
         reason: None,
+        statement: None,
     }]);
     assert!(bring(&mut world, "olga@site", &fresh).is_ok());
 }
@@ -464,7 +466,13 @@ fn a_host_that_was_first_seen_with_a_clock_that_ran_ahead_takes_grants_once_it_i
     let text = written(&world, "press");
     assert!(matches!(not_of_here(bring(&mut world, "olga@site", &text)), NotOfHere::Before { .. }));
     let wall = world.now.wall;
-    world.apply([Event::ClockAccepted { why: Suspicion::Behind, mark: wall, expected: wall, reason: None }]);
+    world.apply([Event::ClockAccepted {
+        why: Suspicion::Behind,
+        mark: wall,
+        expected: wall,
+        reason: None,
+        statement: None,
+    }]);
     world.wait(HOUR);
     let text = written(&world, "press");
     assert!(bring(&mut world, "olga@site", &text).is_ok());

@@ -18,6 +18,7 @@ use jit_proto::words::Reason;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::model::BySignature;
 use crate::time::{BootId, Moment, Recovery, Suspicion, Utc};
 
 /// How far the wall clock may be off before it is suspect.
@@ -212,13 +213,19 @@ impl Trust {
     }
 
     /// An admin says that the clock is right. What was known before is in the event.
-    pub fn accept(&mut self, sample: &Sample, reason: Option<Reason>) -> Result<Event, NotAccepted> {
+    pub fn accept(
+        &mut self,
+        sample: &Sample,
+        reason: Option<Reason>,
+        statement: Option<Box<BySignature>>,
+    ) -> Result<Event, NotAccepted> {
         let here = Reading::of(sample);
         let why = self.suspect().ok_or(NotAccepted::Trusted)?;
         if here.wall < EARLIEST {
             return Err(NotAccepted::Absurd(here.wall));
         }
-        let event = Event::ClockAccepted { why, mark: self.mark, expected: self.expected(), reason };
+        let event =
+            Event::ClockAccepted { why, mark: self.mark, expected: self.expected(), reason, statement };
         self.set_by(here);
         Ok(event)
     }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 pub use crate::model::PolicyText;
 use crate::model::{
-    Actor, BackWhy, Basis, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndTerms, EndWhy, Entitled,
-    Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person, PolicyWord,
-    Proposal, RefusedOrder, Request, Review, Scope, Unit, Why,
+    Actor, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndTerms,
+    EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person,
+    PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -212,6 +212,9 @@ pub enum Event {
     Locked {
         /// The lock that was set.
         lock: Lock,
+        /// The signed statement that it comes from, if an admin elsewhere set it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        statement: Option<Box<BySignature>>,
     },
     /// A lock was lifted, or ran out.
     Unlocked {
@@ -483,6 +486,9 @@ pub enum Event {
         /// What the admin said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
+        /// The signed answer that it comes from, if an admin elsewhere said it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        statement: Option<Box<BySignature>>,
     },
     /// The wall clock is believed again without anybody's doing.
     ClockRecovered {

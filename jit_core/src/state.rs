@@ -364,7 +364,7 @@ impl State {
             Event::Began { grant, window } => self.begin(*grant, window),
             Event::Settled { request, .. } => self.paid(*request).into_iter().collect(),
             Event::Ended { grant, why, .. } => self.end(*grant, *why, &record.at),
-            Event::Locked { lock } => self.lock(lock),
+            Event::Locked { lock, .. } => self.lock(lock),
             Event::Unlocked { scope, .. } => {
                 self.locks.remove(scope).map(|lock| Row::LockGone(lock.scope)).into_iter().collect()
             }

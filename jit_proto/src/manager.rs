@@ -435,6 +435,13 @@ pub struct Clock {
     pub synced: Option<bool>,
 }
 
+/// Answer to `User.ClockChallenge`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    /// The exact text that is carried to an admin.
+    pub text: String,
+}
+
 /// Answer to `Admin.AcceptClock`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockAccepted {

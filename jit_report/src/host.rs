@@ -380,7 +380,7 @@ impl HostFold {
 
     fn lock(&mut self, record: &Record) {
         let at = record.at.wall;
-        let scope = if let Event::Locked { lock } = &record.event {
+        let scope = if let Event::Locked { lock, .. } = &record.event {
             &lock.scope
         } else if let Event::Unlocked { scope, .. } = &record.event {
             scope
@@ -391,7 +391,7 @@ impl HostFold {
         if let Some(held) = held.filter(|lock| lock.until.is_none()) {
             held.until = Some(at);
         }
-        if let Event::Locked { lock } = &record.event {
+        if let Event::Locked { lock, .. } = &record.event {
             self.seen.locks.push(LockSet {
                 at,
                 scope: lock.scope.clone(),

@@ -150,6 +150,7 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
     match call {
         Call::Status
         | Call::Clock
+        | Call::ClockChallenge
         | Call::Policy
         | Call::Pending
         | Call::Sessions

@@ -115,6 +115,7 @@ pub(crate) enum Call {
         reason: Option<Reason>,
     },
     Clock,
+    ClockChallenge,
     AcceptClock {
         reason: Option<Reason>,
     },
@@ -241,6 +242,7 @@ impl Call {
             Self::Show { .. } => reads(USER, "Show"),
             Self::Status => reads(USER, "Status"),
             Self::Clock => reads(USER, "Clock"),
+            Self::ClockChallenge => reads(USER, "ClockChallenge"),
             Self::Policy => reads(USER, "Policy"),
             Self::Sessions => reads(USER, "Sessions"),
             Self::Pending => reads(REVIEW_INTERFACE, "Pending"),

@@ -3,10 +3,10 @@
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
     ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report attest offline code approvers policy help'
-    ['jitctl clock']='accept help'
+    ['jitctl clock']='challenge accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export merge help'
-    ['jitctl offline']='export import sign grant revoke policy sync inbox evidence help'
+    ['jitctl offline']='export import sign policy grant revoke lock clock sync inbox evidence help'
     ['jitctl code']='show enter keys answer new-secret enroll help'
     ['jitctl approvers']='list check help'
     ['jitctl policy']='load waiting approve deny show check test diff edit replay help'
@@ -34,6 +34,7 @@ declare -gA _jitctl_options=(
     ['jitctl status']='--json --help'
     ['jitctl kiosk']='--json --help'
     ['jitctl clock']='--json --help'
+    ['jitctl clock challenge']='--json --help'
     ['jitctl clock accept']='--reason --json --help'
     ['jitctl session']='--json --help'
     ['jitctl session list']='--json --help'
@@ -53,6 +54,8 @@ declare -gA _jitctl_options=(
     ['jitctl offline policy']='--output --hosts --serial --after --for --json --help'
     ['jitctl offline grant']='--role --hosts --host-key --person --for --services --uses --not-before --not-after --reason --output --json --help'
     ['jitctl offline revoke']='--hosts --not-after --reason --output --json --help'
+    ['jitctl offline lock']='--hosts --until --not-after --message --output --json --help'
+    ['jitctl offline clock']='--reason --output --json --help'
     ['jitctl offline sync']='--again --known --json --help'
     ['jitctl offline inbox']='--host --role --user --request --all --approve --deny --key --agent --yes --known --json --help'
     ['jitctl offline evidence']='--in --json --help'
@@ -185,7 +188,7 @@ _jitctl() {
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
                 return
                 ;;
-            'jitctl audit verify:'* | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl offline revoke:0' | 'jitctl approvers check:0' | 'jitctl code keys:0')
+            'jitctl audit verify:'* | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl offline revoke:0' | 'jitctl offline clock:0' | 'jitctl approvers check:0' | 'jitctl code keys:0')
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;

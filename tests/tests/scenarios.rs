@@ -335,6 +335,7 @@ const SCENARIOS: &[Scenario] = &[
     // these machines themselves
     own("a_fido_key_approves_with_a_touch_and_not_without", tokens::a_touch_counts),
     own("a_technician_brings_a_signed_grant_and_logs_in_once_by_it", statements::a_technician_comes),
+    own("an_admin_elsewhere_locks_and_says_what_time_it_is_by_signed_files", statements::an_admin_is_elsewhere),
     own("two_people_approve_from_another_machine_by_files_and_what_does_not_count_says_why", offline::two_people_approve),
     own("two_people_answer_by_codes_from_another_machine_and_five_wrong_ones_void_codes_and_nothing_else", codes::two_people_answer),
     own("what_waits_on_a_host_is_answered_in_a_folder_that_is_carried_and_a_log_that_shrank_is_told", exchange::inbox_approves),

@@ -1,14 +1,15 @@
 //! The named values that a record has in a log and in a table, in a fixed order. A reader may rely on their names.
 
 use std::fmt::Display;
+use std::num::NonZeroU32;
 
 use jit_proto::words::ServiceName;
 
 use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
-    Basis, ByCode, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord, Proposal, RefusedOrder,
-    Request, Review, Time,
+    Basis, ByCode, BySignature, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord, Proposal,
+    RefusedOrder, Request, Review, Time,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -81,13 +82,7 @@ impl Fields {
                 .maybe("wrong", wrong.then_some(true))
                 .put("why", why)
                 .maybe("typed_by", *typed_by),
-            Event::OrderRefused { refused: RefusedOrder { method, why, text, request }, count, others } => {
-                self.put("order", method)
-                    .put("why", why)
-                    .maybe("request", request.as_ref())
-                    .put("text", text);
-                self.put("count", count).maybe("others", others.then_some(true))
-            }
+            Event::OrderRefused { refused, count, others } => self.order(refused, *count, *others),
             Event::Discounted { request, by } => self.put("request", request).put("by", by),
             Event::Lapsed { request, stage } => self.put("request", request).maybe("stage", stage.as_ref()),
             Event::Refused { request, stage } => self.put("request", request).put("stage", stage),
@@ -102,7 +97,7 @@ impl Fields {
             Event::Ended { grant, why, reason } => {
                 self.put("grant", grant).put("why", why).maybe("reason", reason.as_ref())
             }
-            Event::Locked { lock } => self.lock(lock),
+            Event::Locked { lock, statement } => self.lock(lock).statement(statement.as_deref()),
             Event::Unlocked { scope, expired, reason } => {
                 self.put("scope", scope).put("expired", expired).maybe("reason", reason.as_ref())
             }
@@ -114,8 +109,9 @@ impl Fields {
                 self.last(last.as_deref(), *others)
             }
             Event::ClockSuspect { why, mark, expected } => self.clock(record, *why, *mark, *expected),
-            Event::ClockAccepted { why, mark, expected, reason } => {
-                self.clock(record, *why, *mark, *expected).maybe("reason", reason.as_ref())
+            Event::ClockAccepted { why, mark, expected, reason, statement } => {
+                self.clock(record, *why, *mark, *expected).maybe("reason", reason.as_ref());
+                self.maybe("by", statement.as_ref().map(|one| &one.by)).statement(statement.as_deref())
             }
             Event::ClockRecovered { why, by, mark, expected } => {
                 self.clock(record, *why, *mark, *expected).put("by", by.as_str())
@@ -244,6 +240,12 @@ impl Fields {
         self.put("by", &proposal.by).maybe("reason", proposal.reason.as_ref())
     }
 
+    fn order(&mut self, refused: &RefusedOrder, count: NonZeroU32, others: bool) -> &mut Self {
+        let RefusedOrder { method, why, text, request } = refused;
+        self.put("order", method).put("why", why).maybe("request", request.as_ref()).put("text", text);
+        self.put("count", count).maybe("others", others.then_some(true))
+    }
+
     fn request(&mut self, request: &Request) -> &mut Self {
         self.put("request", request.id).put("user", &request.beneficiary).put("role", &request.role);
         self.put("seconds", request.duration.as_secs()).put("by", &request.filed_by);
@@ -290,6 +292,11 @@ impl Fields {
         self.put("scope", &lock.scope).put("by", &lock.by);
         self.maybe("seconds", lock.duration.map(|most| most.as_secs())).some("uids", &uids, ",");
         self.maybe("message", lock.message.as_ref())
+    }
+
+    fn statement(&mut self, statement: Option<&BySignature>) -> &mut Self {
+        self.maybe("serial", statement.and_then(|statement| statement.serial));
+        self.maybe("key", statement.map(|statement| &statement.signed.key))
     }
 
     fn pam_files(&mut self, PamFiles { files, touched, lost }: &PamFiles) -> &mut Self {

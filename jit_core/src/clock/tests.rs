@@ -121,7 +121,7 @@ impl Machine {
     }
 
     fn accept(&mut self) -> Result<(), NotAccepted> {
-        let event = self.trust.accept(&self.sample(), None)?;
+        let event = self.trust.accept(&self.sample(), None, None)?;
         self.record(Some(event));
         Ok(())
     }

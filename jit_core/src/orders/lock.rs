@@ -7,7 +7,7 @@ use jit_proto::words::{GroupName, Reason, ServiceName, Uid, UserName};
 
 use crate::context::Context;
 use crate::event::Event;
-use crate::model::{Caller, EndWhy, Grant, Lock, Scope};
+use crate::model::{BySignature, Caller, EndWhy, Grant, Lock, Person, Scope};
 use crate::orders::{Refusal, revoke};
 use crate::policy::{Role, Subject};
 use crate::services::Services;
@@ -36,6 +36,16 @@ pub struct LockOrder {
 /// Locks, and ends every grant that the lock shuts altogether.
 pub fn lock(here: Context<'_>, caller: &Caller, order: LockOrder) -> Result<Vec<Event>, Refusal> {
     here.admin(caller)?;
+    Ok(set(here, caller.person(), order, None))
+}
+
+/// The same, by whoever may.
+pub(super) fn set(
+    here: Context<'_>,
+    by: Person,
+    order: LockOrder,
+    statement: Option<Box<BySignature>>,
+) -> Vec<Event> {
     let people = here.policy.people();
     let shut = |grant: &Grant| match &order.scope {
         Scope::User(name) => people.same(name, &grant.user) || order.uids.contains(&grant.uid),
@@ -47,9 +57,9 @@ pub fn lock(here: Context<'_>, caller: &Caller, order: LockOrder) -> Result<Vec<
     let shut: BTreeSet<_> = here.state.grants().filter(|grant| shut(grant)).map(|grant| grant.id).collect();
     let LockOrder { scope, message, duration, uids } = order;
     let scope = scope.whole();
-    let lock = Lock { scope, message, by: caller.person(), at: here.now.clone(), duration, uids };
+    let lock = Lock { scope, message, by, at: here.now.clone(), duration, uids };
     let ended = revoke::end_all(here.state, shut, EndWhy::Locked, None);
-    Ok([Event::Locked { lock }].into_iter().chain(ended).collect())
+    [Event::Locked { lock, statement }].into_iter().chain(ended).collect()
 }
 
 /// Ends the grants of these people, who are in a group that has just been locked. They are refused since the lock was

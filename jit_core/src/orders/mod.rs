@@ -81,6 +81,8 @@ pub mod resume;
 pub mod review;
 pub mod revoke;
 pub mod signed;
+pub mod signed_clock;
+pub mod signed_lock;
 pub mod signed_policy;
 pub mod signed_revoke;
 pub mod stages;

@@ -106,6 +106,38 @@ pub enum NotOfHere {
     /// A revoke of what is over, or was never here.
     #[error("{0} neither waits nor is open on this host, so there is nothing to revoke; nothing was changed")]
     NothingOpen(String),
+    /// The time, in answer to another question.
+    #[error(
+        "it answers another challenge than one of now: of another boot, or of before the clock was set, accepted or believed \
+         again; ask anew with: jitctl clock challenge"
+    )]
+    OtherEpisode,
+    /// The time, in answer to a question of long ago.
+    #[error(
+        "it answers a challenge that is more than a day old by the running time of this host; ask anew with: jitctl clock challenge"
+    )]
+    LongAgo,
+    /// The time, which the clock does not say.
+    #[error(
+        "by it the time is between {from} and {to}, and the clock here says {wall}; set it, as with 'timedatectl set-time', and \
+         then ask anew with: jitctl clock challenge"
+    )]
+    OtherTime {
+        /// What the wall clock says.
+        wall: String,
+        /// The earliest that it may say.
+        from: String,
+        /// The latest that it may say.
+        to: String,
+    },
+    /// A lock, or the time, by somebody who is no admin.
+    #[error("its key stands for {said}, who is no admin of this host; policy names as admins: {admins}")]
+    NotAnAdmin {
+        /// Whom the key stands for.
+        said: String,
+        /// Who would be.
+        admins: String,
+    },
     /// A revoke by somebody who may not.
     #[error(
         "its key stands for {0}, who is no admin of this host and whom no role asks here, so they revoke nothing"

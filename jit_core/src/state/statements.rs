@@ -1,6 +1,7 @@
 //! What is remembered of signed statements: it is never forgotten, so that nothing counts twice however long it is kept.
 
 use super::{Row, State};
+use crate::digest::Digest;
 use crate::event::{Event, Record};
 use crate::model::{Serial, Since, Taken, Tombstone};
 use crate::sign::revoke::What;
@@ -32,6 +33,12 @@ impl State {
         {
             let (serial, text) = (ahead.serial, ahead.text);
             rows.push(self.spend(Taken { serial, text, request: Some(request.id) }));
+        }
+        if let Event::Locked { statement: Some(statement), .. } = &record.event
+            && let Some(serial) = statement.serial
+        {
+            let text = Digest::of(statement.signed.text.as_bytes());
+            rows.push(self.spend(Taken { serial, text, request: None }));
         }
         if let Event::RevokeTaken { revokes: What::Serial(serial), by, .. } = &record.event {
             let stone = Tombstone { serial: *serial, by: by.clone(), at: record.at.wall };

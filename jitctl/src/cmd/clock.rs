@@ -1,7 +1,7 @@
 //! `jitctl clock`: whether jitd trusts this host's clock, and `accept`, by which an admin says that it is right.
 
 use clap::Subcommand;
-use jit_proto::manager::{Clock, ClockAccepted};
+use jit_proto::manager::{Challenge, Clock, ClockAccepted};
 use jit_proto::text::Shown;
 use jit_proto::words::Reason;
 
@@ -17,6 +17,12 @@ use crate::times::{left, time};
 /// What to do about the clock.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Print what an admin elsewhere is asked, whose signed answer makes the clock believed again
+    ///
+    /// Set the clock first, if it is wrong: an answer counts for this suspicion alone, for a day. Whoever is an admin writes and signs
+    /// it with 'jitctl offline clock' and 'jitctl offline sign'; anybody brings it with 'jitctl offline import'.
+    Challenge,
+
     /// Say that the clock, which is suspect, is right as it is now
     ///
     /// Set it first, if it is not. From then on windows open by it again, and what was scheduled begins. For admins.
@@ -37,6 +43,15 @@ pub(crate) fn run(
         None => {
             let clock: Clock = jitd::ask(jitd, &Call::Clock)?;
             Ok(give(&clock, json, screen, shown)?)
+        }
+        Some(Verb::Challenge) => {
+            let asked: Challenge = jitd::ask(jitd, &Call::ClockChallenge)?;
+            if json {
+                return Ok(give(&asked, true, screen, |_| View::yes(String::new()))?);
+            }
+            screen.exact(&asked.text)?;
+            screen.say("hint: an admin answers it elsewhere with: jitctl offline clock FILE");
+            Ok(Outcome::Yes)
         }
         Some(Verb::Accept { reason }) => {
             let call = Call::AcceptClock { reason: reason.clone() };

@@ -68,8 +68,8 @@ pub(crate) enum Verb {
 
     /// Show a request's file or another text, ask, and sign it, on a machine that needs no jitd
     ///
-    /// FILE is that of a request, the text of a policy (jitd.policy), or what 'jitctl offline grant' or 'revoke' wrote; all but
-    /// the first are signed as they are. A request is approved as it is, unless you deny it or leave less of it. The answer is
+    /// FILE is that of a request, the text of a policy (jitd.policy), or what 'jitctl offline grant', 'revoke', 'lock'
+    /// or 'clock' wrote; all but the first are signed as they are. A request is approved as it is, unless you deny it or leave less of it. The answer is
     /// one file, R.….signed, beside it, or with --compact or --qr is shown. FILE may also hold what 'jitctl offline export
     /// --compact' printed; without it such rows are asked for, and with - they are read from standard input.
     Sign {
@@ -125,6 +125,10 @@ pub(crate) enum Verb {
 
     Revoke(write::Revoke),
 
+    Lock(write::Lock),
+
+    Clock(write::Clock),
+
     /// Write the signed reviews of a request into a folder, and say how to verify them with ssh-keygen
     Evidence {
         /// The request (r-…)
@@ -161,6 +165,8 @@ pub(crate) fn run(
         Verb::Inbox(wanted) => Ok(inbox::run(wanted, json, screen)?),
         Verb::Grant(wanted) => Ok(write::grant(wanted, screen)?),
         Verb::Revoke(wanted) => Ok(write::revoke(wanted, screen)?),
+        Verb::Lock(wanted) => Ok(write::lock(wanted, screen)?),
+        Verb::Clock(wanted) => Ok(write::clock(wanted, screen)?),
         Verb::Evidence { id, dir } => evidence(*id, dir, json, jitd, screen),
     }
 }

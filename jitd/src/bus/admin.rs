@@ -9,14 +9,14 @@ use jit_core::context::Context;
 use jit_core::event::Event;
 use jit_core::model::{Caller, Known, Scope};
 use jit_core::orders::Refusal;
-use jit_core::orders::lock::{self, Found, LockOrder};
+use jit_core::orders::lock::{self, LockOrder};
 use jit_core::orders::policy_change::Way;
 use jit_core::orders::request::{self, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
+use jit_core::orders::signed_lock::Named;
 use jit_core::policy::Subject;
-use jit_host::found;
 use jit_proto::manager;
-use jit_proto::words::{GroupName, Reason, RequestId, RoleName, Uid, UserName};
+use jit_proto::words::{GroupName, Reason, RequestId, RoleName, UserName};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
@@ -24,11 +24,10 @@ use super::caller::{ATTEMPTS, unsaid};
 use super::error::carried_out;
 use super::stories::{entry_of, read};
 use super::words::{invalid, json, optional_reason, random_id, request_id, seconds_of};
-use super::{Error, Orderer, Origin, answer, signed_policy};
+use super::{Error, Orderer, Origin, answer, locks, signed_policy};
 use crate::app::App;
 use crate::desk::{Load, LoadedBy, Looked, NotDone, ReadPolicy, Word};
 use crate::nss::{Share, Whose};
-use crate::peer::Peer;
 use crate::store::rows::{self, Story};
 use crate::store::writer::Ticket;
 
@@ -251,32 +250,6 @@ impl Admin {
     }
 }
 
-/// What whoever has locked this should know.
-fn note(scope: &Scope, found: &Found) -> Option<String> {
-    let untold = found.is_there.is_none();
-    let text = match scope {
-        Scope::User(name) if untold => format!(
-            "the name service does not answer for {name}: they are locked by name, and their uid is not known, so another \
-             name of it is not locked; lock them again when it answers"
-        ),
-        Scope::User(name) if found.is_there == Some(false) => {
-            format!("there is no account {name} yet: the lock is on the name alone")
-        }
-        Scope::Group(name) if untold => {
-            format!("the name service does not answer for group {name}: whether there is one was not checked")
-        }
-        Scope::Group(name) if found.is_there == Some(false) => {
-            format!("there is no group {name} yet: the lock is on the name")
-        }
-        Scope::Service(name) if name.is_sudo() => {
-            "it shuts sudo, sudo-i and every service named sudo-*".to_owned()
-        }
-        Scope::Service(name) if name.is_su() => "it shuts su and su-l".to_owned(),
-        Scope::User(_) | Scope::Group(_) | Scope::Service(_) | Scope::Role(_) | Scope::Host => return None,
-    };
-    Some(text)
-}
-
 /// Policy files as somebody wants them loaded.
 struct Loading<'a> {
     method: Method,
@@ -305,7 +278,7 @@ impl Admin {
         let message = optional_reason(wanted.message)?;
         // Before anything is looked up for them: who may not lock learns nothing about accounts here.
         by.admin().await.map_err(|err| by.error(err))?;
-        let (found, uids) = self.found(peer, &scope).await?;
+        let Named { found, uids } = locks::found(&self.app, peer, &scope).await?;
         let duration = (wanted.seconds != 0).then(|| Duration::from_secs(wanted.seconds));
         let order = LockOrder { scope: scope.clone(), message, duration, uids };
         let unknown = wanted.method == Method::LockUnknown;
@@ -314,75 +287,7 @@ impl Admin {
             lock::lock(here, caller, order.clone())
         };
         let ticket = by.order_by(Word::NamedAdmins, judge).await.map_err(|err| by.error(err))?;
-        carried_out(ticket, self.locked(peer, &scope, &found)).await
-    }
-
-    /// What follows from a lock that was set, and how it stands.
-    async fn locked(&self, peer: Peer, scope: &Scope, found: &Found) -> Result<String, Error> {
-        let desk = &self.app.desk;
-        // From now on its members are refused. Who of those with a grant is one takes the name service to say; whom it
-        // does not answer for keeps a grant that admits nobody while the lock holds.
-        if let Scope::Group(group) = scope {
-            let holders = desk.look(|here| here.state.grants().map(|grant| grant.user.clone()).collect())?;
-            let members = self.app.names.members(holders, group, Share::of(peer)).await;
-            let end = |here: Context<'_>| Ok(lock::end_of_members(here, group, &members));
-            desk.follow_up(peer.actor(), end)?.durable().await.map_err(Error::unconfirmed)?;
-        }
-        let set =
-            |here: Context<'_>| lock::set_on(here.state, scope).next().map(|lock| answer::lock(lock, true));
-        let set = desk.look(set)?;
-        let set = set.ok_or_else(|| Error::NotFound(format!("the lock on {scope} was lifted again")))?;
-        let note = note(scope, found);
-        json(&manager::Lock { note, ..set })
-    }
-
-    /// What this host says of what is to be locked; for a user, the uids of that account and of the others of the same
-    /// person too. A name service that does not answer keeps nobody from locking: it is asked no further then.
-    async fn found(&self, peer: Peer, scope: &Scope) -> Result<(Found, BTreeSet<Uid>), Error> {
-        let App { desk, host_check, runtime, .. } = &*self.app;
-        let name = match scope {
-            Scope::Host | Scope::Role(_) => return Ok((Found::default(), BTreeSet::new())),
-            Scope::Group(name) => {
-                let name = name.clone();
-                let mut found = host_check.found(runtime, move || found::group(&name)).await;
-                if !self.app.names.believes_no_of_groups() {
-                    found.is_there = found.is_there.filter(|is_there| *is_there);
-                }
-                return Ok((found, BTreeSet::new()));
-            }
-            Scope::Service(name) => {
-                let name = name.clone();
-                return Ok((host_check.found(runtime, move || found::service(&name)).await, BTreeSet::new()));
-            }
-            Scope::User(name) => name,
-        };
-        let mut uids = BTreeSet::new();
-        let is_there = self.uid_of(peer, name, &mut uids).await;
-        let others = |here: Context<'_>| {
-            let people = here.policy.people();
-            let mapped = people.accounts().map(|(account, _)| account);
-            mapped.filter(|other| *other != name && people.same(name, other)).cloned().collect::<Vec<_>>()
-        };
-        let mut answers = is_there.is_some();
-        for other in desk.look(others)? {
-            if answers {
-                answers = self.uid_of(peer, &other, &mut uids).await.is_some();
-            }
-        }
-        Ok((Found { is_there, others: found::accounts() }, uids))
-    }
-
-    /// Whether there is such an account; absent where the name service does not say.
-    async fn uid_of(&self, peer: Peer, name: &UserName, uids: &mut BTreeSet<Uid>) -> Option<bool> {
-        let whose = Whose::Name(name.clone());
-        match self.app.names.account(whose, Share::of(peer), &BTreeSet::new()).await {
-            Known::Fully(subject) | Known::Partly(subject, _) => {
-                uids.insert(subject.uid);
-                Some(true)
-            }
-            Known::Not => Some(false),
-            Known::Unanswered => None,
-        }
+        carried_out(ticket, async { json(&locks::locked(&self.app, peer, &scope, &found).await?) }).await
     }
 
     async fn load(

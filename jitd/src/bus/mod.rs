@@ -29,6 +29,7 @@ pub(crate) mod gate;
 #[cfg(test)]
 mod gate_tests;
 pub(crate) mod guarded;
+mod locks;
 pub(crate) mod login_request;
 mod offline;
 #[cfg(test)]

@@ -114,8 +114,10 @@ async fn taken(
     match Kind::of(text) {
         Some(Kind::Grant) => statements::granted(app, by, text, signature).await,
         Some(Kind::Revoke) => statements::revoked(app, by, text, signature).await,
+        Some(Kind::Lock) => statements::locked(app, by, text, signature).await,
+        Some(Kind::Clock) => statements::accepted(app, by, text, signature).await,
         // What is none of these is refused for its form.
-        Some(Kind::Request | Kind::Review | Kind::Lock | Kind::Clock) | None => {
+        Some(Kind::Request | Kind::Review) | None => {
             let (verified, at) = verified(app, text, signature)?;
             let ticket = reviewed(app, by, &verified, at).await?;
             Ok(carried_out(ticket, async { json(&entry_of(app, verified.text.says().request).await?) }).await)

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use jit_core::context::Context;
-use jit_core::event::Event;
 use jit_core::orders::review::Lookups;
 use jit_core::orders::statement::Signed;
-use jit_core::orders::{Refusal, ahead, signed, signed_revoke};
+use jit_core::orders::{Refusal, ahead, signed, signed_clock, signed_lock, signed_revoke};
 use jit_core::policy::Policy;
+use jit_core::sign::clock::ClockStatement;
 use jit_core::sign::grant::GrantStatement;
+use jit_core::sign::lock::LockStatement;
 use jit_core::sign::revoke::RevokeStatement;
 use jit_core::sign::verify::Verified;
 use jit_proto::manager;
@@ -18,13 +19,13 @@ use jit_proto::words::{RequestId, UserName};
 use super::caller::{ATTEMPTS, unsaid};
 use super::error::carried_out;
 use super::stories::entry_of;
-use super::verified::{Stop, host_key, verified, whenever};
+use super::verified::{Stop, host_key, verified, verified_at, whenever};
 use super::words::{json, random_id};
-use super::{Error, Orderer, answer};
+use super::{Error, Orderer, answer, locks};
 use crate::app::App;
-use crate::desk::{NotDone, Word};
+use crate::desk::NotDone;
 use crate::nss::{Lookup, Share, Whose};
-use crate::store::writer::Ticket;
+use crate::peer::Peer;
 
 /// A grant: a request that it files, or a review of the one that it has filed.
 pub(super) async fn granted(
@@ -39,8 +40,11 @@ pub(super) async fn granted(
     let accounts = accounts(app, &verified)?;
     let fresh = random_id().map_err(Stop::Now)?;
     let concerned = |here: Context<'_>| ahead::concerned(here, &verified.text);
-    let judge = |here: Context<'_>, lookups: &Lookups| ahead::grant(here, signed, &accounts, lookups, fresh);
-    let ticket = ordered(app, by, concerned, &accounts, judge).await;
+    let actor = by.peer.actor();
+    let order = |lookups: &Lookups| {
+        app.desk.follow_up(actor, |here| ahead::grant(here, signed, &accounts, lookups, fresh))
+    };
+    let ticket = ordered(app, by.peer, concerned, &accounts, order).await;
     let ticket = ticket.map_err(|error| of_signer(&verified, error))?;
     let id = app.desk.look(|here| ahead::request_of(here, &verified.text));
     let id = id.ok().flatten().unwrap_or(fresh);
@@ -59,9 +63,11 @@ pub(super) async fn revoked(
     let signed = Signed { verified: &verified, key: &key, at };
     let accounts = accounts(app, &verified)?;
     let of = app.desk.look(|here| signed_revoke::request_of(here, &verified.text));
-    let judge =
-        |here: Context<'_>, lookups: &Lookups| signed_revoke::revoke(here, signed, &accounts, lookups);
-    let ticket = ordered(app, by, |_| Vec::new(), &accounts, judge).await;
+    let actor = by.peer.actor();
+    let order = |lookups: &Lookups| {
+        app.desk.follow_up(actor, |here| signed_revoke::revoke(here, signed, &accounts, lookups))
+    };
+    let ticket = ordered(app, by.peer, |_| Vec::new(), &accounts, order).await;
     let ticket = ticket.map_err(|error| of_signer(&verified, error))?;
     let answer = async {
         let of: Option<RequestId> = of?;
@@ -71,6 +77,61 @@ pub(super) async fn revoked(
         };
         let revokes = Some(verified.text.revokes.to_string());
         json(&manager::Taken { revokes, revoked: ended, ..taken("revoke", &verified) })
+    };
+    Ok(carried_out(ticket, answer).await)
+}
+
+/// A lock, with what `jitctl lock` does besides.
+pub(super) async fn locked(
+    app: &App,
+    by: &mut Orderer<'_>,
+    text: &[u8],
+    signature: &[u8],
+) -> Result<Result<String, Error>, Stop> {
+    let (verified, at) = whenever::<LockStatement>(app, text, signature)?;
+    let key = host_key(app)?;
+    let signed = Signed { verified: &verified, key: &key, at };
+    let accounts = accounts(app, &verified)?;
+    let (peer, scope) = (by.peer, &verified.text.scope);
+    let named = locks::found(app, peer, scope).await.map_err(Stop::Now)?;
+    let order = |lookups: &Lookups| {
+        app.desk.follow_up(peer.actor(), |here| signed_lock::lock(here, signed, &accounts, lookups, &named))
+    };
+    let ticket = ordered(app, peer, |_| Vec::new(), &accounts, order).await;
+    let ticket = ticket.map_err(|error| of_signer(&verified, error))?;
+    let answer = async {
+        let lock = Some(locks::locked(app, peer, scope, &named.found).await?);
+        json(&manager::Taken { lock, ..taken("lock", &verified) })
+    };
+    Ok(carried_out(ticket, answer).await)
+}
+
+/// That the clock is right, as `jitctl clock accept` takes it.
+pub(super) async fn accepted(
+    app: &App,
+    by: &mut Orderer<'_>,
+    text: &[u8],
+    signature: &[u8],
+) -> Result<Result<String, Error>, Stop> {
+    let (now, trust) = app.desk.clock().map_err(|err| Stop::Now(err.into()))?;
+    // The answer vouches for the wall clock, so its key is judged by that.
+    let at = now.wall.max(trust.mark());
+    let verified = verified_at::<ClockStatement>(app, text, signature, at)?;
+    let key = host_key(app)?;
+    let signed = Signed { verified: &verified, key: &key, at };
+    let accounts = accounts(app, &verified)?;
+    let actor = by.peer.actor();
+    let order = |lookups: &Lookups| {
+        app.desk.accept_signed_clock(actor, verified.text.reason.as_ref(), |here, trust| {
+            signed_clock::vouches(here, signed, trust, &accounts, lookups)
+        })
+    };
+    let accepted = ordered(app, by.peer, |_| Vec::new(), &accounts, order).await;
+    let (before, ticket) = accepted.map_err(|error| of_signer(&verified, error))?;
+    let answer = async {
+        let (before, after) = (answer::clock(&before), answer::clock(&app.desk.clock()?));
+        let clock = Some(manager::ClockAccepted { before, after });
+        json(&manager::Taken { clock, ..taken("clock", &verified) })
     };
     Ok(carried_out(ticket, answer).await)
 }
@@ -97,17 +158,17 @@ fn of_signer<T>(verified: &Verified<T>, error: Error) -> Stop {
     }
 }
 
-/// Has the desk judge a statement, with all that the name service says of those whom it is about; again whenever more is
-/// known or other groups count, until the time is over.
-async fn ordered(
+/// Gives an order, with all that the name service says of those whom it is about; again whenever more is known or other groups
+/// count, until the time is over.
+async fn ordered<T>(
     app: &App,
-    by: &mut Orderer<'_>,
+    peer: Peer,
     concerned: impl Fn(Context<'_>) -> Vec<UserName>,
     accounts: &[UserName],
-    judge: impl Fn(Context<'_>, &Lookups) -> Result<Vec<Event>, Refusal>,
-) -> Result<Ticket, Error> {
+    order: impl Fn(&Lookups) -> Result<T, NotDone>,
+) -> Result<T, Error> {
     let (desk, names) = (&app.desk, &app.names);
-    let (patience, share) = (names.patience(), Share::of(by.peer));
+    let (patience, share) = (names.patience(), Share::of(peer));
     let mut people: BTreeMap<UserName, Lookup<'_>> = BTreeMap::new();
     let mut looks = 0;
     loop {
@@ -118,8 +179,8 @@ async fn ordered(
         }
         let lookups: Lookups =
             people.iter_mut().map(|(name, lookup)| (name.clone(), lookup.known(&*groups))).collect();
-        let refused = match by.order_by(Word::Nobody, |here, _| judge(here, &lookups)).await {
-            Ok(ticket) => return Ok(ticket),
+        let refused = match order(&lookups) {
+            Ok(done) => return Ok(done),
             Err(refused) => refused,
         };
         looks += 1;
@@ -134,13 +195,13 @@ async fn ordered(
                 }
             }
             NotDone::Refused(refusal @ Refusal::NoReview { id, .. }) => {
-                if let Some(struck) = desk.strike_reviews(id, by.peer.actor(), &lookups)? {
+                if let Some(struck) = desk.strike_reviews(id, peer.actor(), &lookups)? {
                     struck.durable().await.map_err(Error::unconfirmed)?;
                 }
                 return Err(NotDone::Refused(refusal).into());
             }
             refused @ (NotDone::Refused(_) | NotDone::Cannot(_) | NotDone::Gone(_) | NotDone::Trial(_)) => {
-                return Err(by.error(refused));
+                return Err(refused.into());
             }
         }
     }

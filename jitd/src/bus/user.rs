@@ -284,6 +284,20 @@ impl User {
         json(&answer::clock(&self.app.desk.clock()?))
     }
 
+    /// What an admin elsewhere is asked while the clock is suspect, for whoever carries it to them.
+    #[zbus(out_args("json"))]
+    async fn clock_challenge(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        self.account(Method::ClockChallenge, connection, &header).await?;
+        let key = self.app.desk.notary.key();
+        let key = key.ok_or_else(|| Error::Busy("there is no host key yet; try again".into()))?;
+        let challenge = self.app.desk.challenge(&key)?;
+        json(&jit_proto::manager::Challenge { text: challenge.text() })
+    }
+
     /// The policy in force. Who may be admitted to what is not for everybody to read.
     #[zbus(out_args("json"))]
     async fn policy(

@@ -42,7 +42,7 @@ pub(super) fn verified<T: SignedText>(
 }
 
 /// What a text says, where its signature is good by this time.
-fn verified_at<T: SignedText>(
+pub(super) fn verified_at<T: SignedText>(
     app: &App,
     text: &[u8],
     signature: &[u8],

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use jit_core::clock::Trust;
-use jit_core::model::Actor;
-use jit_core::orders::Refusal;
+use jit_core::clock::{NotAccepted, Trust};
+use jit_core::context::Context;
+use jit_core::model::{Actor, BySignature};
+use jit_core::orders::{Refusal, signed_clock};
+use jit_core::proof::note::HostKey;
+use jit_core::sign::clock::Challenge;
 use jit_core::time::Moment;
 use jit_proto::words::Reason;
 
@@ -51,7 +54,37 @@ impl Desk {
             by.judged(here, trust, &|here, caller| here.admin(caller))?;
             let before = (now.clone(), open.clock.clone());
             let sample = self.clock.sample(open.synced);
-            let accepted = open.clock.accept(&sample, reason).map_err(Refusal::from)?;
+            let accepted = open.clock.accept(&sample, reason, None).map_err(Refusal::from)?;
+            open.clock_changed = true;
+            let now = open.clock.moment(&sample);
+            Ok((before, self.commit(open, Some(actor), &now, vec![accepted])?))
+        })
+    }
+
+    /// What an admin elsewhere is asked while the clock is suspect: an answer to it counts for this suspicion alone.
+    pub(crate) fn challenge(&self, key: &HostKey) -> Result<Challenge, NotDone> {
+        let (now, trust) = self.clock()?;
+        let episode =
+            signed_clock::episode(&now, &trust).ok_or(NotAccepted::Trusted).map_err(Refusal::from)?;
+        Ok(Challenge::of(&self.host.name, key, &episode, now.boot))
+    }
+
+    /// Takes the signed word of an admin elsewhere that the clock is right, and says how it was before.
+    pub(crate) fn accept_signed_clock(
+        &self,
+        actor: Actor,
+        reason: Option<&Reason>,
+        judge: impl FnOnce(Context<'_>, &Trust) -> Result<BySignature, Refusal>,
+    ) -> Result<((Moment, Trust), Ticket), NotDone> {
+        self.with_policy(|open, _| {
+            let policy = Arc::clone(&open.policy_in_force()?.policy);
+            // What is judged is the very sample that is accepted.
+            let sample = self.clock.sample(open.synced);
+            let now = open.clock.moment(&sample);
+            let statement = judge(self.here(&policy, &open.state, &now), &open.clock)?;
+            let before = (now, open.clock.clone());
+            let accepted = open.clock.accept(&sample, reason.cloned(), Some(Box::new(statement)));
+            let accepted = accepted.map_err(Refusal::from)?;
             open.clock_changed = true;
             let now = open.clock.moment(&sample);
             Ok((before, self.commit(open, Some(actor), &now, vec![accepted])?))

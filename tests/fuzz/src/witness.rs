@@ -97,7 +97,7 @@ impl Witness {
             Event::Settled { request, .. } => {
                 assert!(self.owed.remove(request).is_some(), "nothing is owed for {request}");
             }
-            Event::Locked { lock } => {
+            Event::Locked { lock, .. } => {
                 let uid = match &lock.scope {
                     Scope::User(name) => people.get(name).cloned().flatten().map(|account| account.uid),
                     _ => None,

@@ -3,6 +3,7 @@
 
 use jit_tests::machine::until;
 
+use crate::clock::{clock_says, fake_the_clock};
 use crate::offline::{Elsewhere, STICK, import};
 use crate::site::{Entrance, SOON, Site};
 use crate::store::audited;
@@ -94,6 +95,75 @@ pub(crate) fn a_technician_comes(site: &Site) {
     two_sign(site, &elsewhere);
     revokes(site, &elsewhere);
     audited(site);
+}
+
+/// A key of an admin, who signs nothing else.
+fn admins_key(elsewhere: &Elsewhere) -> String {
+    elsewhere.key("anna", "ed25519", "anna").replace("jitd.approval.v1", "jitd.admin.v1")
+}
+
+pub(crate) fn an_admin_is_elsewhere(site: &Site) {
+    let elsewhere = Elsewhere::boot(site);
+    site.person("vera");
+    site.shell("groupadd crew && usermod -aG crew vera").done();
+    let approvers = [elsewhere.key("olga", "ed25519", "olga@plant"), admins_key(&elsewhere)].concat();
+    site.machine.write("/etc/jit/approvers", &approvers, 0o644);
+    site.policy("50-press", &format!("{POLICY}[admins]\nusers = [\"anna\"]\n"));
+    fake_the_clock(site);
+
+    written(&elsewhere, site, "visit", "--role press");
+    let grant = signed(&elsewhere, site, "visit", "olga");
+    import(site, &grant).exits(0).says("Opened");
+    let id = site.entries_of("vera")[0].request.clone();
+
+    // Of a group, whose members the host finds out; by an admin's key alone.
+    elsewhere.shell("jitctl offline lock group:crew --hosts '*' -o crew.statement").done();
+    let by_lead = signed(&elsewhere, site, "crew", "olga");
+    import(site, &by_lead).exits(1).says("does not let sign for 'jitd.admin.v1'");
+    assert_eq!(site.entry(&id).state, "active");
+    let by_admin = signed(&elsewhere, site, "crew", "anna");
+    import(site, &by_admin).exits(0).says("group:crew is locked by anna");
+    assert_eq!(site.entry(&id).ended.as_deref(), Some("locked"), "vera is in the group");
+    site.shell("jitctl unlock group:crew").done();
+    import(site, &by_admin).exits(1).says("its serial was taken here before");
+    assert!(site.status().locks.is_empty());
+
+    clock(site, &elsewhere);
+    audited(site);
+}
+
+/// A clock that cannot be believed: a revoke counts, a grant does not, and an admin's answer makes it believed again, once.
+fn clock(site: &Site, elsewhere: &Elsewhere) {
+    written(elsewhere, site, "later", "--role press");
+    let grant = signed(elsewhere, site, "later", "olga");
+    elsewhere.shell("jitctl offline revoke later.statement -o never.statement").done();
+    let revoke = signed(elsewhere, site, "never", "olga");
+    let is_suspect = || until(SOON, "it is noticed", || !site.shell("jitctl clock").is_ok());
+    let answer = |name: &str| {
+        site.shell(&format!("cd {STICK} && jitctl clock challenge >{name}.ask")).done();
+        Elsewhere::carry(&site.machine, &elsewhere.0, &format!("{name}.ask"));
+        elsewhere.shell(&format!("jitctl offline clock {name}.ask -o {name}.statement")).done();
+        signed(elsewhere, site, name, "anna")
+    };
+    site.shell("jitctl clock challenge").says("the clock is not suspect").exits(1);
+    clock_says(site, "-1h");
+    is_suspect();
+    import(site, &grant).exits(1).says("the clock of this host is suspect");
+    import(site, &revoke).exits(0).says("will open nothing");
+    // It is an hour behind, and nobody elsewhere says that this is right. root here does.
+    import(site, &answer("wrong")).exits(1).says("by it the time is between");
+    site.shell("jitctl clock accept").done();
+
+    clock_says(site, "+0");
+    is_suspect();
+    let right = answer("right");
+    import(site, &right).exits(0).says("the clock is trusted");
+    // The attack: the answer once more, now and when the clock is suspect again.
+    import(site, &right).exits(1).says("the clock is not suspect");
+    clock_says(site, "-1h");
+    is_suspect();
+    import(site, &right).exits(1).says("it answers another challenge than one of now");
+    until(SOON, "the answer is on record", || site.logged("clock-accepted", "by=\"anna").len() == 1);
 }
 
 /// Two signatures over the same bytes, the second brought later and in between a restart.

@@ -60,6 +60,12 @@ impl Tables {
                     assert_eq!(before, None, "a serial is spent once");
                 }
             }
+            Event::Locked { statement: Some(statement), .. } => {
+                if let Some(serial) = statement.serial {
+                    let before = self.taken.insert(serial.to_string(), None);
+                    assert_eq!(before, None, "a serial is spent once");
+                }
+            }
             Event::RevokeTaken { revokes: What::Serial(serial), by, .. } => {
                 self.tombstones.entry(serial.to_string()).or_insert_with(|| by.name.to_string());
             }

@@ -379,3 +379,26 @@ fn a_statement_is_brought_and_what_came_of_it_is_said() {
     let shown = crate::views::entry(&entry).data;
     assert!(shown.contains("a signed grant for Jörg, over by 2026-12-04 18:00:00Z, serial 00ff"), "{shown}");
 }
+
+#[test]
+fn a_lock_and_the_time_are_written_shown_and_signed_for_what_admins_sign_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = path(dir.path(), "lock.statement");
+    let args =
+        ["offline", "lock", "user:technician", "--hosts", "*", "--until", "2999-01-01 00:00", "-o", &lock];
+    assert_eq!(jitctl(&args, &Nobody).code, 0);
+    let words = "The user technician is locked on every host until 2999-01-01 00:00:00Z";
+    let (_, text) = signed_statement(dir.path(), &lock, Kind::Lock, &[words]);
+    assert!(text.contains("\nhosts: *\n") && text.contains("\nscope: user:technician\n"), "{text}");
+    let (asked, clock) = (path(dir.path(), "press-7.ask"), path(dir.path(), "clock.statement"));
+    fs::write(&asked, fs::read_to_string(format!("{VECTORS}/clock.challenge")).unwrap()).unwrap();
+    assert_eq!(jitctl(&["offline", "clock", &asked, "-o", &clock], &Nobody).code, 0);
+    let (_, text) =
+        signed_statement(dir.path(), &clock, Kind::Clock, &["press-7 (key SHA256:", "is told that it was"]);
+    assert!(text.contains("\nasked: 90061\nchallenge: ") && text.ends_with("\nreason: none\n"), "{text}");
+    // A challenge is what a host asks, and nobody signs that.
+    let ran = jitctl(&["offline", "sign", &asked, "--key", "x", "--yes"], &Nobody);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let ran = jitctl(&["offline", "clock", &clock], &Nobody);
+    assert!(ran.code == 2 && ran.err.contains("it is no challenge"), "{ran:?}");
+}

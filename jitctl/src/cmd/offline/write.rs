@@ -1,4 +1,4 @@
-//! `offline grant` and `revoke`: texts that people write of themselves, on any machine, for 'offline sign' to
+//! `offline grant`, `revoke`, `lock` and `clock`: texts that people write of themselves, on any machine, for 'offline sign' to
 //! sign. None of them counts before that.
 
 use std::num::NonZeroU32;
@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use jit_core::model::{Behind, Serial};
+use jit_core::model::{Behind, Scope, Serial};
 use jit_core::sign::any::AnyText;
+use jit_core::sign::clock::{Challenge, ClockStatement};
 use jit_core::sign::grant::{self, GrantStatement};
 use jit_core::sign::hosts::Hosts;
 use jit_core::sign::kind::SignedText;
+use jit_core::sign::lock::LockStatement;
 use jit_core::sign::revoke::{self, RevokeStatement, What};
 use jit_core::sign::{MAX_SIGNATURE, MAX_TEXT};
 use jit_core::time::Utc;
@@ -18,6 +20,7 @@ use jit_proto::text::{Shown, Typed};
 use jit_proto::words::{Reason, RoleName, ServiceName, UserName};
 
 use super::files::{Signed, bounded, usage, write_new};
+use super::typed::{is_stdin, stdin};
 use crate::error::Error;
 use crate::output::Outcome;
 use crate::screen::Screen;
@@ -80,6 +83,44 @@ pub(crate) struct Revoke {
     /// Until when it is taken, at most 30 days from now [default: 30 days from now]
     #[arg(long, value_name = "TIME")]
     not_after: Option<When>,
+    /// Why; one line, kept in the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<Reason>,
+    #[command(flatten)]
+    to: To,
+}
+
+/// Write a lock for several hosts, for an admin to sign
+///
+/// It does what 'jitctl lock' does, once on each host. Nothing signed lifts it: an admin does, on the host.
+#[derive(Debug, Args)]
+pub(crate) struct Lock {
+    /// What to lock: host, or user:, group:, service: or role: and a name
+    scope: Scope,
+    /// The hosts that it is for; '*' is all
+    #[arg(long, value_parser = hosts)]
+    hosts: Hosts,
+    /// Until when it holds [default: until somebody lifts it]
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+    /// Until when it is taken, at most 30 days from now [default: 7 days from now]
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<When>,
+    /// What people who are refused are told
+    #[arg(long, value_name = "TEXT")]
+    message: Option<Reason>,
+    #[command(flatten)]
+    to: To,
+}
+
+/// Write the answer to a host that asks what time it is, for an admin to sign
+///
+/// CHALLENGE is what 'jitctl clock challenge' printed on that host. The answer has the time of this machine's clock: look at
+/// it first.
+#[derive(Debug, Args)]
+pub(crate) struct Clock {
+    /// The challenge: a file, or - for standard input
+    challenge: PathBuf,
     /// Why; one line, kept in the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<Reason>,
@@ -194,4 +235,28 @@ fn revoked(what: &str) -> Result<(What, Option<Hosts>), Error> {
     let text = Signed::split(bytes.clone()).map_or(bytes, |signed| signed.text);
     let grant = GrantStatement::parse(&text).map_err(|why| usage(path, &format!("it is no grant: {why}")))?;
     Ok((What::Serial(grant.serial), Some(grant.hosts)))
+}
+
+pub(super) fn lock(args: &Lock, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
+    let issued = now().whole_seconds();
+    let text = LockStatement {
+        serial: serial()?,
+        hosts: args.hosts.clone(),
+        host_key: None,
+        scope: args.scope.clone(),
+        until: utc(args.until.as_ref())?,
+        issued,
+        not_after: utc(args.not_after.as_ref())?.unwrap_or_else(|| issued.plus(Duration::from_hours(24 * 7))),
+        message: args.message.clone(),
+    };
+    args.to.write(&text, &format!("lock-{}", short(&text.serial)), screen)
+}
+
+pub(super) fn clock(args: &Clock, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
+    let path = &args.challenge;
+    let bytes = if is_stdin(path) { stdin()? } else { bounded(path, MAX_TEXT)? };
+    let challenge =
+        Challenge::parse(&bytes).map_err(|why| usage(path, &format!("it is no challenge: {why}")))?;
+    let text = ClockStatement::answer(challenge, now(), args.reason.clone());
+    args.to.write(&text, &format!("clock-{}", text.host), screen)
 }

@@ -198,8 +198,8 @@ fn from(folder: &Folder, part: Part, here: &Here, done: &mut Done, found: &mut V
                 let path = format!("{}/{file}", folder.what());
                 done.notes.push(match Kind::of(&signed.text) {
                     Some(kind @ (Kind::Grant | Kind::Revoke | Kind::Lock | Kind::Clock)) => format!(
-                        "{path} is left alone: this version takes answers to requests, and no {}",
-                        kind.first_line()
+                        "{path} is left alone: it is a {}, and is brought with 'jitctl offline import'",
+                        kind.word()
                     ),
                     Some(Kind::Request | Kind::Review) | None => format!("{path} is left alone: {why}"),
                 });

@@ -199,7 +199,7 @@ fn what_is_signed_for_this_host_is_brought_and_nothing_else() {
         assert!(ran.out.contains(text), "{text}: {ran:?}");
     }
     for text in [
-        "is left alone: this version takes answers to requests, and no jitd.grant.v1",
+        "is left alone: it is a grant, and is brought with 'jitctl offline import'",
         "is left alone: line 1",
         "not a regular file",
         "not of an exchange, and left alone: readme.txt",
