@@ -94,7 +94,28 @@ pub(crate) fn a_technician_comes(site: &Site) {
 
     two_sign(site, &elsewhere);
     revokes(site, &elsewhere);
+    synced(site, &elsewhere);
     audited(site);
+}
+
+/// By the exchange, a revoke and its grant in one folder, and another grant: whatever is copied first.
+fn synced(site: &Site, elsewhere: &Elsewhere) {
+    site.shell("mkdir -p /var/exchange/statements").done();
+    let put = |name: &str, key: &str| {
+        let file = signed(elsewhere, site, name, key);
+        let place = format!("/var/exchange/statements/$(sha256sum <{file} | cut -c1-64).signed");
+        site.shell(&format!("cd {STICK} && cp {file} {place}")).done();
+    };
+    written(elsewhere, site, "gone", "--role press");
+    elsewhere.shell("jitctl offline revoke gone.statement -o away.statement").done();
+    written(elsewhere, site, "comes", "--role press");
+    put("gone", "olga");
+    put("comes", "olga");
+    put("away", "olga");
+    let sync = || site.shell("jitctl offline sync /var/exchange");
+    sync().exits(1).says("Taken in: 2 statements").says("it was revoked, by olga").says("Opened");
+    site.ssh("vera").admits("vera");
+    sync().exits(0).says("Known already: 2").says("Refused before: 1");
 }
 
 /// A key of an admin, who signs nothing else.

@@ -17,7 +17,10 @@ const FIRST: &str = "jitd.refused.v1";
 /// So many are remembered; the oldest go.
 const MOST: usize = 16_384;
 
-/// One that was refused.
+/// How often what was taken is said to have been refused.
+const TAKEN: u32 = 0;
+
+/// One that was refused, or taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Again {
     /// How often it was.
@@ -66,6 +69,16 @@ impl Refused {
         self.0.contains_key(digest)
     }
 
+    /// Whether this was taken. Then it is not brought again.
+    pub(super) fn was_taken(&self, digest: &Digest) -> bool {
+        self.0.get(digest).is_some_and(|again| again.times == TAKEN)
+    }
+
+    /// It was taken, now.
+    pub(super) fn taken(&mut self, digest: Digest, now: Utc) {
+        self.keep(digest, Again { times: TAKEN, last: now, reviews: 0 });
+    }
+
     /// Whether this was refused, and is not to be tried again yet.
     pub(super) fn rests(&self, digest: &Digest, reviews: usize, now: Utc) -> bool {
         self.0.get(digest).is_some_and(|again| {
@@ -80,7 +93,11 @@ impl Refused {
     /// It was refused, now.
     pub(super) fn add(&mut self, digest: Digest, reviews: usize, now: Utc) {
         let times = self.0.get(&digest).map_or(0, |again| again.times).saturating_add(1);
-        self.0.insert(digest, Again { times, last: now, reviews });
+        self.keep(digest, Again { times, last: now, reviews });
+    }
+
+    fn keep(&mut self, digest: Digest, again: Again) {
+        self.0.insert(digest, again);
         while self.0.len() > MOST {
             let Some(oldest) = self.0.iter().min_by_key(|(_, again)| again.last).map(|(digest, _)| *digest)
             else {
@@ -115,6 +132,16 @@ mod tests {
         }
         assert!(!refused.rests(&digest, 1, now), "the request has come further");
         assert!(!refused.rests(&digest, 0, now.minus(Duration::from_hours(48))), "the clock was set back");
+    }
+
+    #[test]
+    fn what_was_taken_is_remembered_as_that() {
+        let now: Utc = "2026-11-29T12:00:00Z".parse().unwrap();
+        let mut refused = Refused::default();
+        refused.add(Digest::of(b"one"), 0, now);
+        refused.taken(Digest::of(b"two"), now);
+        let read = Refused::parse(&refused.text()).unwrap();
+        assert!(read.was_taken(&Digest::of(b"two")) && !read.was_taken(&Digest::of(b"one")));
     }
 
     #[test]

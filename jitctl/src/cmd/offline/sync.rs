@@ -5,6 +5,7 @@
 mod done;
 mod log;
 mod put_out;
+mod stated;
 mod take_in;
 
 use std::path::Path;

@@ -18,6 +18,7 @@ use super::super::files::{Came, Signed};
 use super::super::home::Home;
 use super::super::refused::Refused;
 use super::done::{Done, Here, NotTaken, Taken};
+use super::stated::{self, Stated};
 use crate::call::Call;
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
@@ -43,16 +44,22 @@ pub(super) fn run(
     jitd: &dyn Jitd,
     done: &mut Done,
 ) -> Result<(), Failure> {
-    let mut found = found(exchange, here, done);
-    if found.is_empty() {
+    let Found { mut answers, stated } = found(exchange, here, done);
+    let mut refused = Refused::read(home, &here.host);
+    let is_new = !stated.is_empty();
+    let brought = stated::run(stated, &mut refused, again, here, jitd, done);
+    if is_new {
+        remember(&refused, home, here, done);
+    }
+    brought?;
+    if answers.is_empty() {
         return Ok(());
     }
     let mut waiting = Waiting::of(here, jitd)?;
-    let mut refused = Refused::read(home, &here.host);
     // What was refused before keeps nothing back that is new.
-    found.sort_by_key(|brought| refused.has(&brought.digest));
+    answers.sort_by_key(|brought| refused.has(&brought.digest));
     let mut left = Vec::new();
-    for brought in found {
+    for brought in answers {
         let Some(reviews) = waiting.reviews(&brought, jitd)? else {
             done.known += 1;
             continue;
@@ -68,13 +75,18 @@ pub(super) fn run(
         }
     }
     let sent = send(left, &mut waiting, &mut refused, here, jitd, done);
-    if !done.refused.is_empty()
-        && let Err(why) = refused.write(home, &here.host)
-    {
-        done.notes
-            .push(format!("what was refused cannot be remembered ({why}), and is brought again next time"));
+    if !done.refused.is_empty() {
+        remember(&refused, home, here, done);
     }
     sent
+}
+
+fn remember(refused: &Refused, home: &Home, here: &Here, done: &mut Done) {
+    if let Err(why) = refused.write(home, &here.host) {
+        done.notes.push(format!(
+            "what was taken and refused cannot be remembered ({why}), and is brought again next time"
+        ));
+    }
 }
 
 /// Stages run in order and files come in any: those whose turn it is not yet are tried again when another has counted.
@@ -144,8 +156,16 @@ fn tell(
 }
 
 /// All in the exchange that is for this host and in time.
-fn found(exchange: &Exchange, here: &Here, done: &mut Done) -> Vec<Brought> {
-    let mut found = Vec::new();
+#[derive(Default)]
+struct Found {
+    /// Answers to requests.
+    answers: Vec<Brought>,
+    /// What people wrote of themselves.
+    stated: Vec<Stated>,
+}
+
+fn found(exchange: &Exchange, here: &Here, done: &mut Done) -> Found {
+    let mut found = Found::default();
     for (part, host) in [(Part::Statements, None), (Part::Requests, Some(&here.host))] {
         match exchange.folder(part, host) {
             Ok(Some(folder)) => from(&folder, part, here, done, &mut found),
@@ -160,12 +180,13 @@ fn found(exchange: &Exchange, here: &Here, done: &mut Done) -> Vec<Brought> {
     found
 }
 
-fn from(folder: &Folder, part: Part, here: &Here, done: &mut Done, found: &mut Vec<Brought>) {
+fn from(folder: &Folder, part: Part, here: &Here, done: &mut Done, found: &mut Found) {
     let listing = match folder.listing(part) {
         Ok(listing) => listing,
         Err(bad) => return done.bad("nothing was taken in", &bad),
     };
     done.notes.extend(listing.passed_over(folder.what(), part));
+    let groups = stated::groups();
     for name in listing.names {
         let read = match name {
             Name::Statement(_) => folder.read(&name).map(Signed::split),
@@ -192,17 +213,15 @@ fn from(folder: &Folder, part: Part, here: &Here, done: &mut Done, found: &mut V
                 continue;
             }
         };
+        let path = format!("{}/{file}", folder.what());
+        if matches!(Kind::of(&signed.text), Some(Kind::Grant | Kind::Revoke | Kind::Lock | Kind::Clock)) {
+            found.stated.extend(stated::of(&path, file, signed, &groups, here, done));
+            continue;
+        }
         let text = match Signable::parse(&signed.text) {
             Ok(text) => text,
             Err(why) => {
-                let path = format!("{}/{file}", folder.what());
-                done.notes.push(match Kind::of(&signed.text) {
-                    Some(kind @ (Kind::Grant | Kind::Revoke | Kind::Lock | Kind::Clock)) => format!(
-                        "{path} is left alone: it is a {}, and is brought with 'jitctl offline import'",
-                        kind.word()
-                    ),
-                    Some(Kind::Request | Kind::Review) | None => format!("{path} is left alone: {why}"),
-                });
+                done.notes.push(format!("{path} is left alone: {why}"));
                 continue;
             }
         };
@@ -212,10 +231,10 @@ fn from(folder: &Folder, part: Part, here: &Here, done: &mut Done, found: &mut V
         } else if says.expires <= here.now {
             done.known += 1;
         } else if let Err(why) = formed(&signed, &text) {
-            done.notes.push(format!("{}/{file} is left alone: {why}", folder.what()));
+            done.notes.push(format!("{path} is left alone: {why}"));
         } else {
             let digest = Digest::of(&[signed.text.as_slice(), &signed.signature].concat());
-            found.push(Brought { file, digest, request: says.request, signed });
+            found.answers.push(Brought { file, digest, request: says.request, signed });
         }
     }
 }

@@ -9,12 +9,16 @@ use jit_core::model::{Decision, Narrow};
 use jit_core::proof::checkpoint::Signed;
 use jit_core::proof::merkle::{Frontier, leaf};
 use jit_core::sign::file::{Nonce, RequestFile, fingerprint};
+use jit_core::sign::grant::GrantStatement;
+use jit_core::sign::hosts::Hosts;
+use jit_core::sign::kind::SignedText as _;
+use jit_core::sign::revoke::{RevokeStatement, What};
 use jit_core::sign::seal::seal;
 use jit_core::sign::statement::Statement;
 use jit_exchange::folder::Exchange;
 use jit_exchange::names::{Name, Part};
 use jit_proto::audit::{Checkpoint, Page};
-use jit_proto::manager::{Entry, Evidence as SignedReview, Exported, Review, Status};
+use jit_proto::manager::{Entry, Evidence as SignedReview, Exported, Review, Status, Taken};
 
 use crate::call::Call;
 use crate::error::Error;
@@ -198,12 +202,9 @@ fn what_is_signed_for_this_host_is_brought_and_nothing_else() {
     for text in ["Taken in: 1 statement", "Opened g-", "For others: 2", "Known already: 1"] {
         assert!(ran.out.contains(text), "{text}: {ran:?}");
     }
-    for text in [
-        "is left alone: it is a grant, and is brought with 'jitctl offline import'",
-        "is left alone: line 1",
-        "not a regular file",
-        "not of an exchange, and left alone: readme.txt",
-    ] {
+    for text in
+        ["is left alone: line 1", "not a regular file", "not of an exchange, and left alone: readme.txt"]
+    {
         assert!(ran.err.contains(text), "{text}: {ran:?}");
     }
 }
@@ -513,4 +514,85 @@ fn a_jitd_that_stops_answering_leaves_what_was_done_said() {
     let mode = fs::metadata(stick.path().join("requests/db-07")).unwrap().permissions().mode();
     assert_eq!(mode & 0o022, 0, "{mode:o}");
     assert!(Path::new("/").exists());
+}
+
+#[test]
+fn statements_come_in_whatever_takes_away_first_and_none_is_brought_twice() {
+    let stick = Stick::new();
+    let issued = now().whole_seconds();
+    let grant = |serial: &str, hosts: &str| GrantStatement {
+        serial: serial.repeat(16).parse().unwrap(),
+        hosts: Hosts::parse(hosts).unwrap(),
+        host_key: None,
+        user: "maria".parse().unwrap(),
+        behind: None,
+        role: "db-oncall".parse().unwrap(),
+        services: None,
+        uses: None,
+        duration: None,
+        issued,
+        not_before: issued,
+        not_after: issued.plus(Duration::from_hours(24)),
+        reason: "INC-1 look".parse().unwrap(),
+    };
+    let revoke = RevokeStatement {
+        hosts: Hosts::parse("*").unwrap(),
+        host_key: None,
+        revokes: What::Serial("ab".repeat(16).parse().unwrap()),
+        issued,
+        not_after: issued.plus(Duration::from_hours(24)),
+        reason: None,
+    };
+    let here = stick.signed(&grant("01", "db-07,db-08").text());
+    let first = stick.signed(&grant("02", "db-07").text());
+    let away = stick.signed(&revoke.text());
+    // Of another host, of tomorrow, and one that a carrier changed.
+    stick.signed(&grant("03", "db-08").text());
+    let later = GrantStatement { not_before: issued.plus(Duration::from_hours(2)), ..grant("04", "db-07") };
+    stick.signed(&later.text());
+    let text = grant("05", "db-07").text();
+    stick.put(&text.replace("maria", "mario"), &stick.signature(&text));
+    let taken = Taken {
+        kind: "revoke".into(),
+        by: "olga".into(),
+        revokes: Some("ab".repeat(16)),
+        revoked: None,
+        lock: None,
+        clock: None,
+    };
+    let names = stick.names(Part::Statements);
+    let place = |call: &Call| {
+        let Call::Import { text, signature } = call else { panic!("{call:?}") };
+        let digest = Digest::of(&[text.as_slice(), signature].concat());
+        names.iter().position(|name| *name == Name::Statement(digest)).unwrap()
+    };
+    // One of the two grants is not taken yet: it rests.
+    let (one, other) = if place(&here) < place(&first) { (here, first) } else { (first, here) };
+    let refused = || Error::Refused("it was revoked".into());
+    let script = person()
+        .then(Script::answers(away, &taken))
+        .then(Script::answers(one, &active()))
+        .then(Script::fails(other.clone(), refused()))
+        .then(lists(&[]));
+    let ran = stick.sync(&script);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for text in
+        ["Taken in: 2 statements", "will open nothing", "Opened g-", "For others: 1", "it was revoked"]
+    {
+        assert!(ran.out.contains(text), "{text}: {ran:?}");
+    }
+    for text in ["and is brought then", "is not one of that text"] {
+        assert!(ran.err.contains(text), "{text}: {ran:?}");
+    }
+    let ran = stick.sync(&person().then(lists(&[])));
+    assert!(
+        ran.code == 0 && ran.out.contains("Known already: 2") && ran.out.contains("Refused before: 1"),
+        "{ran:?}"
+    );
+    // What was taken is not brought again, whatever is asked for.
+    let (dir, known) =
+        (stick.path().display().to_string(), stick.0.path().join("known").display().to_string());
+    let again = ["offline", "sync", &dir, "--known", &known, "--again"];
+    let ran = jitctl(&again, &person().then(Script::fails(other, refused())).then(lists(&[])));
+    assert!(ran.out.contains("Known already: 2"), "{ran:?}");
 }
