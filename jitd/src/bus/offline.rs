@@ -47,6 +47,14 @@ pub(super) fn exported(app: &App, id: RequestId) -> Result<String, Error> {
     }
     let checkpoint = desk.notary.last().map(|(signed, _)| signed);
     let checkpoint = checkpoint.ok_or_else(|| Error::Busy("there is no checkpoint yet; try again".into()))?;
+    let came_signed =
+        |here: Context<'_>| here.state.reviewable(id).is_some_and(|pending| pending.request.ahead.is_some());
+    if desk.look(came_signed)? {
+        return Err(Error::Refused(format!(
+            "{id} came as a signed grant and has no file of its own: whoever approves it signs that same grant with 'jitctl \
+             offline sign', or reviews {id} on this host"
+        )));
+    }
     let file = desk.look(|here| {
         let pending = here.state.reviewable(id)?;
         let ends = stage_ends_in(here, pending).unwrap_or(LONGEST).min(LONGEST);

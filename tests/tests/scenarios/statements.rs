@@ -195,6 +195,9 @@ fn two_sign(site: &Site, elsewhere: &Elsewhere) {
     // It is not sam's turn: nothing is filed by that.
     import(site, &of_sam).says("stage 'plant' asks olga");
     import(site, &of_olga).exits(0).says("pending").says("stage 'safety'");
+    // What sam would sign is that same grant: a file of the request would show less than it opens.
+    let waits = site.entries_of("vera").into_iter().find(|entry| entry.state == "pending").unwrap();
+    site.shell(&format!("jitctl offline export {}", waits.request)).exits(1).says("signs that same grant");
     site.ssh("vera").refuses("vera waits for role both");
     site.shell("systemctl restart jitd").done();
     site.is_ready();
