@@ -51,6 +51,7 @@ const TABLE: &[(&str, &str)] = &[
     ("User.EndSession",     "+ + l g h + + + g"),
     ("User.Status",         "+ + l g h + + + g"),
     ("User.Clock",          "+ + l g h + + + g"),
+    ("User.ClockChallenge", "+ + l g h + + + g"),
     ("User.Policy",         "+ + l g h + + + g"),
     ("Review.Pending",      "+ + l g h + + + g"),
     ("Review.Review",       "+ n l g h + + + g"),
