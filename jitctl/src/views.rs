@@ -3,6 +3,7 @@
 //! Data is what was asked for; what else the person should know is said on stderr. Every text from jitd passes
 //! through [`Shown`] here or in the table that holds it: people typed some of it.
 
+use jit_core::sign::NAMESPACE;
 use jit_proto::manager::Entry;
 
 use crate::output::View;
@@ -89,7 +90,7 @@ pub(crate) fn entry(entry: &Entry) -> View {
         for (signed, number) in commands {
             let file = |end: &str| format!("{}.{number}.{end}", entry.request);
             for principal in &signed.principals {
-                view.add("Verify", &verify_command(principal, &file("sig"), &file("txt")));
+                view.add("Verify", &verify_command(NAMESPACE, principal, &file("sig"), &file("txt")));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod cef;
+pub mod evidence;
 mod fields;
 pub mod format;
 pub mod line;

@@ -1,6 +1,8 @@
 //! `jitctl offline`: approval by a signed file. A request leaves this host as a file, people sign it on machines of their
 //! own, and the signatures come back; signing needs no jitd.
 
+mod by;
+mod evidence;
 mod files;
 mod home;
 mod inbox;
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use jit_core::sign::compact;
 use jit_core::sign::file::RequestFile;
-use jit_proto::manager::{Entry, Exported};
+use jit_proto::manager::Exported;
 use jit_proto::text::{Shown, Typed};
 use jit_proto::words::{Reason, RequestId, ServiceName};
 
@@ -29,8 +31,8 @@ use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, View, give, json as as_json};
 use crate::screen::Screen;
 use crate::times::time;
-use crate::values::{Id, seconds};
-use crate::views::verify_command;
+use crate::values::seconds;
+use by::By;
 use files::{Came, Signed, came};
 use typed::Form;
 
@@ -69,15 +71,19 @@ pub(crate) enum Verb {
     /// Show a request's file or another text, ask, and sign it, on a machine that needs no jitd
     ///
     /// FILE is that of a request, the text of a policy (jitd.policy), or what 'jitctl offline grant', 'revoke', 'lock'
-    /// or 'clock' wrote; all but the first are signed as they are. A request is approved as it is, unless you deny it or leave less of it. The answer is
-    /// one file, R.….signed, beside it, or with --compact or --qr is shown. FILE may also hold what 'jitctl offline export
-    /// --compact' printed; without it such rows are asked for, and with - they are read from standard input.
+    /// or 'clock' wrote; all but the first are signed as they are. A request is approved as it is, unless you deny it or leave
+    /// less of it. The answer is one file, R.….signed, beside it, or with --compact or --qr is shown. FILE may also hold what
+    /// 'jitctl offline export --compact' printed; without it such rows are asked for, and with - they are read from standard
+    /// input.
     Sign {
         /// The file of the request (R.req), or a statement
         file: Option<PathBuf>,
         /// The key: its file, or with an agent the .pub of it, as -f of ssh-keygen -Y sign takes it
-        #[arg(long, value_name = "KEY")]
-        key: PathBuf,
+        #[arg(long, value_name = "KEY", required_unless_present = "agent", conflicts_with = "agent")]
+        key: Option<PathBuf>,
+        /// Sign by the one key that your agent has
+        #[arg(long)]
+        agent: bool,
         /// Deny it, and say why
         #[arg(long, value_name = "REASON", conflicts_with_all = ["duration", "services"])]
         deny: Option<Reason>,
@@ -131,8 +137,8 @@ pub(crate) enum Verb {
 
     /// Write the signed reviews of a request into a folder, and say how to verify them with ssh-keygen
     Evidence {
-        /// The request (r-…)
-        id: RequestId,
+        /// The request (r-…), or the number of a record
+        of: evidence::Of,
         /// The folder to write into
         #[arg(long = "in", value_name = "DIR", default_value = ".")]
         dir: PathBuf,
@@ -152,14 +158,17 @@ pub(crate) fn run(
         }
         Verb::Import { files } => import(files, json, jitd, screen),
         Verb::Policy(wanted) => Ok(policy::write(wanted, screen)?),
-        Verb::Sign { file: Some(file), key, deny: None, duration: None, services, yes, form, .. }
-            if services.is_empty() && !form.is_shown() && policy::is_one(file) =>
-        {
-            Ok(policy::sign(file, key, *yes, screen)?)
-        }
-        Verb::Sign { file, key, deny, duration, services, yes, known, form } => {
+        Verb::Sign { file, key, agent, deny, duration, services, yes, known, form } => {
+            let nobody =
+                || Error::Usage("nothing is signed without a key; add --key KEY or --agent".to_owned());
+            let by = By::of(key.as_deref(), *agent)?.ok_or_else(nobody)?;
             let less = sign::Less { deny: deny.as_ref(), seconds: *duration, services };
-            Ok(sign::run(file.as_deref(), key, &less, *yes, known.as_deref(), *form, screen)?)
+            match file.as_deref() {
+                Some(file) if less.is_none() && !form.is_shown() && policy::is_one(file) => {
+                    Ok(policy::sign(file, by.key(), *yes, screen)?)
+                }
+                file => Ok(sign::run(file, by.key(), &less, *yes, known.as_deref(), *form, screen)?),
+            }
         }
         Verb::Sync { dir, again, known } => sync::run(dir, known.as_deref(), *again, json, jitd, screen),
         Verb::Inbox(wanted) => Ok(inbox::run(wanted, json, screen)?),
@@ -167,7 +176,7 @@ pub(crate) fn run(
         Verb::Revoke(wanted) => Ok(write::revoke(wanted, screen)?),
         Verb::Lock(wanted) => Ok(write::lock(wanted, screen)?),
         Verb::Clock(wanted) => Ok(write::clock(wanted, screen)?),
-        Verb::Evidence { id, dir } => evidence(*id, dir, json, jitd, screen),
+        Verb::Evidence { of, dir } => evidence::run(*of, dir, json, jitd, screen),
     }
 }
 
@@ -277,35 +286,6 @@ fn import(
             Some((_, _, failure)) => Err(failure),
         };
     }
-}
-
-fn evidence(
-    id: RequestId,
-    dir: &Path,
-    json: bool,
-    jitd: &dyn Jitd,
-    screen: &mut Screen<'_>,
-) -> Result<Outcome, Failure> {
-    let entry: Entry = jitd::ask(jitd, &Call::Show { id: Id::Request(id) })?;
-    let signed: Vec<_> =
-        entry.reviews.iter().filter_map(|review| Some((review, review.signed.as_ref()?))).collect();
-    if json {
-        return Ok(give(&entry, true, screen, |_| View::yes(String::new()))?);
-    }
-    if signed.is_empty() {
-        screen.say(&format!("jitctl: no review of {id} came as a signed file"));
-        return Ok(Outcome::No);
-    }
-    for (number, (_, signed)) in (1..).zip(&signed) {
-        let path = |end: &str| dir.join(format!("{id}.{number}.{end}"));
-        files::write_new(&path("txt"), &signed.text)?;
-        files::write_new(&path("sig"), &signed.signature)?;
-        let shown = |end: &str| Typed(&path(end).display().to_string()).to_string();
-        for principal in &signed.principals {
-            screen.data(&format!("{}\n", verify_command(principal, &shown("sig"), &shown("txt"))))?;
-        }
-    }
-    Ok(Outcome::Yes)
 }
 
 #[cfg(test)]

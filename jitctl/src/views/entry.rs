@@ -1,6 +1,5 @@
 //! Short texts about one request or window that several views use.
 
-use jit_core::sign::NAMESPACE;
 use jit_host::signers::APPROVERS;
 use jit_proto::manager::{Ahead, Entry};
 use jit_proto::text::Typed;
@@ -66,9 +65,9 @@ pub(crate) fn plural(count: usize, what: &str) -> String {
 }
 
 /// What an auditor types to verify a signature with stock OpenSSH.
-pub(crate) fn verify_command(principal: &str, signature: &str, text: &str) -> String {
+pub(crate) fn verify_command(namespace: &str, principal: &str, signature: &str, text: &str) -> String {
     format!(
-        "ssh-keygen -Y verify -f {APPROVERS} -n {NAMESPACE} -I {} -s {signature} < {text}",
+        "ssh-keygen -Y verify -f {APPROVERS} -n {namespace} -I {} -s {signature} < {text}",
         Typed(principal)
     )
 }

@@ -1,6 +1,7 @@
 //! What people sign of themselves: grants ahead of time and revokes, written and signed on a machine that shares nothing with
 //! the host but a stick, by the real ssh-keygen.
 
+use jit_core::event::{Event, Record};
 use jit_tests::machine::until;
 
 use crate::clock::{clock_says, fake_the_clock};
@@ -55,6 +56,19 @@ fn signed(elsewhere: &Elsewhere, site: &Site, name: &str, key: &str) -> String {
     file
 }
 
+/// The same by the one key that an agent holds; without one, nothing is signed.
+fn signed_by_agent(elsewhere: &Elsewhere, site: &Site, name: &str, key: &str) -> String {
+    let sign = format!("jitctl offline sign {name}.statement --agent --yes");
+    let with = |add: &str| {
+        format!("eval $(ssh-agent) >/dev/null; {add}{sign}; said=$?; ssh-agent -k >/dev/null; exit $said")
+    };
+    elsewhere.shell(&with("")).exits(2).says("your agent names no key to sign by");
+    let said = elsewhere.shell(&with(&format!("ssh-add -q /root/{key}; ")));
+    let file = said.done().trim_start_matches("Wrote ").trim_end_matches('.').to_owned();
+    Elsewhere::carry(&elsewhere.0, &site.machine, &file);
+    file
+}
+
 pub(crate) fn a_technician_comes(site: &Site) {
     let elsewhere = Elsewhere::boot(site);
     site.person("vera");
@@ -75,7 +89,7 @@ pub(crate) fn a_technician_comes(site: &Site) {
     import(site, &other).exits(1).says("it is for press-9, and this host");
 
     site.ssh("vera").refuses("vera");
-    let good = signed(&elsewhere, site, "visit", "olga");
+    let good = signed_by_agent(&elsewhere, site, "visit", "olga");
     import(site, &good).exits(0).says("Opened").says("olga@plant");
     site.ssh("vera").admits("vera");
     site.shell("jitctl list").says("vera (joerg@vendor)");
@@ -145,6 +159,11 @@ pub(crate) fn an_admin_is_elsewhere(site: &Site) {
     let by_admin = signed(&elsewhere, site, "crew", "anna");
     import(site, &by_admin).exits(0).says("group:crew is locked by anna");
     assert_eq!(site.entry(&id).ended.as_deref(), Some("locked"), "vera is in the group");
+    let is_lock = |record: &Record| matches!(record.event, Event::Locked { statement: Some(_), .. });
+    let lock = audited(site).into_iter().rfind(is_lock).unwrap().seq;
+    let commands = site.shell(&format!("cd {STICK} && jitctl offline evidence {lock}"));
+    let verified = site.shell(&format!("cd {STICK} && {}", commands.done()));
+    verified.says("Good \"jitd.admin.v1\" signature for anna");
     site.shell("jitctl unlock group:crew").done();
     import(site, &by_admin).exits(1).says("its serial was taken here before");
     assert!(site.status().locks.is_empty());

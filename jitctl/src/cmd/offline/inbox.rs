@@ -17,6 +17,7 @@ use jit_exchange::names::Part;
 use jit_proto::words::{HostName, Reason, RequestId, RoleName, UserName};
 use serde::Serialize;
 
+use super::by::By;
 use super::home::{Home, wrong};
 use crate::error::Error;
 use crate::output::{Outcome, json as as_json};
@@ -101,7 +102,7 @@ struct Row {
 
 pub(super) fn run(wanted: &Inbox, json: bool, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
     let signs = wanted.approve || wanted.deny.is_some();
-    let by = answer::By::of(wanted.key.as_deref(), wanted.agent)?;
+    let by = By::of(wanted.key.as_deref(), wanted.agent)?;
     if signs && !wanted.selection.is_any() {
         return Err(Error::Usage(
             "nothing is selected; add --all, or --host, --role, --user or --request".to_owned(),

@@ -180,7 +180,7 @@ fn read(path: Option<&Path>, screen: &mut Screen<'_>) -> Result<Option<Read>, Er
 }
 
 impl Less<'_> {
-    fn is_none(&self) -> bool {
+    pub(super) fn is_none(&self) -> bool {
         self.deny.is_none() && self.seconds.is_none() && self.services.is_empty()
     }
 

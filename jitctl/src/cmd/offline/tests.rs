@@ -402,3 +402,58 @@ fn a_lock_and_the_time_are_written_shown_and_signed_for_what_admins_sign_for() {
     let ran = jitctl(&["offline", "clock", &clock], &Nobody);
     assert!(ran.code == 2 && ran.err.contains("it is no challenge"), "{ran:?}");
 }
+
+#[test]
+fn what_was_signed_elsewhere_is_written_out_of_its_record_and_openssh_verifies_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = path(dir.path(), "");
+    let vector = |name: &str| fs::read_to_string(format!("{VECTORS}/{name}")).unwrap();
+    let examples = include_str!("../../../../docs/schema/examples.jsonl").lines();
+    let examples: Vec<serde_json::Value> = examples.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let call = |number| Call::Records { first: number, most: 1 };
+    let page = |record: &serde_json::Value| jit_proto::audit::Page {
+        records: vec![record.to_string()],
+        next: 8,
+        total: 9,
+        damaged: Vec::new(),
+    };
+    for (event, kind, namespace) in [
+        ("revoke-taken", "revoke", "jitd.approval.v1"),
+        ("locked", "lock", "jitd.admin.v1"),
+        ("clock-accepted", "clock", "jitd.admin.v1"),
+    ] {
+        let signed = serde_json::json!({
+            "principals": ["admin@site", "lead@site"], "key": "SHA256:x",
+            "text": vector(&format!("{kind}.statement")), "signature": vector(&format!("{kind}.sig")),
+        });
+        let mut record = examples
+            .iter()
+            .find(|one| one["event"] == event && one.to_string().contains("\"signature\""))
+            .unwrap_or_else(|| panic!("an example of {event} that was signed"))
+            .clone();
+        match record.get_mut("statement") {
+            Some(statement) => statement["signed"] = signed,
+            None => record["signed"] = signed,
+        }
+        record["seq"] = 7.into();
+        let ran =
+            jitctl(&["offline", "evidence", "7", "--in", &folder], &Script::answers(call(7), &page(&record)));
+        assert_eq!((ran.code, ran.out.lines().count()), (0, 2), "{ran:?}");
+        let commands = ran.out.replace("/etc/jit/approvers", &format!("{VECTORS}/approvers-authored"));
+        let good = commands.lines().filter(|command| {
+            let output = Command::new("sh").args(["-c", command]).output().unwrap();
+            String::from_utf8_lossy(&output.stdout)
+                .starts_with(&format!("Good \"{namespace}\" signature for "))
+        });
+        assert!(good.count() > 0, "{kind}: {commands}");
+        for end in ["txt", "sig"] {
+            fs::remove_file(dir.path().join(format!("record-7.1.{end}"))).unwrap();
+        }
+    }
+    let started = examples.iter().find(|one| one["event"] == "stopped").unwrap();
+    let none = jitctl(&["offline", "evidence", "7"], &Script::answers(call(7), &page(started)));
+    assert!(none.code == 1 && none.err.contains("record 7 holds nothing that was signed"), "{none:?}");
+    let empty = jit_proto::audit::Page { records: Vec::new(), next: 9, total: 9, damaged: Vec::new() };
+    let beyond = jitctl(&["offline", "evidence", "9"], &Script::answers(call(9), &empty));
+    assert!(beyond.code == 2 && beyond.err.contains("there is no record 9; the last one is 8"), "{beyond:?}");
+}

@@ -1,8 +1,6 @@
 //! Answers to requests: those that lie in the exchange already, and those that the approver gives now.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use jit_core::digest::Digest;
 use jit_core::model::{Decision, Narrow};
@@ -15,6 +13,7 @@ use jit_exchange::names::{Name, Part};
 use jit_proto::text::Typed;
 use jit_proto::words::{HostName, Reason, RequestId};
 
+use super::super::by::By;
 use super::super::files::Signed;
 use super::super::home::wrong;
 use super::super::sign::signed;
@@ -80,75 +79,6 @@ fn answer(signed: &Signed) -> Option<(About, Answer)> {
     }
     let answer = Answer { key: signature.key().fingerprint(), is_denial: decision == Decision::Deny };
     Some(((host, request, digest, nonce.to_string()), answer))
-}
-
-/// The key that signs.
-pub(super) struct By {
-    key: PathBuf,
-    /// The public half that an agent has, in a file for ssh-keygen.
-    _agents: Option<Temporary>,
-}
-
-impl By {
-    /// The key that was named, or the only one of the agent.
-    pub(super) fn of(key: Option<&Path>, agent: bool) -> Result<Option<Self>, Error> {
-        if let Some(key) = key {
-            return Ok(Some(Self { key: key.to_owned(), _agents: None }));
-        }
-        if !agent {
-            return Ok(None);
-        }
-        let failed = |why: String| Error::Usage(format!("your agent names no key to sign by: {why}"));
-        let output = Command::new("ssh-add").arg("-L").output().map_err(|why| failed(why.to_string()))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let keys: Vec<&str> = text.lines().filter(|line| line.contains(' ')).collect();
-        match keys.as_slice() {
-            _ if !output.status.success() => {
-                Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
-            }
-            [one] => {
-                let file = Temporary::with(one).map_err(|why| failed(why.to_string()))?;
-                Ok(Some(Self { key: file.0.clone(), _agents: Some(file) }))
-            }
-            [] => Err(failed("it has none; add one with: ssh-add".to_owned())),
-            several => Err(failed(format!(
-                "it has {}; name one with --key KEY.pub (ssh-add -L shows them)",
-                several.len()
-            ))),
-        }
-    }
-
-    /// The fingerprint of the key, where its public half can be read.
-    fn fingerprint(&self) -> Option<String> {
-        let output =
-            Command::new("ssh-keygen").args(["-l", "-E", "sha256", "-f"]).arg(&self.key).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
-        text.split(' ').nth(1).map(str::to_owned)
-    }
-}
-
-/// A file of the caller's that goes again.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn with(text: &str) -> std::io::Result<Self> {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let name =
-            format!("jitctl-{}-{}.pub", std::process::id(), &Digest::of(text.as_bytes()).to_string()[..16]);
-        let path = std::env::temp_dir().join(name);
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&path)?;
-        let made = Self(path);
-        file.write_all(format!("{text}\n").as_bytes())?;
-        Ok(made)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
-    }
 }
 
 /// What is said to what is selected; nothing of it where each is asked about.
@@ -262,7 +192,7 @@ fn asked(item: &Item, screen: &mut Screen<'_>) -> Said {
 
 fn put(exchange: &Exchange, text: &Signable, by: &By) -> Result<(), Error> {
     let exact = text.text();
-    let signature = signed(&by.key, NAMESPACE, &exact)?;
+    let signature = signed(by.key(), NAMESPACE, &exact)?;
     let whole = format!("{exact}{signature}");
     let folder = exchange.make(Part::Statements, None).map_err(wrong)?;
     let name = Name::Statement(Digest::of(whole.as_bytes()));
