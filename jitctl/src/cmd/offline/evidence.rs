@@ -19,7 +19,7 @@ use crate::screen::Screen;
 use crate::values::Id;
 use crate::views::verify_command;
 
-/// Of what.
+/// What the evidence is of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Of {
     /// The reviews of a request that came as signed files.
