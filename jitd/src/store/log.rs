@@ -31,8 +31,12 @@ pub(crate) fn write_record(
     Ok(())
 }
 
-/// Notes what a record is about.
+/// Notes what a record is about. That a session is told from the record whose number it has needs no note: every login
+/// would wait for one more page.
 pub(crate) fn write_about(change: &Connection, seq: u64, about: About) -> Result<(), StoreError> {
+    if about == About::Session(seq) {
+        return Ok(());
+    }
     change
         .prepare_cached("INSERT OR IGNORE INTO about (id, seq) VALUES (?1, ?2)")?
         .execute(params![about.to_string(), to_i64(seq)])?;
@@ -168,11 +172,13 @@ fn add(page: &mut Page, seq: u64, bytes: Vec<u8>, leaf: &[u8]) -> usize {
 }
 
 fn seqs_about(store: &Connection, about: About) -> Result<BTreeSet<u64>, StoreError> {
-    store
-        .prepare_cached("SELECT seq FROM about WHERE id = ?1")?
-        .query_map([about.to_string()], |row| row.get(0).map(to_u64))?
-        .collect::<Result<_, _>>()
-        .map_err(Into::into)
+    let mut select = store.prepare_cached("SELECT seq FROM about WHERE id = ?1")?;
+    let noted = select.query_map([about.to_string()], |row| row.get(0).map(to_u64))?;
+    let mut all: BTreeSet<u64> = noted.collect::<Result<_, _>>()?;
+    if let About::Session(own) = about {
+        all.insert(own);
+    }
+    Ok(all)
 }
 
 fn one(store: &Connection, seq: u64) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
