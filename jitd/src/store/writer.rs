@@ -156,7 +156,8 @@ const MOST_AFTER_FAULT: Duration = Duration::from_secs(1);
 /// A store that worked for so long has not been failing.
 const PROVEN: Duration = Duration::from_secs(60);
 
-/// How long cursors wait for a batch to go to the disk with.
+/// How long cursors wait before they go to the disk, with a batch if there is one then: each login would wait for one more
+/// page.
 const CURSORS_WAIT: Duration = Duration::from_secs(1);
 
 /// The most jobs in one transaction: the first answer must not wait for an endless stream behind it.
@@ -234,8 +235,8 @@ fn fail_all(inbox: &Inbox, cursors: &mut Cursors) -> bool {
     let mut stop = false;
     while let Ok(job) = inbox.0.try_recv() {
         match job {
-            Job::Cursor { sink, next } => drop(cursors.0.insert(sink, Some(next))),
-            Job::ForgetCursor { sink } => drop(cursors.0.insert(sink, None)),
+            Job::Cursor { sink, next } => cursors.note(sink, Some(next)),
+            Job::ForgetCursor { sink } => cursors.note(sink, None),
             Job::Stop => stop = true,
             Job::Commit { .. } | Job::Settle | Job::StartAgain => {}
         }
@@ -245,15 +246,27 @@ fn fail_all(inbox: &Inbox, cursors: &mut Cursors) -> bool {
 
 /// How far the logs have come, where the store does not say so yet; `None` of one that is owed nothing.
 #[derive(Default)]
-struct Cursors(BTreeMap<&'static str, Option<u64>>);
+struct Cursors {
+    all: BTreeMap<&'static str, Option<u64>>,
+    /// Since when the first of them waits, by the boot clock.
+    since: Option<Duration>,
+}
 
 impl Cursors {
+    fn note(&mut self, sink: &'static str, next: Option<u64>) {
+        self.since.get_or_insert_with(since_boot);
+        self.all.insert(sink, next);
+    }
+
+    /// How long these still wait; `None` where there are none.
+    fn left(&self) -> Option<Duration> {
+        Some(CURSORS_WAIT.saturating_sub(since_boot().saturating_sub(self.since?)))
+    }
+
     /// The next job, or that it is time to write these. `None` when nobody is left to send any.
     fn next_job(&self, inbox: &Inbox) -> Option<Job> {
-        if self.0.is_empty() {
-            return inbox.0.recv().ok();
-        }
-        match inbox.0.recv_timeout(CURSORS_WAIT) {
+        let Some(left) = self.left() else { return inbox.0.recv().ok() };
+        match inbox.0.recv_timeout(left) {
             Ok(job) => Some(job),
             Err(RecvTimeoutError::Timeout) => Some(Job::Settle),
             Err(RecvTimeoutError::Disconnected) => None,
@@ -262,7 +275,7 @@ impl Cursors {
 
     /// Those that are written are kept until they are on the disk.
     fn write(&self, change: &Connection) -> Result<(), StoreError> {
-        for (sink, next) in &self.0 {
+        for (sink, next) in &self.all {
             match next {
                 Some(next) => rows::write_cursor(change, sink, *next)?,
                 None => rows::forget_cursor(change, sink)?,
@@ -281,17 +294,17 @@ fn work(
     while let Some(first) = cursors.next_job(inbox) {
         let mut jobs = match first {
             Job::Cursor { sink, next } => {
-                cursors.0.insert(sink, Some(next));
+                cursors.note(sink, Some(next));
                 continue;
             }
             Job::ForgetCursor { sink } => {
-                cursors.0.insert(sink, None);
+                cursors.note(sink, None);
                 continue;
             }
             Job::Commit { .. } | Job::Settle | Job::StartAgain | Job::Stop => Some(first),
         };
         let mut done = Vec::new();
-        let (mut stop, mut again) = (false, false);
+        let (mut stop, mut again, mut settle) = (false, false, false);
         let before = tree.size();
         let mut fault = None;
         let mut change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -304,9 +317,9 @@ fn work(
                     Err(why @ StoreError::Fault(_)) => fault = Some(Failed { why, whose: Some(ticket) }),
                     Err(why) => return Err(why.into()),
                 },
-                Job::Cursor { sink, next } => drop(cursors.0.insert(sink, Some(next))),
-                Job::ForgetCursor { sink } => drop(cursors.0.insert(sink, None)),
-                Job::Settle => {}
+                Job::Cursor { sink, next } => cursors.note(sink, Some(next)),
+                Job::ForgetCursor { sink } => cursors.note(sink, None),
+                Job::Settle => settle = true,
                 Job::StartAgain => again = true,
                 Job::Stop => stop = true,
             }
@@ -315,7 +328,11 @@ fn work(
                 break;
             }
         }
-        cursors.write(&change)?;
+        // No login waits for a transaction without a record.
+        settle |= stop || again || tree.size() == before || cursors.left() == Some(Duration::ZERO);
+        if settle {
+            cursors.write(&change)?;
+        }
         if tree.size() > before {
             log::write_tree(&change, &tree)?;
         }
@@ -326,7 +343,9 @@ fn work(
         if tree.size() > before {
             keeper.committed(&tree);
         }
-        cursors.0.clear();
+        if settle {
+            *cursors = Cursors::default();
+        }
         if let Some(failed) = fault {
             return Err(failed);
         }
