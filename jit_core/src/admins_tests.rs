@@ -12,6 +12,7 @@ use crate::orders::signed_lock::{Named, lock};
 use crate::orders::statement::Signed;
 use crate::orders::{NotOfHere, Refusal};
 use crate::sign::clock::{Challenge, ClockStatement};
+use crate::sign::grant::GrantStatement;
 use crate::sign::hosts::Hosts;
 use crate::sign::lock::LockStatement;
 use crate::testing::World;
@@ -67,6 +68,24 @@ fn a_signed_lock_is_an_admins_and_does_not_come_back_once_it_is_lifted() {
     world.lock("user:adam", None);
     let fresh = LockStatement { serial: "dd112233445566778899aabbccddeeff".parse().unwrap(), ..text };
     assert!(matches!(lock_by(&mut world, "adam", &fresh), Err(Refusal::Locked(_))));
+}
+
+/// The attack: whoever approves sees an admin's lock on the stick, and brings a grant with its serial first.
+#[test]
+fn a_grant_spends_no_serial_of_an_admins_lock_and_a_lock_none_of_a_grants() {
+    let mut world = world();
+    let text = locking(&world, "role:later");
+    let grant = GrantStatement { serial: text.serial, ..written(&world, "press") };
+    let id = bring(&mut world, "olga@site", &grant).unwrap();
+    lock_by(&mut world, "adam", &text).unwrap();
+    world.unlock("role:later");
+    assert_eq!(not_of_here(lock_by(&mut world, "adam", &text)), NotOfHere::TakenAlready(None), "each once");
+    assert_eq!(not_of_here(bring(&mut world, "olga@site", &grant)), NotOfHere::TakenAlready(Some(id)));
+    // The other way round.
+    let first = LockStatement { serial: "ee112233445566778899aabbccddeeff".parse().unwrap(), ..text };
+    lock_by(&mut world, "adam", &first).unwrap();
+    world.revoke(id);
+    bring(&mut world, "olga@site", &GrantStatement { serial: first.serial, ..grant }).unwrap();
 }
 
 #[test]

@@ -8,6 +8,7 @@ use jit_proto::words::{RequestId, UserName};
 use crate::event::Event;
 use crate::model::{Decision, Elsewhere, EndWhy, Known, Request};
 use crate::orders::ahead::grant;
+use crate::orders::request::{ExtendOrder, extend};
 use crate::orders::review::Lookups;
 use crate::orders::signed::accounts;
 use crate::orders::signed_revoke::revoke;
@@ -23,7 +24,7 @@ use crate::sign::key::Key;
 use crate::sign::kind::SignedText;
 use crate::sign::revoke::{RevokeStatement, What};
 use crate::sign::verify::Verified;
-use crate::testing::{World, at, maria, policy, subject};
+use crate::testing::{World, as_self, at, maria, policy, subject};
 use crate::time::{Suspicion, Utc};
 
 pub(crate) const POLICY: &str = r#"
@@ -300,6 +301,28 @@ fn neither_the_beneficiary_nor_the_human_behind_the_account_signs_their_own() {
         ..text
     };
     assert!(bring(&mut world, "joerg@vendor", &text).is_ok());
+}
+
+/// The attack: joerg comes by an account that several share, and approves that it goes on: the request of that would no
+/// longer say who is behind it.
+#[test]
+fn what_a_signed_grant_opened_goes_on_by_another_one_alone() {
+    let mut world = world();
+    let text = GrantStatement { behind: Some("joerg".parse().unwrap()), ..written(&world, "press") };
+    let id = bring(&mut world, "olga@site", &text).unwrap();
+    let order = |world: &mut World, grant: RequestId| {
+        let (id, reason) = (world.next_id(), "CASE-1 still stands".parse().unwrap());
+        ExtendOrder { beneficiary: maria(), grant: grant.into(), duration: None, reason, id }
+    };
+    let longer = order(&mut world, id);
+    let refused = extend(world.here(), &as_self(maria()), longer);
+    assert_eq!(not_of_here(refused), NotOfHere::Extends);
+    // What she asked for herself does.
+    world.revoke(id);
+    let own = world.file(maria(), "press", "CASE-2 press stands").unwrap();
+    world.review(&subject("olga", 2001), own, Decision::Approve).unwrap();
+    let longer = order(&mut world, own);
+    assert!(extend(world.here(), &as_self(maria()), longer).is_ok());
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub struct State {
     code_tries: Vec<CodeTry>,
     policy_changes: PolicyChanges,
     taken: BTreeMap<Serial, Taken>,
+    taken_locks: BTreeMap<Serial, Taken>,
     tombstones: BTreeMap<Serial, Tombstone>,
     since: Option<Since>,
     next_seq: u64,
@@ -180,6 +181,8 @@ impl State {
     pub fn restore(stored: Stored) -> Self {
         let Stored { grants, pending, owed, claims, locks, sessions, .. } = stored;
         let Stored { endings, stays, code_tries, taken, tombstones, since, next_seq, .. } = stored;
+        let (taken_locks, taken): (BTreeMap<_, _>, _) =
+            taken.into_iter().map(|one| (one.serial, one)).partition(|(_, one)| one.is_of_a_lock());
         let by_id = |all: Vec<Pending>| all.into_iter().map(|one| (one.request.id, one)).collect();
         let locks = locks.into_iter().map(|lock| (lock.scope.clone(), lock)).collect();
         let mut state = Self {
@@ -191,7 +194,8 @@ impl State {
             endings: endings.into_iter().map(|ending| (ending.grant, ending)).collect(),
             stays: stays.into_iter().map(|stay| (stay.uid, stay)).collect(),
             code_tries,
-            taken: taken.into_iter().map(|one| (one.serial, one)).collect(),
+            taken,
+            taken_locks,
             tombstones: tombstones.into_iter().map(|one| (one.serial, one)).collect(),
             since,
             next_seq,

@@ -56,6 +56,14 @@ pub struct Taken {
     pub request: Option<RequestId>,
 }
 
+impl Taken {
+    /// A lock becomes no request.
+    #[must_use]
+    pub const fn is_of_a_lock(&self) -> bool {
+        self.request.is_none()
+    }
+}
+
 /// A serial that opens nothing, whether its grant has come or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {

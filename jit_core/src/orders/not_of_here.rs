@@ -81,6 +81,12 @@ pub enum NotOfHere {
         /// When that was taken here.
         at: String,
     },
+    /// A window that a signed grant opened would go on.
+    #[error(
+        "a signed grant opened this window, and says until when it is open and who comes by it; have another one signed to \
+         stay longer"
+    )]
+    Extends,
     /// Its serial is spent.
     #[error("its serial was taken here before{}, and each counts once; have a new one written and signed", taken_as(*.0))]
     TakenAlready(Option<RequestId>),

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::model::{Caller, Decision, Person, Request, same};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
-use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, Refusal, terms};
+use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotOfHere, Refusal, terms};
 use crate::policy::{Role, Subject};
 use crate::time::Utc;
 
@@ -79,6 +79,10 @@ pub fn extend(here: Context<'_>, caller: &Caller, order: ExtendOrder) -> Result<
         .ok_or_else(|| Refusal::NotFound(grant.to_string()))?;
     if base.remaining(here.now).is_zero() {
         return Err(Refusal::NotOpen(grant.to_string()));
+    }
+    // Until when, and who comes by the account, stands in what was signed.
+    if here.state.came_signed(grant.into()) {
+        return Err(NotOfHere::Extends.into());
     }
     // A role that opens at once does so when it is needed, whatever it was when this window opened.
     if base.emergency || here.role(&base.role).is_ok_and(|role| role.emergency) {

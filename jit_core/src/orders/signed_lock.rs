@@ -37,8 +37,8 @@ pub fn lock(
     signed.is_for(here, &says.hosts, says.host_key.as_ref())?;
     signed.until(says.not_after)?;
     let by = admin(here, signed, accounts, lookups)?;
-    if let Some(taken) = here.state.taken(says.serial) {
-        return Err(NotOfHere::TakenAlready(taken.request).into());
+    if here.state.is_taken_by_a_lock(says.serial) {
+        return Err(NotOfHere::TakenAlready(None).into());
     }
     if let Some(until) = says.until.filter(|until| *until <= signed.at) {
         return Err(NotOfHere::Over(until.to_seconds()).into());

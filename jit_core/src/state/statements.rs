@@ -1,5 +1,7 @@
 //! What is remembered of signed statements: it is never forgotten, so that nothing counts twice however long it is kept.
 
+use jit_proto::words::RequestId;
+
 use super::{Row, State};
 use crate::digest::Digest;
 use crate::event::{Event, Record};
@@ -7,10 +9,22 @@ use crate::model::{Serial, Since, Taken, Tombstone};
 use crate::sign::revoke::What;
 
 impl State {
-    /// What had this serial, if it is spent.
+    /// What grant had this serial, if it is spent.
     #[must_use]
     pub fn taken(&self, serial: Serial) -> Option<&Taken> {
         self.taken.get(&serial)
+    }
+
+    /// Whether a lock had it. Whoever approves must not be able to spend an admin's serial by a grant.
+    #[must_use]
+    pub fn is_taken_by_a_lock(&self, serial: Serial) -> bool {
+        self.taken_locks.contains_key(&serial)
+    }
+
+    /// Whether a request is that of a signed grant.
+    #[must_use]
+    pub fn came_signed(&self, request: RequestId) -> bool {
+        self.taken.values().any(|taken| taken.request == Some(request))
     }
 
     /// Who revoked this serial, if somebody did.
@@ -50,7 +64,8 @@ impl State {
     }
 
     fn spend(&mut self, taken: Taken) -> Row {
-        Row::Taken(self.taken.entry(taken.serial).or_insert(taken).clone())
+        let all = if taken.is_of_a_lock() { &mut self.taken_locks } else { &mut self.taken };
+        Row::Taken(all.entry(taken.serial).or_insert(taken).clone())
     }
 
     /// Since when, as this record changes it.

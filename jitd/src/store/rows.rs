@@ -3,7 +3,7 @@
 use jit_core::clock::Trust;
 use jit_core::digest::Digest;
 use jit_core::event::PolicyText;
-use jit_core::model::{Claim, Closed, End, EndWhy, Grant, Pending, Request, Review, Serial, Since, Tried};
+use jit_core::model::{Claim, Closed, End, EndWhy, Grant, Pending, Request, Review, Since, Taken, Tried};
 use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::PublicKey;
 use jit_core::state::{Row, State, Stored};
@@ -115,21 +115,26 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
         ),
         Row::CodeTryGone(id) => run(change, "DELETE FROM code_try WHERE id = ?1", [to_i64(*id)]),
         Row::Tried(None) => run(change, "DELETE FROM tried", []),
-        Row::Taken(taken) => write_serial(change, "taken", taken.serial, taken),
-        Row::Tombstone(stone) => write_serial(change, "tombstone", stone.serial, stone),
+        Row::Taken(taken) => write_taken(change, taken),
+        Row::Tombstone(stone) => write_serial(change, "tombstone", &stone.serial.to_string(), stone),
         Row::Since(since) => write_since(change, *since),
     }
 }
 
 /// The first that had a serial is the one.
+fn write_taken(change: &Connection, taken: &Taken) -> Result<(), StoreError> {
+    let of = if taken.is_of_a_lock() { "lock:" } else { "" };
+    write_serial(change, "taken", &format!("{of}{}", taken.serial), taken)
+}
+
 fn write_serial(
     change: &Connection,
     table: &'static str,
-    serial: Serial,
+    serial: &str,
     body: &impl Serialize,
 ) -> Result<(), StoreError> {
     let insert = format!("INSERT OR IGNORE INTO {table} (serial, body) VALUES (?1, ?2)");
-    run(change, &insert, [serial.to_string(), json(table, body)?])
+    run(change, &insert, [serial.to_owned(), json(table, body)?])
 }
 
 fn write_since(change: &Connection, since: Since) -> Result<(), StoreError> {

@@ -1,5 +1,5 @@
 -- Signed statements: the serials that are spent, and those that were revoked, whether their grants have come or not. Neither
--- is ever deleted: what is forgotten could count a second time.
+-- is ever deleted: what is forgotten could count a second time. That of a lock stands behind 'lock:'.
 CREATE TABLE taken (
     serial TEXT PRIMARY KEY,
     body   TEXT NOT NULL

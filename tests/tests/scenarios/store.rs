@@ -62,7 +62,7 @@ impl Tables {
             }
             Event::Locked { statement: Some(statement), .. } => {
                 if let Some(serial) = statement.serial {
-                    let before = self.taken.insert(serial.to_string(), None);
+                    let before = self.taken.insert(format!("lock:{serial}"), None);
                     assert_eq!(before, None, "a serial is spent once");
                 }
             }
