@@ -38,7 +38,7 @@ pub(super) fn run(
     let here = Path::new(POLICY_DIR);
     let _alone = lock(here).map_err(Error::Usage)?;
     let before = read_policy_dir(here, Owner::Root).map_err(|bad| bad_files(&bad))?;
-    put(here, &before, &brought.files)?;
+    put_whole(here, &before, &brought.files)?;
     let Brought { text, signatures, files } = brought;
     let call = Call::LoadSignedPolicy { text, signatures, reason: reason.cloned() };
     match jitd::ask::<PolicySigned>(jitd, &call) {
@@ -101,6 +101,18 @@ impl Brought {
     }
 }
 
+/// Puts all of these files in the place of those; where one cannot be put there, those come back.
+fn put_whole(dir: &Path, old: &[SourceFile], new: &[SourceFile]) -> Result<(), Error> {
+    put(dir, old, new).map_err(|why| match put(dir, new, old) {
+        Ok(()) => {
+            Error::Usage(format!("{why}\nNothing was changed: the files are those that were there before."))
+        }
+        Err(more) => {
+            Error::Usage(format!("{why}\nTo put back those that were there before failed, too: {more}"))
+        }
+    })
+}
+
 /// Puts these files in the place of those, each whole or not at all.
 fn put(dir: &Path, old: &[SourceFile], new: &[SourceFile]) -> Result<(), Error> {
     let failed = |name: &str, why: &std::io::Error| {
@@ -110,7 +122,10 @@ fn put(dir: &Path, old: &[SourceFile], new: &[SourceFile]) -> Result<(), Error> 
         replace(dir, &file.name, &file.bytes).map_err(|why| failed(&file.name, &why))?;
     }
     for file in old.iter().filter(|file| !new.iter().any(|other| other.name == file.name)) {
-        std::fs::remove_file(dir.join(&file.name)).map_err(|why| failed(&file.name, &why))?;
+        match std::fs::remove_file(dir.join(&file.name)) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(failed(&file.name, &why)),
+            Ok(()) | Err(_) => {} // one that never got there is gone, too
+        }
     }
     Ok(())
 }
@@ -127,4 +142,35 @@ fn view(signed: &PolicySigned) -> View {
         signed.serial,
         Shown(&who)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn files(all: &[(&str, &str)]) -> Vec<SourceFile> {
+        let file = |(name, text): &(&str, &str)| SourceFile { name: (*name).into(), bytes: (*text).into() };
+        all.iter().map(file).collect()
+    }
+
+    #[test]
+    fn files_that_cannot_all_be_put_there_leave_those_that_were_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).ok();
+        let old = files(&[("10-site.toml", "old"), ("30-old.toml", "goes")]);
+        let new = files(&[("10-site.toml", "new"), ("20-more.toml", "more")]);
+        put(dir.path(), &[], &old).unwrap();
+        // Something stands where one of them would go.
+        fs::create_dir(dir.path().join("20-more.toml")).unwrap();
+        let why = put_whole(dir.path(), &old, &new).unwrap_err().to_string();
+        assert!(why.contains("20-more.toml"), "{why}");
+        assert_eq!((read("10-site.toml"), read("30-old.toml")), (Some("old".into()), Some("goes".into())));
+        // Its twin.
+        fs::remove_dir(dir.path().join("20-more.toml")).unwrap();
+        put_whole(dir.path(), &old, &new).unwrap();
+        let there = ["10-site.toml", "20-more.toml", "30-old.toml"].map(read);
+        assert_eq!(there, [Some("new".to_owned()), Some("more".to_owned()), None]);
+    }
 }
