@@ -63,6 +63,17 @@ fn carrier() -> Caller {
 
 impl World {
     fn takes(&self, manifest: &Manifest, by: &[&str], caller: &Caller) -> Result<Vec<String>, Refusal> {
+        self.takes_where(manifest, by, caller, |_, known| known)
+    }
+
+    /// The same where the name service says something else of somebody.
+    fn takes_where(
+        &self,
+        manifest: &Manifest,
+        by: &[&str],
+        caller: &Caller,
+        says: impl Fn(&str, Known) -> Known,
+    ) -> Result<Vec<String>, Refusal> {
         let signers = signers(by);
         let account = |name: &str| match name {
             "sam" => {
@@ -72,7 +83,8 @@ impl World {
             _ => Known::Not,
         };
         let names = concerned(self.here(), &signers);
-        let lookups: Lookups = names.into_iter().map(|name| (name.clone(), account(name.as_str()))).collect();
+        let known = |name: &str| says(name, account(name));
+        let lookups: Lookups = names.into_iter().map(|name| (name.clone(), known(name.as_str()))).collect();
         let files = files();
         let signed = Signed { manifest, signers: &signers, files: &files, at: self.now.wall };
         let (people, _) = take(self.here(), caller, signed, &lookups)?;
@@ -139,11 +151,8 @@ fn an_older_signed_policy_never_comes_back_and_one_that_names_what_it_replaces_r
     assert!(world.takes(&follows, &BOTH, &carrier()).is_ok());
     let (signers, files, taken) = (signers(&BOTH), files(), manifest(&world, 7));
     let signed = Signed { manifest: &taken, signers: &signers, files: &files, at: world.now.wall };
-    let lookups: Lookups = [(
-        "sam".parse().unwrap(),
-        Known::Fully(Subject { groups: ["leads".parse().unwrap()].into(), ..subject("sam", 1005) }),
-    )]
-    .into();
+    let sam = Known::Fully(Subject { groups: ["leads".parse().unwrap()].into(), ..subject("sam", 1005) });
+    let lookups: Lookups = [("sam".parse().unwrap(), sam), ("olga".parse().unwrap(), Known::Not)].into();
     let (approved, proof) = take(world.here(), &carrier(), signed, &lookups).unwrap();
     let signed = PolicyWord { approved, signed: Some(proof), ..PolicyWord::default() };
     world.apply([Event::PolicyLoaded {
@@ -175,4 +184,29 @@ fn where_policy_takes_signed_ones_alone_no_admin_proposes_another() {
     let manifest = manifest(&world, 7);
     assert!(world.takes(&manifest, &BOTH, &carrier()).is_ok());
     assert_eq!(Person::of(&adam.account), adam.person());
+}
+
+/// The attack: a signer who is locked by a group signs while the directory hangs, or is made to.
+#[test]
+fn nobody_of_whom_it_is_not_known_whether_they_are_locked_signs_a_policy() {
+    let mut world = world();
+    let text = manifest(&world, 7);
+    let by = ["olga@plant", "sam@site"];
+    world.lock("group:crew", None);
+    let silent = |name: &str, known| if name == "olga" { Known::Unanswered } else { known };
+    let unsaid = |name: &str, known| match known {
+        Known::Fully(subject) if name == "sam" => Known::Partly(subject, [].into()),
+        known => known,
+    };
+    for (user, taken) in [
+        ("olga", world.takes_where(&text, &by, &carrier(), silent)),
+        ("sam", world.takes_where(&text, &by, &carrier(), unsaid)),
+    ] {
+        assert!(
+            matches!(&taken, Err(Refusal::Unanswered { user: of, .. }) if of.as_str() == user),
+            "{taken:?}"
+        );
+    }
+    // Its twin: the directory answers.
+    assert_eq!(world.takes(&text, &by, &carrier()).unwrap().len(), 2);
 }

@@ -4,7 +4,7 @@
 use jit_proto::words::UserName;
 
 use crate::context::Context;
-use crate::model::{Caller, Evidence, Person, PolicySigned, same};
+use crate::model::{Caller, Evidence, Known, Person, PolicySigned, same};
 use crate::orders::review::{Lookups, absent};
 use crate::orders::signed::accounts;
 use crate::orders::{NoChange, Refusal};
@@ -80,8 +80,19 @@ fn signer(here: Context<'_>, principals: &[Principal], lookups: &Lookups) -> Res
     let asked = |account: &Subject| here.policy.change().is_none_or(|rule| rule.approvers.contains(account));
     let locks = here.state.locked(here.now);
     for name in accounts(here.policy, principals)? {
-        let known = lookups.get(&name).and_then(|known| known.subject().cloned());
-        let Some(account) = known.or_else(|| absent(&name)) else { continue };
+        let told = lookups.get(&name).unwrap_or(&Known::Unanswered);
+        // Whether a lock on a group is theirs must be known.
+        let account = match told.certain(here.state.locked_groups()) {
+            Some(account) => account.clone(),
+            None if *told == Known::Not => match absent(&name) {
+                Some(account) => account,
+                None => continue,
+            },
+            None => {
+                let groups = told.unanswered(here.state.locked_groups());
+                return Err(Refusal::Unanswered { user: name, groups });
+            }
+        };
         if asked(&account) && locks.on_person(&account, here.policy.people()).is_none() {
             return Ok(Some(Person::of(&account)));
         }
