@@ -102,7 +102,8 @@ pub(crate) fn one_story(site: &Site) {
         assert_eq!(unit, scope);
         // Nothing may be left of it before PAM says that it closes.
         let closed = gone["closed"].as_str().unwrap_or(gone["time"].as_str().unwrap());
-        assert!(closed >= gone["opened"]["time"].as_str().unwrap(), "{gone}");
+        let opened = gone["opened"]["time"].as_str().unwrap();
+        assert!(site.millis(closed) >= site.millis(opened), "{gone}");
     }
     let story = site.shell(&format!("jitctl audit show {}", granted["grant"].as_str().unwrap()));
     story.done();

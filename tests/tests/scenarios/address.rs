@@ -31,8 +31,7 @@ fn over_ssh(site: &Site, user: &str, command: &str) -> Output {
 /// A command in a console login; its status and who typed it are behind `I-am-`.
 fn at_the_console(site: &Site, user: &str, command: &str) -> Output {
     site.terminal(&format!(
-        r#"spawn -noecho login {user}
-           on {{assword.*: $}} {{ send "{user}-pw\r" }}
+        r#"console {user}
            on {{[$#] $}} {{ send {{{command}; echo I-am-$?-$(id -un){cr}}} }}
            on {{I-am-[0-9]+-[a-z0-9]+}} {{ send "exit\r" }}
            finish"#,

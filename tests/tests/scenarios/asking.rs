@@ -118,8 +118,7 @@ pub(crate) fn at_the_console(site: &Site) {
     person(site, "cora", "login");
     let login = |script: &str| {
         site.terminal(&format!(
-            r#"spawn -noecho login cora
-               on {{assword.*: $}} {{ send "cora-pw\r" }}
+            r#"console cora
                {script}
                on {{[$#] $}} {{ send "echo I-am-\$(id -un)\r" }}
                on {{I-am-[a-z0-9]+}} {{ send "exit\r" }}

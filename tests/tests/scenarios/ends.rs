@@ -109,8 +109,7 @@ pub(crate) fn a_console_login(site: &Site) {
     site.roles(&[role("cora", &["login"], "cora")]);
     let window = site.open("cora", "cora", "6s");
     let seen = site.terminal(
-        r#"spawn -noecho login cora
-           on {assword.*: $} { send "cora-pw\r" }
+        r#"console cora
            on {[$#] $} { send "mesg y; sleep 1101\r" }
            finish"#,
     );
@@ -464,26 +463,22 @@ pub(crate) fn how_long_it_takes(site: &Site) {
     site.roles(&[role("mess", &["sshd", "login", "sudo", "su"], "mess")]);
     let busy = r#"sh -c 'trap "" TERM HUP; while :; do sleep 1901; done' >/dev/null 2>&1"#;
     let busy_in_su = r#"trap "" TERM HUP; while :; do sleep 1901; done >/dev/null 2>&1"#;
-    let ways = [
-        ("ssh", format!("ssh -T mess@127.0.0.1 '{}'", busy.replace('\'', "'\\''"))),
-        (
-            "console",
-            "expect -c 'spawn login mess; expect assword; send \"mess-pw\\r\"; expect -re {[$#] $}; send {sh -c \"trap \\\"\\\" TERM HUP; while :; do sleep 1901; done\"}; send \"\\r\"; expect -timeout 60 eof'"
-                .to_owned(),
-        ),
-        ("sudo", format!("setpriv --reuid mess --regid mess --init-groups sudo -n {busy}")),
-        (
-            "su",
-            format!(
-                "echo olga-pw | setpriv --reuid mess --regid mess --init-groups su olga -c '{busy_in_su}'"
-            ),
-        ),
+    let by_shell = |enter: &str| site.machine.start(SOON * 3, &["bash", "-c", enter]);
+    let by_ssh = format!("ssh -T mess@127.0.0.1 '{}'", busy.replace('\'', "'\\''"));
+    let by_sudo = format!("setpriv --reuid mess --regid mess --init-groups sudo -n {busy}");
+    let by_su =
+        format!("echo olga-pw | setpriv --reuid mess --regid mess --init-groups su olga -c '{busy_in_su}'");
+    let ways: [(&str, &dyn Fn() -> Running); 4] = [
+        ("ssh", &|| by_shell(&by_ssh)),
+        ("console", &|| site.stays_at_the_console("mess", busy)),
+        ("sudo", &|| by_shell(&by_sudo)),
+        ("su", &|| by_shell(&by_su)),
     ];
     for (way, enter) in ways {
         let mut took = Vec::new();
         for _ in 0..rounds {
             let window = site.open("mess", "mess", "4s");
-            let running = site.machine.start(SOON * 3, &["bash", "-c", &enter]);
+            let running = enter();
             until(SOON, "it runs", || runs(site, "sleep 1901"));
             let gone =
                 site.shell("while pgrep -fx 'sleep 1901' >/dev/null; do sleep 0.01; done; date +%s%3N");
@@ -511,6 +506,5 @@ fn end_of(site: &Site, window: &Window<'_>) -> i64 {
     let record: serde_json::Value = serde_json::from_str(record.done()).unwrap();
     let window = &record["grant"]["window"];
     let wall = window["start"]["time"].as_str().unwrap_or_else(|| panic!("no start in {record}"));
-    let parsed = site.shell(&format!("date -d '{wall}' +%s%3N"));
-    parsed.done().parse::<i64>().unwrap() + window["duration"].as_i64().unwrap() * 1000
+    site.millis(wall) + window["duration"].as_i64().unwrap() * 1000
 }

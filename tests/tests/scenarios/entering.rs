@@ -41,8 +41,7 @@ fn waiting(site: &Site, user: &str) -> String {
 /// At the console.
 fn login(site: &Site, user: &str, script: &str) -> Output {
     site.terminal(&format!(
-        r#"spawn -noecho login {user}
-           on {{assword.*: $}} {{ send "{user}-pw\r" }}
+        r#"console {user}
            {script}
            on {{[$#] $}} {{ send "echo I-am-\$(id -un)\r" }}
            on {{I-am-[a-z0-9]+}} {{ send "exit\r" }}

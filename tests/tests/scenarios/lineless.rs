@@ -76,9 +76,7 @@ pub(crate) fn logins(site: &Site) {
     ends_with_its_window(site, &window, "lena", session);
 
     let window = site.open("luna", "luna", "30m");
-    let at_console = "expect -c 'spawn login luna; expect assword; send \"luna-pw\\r\"; expect -re {[$#] $}; \
-                      send \"echo in; sleep 4444\\r\"; expect -timeout 200 eof; exit 1'";
-    let session = site.machine.start(SOON * 12, &["bash", "-c", at_console]);
+    let session = site.stays_at_the_console("luna", "echo in; sleep 4444");
     until(SOON, "she is in", || site.shell("pgrep -u luna -fx 'sleep 4444'").is_ok());
     is_found(site, "luna", "login");
     ends_with_its_window(site, &window, "luna", session);
@@ -102,9 +100,7 @@ pub(crate) fn over_at_once(site: &Site) {
         let leave = format!("setsid nohup sleep {number} >/dev/null 2>&1 </dev/null & sleep {stays}");
         site.logged_in("flora", &leave).done();
     }
-    let at_console = "expect -c 'spawn login flora; expect assword; send \"flora-pw\\r\"; expect -re {[$#] $}; \
-                      send \"echo in; sleep 4555\\r\"; expect -timeout 200 eof; exit 1'";
-    let outside = site.machine.start(SOON * 12, &["bash", "-c", at_console]);
+    let outside = site.stays_at_the_console("flora", "echo in; sleep 4555");
     until(SOON, "she is in at the console", || runs(site, "sleep 4555"));
     let adopted = || site.logged("session-adopted", "user=\"flora\"").len();
     until(SOON, "all of them are found", || adopted() == 3);
@@ -287,11 +283,7 @@ pub(crate) fn another_of_the_same_name(site: &Site) {
     site.policy("40-ines", "[[exempt]]\nusers = [\"ines\"]\nservices = [\"login\"]\n");
     site.shell("sed -i '/pam_loginuid/d' /etc/pam.d/login").done();
     let at_console = |name: &str, number: u32| {
-        let script = format!(
-            "expect -c 'spawn login {name}; expect assword; send \"{name}-pw\\r\"; expect -re {{[$#] $}}; \
-             send \"echo in; sleep {number}\\r\"; expect -timeout 200 eof; exit 1'"
-        );
-        let session = site.machine.start(SOON * 12, &["bash", "-c", &script]);
+        let session = site.stays_at_the_console(name, &format!("echo in; sleep {number}"));
         until(SOON, "it is in", || runs(site, &format!("sleep {number}")));
         session
     };

@@ -293,8 +293,7 @@ impl Site {
     /// A console login on a terminal of its own.
     pub(crate) fn login(&self, user: &str) -> Output {
         self.terminal(&format!(
-            r#"spawn -noecho login {user}
-               on {{assword.*: $}} {{ send "{user}-pw\r" }}
+            r#"console {user}
                on {{[$#] $}} {{ send "echo I-am-\$(id -un)\r" }}
                on {{I-am-[a-z0-9]+}} {{ send "exit\r" }}
                finish"#
@@ -310,9 +309,27 @@ impl Site {
         ))
     }
 
-    /// A script of expect(1)'s; the spawned command gives the exit status, and 99 means that it fell silent.
+    /// A script of expect(1)'s; the spawned command gives the exit status, and 99 means that it fell silent. `console`
+    /// logs somebody in there by password.
     pub(crate) fn terminal(&self, script: &str) -> Output {
-        const PRELUDE: &str = r"
+        self.machine.run(&["expect", "-c", &Self::expect(script)])
+    }
+
+    /// Somebody who has logged in at the console and is busy there with this command.
+    pub(crate) fn stays_at_the_console(&self, user: &str, command: &str) -> Running {
+        let script = format!(
+            r#"console {user}
+               on {{[$#] $}} {{ send {{{command}}}; send "\r" }}
+               expect -timeout 200 eof
+               exit 1"#
+        );
+        self.machine.start(SOON * 12, &["expect", "-c", &Self::expect(&script)])
+    }
+
+    fn expect(script: &str) -> String {
+        // login(1) of util-linux hangs its terminal up and opens it anew. That nobody has it open in between would be its
+        // end for whoever reads the other side.
+        const PRELUDE: &str = r#"
             set timeout 40
             proc finish {} {
                 global spawn_id
@@ -323,9 +340,23 @@ impl Site {
                 global spawn_id
                 expect timeout { exit 99 } eof { exit [lindex [wait] 3] } -re $regex $act
             }
+            proc console {user} {
+                global spawn_id
+                spawn -noecho login $user
+                set held [open $spawn_out(slave,name) {RDWR NOCTTY}]
+                on {assword.*: $} {}
+                close $held
+                send "$user-pw\r"
+            }
             cd /
-        ";
-        self.machine.run(&["expect", "-c", &format!("{PRELUDE}\n{script}")])
+        "#;
+        format!("{PRELUDE}\n{script}")
+    }
+
+    /// A time of a record, RFC 3339, in milliseconds since the epoch. As text such times have no order: a fraction is as
+    /// short as it can be.
+    pub(crate) fn millis(&self, time: &str) -> i64 {
+        self.shell(&format!("date -d '{time}' +%s%3N")).done().parse().unwrap()
     }
 
     // Records.

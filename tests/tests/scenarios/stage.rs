@@ -117,8 +117,17 @@ fn play(scenario: &Scenario, common: &OnceLock<Site>) -> Option<String> {
         Place::Own => alone(scenario, Boot::default(), began),
         Place::OwnOf(boot) => alone(scenario, boot, began),
     };
-    let word = if outcome.is_ok() { "ok" } else { "FAILED" };
-    say(&format!("test {} ... {word} <{:.2}s>\n", scenario.name, began.elapsed().as_secs_f64()));
+    let took = began.elapsed().as_secs_f64();
+    let line = match &outcome {
+        Ok(()) => format!("test {} ... ok <{took:.2}s>\n", scenario.name),
+        // In one line, for a log of which a part is kept.
+        Err(why) => {
+            let said: Vec<&str> =
+                why.lines().take(6).map(str::trim).filter(|line| !line.is_empty()).collect();
+            format!("test {} ... FAILED <{took:.2}s> {}\n", scenario.name, said.join(" | "))
+        }
+    };
+    say(&line);
     outcome.err()
 }
 
