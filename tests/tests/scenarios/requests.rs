@@ -166,12 +166,18 @@ pub(crate) fn extending(site: &Site) {
 pub(crate) fn a_scheduled_start(site: &Site) {
     site.people_with_a_way_in(&["tilda", "tore"]);
     role(site, "tilda", "", &stage("lead", &["tore"], ""));
-    let start = site.shell("date -u -d '+8 seconds' +%Y-%m-%dT%H:%M:%SZ").done().trim().to_owned();
-    let id = ask(site, "tilda", &format!("--start {start} --for 10m")).request;
-    approve(site, "tore", &id).done();
-    assert_eq!(site.entry(&id).state, "scheduled");
+    let approved = |after: &str| {
+        let start =
+            site.shell(&format!("date -u -d '+{after}' +%Y-%m-%dT%H:%M:%SZ")).done().trim().to_owned();
+        let id = ask(site, "tilda", &format!("--start {start} --for 10m")).request;
+        approve(site, "tore", &id).done();
+        (id, start)
+    };
+    let (far, _) = approved("1 hour");
+    assert_eq!(site.entry(&far).state, "scheduled");
     site.denies("tilda", "not-begun", || sudo(site, "tilda"));
-    until(SOON, "it has begun", || site.entry(&id).state == "active");
+    let (id, start) = approved("20 seconds");
+    until(SOON * 2, "it has begun", || site.entry(&id).state == "active");
     assert!(site.shell("date -u +%Y-%m-%dT%H:%M:%SZ").done().trim() >= start.as_str(), "too early");
     sudo(site, "tilda").admits("root");
     assert_eq!(
