@@ -349,6 +349,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_bus_flooded_with_half_open_connections_keeps_nobody_from_their_window_nor_root_from_recovering", recovery::the_bus_is_flooded),
     own("a_name_service_that_hangs_refuses_only_those_whose_answer_depends_on_it", names::hangs),
     own("a_name_service_that_fails_is_slow_or_answers_wrongly_refuses_only_whom_it_alone_knows", names::other_answers),
+    own("where_a_directory_folds_case_a_person_is_one_person_however_they_type_their_name", names::folds_case),
     own("a_name_service_that_does_not_answer_ends_no_session_and_one_that_says_gone_does", names::ends_no_session),
     own("a_name_service_that_fails_in_front_of_another_ends_no_session_and_unbinds_no_lock", names::fails_unheard),
     own("a_recovery_note_that_cannot_be_read_is_on_record_and_keeps_no_other_from_it", debts::unreadable_notes),

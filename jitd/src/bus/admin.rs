@@ -354,6 +354,10 @@ impl Admin {
         loop {
             let groups = desk.groups();
             let known = whom.known(&*groups);
+            // Whom the order names is asked about however they are spelled there.
+            let is_theirs = |user: &UserName| {
+                *user == order.user || known.subject().is_some_and(|subject| subject.name == *user)
+            };
             let judged = match &known {
                 Known::Not => {
                     let why = format!("there is no account {} on {}", order.user, desk.host);
@@ -365,7 +369,7 @@ impl Admin {
                 }
             };
             match judged {
-                Err(NotDone::Refused(Refusal::Unanswered { user, groups: open })) if user == order.user => {
+                Err(NotDone::Refused(Refusal::Unanswered { user, groups: open })) if is_theirs(&user) => {
                     looks += 1;
                     let again = looks < ATTEMPTS && desk.groups() != groups;
                     if !again && !patience.more([&whom]).await {

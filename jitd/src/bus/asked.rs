@@ -81,11 +81,12 @@ impl Asked {
     }
 
     pub(super) fn question(&self, subject: &Known, from: Option<IpAddr>) -> Question {
-        let uid = subject.subject().map(|subject| subject.uid);
+        let known = subject.subject();
         let login = Login {
             service: self.service.clone(),
-            user: self.subject.clone(),
-            uid,
+            // However it was typed, an account has one name.
+            user: known.map_or_else(|| self.subject.clone(), |known| known.name.clone()),
+            uid: known.map(|known| known.uid),
             target: (self.user != self.subject).then(|| self.user.clone()),
             rhost: self.rhost.clone(),
             tty: self.tty.clone(),

@@ -22,7 +22,7 @@ use super::reply::Reply;
 use super::{Error, Origin};
 use crate::app::App;
 use crate::clock::since_boot;
-use crate::desk::{Briefing, CheckRecord, Checked, Judged, OnRecord, Waits};
+use crate::desk::{Briefing, Checked, Judged, OnRecord, Waits};
 use crate::nss::{Lookup, Patience, Share, Whose};
 use crate::peer::Peer;
 use crate::session::{self, Allowed, SeenAsker, SeenOpener};
@@ -51,11 +51,10 @@ impl Gate {
 /// What is known of a question beside its words and its subject.
 #[derive(Clone, Copy)]
 struct Facts {
+    peer: Peer,
     actor: Actor,
     from: Option<IpAddr>,
     opener: Option<Opener>,
-    /// The record of the check by which the session opens that is asked for.
-    check: Option<CheckRecord>,
 }
 
 /// Whether a session that was allowed has a unit that can be ended, where it needs one.
@@ -94,12 +93,7 @@ impl Gate {
         // At the check it has no session yet, and is on record for when nobody asks for one.
         let by = peer.process().filter(|_| peer.uid.is_root() && asked.stage == Stage::Account);
         let opener = seen.map(|seen| seen.opener).or(by.map(|leader| Opener { leader, audit: None }));
-        let check = if asked.stage == Stage::Session {
-            self.app.awaiting.admitted(peer, &asked.service, &asked.subject)
-        } else {
-            None
-        };
-        let facts = Facts { actor, from, opener, check };
+        let facts = Facts { peer, actor, from, opener };
         let (question, checked) = self.checked(&asked, groups, &mut lookup, &patience, facts).await?;
         if asked.stage == Stage::Session && peer.uid.is_root() {
             self.app.awaiting.asked(peer, &question.login);
@@ -184,13 +178,18 @@ impl Gate {
         mut groups: BTreeSet<GroupName>,
         lookup: &mut Lookup<'_>,
         patience: &Patience,
-        Facts { actor, from, opener, check }: Facts,
+        Facts { peer, actor, from, opener }: Facts,
     ) -> Result<(Question, Checked), Error> {
         let mut waits = Waits::ForMore;
         let mut looks = 0;
         loop {
             let subject = lookup.known(&groups);
             let question = Question { opener, ..asked.question(&subject, from) };
+            let check = if asked.stage == Stage::Session {
+                self.app.awaiting.admitted(peer, &question.login)
+            } else {
+                None
+            };
             let now = match self.app.desk.check(&question, actor, check, waits)? {
                 Judged::Answered(checked) => return Ok((question, said_by_whom(checked, lookup, &groups))),
                 Judged::TakesMore(groups) => groups,

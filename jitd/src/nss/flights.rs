@@ -267,28 +267,35 @@ pub(super) fn ask_host(question: &Question) -> Answer {
 }
 
 fn account(whose: &Whose) -> Answer {
-    let found = match whose {
-        Whose::Name(name) => User::from_name(name.as_str()),
-        Whose::Uid(uid) => User::from_uid(uid.as_u32().into()),
+    let ask = |whose: &Whose| {
+        let found = match whose {
+            Whose::Name(name) => User::from_name(name.as_str()),
+            Whose::Uid(uid) => User::from_uid(uid.as_u32().into()),
+        };
+        found.map(|user| user.and_then(|user| as_said(&user.name, user.uid.as_raw(), user.gid.as_raw())))
     };
-    match found {
-        Ok(Some(user)) => {
-            Answer::Account(account_of(whose, &user.name, user.uid.as_raw(), user.gid.as_raw()))
-        }
-        Ok(None) => Answer::Account(None),
-        Err(_) => Answer::Failed,
-    }
+    account_of(whose, ask).map_or(Answer::Failed, Answer::Account)
 }
 
-/// What a name service says of an account, where that is the one it was asked for. One that answers with another name
-/// (case folding, aliases) would make two names one account.
-fn account_of(whose: &Whose, name: &str, uid: u32, gid: u32) -> Option<Account> {
-    let (name, uid) = (name.parse::<UserName>().ok()?, Uid::try_from(uid).ok()?);
+/// An account as the name service says it, where it can be one.
+fn as_said(name: &str, uid: u32, gid: u32) -> Option<Account> {
+    Some(Account { name: name.parse().ok()?, uid: Uid::try_from(uid).ok()?, gid })
+}
+
+/// What a name service says of an account. One that folds case (SSSD, winbind) answers under the account's own name to
+/// whatever was typed: it is that account, if it says the same of it by that name. Root has no other spelling.
+fn account_of<E>(
+    whose: &Whose,
+    ask: impl Fn(&Whose) -> Result<Option<Account>, E>,
+) -> Result<Option<Account>, E> {
+    let Some(found) = ask(whose)? else { return Ok(None) };
     let is_it = match whose {
-        Whose::Name(asked) => *asked == name,
-        Whose::Uid(asked) => *asked == uid,
+        Whose::Uid(asked) => *asked == found.uid,
+        Whose::Name(asked) if *asked == found.name => true,
+        Whose::Name(_) if found.uid.is_root() => false,
+        Whose::Name(_) => ask(&Whose::Name(found.name.clone()))?.as_ref() == Some(&found),
     };
-    is_it.then_some(Account { name, uid, gid })
+    Ok(Some(found).filter(|_| is_it))
 }
 
 /// Whether every source of groups is there: getgrouplist(3) leaves out what a source that fails would have said, and does
@@ -306,16 +313,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn account(name: &str, uid: u32) -> Account {
+        as_said(name, uid, 1001).unwrap()
+    }
+
     #[test]
-    fn an_answer_under_another_name_or_uid_is_no_account() {
-        let maria = Whose::Name("maria".parse().unwrap());
-        let found = |whose: &Whose, name: &str, uid: u32| account_of(whose, name, uid, 1001).is_some();
-        assert!(found(&maria, "maria", 1001));
-        for other in ["Maria", "MARIA", "maria2", "m", "", "mar\u{131}a"] {
-            assert!(!found(&maria, other, 1001), "{other:?}");
-        }
+    fn whoever_is_answered_under_another_spelling_is_the_account_of_that_name_or_nobody() {
+        let typed = Whose::Name("MARIA".parse().unwrap());
+        // What the name service says to MARIA and to maria.
+        let found = |to_typed: Option<Account>, to_name: Option<Account>| {
+            let ask =
+                |whose: &Whose| Ok::<_, ()>(if *whose == typed { to_typed.clone() } else { to_name.clone() });
+            account_of(&typed, ask).unwrap()
+        };
+        let maria = || Some(account("maria", 1001));
+        assert_eq!(found(maria(), maria()), maria(), "it folds case");
+        assert_eq!(found(Some(account("MARIA", 1001)), None), Some(account("MARIA", 1001)), "it does not");
+        // A name of this host's, or of another's: two accounts are not made one.
+        assert_eq!(found(maria(), Some(account("maria", 1002))), None);
+        assert_eq!(found(maria(), Some(account("Maria", 1001))), None);
+        assert_eq!(found(maria(), None), None);
+        assert_eq!(found(None, maria()), None);
+        // Nor is anybody root by a spelling.
+        assert_eq!(found(Some(account("root", 0)), Some(account("root", 0))), None);
+        assert_eq!(as_said("maria", u32::MAX, 1001), None, "no uid");
+        // A failure of either is no answer.
+        assert_eq!(account_of(&typed, |_| Err(())), Err(()));
+        let fails = |whose: &Whose| if *whose == typed { Ok(maria()) } else { Err(()) };
+        assert_eq!(account_of(&typed, fails), Err(()));
+    }
+
+    #[test]
+    fn an_answer_about_another_uid_is_no_account() {
         let by_uid = Whose::Uid(Uid::try_from(1001).unwrap());
-        assert!(found(&by_uid, "maria", 1001) && !found(&by_uid, "maria", 1002));
-        assert!(!found(&maria, "maria", u32::MAX), "no uid");
+        let found = |uid: u32| account_of(&by_uid, |_| Ok::<_, ()>(Some(account("maria", uid)))).unwrap();
+        assert!(found(1001).is_some() && found(1002).is_none());
     }
 }

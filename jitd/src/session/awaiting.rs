@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jit_core::model::{Leader, Login};
-use jit_proto::words::{ServiceName, Uid, UserName, subject_is_caller};
+use jit_proto::words::{ServiceName, Uid, subject_is_caller};
 
 use super::awaited::{Allowed, Asker, Awaited, Next, SETTLED, Seen};
 use super::processes;
@@ -97,18 +97,13 @@ impl Awaiting {
     }
 
     /// The check that a process makes for the session that it, or the process that started it, asks for now.
-    pub(crate) fn admitted(
-        &self,
-        peer: Peer,
-        service: &ServiceName,
-        subject: &UserName,
-    ) -> Option<CheckRecord> {
+    pub(crate) fn admitted(&self, peer: Peer, asked: &Login) -> Option<CheckRecord> {
         let leader = peer.process().filter(|_| peer.uid.is_root())?;
         let is_it = |one: &Awaited| {
             let login = &one.allowed.login;
             (one.asker.id == leader || one.parent == Some(leader))
-                && login.service == *service
-                && login.user == *subject
+                && login.service == asked.service
+                && login.user == asked.user
         };
         let kept = lock(&self.kept);
         kept.all.values().map(|(one, _)| one).find(|one| is_it(one)).map(|one| one.allowed.check)

@@ -6,6 +6,7 @@
  *   fail    the source is unavailable
  *   slow    every question takes 300 ms
  *   shout   accounts come back under a name in capitals
+ *   fold    however an account is spelled, it is that account, as with SSSD (case_sensitive = false); for all programs
  *   lose    accounts are not there
  * It knows the accounts remote and rNNN (uid 7000 and 7001+NNN), all of the group staff2 (gid 7700), and of the
  * group empty2 (gid 7701) nobody. */
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static int is_jitd(void)
@@ -86,7 +88,7 @@ static enum nss_status account(unsigned uid, struct passwd *pw, char *buffer, si
 
 static unsigned uid_of(const char *name)
 {
-    if (strcmp(name, "remote") == 0)
+    if (strcmp(name, "remote") == 0 || (told("fold") && strcasecmp(name, "remote") == 0))
         return 7000;
     if (name[0] == 'r' && strlen(name) == 4 && isdigit(name[1]) && isdigit(name[2]) && isdigit(name[3]))
         return 7001 + (unsigned)atoi(name + 1);

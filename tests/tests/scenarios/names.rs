@@ -157,6 +157,36 @@ pub(crate) fn other_answers(site: &Site) {
     }
 }
 
+/// A directory that folds case: one account, one person, one window, however they type their name.
+pub(crate) fn folds_case(site: &Site) {
+    with_source(site);
+    // The twin: where it does not, REMOTE is nobody.
+    site.machine.run(&["jitctl", "check", "sshd", "REMOTE"]).refuses("there is no account REMOTE");
+
+    does(site, "fold");
+    for spelled in ["REMOTE", "Remote", "remote"] {
+        site.ssh(spelled).admits("remote");
+    }
+    // On record they are who they are, and have one window.
+    assert!(site.logged("allowed", "user=\"REMOTE\"").is_empty());
+    assert_eq!(site.entries_of("remote").len(), 1);
+    assert_eq!(site.check("sshd", "REMOTE").verdict, Verdict::Allow);
+    // An order about one spelling is about the account.
+    let entry = site.grant("REMOTE", "staff", "30m");
+    assert_eq!(entry.user, "remote", "{entry:?}");
+    site.machine.run(&["jitctl", "lock", "user:ReMoTe"]).done();
+    for spelled in ["REMOTE", "remote"] {
+        site.ssh(spelled).refuses("is locked");
+    }
+    site.machine.run(&["jitctl", "unlock", "user:ReMoTe"]).done();
+    site.open("Remote", "staff", "30m");
+    site.ssh("REMOTE").admits("remote");
+
+    // An account of this host's own is not theirs by a spelling: names of two uids are two people.
+    site.shell("echo 'remote:*:4711:4711::/home/remote:/bin/bash' >>/etc/passwd").done();
+    site.denies("REMOTE", "unknown-user", || site.ssh("REMOTE"));
+}
+
 /// Has jitd ask about everybody at once: another group counts.
 fn looks_again(site: &Site, n: u32) {
     let text = format!("version = 1\n[auditors]\ngroups = [\"empty{n}\"]\n");
