@@ -328,7 +328,7 @@ impl Site {
 
     fn expect(script: &str) -> String {
         // login(1) of util-linux hangs its terminal up and opens it anew. That nobody has it open in between would be its
-        // end for whoever reads the other side.
+        // end for whoever reads the other side; so a shell does (Tcl itself would make it raw).
         const PRELUDE: &str = r#"
             set timeout 40
             proc finish {} {
@@ -343,7 +343,8 @@ impl Site {
             proc console {user} {
                 global spawn_id
                 spawn -noecho login $user
-                set held [open $spawn_out(slave,name) {RDWR NOCTTY}]
+                set held [open "|sh -c {exec 3<>$spawn_out(slave,name); echo; exec cat >/dev/null}" r+]
+                gets $held
                 on {assword.*: $} {}
                 close $held
                 send "$user-pw\r"
