@@ -178,6 +178,7 @@ impl World {
                 target: None,
                 rhost: String::new(),
                 tty: String::new(),
+                keys: Vec::new(),
             },
             subject: Known::Fully(maria),
             caller_uid: Uid::ROOT,

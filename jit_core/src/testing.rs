@@ -296,6 +296,7 @@ impl World {
                 target: None,
                 rhost: "10.0.0.9".into(),
                 tty: String::new(),
+                keys: Vec::new(),
             },
             subject: Known::Fully(subject.clone()),
             caller_uid: if service.starts_with("su") { subject.uid } else { Uid::ROOT },

@@ -14,6 +14,13 @@ pub const INTERFACE: &str = "org.jitd.Jit1.Gate";
 /// The method: one [`Question`] in, one [`Answer`] out, `(ayssssssuu)` to `(aysssssst)`.
 pub const CHECK: &str = "Check";
 
+/// The same of a login over ssh, with what sshd tells PAM of how it was let in (`SSH_AUTH_INFO_0`): one [`Question`] and one
+/// text of at most [`MAX_AUTH_INFO`] bytes in, one [`Answer`] out. A jitd from before does not have it.
+pub const CHECK_LOGIN: &str = "CheckLogin";
+
+/// The most bytes of what sshd tells; a key of RSA has some 3 KiB, and a certificate some more.
+pub const MAX_AUTH_INFO: usize = 16 * 1024;
+
 /// Bytes in a nonce.
 pub const NONCE_LEN: usize = 16;
 

@@ -375,6 +375,9 @@ pub struct Session {
     /// The audit session that began with it, for ausearch(8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<u32>,
+    /// The keys that opened ssh, each as `ssh-keygen -l` writes it, with the id and serial of a certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
     /// What was there before its person came and stays when they go: `lingers` (their manager started with the machine)
     /// or `runs`; absent if nothing.
     #[serde(default)]

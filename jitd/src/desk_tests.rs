@@ -87,6 +87,7 @@ fn question() -> Question {
             target: None,
             rhost: String::new(),
             tty: String::new(),
+            keys: Vec::new(),
         },
         subject: Known::Fully(maria()),
         caller_uid: Uid::ROOT,

@@ -1,8 +1,8 @@
-//! Everything `unsafe` that is written in the module: two C calls. What libpam calls is in [`crate::entry`].
+//! Everything `unsafe` that is written in the module: three C calls. What libpam calls is in [`crate::entry`].
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 
 use pam::module::PamHandle;
 
@@ -13,6 +13,20 @@ use crate::log::Level;
 unsafe extern "C" {
     /// pam_syslog(3): syslog(3) at facility authpriv, with the module, service and stage before the text.
     fn pam_syslog(handle: *const PamHandle, priority: c_int, format: *const c_char, ...);
+    /// pam_getenv(3): a variable of PAM's own environment, or null.
+    fn pam_getenv(handle: *const PamHandle, name: *const c_char) -> *const c_char;
+}
+
+/// A variable of PAM's own environment.
+pub(crate) fn variable(handle: &PamHandle, name: &CStr) -> Option<Vec<u8>> {
+    // SAFETY: `handle` is the one that libpam passed to the entry point, borrowed for this call, and `name` ends with
+    // a NUL. What comes back is null, or the value inside an entry that libpam owns, which ends with a NUL and stays
+    // until the variable is set anew or the transaction ends; it is copied here, before anything else is called.
+    let value = unsafe {
+        let value = pam_getenv(handle, name.as_ptr());
+        if value.is_null() { None } else { Some(CStr::from_ptr(value)) }
+    };
+    value.map(|value| value.to_bytes().to_vec())
 }
 
 /// Writes one line to the system log. `text` holds no NUL: [`crate::log::Line`] escapes it.

@@ -59,7 +59,7 @@ pub(crate) fn close_session(host: &mut impl Host, args: &[&CStr]) -> PamResultCo
         && let Ok(Some(Asked { question, .. })) = question::about(host, Stage::Close, &args)
     {
         let sockets = Sockets { private: &args.private, bus: None };
-        let told = ask(host, &sockets, question, LIMIT.min(args.timeout));
+        let told = ask(host, &sockets, question, None, LIMIT.min(args.timeout));
         if let Err(error) = told
             && args.debug
         {
@@ -92,14 +92,14 @@ fn gate(host: &mut impl Host, stage: Stage, args: &[&CStr], flags: PamFlag) -> P
 
 /// The outcome, and the question that it answers if there was one to ask.
 fn decide(host: &mut impl Host, stage: Stage, args: &Args) -> (Outcome, Option<Question>) {
-    let Asked { question, subject } = match question::about(host, stage, args) {
+    let Asked { question, auth_info, subject } = match question::about(host, stage, args) {
         Ok(Some(asked)) => asked,
         Ok(None) => return (Outcome::RootCaller, None),
         Err(error) => return (Outcome::Failed(error), None),
     };
 
     let sockets = Sockets { private: &args.private, bus: Some(&args.bus) };
-    let outcome = match ask(host, &sockets, question.clone(), args.timeout) {
+    let outcome = match ask(host, &sockets, question.clone(), auth_info.as_deref(), args.timeout) {
         Ok(outcome) => outcome,
         Err(error) => match recovery::account(host, &args.recovery, &subject, &error) {
             Some(account) => {
@@ -122,10 +122,11 @@ fn ask(
     host: &mut impl Host,
     sockets: &Sockets<'_>,
     mut question: Question,
+    auth_info: Option<&str>,
     limit: Duration,
 ) -> Result<Outcome, Error> {
     question.nonce = host.nonce()?.to_vec();
-    let answer = host.ask(sockets, &question, limit)?;
+    let answer = host.ask(sockets, &question, auth_info, limit)?;
     outcome::read(&question, answer)
 }
 

@@ -1,5 +1,6 @@
 //! The [`Host`](crate::outside::Host) that runs in production: a PAM handle and this process.
 
+use std::ffi::CStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,6 +46,10 @@ impl Transaction for PamHost<'_> {
             Item::Tty => bytes_of!(Tty),
         }
         .map_err(|_| Unusable::Unreadable)
+    }
+
+    fn variable(&self, name: &CStr) -> Option<Vec<u8>> {
+        ffi::variable(self.0, name)
     }
 
     fn prompt(&mut self, text: &str) -> Option<Vec<u8>> {
@@ -95,8 +100,17 @@ impl System for PamHost<'_> {
 }
 
 impl Jitd for PamHost<'_> {
-    fn ask(&mut self, sockets: &Sockets<'_>, question: &Question, limit: Duration) -> Result<Answer, Error> {
-        transport::ask(sockets, transport::CHECK, question, limit)
+    fn ask(
+        &mut self,
+        sockets: &Sockets<'_>,
+        question: &Question,
+        auth_info: Option<&str>,
+        limit: Duration,
+    ) -> Result<Answer, Error> {
+        match auth_info {
+            Some(auth_info) => transport::ask_login(sockets, question, auth_info, limit),
+            None => transport::ask(sockets, transport::CHECK, question, limit),
+        }
     }
 
     fn options(

@@ -1,6 +1,7 @@
 //! Everything outside the module that a hook reads or does, as three traits: the PAM transaction, the operating system
 //! and jitd. Tests put doubles behind them.
 
+use std::ffi::CStr;
 use std::time::Duration;
 
 use jit_proto::gate::{Answer, NONCE_LEN, Question};
@@ -21,6 +22,8 @@ pub(crate) trait Transaction {
     /// An item as it is now: it can change between stages, so it is never kept (pam_get_item(3), never
     /// pam_get_user(3), which may prompt).
     fn item(&self, item: Item) -> Result<Option<Vec<u8>>, Unusable>;
+    /// A variable of PAM's own environment (pam_getenv(3)), which the program and the modules write, and not the person's.
+    fn variable(&self, name: &CStr) -> Option<Vec<u8>>;
     /// Shows a prompt (PAM_PROMPT_ECHO_ON) and waits for what is typed; none if there is nobody to ask. Ends when the
     /// program likes: LoginGraceTime is sshd's affair.
     fn prompt(&mut self, text: &str) -> Option<Vec<u8>>;
@@ -46,8 +49,14 @@ pub(crate) trait System {
 
 /// jitd, over either transport.
 pub(crate) trait Jitd {
-    /// Asks jitd; back within `limit`.
-    fn ask(&mut self, sockets: &Sockets<'_>, question: &Question, limit: Duration) -> Result<Answer, Error>;
+    /// Asks jitd; back within `limit`. `auth_info` is what sshd says of how somebody was let in.
+    fn ask(
+        &mut self,
+        sockets: &Sockets<'_>,
+        question: &Question,
+        auth_info: Option<&str>,
+        limit: Duration,
+    ) -> Result<Answer, Error>;
     /// Asks jitd what the person may ask for; back within `limit`.
     fn options(
         &mut self,

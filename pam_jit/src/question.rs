@@ -4,7 +4,7 @@
 //! over [`MAX_TEXT`] bytes) refuses the login. Cutting or repairing it would make two different callers look the
 //! same in the audit.
 
-use jit_proto::gate::{FLAG_CLAIM, MAX_TEXT, Question, Stage};
+use jit_proto::gate::{FLAG_CLAIM, MAX_AUTH_INFO, MAX_TEXT, Question, Stage};
 use jit_proto::words::{ServiceName, UserName, subject_is_caller};
 
 use crate::args::Args;
@@ -16,6 +16,9 @@ use crate::outside::{Host, Item};
 pub(crate) struct Asked {
     /// Complete but for the nonce.
     pub(crate) question: Question,
+    /// What sshd says of how somebody was let in: it does so before the session stage, and at the account stage it has not
+    /// yet noted the last method.
+    pub(crate) auth_info: Option<String>,
     pub(crate) subject: Subject,
 }
 
@@ -62,7 +65,18 @@ pub(crate) fn about(host: &impl Host, stage: Stage, args: &Args) -> Result<Optio
         caller_uid: real_uid,
         flags: if args.claim && stage == Stage::Account { FLAG_CLAIM } else { 0 },
     };
-    Ok(Some(Asked { question, subject }))
+    let auth_info = if stage == Stage::Session && !about_caller { auth_info(host) } else { None };
+    Ok(Some(Asked { question, auth_info, subject }))
+}
+
+/// What sshd tells PAM of how somebody was let in (sshd_config(5), ExposeAuthInfo). It is for the record and refuses
+/// nobody: what cannot be passed on is left out.
+fn auth_info(host: &impl Host) -> Option<String> {
+    let bytes = host.variable(c"SSH_AUTH_INFO_0")?;
+    if bytes.is_empty() || bytes.len() > MAX_AUTH_INFO {
+        return None;
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Whether the caller of su or sudo is root, given that the real uid is 0. That alone does not say it: an older sudo

@@ -43,6 +43,10 @@ pub(crate) struct Method {
 pub(crate) const CHECK: Method =
     Method { interface: gate::INTERFACE, name: gate::CHECK, takes: "(ayssssssuu)" };
 
+/// The same of a login over ssh.
+const CHECK_LOGIN: Method =
+    Method { interface: gate::INTERFACE, name: gate::CHECK_LOGIN, takes: "(ayssssssuu)s" };
+
 /// What may be asked for.
 pub(crate) const OPTIONS: Method =
     Method { interface: login_request::INTERFACE, name: login_request::OPTIONS, takes: "(aysssuss)" };
@@ -70,7 +74,34 @@ where
     Q: Serialize + Type,
     A: for<'m> DynamicDeserialize<'m>,
 {
+    ask_until(sockets, method, question, Deadline::after(limit))
+}
+
+/// Asks about a login over ssh, with what sshd says of how somebody was let in. A jitd from before an upgrade does not take
+/// that, and decides without, under the same deadline.
+pub(crate) fn ask_login(
+    sockets: &Sockets<'_>,
+    question: &gate::Question,
+    auth_info: &str,
+    limit: Duration,
+) -> Result<gate::Answer, Error> {
     let deadline = Deadline::after(limit);
+    match ask_until(sockets, CHECK_LOGIN, &(question, auth_info), deadline) {
+        Err(error) if error.says_unknown_method() => ask_until(sockets, CHECK, question, deadline),
+        answer => answer,
+    }
+}
+
+fn ask_until<Q, A>(
+    sockets: &Sockets<'_>,
+    method: Method,
+    question: &Q,
+    deadline: Deadline,
+) -> Result<A, Error>
+where
+    Q: Serialize + Type,
+    A: for<'m> DynamicDeserialize<'m>,
+{
     let private = match Link::connect(sockets.private.as_path(), deadline)? {
         Ok(jitd) => {
             jitd.must_be_roots()?;

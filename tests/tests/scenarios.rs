@@ -58,6 +58,8 @@ mod following;
 mod guard;
 #[path = "scenarios/jobs.rs"]
 mod jobs;
+#[path = "scenarios/keys.rs"]
+mod keys;
 #[path = "scenarios/kills.rs"]
 mod kills;
 #[path = "scenarios/kiosk.rs"]
@@ -350,6 +352,8 @@ const SCENARIOS: &[Scenario] = &[
     own("a_name_service_that_hangs_refuses_only_those_whose_answer_depends_on_it", names::hangs),
     own("a_name_service_that_fails_is_slow_or_answers_wrongly_refuses_only_whom_it_alone_knows", names::other_answers),
     own("where_a_directory_folds_case_a_person_is_one_person_however_they_type_their_name", names::folds_case),
+    own("of_an_account_that_several_use_the_record_and_the_list_say_by_which_key_each_came", keys::of_a_shared_account),
+    own_of(TRIXIE, "of_an_account_that_several_use_the_record_says_by_which_key_each_came_on_debian_13_too", keys::of_a_shared_account),
     own("a_name_service_that_does_not_answer_ends_no_session_and_one_that_says_gone_does", names::ends_no_session),
     own("a_name_service_that_fails_in_front_of_another_ends_no_session_and_unbinds_no_lock", names::fails_unheard),
     own("a_recovery_note_that_cannot_be_read_is_on_record_and_keeps_no_other_from_it", debts::unreadable_notes),

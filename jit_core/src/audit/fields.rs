@@ -351,7 +351,8 @@ impl Fields {
         for (name, value) in [("rhost", &login.rhost), ("tty", &login.tty)] {
             self.maybe(name, (!value.is_empty()).then_some(value));
         }
-        self
+        let keys: Vec<_> = login.keys.iter().map(ToString::to_string).collect();
+        self.maybe("key", (!keys.is_empty()).then(|| keys.join(", ")))
     }
 }
 

@@ -33,6 +33,7 @@ pub(in crate::audit) fn denied(rhost: &str) -> Record {
         target: None,
         rhost: rhost.to_owned(),
         tty: "ssh".to_owned(),
+        keys: Vec::new(),
     };
     let actor = Actor {
         uid: jit_proto::words::Uid::ROOT,

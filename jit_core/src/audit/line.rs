@@ -177,6 +177,7 @@ mod tests {
             target: None,
             rhost: rhost.to_owned(),
             tty: String::new(),
+            keys: Vec::new(),
         };
         let event = Event::Denied {
             why: crate::model::Why::NoWindow,

@@ -289,6 +289,7 @@ impl<'p> World<'p> {
                 target: step.target.clone(),
                 rhost: String::new(),
                 tty: String::new(),
+                keys: Vec::new(),
             },
             caller_uid: if subject_is_caller(service) { subject.uid } else { Uid::ROOT },
             subject: Known::Fully(subject.clone()),

@@ -160,6 +160,7 @@ impl Answer {
 ///         target: None,
 ///         rhost: "10.1.2.3".to_owned(),
 ///         tty: "ssh".to_owned(),
+///         keys: Vec::new(),
 ///     },
 ///     subject: Known::Fully(maria),
 ///     caller_uid: Uid::ROOT,

@@ -240,6 +240,7 @@ mod tests {
             target: None,
             rhost: String::new(),
             tty: String::new(),
+            keys: Vec::new(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! A login as the module describes it, and the caller whose order an event records.
 
+use std::fmt;
+
 use jit_proto::words::{ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,51 @@ pub struct Login {
     /// PAM_TTY as it came, not believed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tty: String,
+    /// The keys by which somebody logged in over ssh, in sshd's order; more than one where it asks for more. They tell who
+    /// came to an account that several people use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<LoginKey>,
+}
+
+impl Login {
+    /// Whether it is the same login, of which another stage of PAM asked: only the first knows its keys.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let Self { service, user, uid, target, rhost, tty, keys: _ } = self;
+        (service, user, uid, target) == (&other.service, &other.user, &other.uid, &other.target)
+            && (rhost, tty) == (&other.rhost, &other.tty)
+    }
+}
+
+/// A key by which somebody logged in over ssh, as sshd tells it (`SSH_AUTH_INFO_0`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LoginKey {
+    /// Its kind, such as `ssh-ed25519`; of a certificate, that of the key in it.
+    pub kind: String,
+    /// Its fingerprint, as `ssh-keygen -l` writes one: `SHA256:…`. Of a certificate, that of the key in it.
+    pub fingerprint: String,
+    /// The certificate, where one was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// What a certificate of OpenSSH's says of itself (PROTOCOL.certkeys).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Its id (`ssh-keygen -I`), at most 256 bytes of it.
+    pub id: String,
+    /// Its serial number (`ssh-keygen -z`).
+    pub serial: u64,
+    /// The fingerprint of the key that signed it.
+    pub authority: String,
+}
+
+/// As a line of a log or a table has it: `SHA256:…`, with the certificate's id and serial behind it.
+impl fmt::Display for LoginKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Certificate { id, serial, .. }) = &self.certificate else { return f.pad(&self.fingerprint) };
+        f.pad(&format!("{} ({id}, serial {serial})", self.fingerprint))
+    }
 }
 
 /// Who made an event happen, as the kernel and the bus say; absent when jitd did by itself.

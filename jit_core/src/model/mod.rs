@@ -35,7 +35,7 @@ pub use elsewhere::Elsewhere;
 pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Scheduled, Time};
 pub use known::Known;
 pub use lock::{Lock, Locks, Scope};
-pub use login::{Actor, Basis, Login};
+pub use login::{Actor, Basis, Certificate, Login, LoginKey};
 pub use pam_file::{PamFileSeen, PamFiles};
 pub use past::Past;
 pub(crate) use person::same;

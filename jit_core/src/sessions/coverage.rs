@@ -293,6 +293,7 @@ fn reasons(here: Context<'_>, grant: &Grant, subject: &Subject) -> impl Iterator
             target: None,
             rhost: String::new(),
             tty: String::new(),
+            keys: Vec::new(),
         };
         let question = Question {
             stage: Stage::Account,

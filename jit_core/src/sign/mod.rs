@@ -18,6 +18,7 @@ pub mod key;
 pub mod kind;
 mod lines;
 pub mod lock;
+pub mod login_key;
 pub mod policy;
 pub mod revoke;
 pub mod seal;

@@ -213,7 +213,7 @@ impl State {
     fn place_of_closing(&self, login: &Login, leader: Option<Leader>) -> Option<usize> {
         // But for the uid: a name service that fails while somebody leaves keeps no session open.
         let same = |session: &Session| {
-            !session.closed && session.login == Login { uid: session.login.uid, ..login.clone() }
+            !session.closed && session.login.is(&Login { uid: session.login.uid, ..login.clone() })
         };
         let own = |session: &Session| leader.is_some() && session.leader == leader && same(session);
         let alike = |session: &Session| (leader.is_none() || session.leader.is_none()) && same(session);

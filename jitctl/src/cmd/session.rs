@@ -75,7 +75,10 @@ fn list(sessions: &[Session]) -> View {
             left(session.remaining),
         ]);
     }
-    let mut view = View::yes(table.text());
+    let by_key = sessions.iter().filter(|session| !session.keys.is_empty());
+    let by_key = by_key.map(|one| format!("{} came in by {}\n", one.id, Shown(&one.keys.join(", "))));
+    let text = [table.text()].into_iter().chain(by_key).collect();
+    let mut view = View::yes(text);
     let unbound = sessions.iter().filter(|session| !session.enforced).count();
     if unbound > 0 {
         view.said.push(format!(
@@ -130,8 +133,18 @@ mod tests {
             unit: None,
             enforced: false,
             audit: None,
+            keys: Vec::new(),
             before: None,
         }
+    }
+
+    #[test]
+    fn the_list_says_by_which_key_somebody_came_in() {
+        let by_key = Session { id: 18, keys: vec!["SHA256:abc (kim\u{202e}, serial 4)".into()], ..session() };
+        let script = Script::answers(Call::Sessions, &[session(), by_key]);
+        let ran = jitctl(&["session", "list"], &script);
+        assert!(ran.out.ends_with("\n18 came in by SHA256:abc (kim\\u{202e}, serial 4)\n"), "{}", ran.out);
+        assert!(!ran.out.contains("17 came in"), "{}", ran.out);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use jit_core::model::{Known, Login, Question};
-use jit_proto::gate::{self, FLAG_CLAIM, MAX_TEXT, NONCE_LEN, Stage};
+use jit_core::model::{Known, Login, LoginKey, Question};
+use jit_core::sign::login_key::login_keys;
+use jit_proto::gate::{self, FLAG_CLAIM, MAX_AUTH_INFO, MAX_TEXT, NONCE_LEN, Stage};
 use jit_proto::words::{ServiceName, Uid, UserName, subject_is_caller};
 
 use super::Error;
@@ -17,6 +18,8 @@ pub(super) struct Asked {
     pub(super) subject: UserName,
     rhost: String,
     tty: String,
+    /// Which keys opened ssh.
+    pub(super) keys: Vec<LoginKey>,
     caller_uid: Uid,
     holds_claim: bool,
 }
@@ -49,9 +52,25 @@ impl Asked {
             subject,
             rhost: raw.rhost,
             tty: raw.tty,
+            keys: Vec::new(),
             caller_uid: Uid::try_from(raw.caller_uid).map_err(word)?,
             holds_claim: raw.flags & FLAG_CLAIM != 0,
         })
+    }
+
+    /// The same, of a login over ssh, with what sshd says of how it was let in. It says so before the session stage; what
+    /// stands there at another is not its word on this login.
+    pub(super) fn parse_login(raw: gate::Question, auth_info: &str) -> Result<Self, Error> {
+        if auth_info.len() > MAX_AUTH_INFO {
+            return Err(Error::Invalid("what sshd says of a login is too long".into()));
+        }
+        let asked = Self::parse(raw)?;
+        let keys = if asked.stage == Stage::Session && asked.is_login() {
+            login_keys(auth_info)
+        } else {
+            Vec::new()
+        };
+        Ok(Self { keys, ..asked })
     }
 
     /// An unprivileged program, such as a screen locker, may ask about its own user, and only whether to go on. Where
@@ -66,6 +85,7 @@ impl Asked {
         }
         self.rhost.clear();
         self.tty.clear();
+        self.keys.clear();
         Ok(())
     }
 
@@ -90,6 +110,7 @@ impl Asked {
             target: (self.user != self.subject).then(|| self.user.clone()),
             rhost: self.rhost.clone(),
             tty: self.tty.clone(),
+            keys: self.keys.clone(),
         };
         Question {
             stage: self.stage,
@@ -121,6 +142,32 @@ mod tests {
             caller_uid: 0,
         };
         Asked::parse(question).unwrap()
+    }
+
+    #[test]
+    fn only_what_roots_login_says_as_its_session_opens_tells_its_keys() {
+        let key =
+            "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\n";
+        let keys = |service: &str, stage: &str, caller_uid: u32| {
+            let ruser = if service == "sshd" { "" } else { "maria" };
+            let raw = gate::Question {
+                nonce: vec![0; NONCE_LEN],
+                stage: stage.into(),
+                service: service.into(),
+                user: "maria".into(),
+                ruser: ruser.into(),
+                rhost: String::new(),
+                tty: String::new(),
+                caller_uid,
+                flags: 0,
+            };
+            Asked::parse_login(raw, key).unwrap().keys.len()
+        };
+        assert_eq!(keys("sshd", "session", 0), 1);
+        assert_eq!(keys("sshd", "account", 0), 0, "sshd has not noted the last method by then");
+        assert_eq!(keys("sshd", "close", 0), 0, "pam_env may have read a file of hers by then");
+        assert_eq!(keys("sshd", "session", 1001), 0);
+        assert_eq!(keys("sudo", "session", 0), 0);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use jit_proto::OBJECT_PATH;
-use jit_proto::gate::{self, CHECK, INTERFACE};
+use jit_proto::gate::{self, CHECK, CHECK_LOGIN, INTERFACE, MAX_AUTH_INFO};
 use zbus::connection::socket::ReadHalf;
 use zbus::message::{Flags, Type};
 use zbus::{DBusError, Guid, Message};
@@ -25,8 +25,8 @@ use crate::peer::Peer;
 /// What the module says before its call: that it is root, which the kernel has said of it, and that messages follow.
 const GREETING: &[u8] = b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n";
 
-/// A question has five texts of 1 KiB at most.
-const MOST: usize = 8192;
+/// A question has five texts of 1 KiB at most, and of a login over ssh there is one more.
+const MOST: usize = 8192 + MAX_AUTH_INFO;
 
 /// The name that a D-Bus server gives itself; nobody asks for it.
 static NAME: LazyLock<Guid<'static>> = LazyLock::new(Guid::generate);
@@ -39,10 +39,11 @@ pub(super) enum First {
     Other(Vec<u8>),
 }
 
-/// A call of the gate's one method.
+/// A call of the gate's.
 pub(super) struct Asks {
     call: Message,
     question: gate::Question,
+    auth_info: Option<String>,
 }
 
 /// Reads what somebody says first. What is not the module's question, and whole, is left for a connection.
@@ -65,13 +66,20 @@ async fn question(bytes: &[u8]) -> Option<Asks> {
         && call.message_type() == Type::MethodCall
         && header.path().is_some_and(|path| path.as_str() == OBJECT_PATH)
         && header.interface().is_some_and(|interface| interface.as_str() == INTERFACE)
-        && header.member().is_some_and(|member| member.as_str() == CHECK)
         && !call.primary_header().flags().contains(Flags::NO_REPLY_EXPECTED);
     if !is_ours {
         return None;
     }
-    let (question,): (gate::Question,) = call.body().deserialize().ok()?;
-    Some(Asks { call, question })
+    let member = header.member()?.as_str().to_owned();
+    let (question, auth_info) = match member.as_str() {
+        CHECK => (call.body().deserialize::<(gate::Question,)>().ok()?.0, None),
+        CHECK_LOGIN => {
+            let (question, auth_info): (gate::Question, String) = call.body().deserialize().ok()?;
+            (question, Some(auth_info))
+        }
+        _ => return None,
+    };
+    Some(Asks { call, question, auth_info })
 }
 
 impl Asks {
@@ -79,7 +87,7 @@ impl Asks {
     pub(super) async fn answer(self, app: Arc<App>, peer: Peer) -> zbus::Result<Vec<u8>> {
         let gate = Gate { app, origin: Origin::Private(peer) };
         let header = self.call.header();
-        let answer = match gate.answer(peer, self.question).await {
+        let answer = match gate.answer(peer, self.question, self.auth_info.as_deref()).await {
             Ok(reply) => Message::method_return(&header).build(&(reply,))?,
             Err(err) => err.create_reply(&header)?,
         };
@@ -158,6 +166,15 @@ pub(super) mod tests {
             (OBJECT_PATH, INTERFACE, CHECK, Some(Flags::NO_REPLY_EXPECTED)),
         ] {
             assert!(!is_question(&call(path, interface, member, flags)), "{path} {interface} {member}");
+        }
+        let login = |auth_info: &str| {
+            let call = Message::method_call(OBJECT_PATH, CHECK_LOGIN).interface(INTERFACE);
+            [GREETING, call.build(&(asks(), auth_info)).unwrap().data()].concat()
+        };
+        let of_login = login("publickey ssh-ed25519 AAAA\n");
+        assert!(is_question(&of_login) && is_question(&login(&"a".repeat(MAX_AUTH_INFO))));
+        for length in 0..of_login.len() {
+            assert!(!is_question(&of_login[..length]), "{length} bytes of it");
         }
         let other = Message::method_call(OBJECT_PATH, CHECK).interface(INTERFACE).build(&("text",)).unwrap();
         assert!(!is_question(&[GREETING, other.data()].concat()), "of another type");

@@ -44,7 +44,20 @@ impl Gate {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Reply,), Error> {
         let peer = self.origin.caller(Method::Question, &self.app, connection, &header).await?;
-        self.decided(peer, question).await.map(|reply| (reply,))
+        self.decided(peer, Asked::parse(question)?).await.map(|reply| (reply,))
+    }
+
+    /// The same of a login over ssh, with what sshd tells PAM of how it was let in.
+    #[zbus(out_args("answer"))]
+    async fn check_login(
+        &self,
+        question: gate::Question,
+        auth_info: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(Reply,), Error> {
+        let peer = self.origin.caller(Method::Question, &self.app, connection, &header).await?;
+        self.decided(peer, Asked::parse_login(question, auth_info)?).await.map(|reply| (reply,))
     }
 }
 
@@ -66,14 +79,22 @@ enum Bound {
 
 impl Gate {
     /// What a peer on the private socket asks.
-    pub(super) async fn answer(&self, peer: Peer, question: gate::Question) -> Result<Reply, Error> {
+    pub(super) async fn answer(
+        &self,
+        peer: Peer,
+        question: gate::Question,
+        auth_info: Option<&str>,
+    ) -> Result<Reply, Error> {
         may(Method::Question, &self.app, peer)?;
-        self.decided(peer, question).await
+        let asked = match auth_info {
+            Some(auth_info) => Asked::parse_login(question, auth_info)?,
+            None => Asked::parse(question)?,
+        };
+        self.decided(peer, asked).await
     }
 
-    async fn decided(&self, peer: Peer, question: gate::Question) -> Result<Reply, Error> {
+    async fn decided(&self, peer: Peer, mut asked: Asked) -> Result<Reply, Error> {
         let began = since_boot();
-        let mut asked = Asked::parse(question)?;
         let desk = &self.app.desk;
         if !peer.uid.is_root() {
             self.app.ration.take(peer.uid, began)?;

@@ -346,7 +346,15 @@ impl User {
         })?;
         self.may_ask_about(&user, &caller, peer, "check")?;
         let groups = self.app.desk.groups_at(&service);
-        let login = Login { service, user, uid: None, target, rhost: String::new(), tty: String::new() };
+        let login = Login {
+            service,
+            user,
+            uid: None,
+            target,
+            rhost: String::new(),
+            tty: String::new(),
+            keys: Vec::new(),
+        };
         let question = |subject: &Known| {
             let uid = subject.subject().map(|subject| subject.uid);
             let (login, stage) = (Login { uid, ..login.clone() }, Stage::Account);

@@ -241,6 +241,7 @@ pub(super) mod tests {
             target: None,
             rhost: String::new(),
             tty: String::new(),
+            keys: Vec::new(),
         };
         let check = CheckRecord { seq: 3, grant: "g-00000001".parse().unwrap(), claims: false };
         let (role, basis) = ("shell".parse().unwrap(), Basis::default());

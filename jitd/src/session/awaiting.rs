@@ -69,7 +69,7 @@ impl Awaiting {
         let mut kept = lock(&self.kept);
         // A worker that checks one after another is waited for once for each person.
         let is_same =
-            |one: &Awaited| one.asker.id == awaited.asker.id && one.allowed.login == awaited.allowed.login;
+            |one: &Awaited| one.asker.id == awaited.asker.id && one.allowed.login.is(&awaited.allowed.login);
         kept.all.retain(|_, (one, _)| !is_same(one));
         if kept.all.len() >= MOST {
             let of = |one: &Awaited| one.allowed.login.uid;
@@ -121,7 +121,7 @@ impl Awaiting {
         let find = |is_it: &dyn Fn(&Awaited) -> bool| {
             kept.all.iter().find(|(_, (one, _))| is_it(one)).map(|(number, _)| *number)
         };
-        let number = find(&is_by).or_else(|| find(&|one| one.allowed.login == *login));
+        let number = find(&is_by).or_else(|| find(&|one| one.allowed.login.is(login)));
         number.map(|number| kept.all.remove(&number));
     }
 

@@ -109,6 +109,7 @@ pub(super) mod tests {
             target: None,
             rhost: String::new(),
             tty: String::new(),
+            keys: Vec::new(),
         };
         Session {
             id: 17,

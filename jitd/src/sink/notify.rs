@@ -157,6 +157,7 @@ mod tests {
             target: None,
             rhost: String::new(),
             tty: String::new(),
+            keys: Vec::new(),
         };
         take(
             &mut programs,

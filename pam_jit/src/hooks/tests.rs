@@ -5,7 +5,7 @@
 mod recovery;
 pub(crate) mod script;
 
-use jit_proto::gate::{Answer, FLAG_CLAIM, MAX_TEXT, NONCE_LEN};
+use jit_proto::gate::{Answer, FLAG_CLAIM, MAX_AUTH_INFO, MAX_TEXT, NONCE_LEN};
 use nix::errno::Errno;
 use pam::constants::PamResultCode::*;
 
@@ -43,6 +43,43 @@ fn a_denial_is_logged_and_tells_the_person_what_to_do() {
             "say No window is open for you here. Ask for one: jitctl request db-oncall",
         ]
     );
+}
+
+/// What sshd writes where PAM's modules can read it.
+const BY_KEY: &[u8] = b"publickey ssh-ed25519 AAAA\n";
+
+/// What was asked, as far as sshd's word goes.
+fn passed_on(host: &Script) -> usize {
+    host.did.iter().filter(|did| did.starts_with("with ")).count()
+}
+
+#[test]
+fn what_sshd_says_of_a_login_goes_along_as_its_session_opens_and_at_no_other_time() {
+    let sshd = |text: &[u8]| {
+        let mut host = Script::sshd(allow);
+        host.variables.insert(c"SSH_AUTH_INFO_0", text.to_vec());
+        host
+    };
+    let mut host = sshd(BY_KEY);
+    assert_eq!(host.open(&[]), PAM_SUCCESS);
+    assert!(host.did(r#"with "publickey ssh-ed25519 AAAA\n""#), "{:?}", host.did);
+    // At its check sshd has not noted the last method; at its end the person may have written there; and su and sudo
+    // are no logins.
+    let mut host = sshd(BY_KEY);
+    assert_eq!(host.account(&[]), PAM_SUCCESS);
+    assert_eq!(close_session(&mut host, &[]), PAM_SUCCESS);
+    assert_eq!(passed_on(&host), 0);
+    let mut host = Script::caller("su", allow);
+    host.variables.insert(c"SSH_AUTH_INFO_0", BY_KEY.to_vec());
+    assert_eq!(host.open(&[]), PAM_SUCCESS);
+    assert_eq!(passed_on(&host), 0);
+    // What cannot be passed on keeps nobody out.
+    for text in [&b""[..], b"\xff", &vec![b'a'; MAX_AUTH_INFO + 1]] {
+        let mut host = sshd(text);
+        assert_eq!((host.open(&[]), passed_on(&host)), (PAM_SUCCESS, 0));
+    }
+    let mut host = sshd(&vec![b'a'; MAX_AUTH_INFO]);
+    assert_eq!((host.open(&[]), passed_on(&host)), (PAM_SUCCESS, 1));
 }
 
 #[test]

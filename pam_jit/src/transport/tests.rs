@@ -2,7 +2,8 @@
 //! tests/tests/module; here is what only a bus that is broken, or a race, would send.
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use jit_proto::error_name;
@@ -104,6 +105,44 @@ fn is_unbelievable(result: &Result<Answer, Error>) -> bool {
 #[test]
 fn an_owner_that_is_root_is_asked() {
     assert_eq!(asked(with(proper(), [reply(4, OWNER, &answer())])), (Ok(answer()), 4));
+}
+
+/// Asks about a login over ssh, by a bus that gives one of these answers on each connection; how many were made.
+fn login_asked(answers: Vec<Vec<u8>>) -> (Result<Answer, Error>, usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let (private, bus) = (dir.path().join("private"), dir.path().join("bus"));
+    let listener = UnixListener::bind(&bus).unwrap();
+    let served = thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        for (connections, answer) in answers.into_iter().enumerate() {
+            let (mut theirs, _) = listener.accept().unwrap();
+            for (calls, reply) in with(proper(), [answer]).iter().enumerate() {
+                if theirs.read(&mut chunk).unwrap_or(0) == 0 {
+                    return connections;
+                }
+                let ok = if calls == 0 { AUTH_OK } else { b"" };
+                theirs.write_all(&[ok, reply].concat()).unwrap();
+            }
+        }
+        listener.set_nonblocking(true).unwrap();
+        2 + usize::from(listener.accept().is_ok())
+    });
+    let path = |path: &Path| path.to_str().unwrap().parse::<SocketPath>().unwrap();
+    let (private, bus) = (path(&private), path(&bus));
+    let sockets = Sockets { private: &private, bus: Some(&bus) };
+    let result = ask_login(&sockets, &question(), "publickey ssh-ed25519 AAAA\n", Duration::from_secs(10));
+    (result, served.join().unwrap())
+}
+
+#[test]
+fn a_jitd_from_before_is_asked_again_without_what_sshd_says_and_decides() {
+    let unknown = || error(4, OWNER, "org.freedesktop.DBus.Error.UnknownMethod");
+    assert_eq!(login_asked(vec![unknown(), reply(4, OWNER, &answer())]), (Ok(answer()), 2));
+    // It is asked again once, and after no other refusal.
+    let (result, connections) = login_asked(vec![unknown(), unknown()]);
+    assert!(matches!(&result, Err(Error::Refused { .. })) && connections == 2, "{result:?}");
+    let (result, _) = login_asked(vec![error(4, OWNER, "org.freedesktop.DBus.Error.AccessDenied")]);
+    assert!(matches!(&result, Err(Error::Refused { .. })), "{result:?}");
 }
 
 #[test]

@@ -492,6 +492,7 @@ pub(crate) fn question(service: &ServiceName, subject: &Subject, stage: Stage) -
             target: None,
             rhost: String::new(),
             tty: String::new(),
+            keys: Vec::new(),
         },
         subject: Known::Fully(subject.clone()),
         caller_uid: if subject_is_caller(service) { subject.uid } else { Uid::ROOT },

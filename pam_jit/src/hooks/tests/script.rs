@@ -23,6 +23,8 @@ pub(crate) type Said = Box<dyn Fn(&Asker) -> Result<login_request::Answer, Error
 /// A host that follows a script and writes down, in order, everything a hook does.
 pub(crate) struct Script {
     pub(crate) items: HashMap<Item, Vec<u8>>,
+    /// PAM's own environment.
+    pub(crate) variables: HashMap<&'static CStr, Vec<u8>>,
     pub(crate) real_uid: u32,
     pub(crate) accounts: Vec<(&'static str, u32)>,
     pub(crate) nonce: Result<[u8; NONCE_LEN], Error>,
@@ -44,6 +46,7 @@ impl Script {
     pub(crate) fn sshd(jitd: Jitd) -> Self {
         let mut script = Self {
             items: HashMap::new(),
+            variables: HashMap::new(),
             real_uid: 0,
             accounts: vec![("root", 0), ("toor", 0), ("maria", 1000), ("erik", 1001)],
             nonce: Ok([7; NONCE_LEN]),
@@ -112,6 +115,10 @@ impl Transaction for Script {
         Ok(self.items.get(&item).cloned())
     }
 
+    fn variable(&self, name: &CStr) -> Option<Vec<u8>> {
+        self.variables.get(name).cloned()
+    }
+
     fn prompt(&mut self, text: &str) -> Option<Vec<u8>> {
         self.did.push(format!("prompt {text}"));
         self.typed.pop_front()
@@ -150,7 +157,13 @@ impl System for Script {
 }
 
 impl outside::Jitd for Script {
-    fn ask(&mut self, sockets: &Sockets<'_>, question: &Question, limit: Duration) -> Result<Answer, Error> {
+    fn ask(
+        &mut self,
+        sockets: &Sockets<'_>,
+        question: &Question,
+        auth_info: Option<&str>,
+        limit: Duration,
+    ) -> Result<Answer, Error> {
         let Question { stage, service, user, ruser, rhost, tty, caller_uid, flags, nonce } = question;
         assert_eq!(nonce, &[7; NONCE_LEN]);
         let bus = if sockets.bus.is_some() { "both" } else { "private" };
@@ -158,6 +171,9 @@ impl outside::Jitd for Script {
             "ask {stage} {service} user={user} ruser={ruser} rhost={rhost} tty={tty} uid={caller_uid} \
              flags={flags} {bus} {limit:?}"
         ));
+        if let Some(auth_info) = auth_info {
+            self.did.push(format!("with {auth_info:?}"));
+        }
         (self.jitd)(question)
     }
 
