@@ -422,15 +422,40 @@ fn loading_the_policy_in_force_again_records_nothing() {
     assert_eq!(daemon.desk().next_seq(), before);
 }
 
+/// With a disk that takes its time, what so many clients get through is what they share of its syncs.
 #[test]
-fn a_hundred_checks_at_once_are_all_recorded_and_share_commits() {
+fn checks_that_come_while_the_disk_syncs_share_its_next_sync_and_one_client_has_each_to_itself() {
+    const CLIENTS: usize = 32;
+
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
-    let tickets: Vec<_> = (0..100).map(|_| daemon.ask(&question()).unwrap().ticket().unwrap()).collect();
-    for ticket in tickets {
-        zruntime::block_on(ticket.durable()).unwrap();
+    daemon.until_durable();
+    let ask = || daemon.ask(&question()).unwrap().ticket().unwrap();
+    let durable = |ticket: Ticket| zruntime::block_on(ticket.durable()).unwrap();
+    let allowed = || {
+        let is_allowed = |record: &&Record| matches!(record.event, Event::Allowed { .. });
+        records(&daemon.store()).iter().filter(is_allowed).count()
+    };
+
+    let before = daemon.disk.syncs();
+    for _ in 0..3 {
+        durable(ask());
     }
-    let allowed =
-        records(&daemon.store()).iter().filter(|r| matches!(r.event, Event::Allowed { .. })).count();
-    assert_eq!(allowed, 100);
+    assert_eq!(daemon.disk.syncs() - before, 3, "one client waits for each");
+
+    let slow = daemon.disk.hold();
+    let before = daemon.disk.syncs();
+    let first = ask();
+    while daemon.disk.syncs() == before {
+        std::thread::yield_now();
+    }
+    let others: Vec<_> = (0..CLIENTS).map(|_| ask()).collect();
+    assert_eq!(allowed(), 3, "nothing is on disk before it is synced");
+    drop(slow);
+    durable(first);
+    for ticket in others {
+        let _on_disk = durable(ticket);
+    }
+    assert_eq!(daemon.disk.syncs() - before, 2, "all that came meanwhile share one");
+    assert_eq!(allowed(), 3 + 1 + CLIENTS);
 }

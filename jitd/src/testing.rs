@@ -38,7 +38,7 @@ use crate::peer::Peer;
 use crate::rate::RateLimiter;
 use crate::session::systemd::Systemd;
 use crate::store::writer::{self, Inbox, Queue, Ticket};
-use crate::store::{StorePath, rows};
+use crate::store::{Disk, StorePath, rows};
 
 /// One role, which root or olga approves. maria is of no host; daemon is of every one.
 pub(crate) const POLICY: &str = r#"
@@ -197,6 +197,7 @@ pub(crate) struct Daemon {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Clock,
     pub(crate) queue: Queue,
+    pub(crate) disk: Arc<Disk>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -230,11 +231,12 @@ impl Daemon {
         let (app, clock, queue, inbox) = app_in(dir.path(), store);
         let app = Arc::new(app);
         let written = StorePath::in_dir(dir.path());
+        let disk = written.disk();
         let writer = {
             let app = Arc::clone(&app);
             std::thread::spawn(move || writer::run(&written, &inbox, &app.desk))
         };
-        let daemon = Self { dir, app, clock, queue, writer: Some(writer) };
+        let daemon = Self { dir, app, clock, queue, disk, writer: Some(writer) };
         daemon.until(|trouble| trouble != Some("it is starting"));
         daemon
     }

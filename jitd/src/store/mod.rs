@@ -16,9 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 #[cfg(test)]
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(test)]
+use std::sync::{Mutex, MutexGuard};
 
 use nix::sys::statvfs::{FsFlags, statvfs};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction};
 
 pub(crate) use error::StoreError;
 
@@ -36,6 +38,34 @@ pub(crate) struct StorePath {
     /// How often it was opened for reading.
     #[cfg(test)]
     opened: Arc<AtomicUsize>,
+    #[cfg(test)]
+    disk: Arc<Disk>,
+}
+
+/// A disk that is as slow as a test wants it.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    syncs: AtomicUsize,
+    held: Mutex<()>,
+}
+
+#[cfg(test)]
+impl Disk {
+    /// How many commits it has been asked to sync.
+    pub(crate) fn syncs(&self) -> usize {
+        self.syncs.load(Ordering::SeqCst)
+    }
+
+    /// No sync ends before this goes.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.held.lock().unwrap()
+    }
+
+    fn sync(&self) {
+        self.syncs.fetch_add(1, Ordering::SeqCst);
+        drop(self.hold());
+    }
 }
 
 impl StorePath {
@@ -45,7 +75,22 @@ impl StorePath {
             file: dir.join("store.db"),
             #[cfg(test)]
             opened: Arc::default(),
+            #[cfg(test)]
+            disk: Arc::default(),
         }
+    }
+
+    /// What syncs the commits to this path, and to a clone of it.
+    #[cfg(test)]
+    pub(crate) fn disk(&self) -> Arc<Disk> {
+        Arc::clone(&self.disk)
+    }
+
+    /// Commits a transaction: it is on disk when this returns.
+    pub(crate) fn commit(&self, change: Transaction<'_>) -> Result<(), StoreError> {
+        #[cfg(test)]
+        self.disk.sync();
+        Ok(change.commit()?)
     }
 
     /// How often this path, or a clone of it, was opened for reading.

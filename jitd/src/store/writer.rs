@@ -171,7 +171,7 @@ pub(crate) fn run(path: &StorePath, inbox: &Inbox, keeper: &impl Keeper) {
         let began = since_boot();
         let outcome = begin(path, keeper)
             .map_err(Failed::from)
-            .and_then(|begun| work(begun, &mut cursors, inbox, keeper));
+            .and_then(|begun| work(path, begun, &mut cursors, inbox, keeper));
         // A disk with room for no more than the first record fails again and again: only time proves a store good.
         if since_boot().saturating_sub(began) > PROVEN {
             (failures, faults) = (0, 0);
@@ -223,7 +223,7 @@ fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
     write(&change, &mut tree, &first)?;
     log::write_tree(&change, &tree)?;
-    change.commit()?;
+    path.commit(change)?;
     host_key::settle(path.dir());
     machine.settle(path.dir());
     keeper.up(&tree);
@@ -286,6 +286,7 @@ impl Cursors {
 }
 
 fn work(
+    path: &StorePath,
     (mut store, mut tree): Begun,
     cursors: &mut Cursors,
     inbox: &Inbox,
@@ -336,7 +337,7 @@ fn work(
         if tree.size() > before {
             log::write_tree(&change, &tree)?;
         }
-        change.commit()?;
+        path.commit(change)?;
         for ticket in done {
             let _nobody_waits_for_a_denys_record = ticket.try_send(Ok(()));
         }
