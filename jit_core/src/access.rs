@@ -113,6 +113,7 @@ methods! {
     ConfirmPolicy: "Admin" "ConfirmPolicy" Admin,
     Records: "Audit" "Records" Audit,
     Story: "Audit" "Story" Audit,
+    StoryFrom: "Audit" "StoryFrom" Audit,
     Checkpoint: "Audit" "Checkpoint" Audit,
     Carried: "Audit" "Carried" Audit,
     Attest: "Audit" "Attest" Audit,

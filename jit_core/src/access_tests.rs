@@ -75,6 +75,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Admin.ConfirmPolicy", "+ n l g h + + + g"),
     ("Audit.Records",       "+ n l g h + + + g"),
     ("Audit.Story",         "+ n l g h + + + g"),
+    ("Audit.StoryFrom",     "+ n l g h + + + g"),
     ("Audit.Checkpoint",    "+ n l g h + + + g"),
     ("Audit.Carried",       "+ n l g h + + + g"),
     ("Audit.Attest",        "+ n l g h + + + g"),

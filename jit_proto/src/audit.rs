@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `Records(first, most)`, `Story(id)`, `Checkpoint()`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
+/// `Records(first, most)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
 pub const AUDIT_INTERFACE: &str = "org.jitd.Jit1.Audit";
 
 /// The most records in one page, and about so many bytes of them.
@@ -13,12 +13,12 @@ pub const PAGE_RECORDS: u32 = 4096;
 /// See [`PAGE_RECORDS`]. One record is in a page however long it is.
 pub const PAGE_BYTES: usize = 1024 * 1024;
 
-/// Answer to `Audit.Records` and `Audit.Story`.
+/// Answer to `Audit.Records`, `Audit.Story` and `Audit.StoryFrom`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// The exact bytes of records, in order. Each is one JSON document.
     pub records: Vec<String>,
-    /// The record behind the last of them: what to ask for next. Of a story, the end of the log.
+    /// The record behind the last of them: what to ask for next. Of a story that ends here, the end of the log.
     pub next: u64,
     /// How many records the log has.
     pub total: u64,

@@ -173,9 +173,8 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         }
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
         Call::Records { first, most } => jitd.call_with_flags(method, flags, &(first, most)).await,
-        Call::Story { id } | Call::Show { id } => {
-            jitd.call_with_flags(method, flags, &(id.to_string(),)).await
-        }
+        Call::StoryFrom { id, first } => jitd.call_with_flags(method, flags, &(id.to_string(), first)).await,
+        Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
         Call::Check { service, user, from } => {
             let body = (service.as_str(), user.as_str(), text(from.as_ref()));
             jitd.call_with_flags(method, flags, &body).await

@@ -151,9 +151,10 @@ pub(crate) enum Call {
         first: u64,
         most: u32,
     },
-    /// The records about one request.
-    Story {
+    /// The records about one request, from one on: as many as fit.
+    StoryFrom {
         id: Id,
+        first: u64,
     },
     AuditCheckpoint,
     /// A checkpoint over so many records was carried away.
@@ -249,7 +250,7 @@ impl Call {
             Self::Export { .. } => reads(REVIEW_INTERFACE, "Export"),
             Self::Code { .. } => reads(REVIEW_INTERFACE, "Code"),
             Self::Records { .. } => reads(AUDIT_INTERFACE, "Records"),
-            Self::Story { .. } => reads(AUDIT_INTERFACE, "Story"),
+            Self::StoryFrom { .. } => reads(AUDIT_INTERFACE, "StoryFrom"),
             Self::AuditCheckpoint => reads(AUDIT_INTERFACE, "Checkpoint"),
             Self::Carried { .. } => {
                 changes(AUDIT_INTERFACE, "Carried", "Whether that is on record is unknown", "jitctl status")

@@ -3,6 +3,7 @@
 
 mod choose;
 mod export;
+mod further;
 mod merge;
 pub(crate) mod read;
 mod show;

@@ -43,7 +43,7 @@ impl Audit {
         json(&page)
     }
 
-    /// The records that tell the story of one request: from the asking to the end of its sessions.
+    /// The records that tell the story of one request, from the asking to the end of its sessions: the first page of them.
     #[zbus(out_args("json"))]
     async fn story(
         &self,
@@ -52,12 +52,20 @@ impl Audit {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
         self.auditor(Method::Story, connection, &header).await?;
-        let request = request_id(id)?;
-        let page = read(&self.app.store, move |store| log::story_records(store, request)).await?;
-        if page.records.is_empty() {
-            return Err(Error::NotFound(format!("the log has no record about {id}")));
-        }
-        json(&page)
+        self.story_page(id, 0).await
+    }
+
+    /// The same from record `first` on: a page, which says where the next begins, and of the last that it is the last.
+    #[zbus(out_args("json"))]
+    async fn story_from(
+        &self,
+        id: &str,
+        first: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        self.auditor(Method::StoryFrom, connection, &header).await?;
+        self.story_page(id, first).await
     }
 
     /// The newest checkpoint; made now, if anything has happened since the last.
@@ -130,6 +138,17 @@ impl Audit {
 }
 
 impl Audit {
+    async fn story_page(&self, id: &str, first: u64) -> Result<String, Error> {
+        let request = request_id(id)?;
+        let most = log::MOST_OF_A_PAGE;
+        let page =
+            read(&self.app.store, move |store| log::story_records(store, request, first, most)).await?;
+        if page.records.is_empty() && first == 0 {
+            return Err(Error::NotFound(format!("the log has no record about {id}")));
+        }
+        json(&page)
+    }
+
     /// Lets root, admins and auditors through, these from a login of theirs.
     async fn auditor(
         &self,

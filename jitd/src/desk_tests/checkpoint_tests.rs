@@ -167,7 +167,7 @@ fn the_story_of_a_request_is_told_by_its_records_and_those_of_its_sessions() {
     zruntime::block_on(ticket.durable()).unwrap();
     let store = daemon.store();
     let of = |request| {
-        let page = log::story_records(&store, request).unwrap();
+        let page = log::story_records(&store, request, 0, log::MOST_OF_A_PAGE).unwrap();
         assert_eq!(page.damaged, Vec::<u64>::new());
         let read = |text: &String| Record::decode(0, text.as_bytes()).unwrap();
         page.records.iter().map(read).collect::<Vec<_>>()
@@ -186,4 +186,22 @@ fn the_story_of_a_request_is_told_by_its_records_and_those_of_its_sessions() {
     assert!(!other.iter().any(|word| word == "session-gone"), "{other:?}");
     assert!(words(&of(first)).contains(&"ended".to_owned()));
     assert_eq!(About::Session(7).to_string(), "s-7");
+
+    // A page at a time, by number and by bytes, it is the same story.
+    let whole = log::story_records(&store, told, 0, log::MOST_OF_A_PAGE).unwrap();
+    assert_eq!(whole.next, whole.total, "that is all of it");
+    for most in [(2, usize::MAX), (usize::MAX, 1)] {
+        let (mut first, mut pages) = (0, Vec::new());
+        loop {
+            let page = log::story_records(&store, told, first, most).unwrap();
+            pages.push(page.records);
+            if page.next == page.total {
+                break;
+            }
+            assert!(page.next > first, "it goes on");
+            first = page.next;
+        }
+        let longest = pages.iter().map(Vec::len).max();
+        assert_eq!((longest, pages.concat()), (Some(most.0.min(2).min(most.1)), whole.records.clone()));
+    }
 }

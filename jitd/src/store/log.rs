@@ -6,7 +6,7 @@ use jit_core::audit::about::{About, about};
 use jit_core::audit::record::Encoded;
 use jit_core::event::Record;
 use jit_core::proof::merkle::{self, Frontier};
-use jit_proto::audit::{PAGE_BYTES, Page};
+use jit_proto::audit::{PAGE_BYTES, PAGE_RECORDS, Page};
 use jit_proto::words::RequestId;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -129,8 +129,16 @@ pub(crate) fn page(store: &Connection, first: u64, most: u32) -> Result<Page, St
     Ok(page)
 }
 
-/// The records that tell the story of a request, and of its sessions.
-pub(crate) fn story_records(store: &Connection, request: RequestId) -> Result<Page, StoreError> {
+/// How much a page holds at most: records, and about so many bytes of them.
+pub(crate) const MOST_OF_A_PAGE: (usize, usize) = (PAGE_RECORDS as usize, PAGE_BYTES);
+
+/// The records that tell the story of a request, and of its sessions, from `first` on: a page of them.
+pub(crate) fn story_records(
+    store: &Connection,
+    request: RequestId,
+    first: u64,
+    (most, most_bytes): (usize, usize),
+) -> Result<Page, StoreError> {
     let mut page = empty(store)?;
     page.next = page.total;
     let mut all = seqs_about(store, About::Request(request))?;
@@ -142,9 +150,14 @@ pub(crate) fn story_records(store: &Connection, request: RequestId) -> Result<Pa
     for session in sessions {
         all.extend(seqs_about(store, session)?);
     }
-    for seq in all {
-        let (bytes, leaf) = one(store, seq)?;
-        add(&mut page, seq, bytes, &leaf);
+    let mut bytes = 0;
+    for seq in all.split_off(&first) {
+        if page.records.len() == most || bytes >= most_bytes {
+            page.next = seq;
+            break;
+        }
+        let (record, leaf) = one(store, seq)?;
+        bytes += add(&mut page, seq, record, &leaf);
     }
     Ok(page)
 }

@@ -7,12 +7,14 @@ use clap::Args;
 use jit_core::audit::format::json_inert;
 use jit_core::audit::line::Line;
 use jit_core::event::{Event, Record};
+use jit_core::model::Request;
 use jit_proto::audit::Page;
 use jit_proto::manager::Session;
 use jit_proto::text::Shown;
-use jit_proto::words::GrantId;
+use jit_proto::words::{GrantId, RequestId};
 
 use super::choose::{Filter, request_of};
+use super::further::{AUSEARCH, Leads, commands};
 use super::read::Reader;
 use crate::call::Call;
 use crate::error::{Error, Failure};
@@ -41,6 +43,9 @@ pub(crate) struct Wanted {
     /// The last so many of those that pass [default: 100 without a filter, else all]
     #[arg(long, short = 'n', value_name = "NUMBER")]
     lines: Option<usize>,
+    /// Of one story: show also what auditd recorded of its sessions, where it runs. For root
+    #[arg(long, requires = "id")]
+    commands: bool,
     /// Go on with what is written from now on, until interrupted
     #[arg(long, short = 'f')]
     follow: bool,
@@ -53,7 +58,7 @@ pub(super) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     if let Some(id) = wanted.id {
-        return story(id, json, jitd, screen);
+        return story(wanted, id, json, jitd, screen);
     }
     let filter = &wanted.filter;
     let most = wanted.lines.or_else(|| filter.is_empty().then_some(LAST));
@@ -196,46 +201,49 @@ fn details(line: &Line) -> impl Iterator<Item = String> {
     })
 }
 
-fn story(id: Id, json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
-    let page: Page = jitd::ask(jitd, &Call::Story { id })?;
-    warn_of(&page, screen);
-    let mut rows = Rows::new(json, None);
-    if json {
-        for text in &page.records {
-            rows.add(text, None, screen)?;
-        }
-        rows.end(screen)?;
-        return Ok(Outcome::Yes);
+fn story(
+    wanted: &Wanted,
+    id: Id,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    if json && wanted.commands {
+        return Err(Error::Usage("--commands is text of auditd's, and no JSON".to_owned()).into());
     }
-    let records: Vec<_> =
-        page.records.iter().map(|text| (text, Record::decode(0, text.as_bytes()).ok())).collect();
     let request = request_of(id);
-    let asked = records.iter().find_map(|(_, record)| {
-        let Event::Requested { request: asked } = &record.as_ref()?.event else { return None };
-        (asked.id == request).then_some(asked)
-    });
-    if let Some(asked) = asked {
-        let head = [
-            ("Who", format!("{} (uid {})", asked.beneficiary.name, asked.beneficiary.uid)),
-            ("Role", asked.role.to_string()),
-            ("Reason", asked.reason.to_string()),
-            ("Asked by", asked.filed_by.to_string()),
-            ("Digest", asked.digest().to_string()),
-        ];
-        screen.data(&format!("{}\n", properties(&request.to_string(), &head)))?;
-    }
-    for (text, record) in &records {
-        rows.add(text, record.as_ref(), screen)?;
+    let mut rows = Rows::new(json, None);
+    let (mut leads, mut open) = (Leads::default(), BTreeSet::new());
+    let mut first = 0;
+    // Records come a page at a time, and go: a window may have been used for as long as there are records.
+    loop {
+        let page: Page = jitd::ask(jitd, &Call::StoryFrom { id, first })?;
+        warn_of(&page, screen);
+        let read = |text: &String| if json { None } else { Record::decode(0, text.as_bytes()).ok() };
+        let records: Vec<_> = page.records.iter().map(|text| (text, read(text))).collect();
+        if let Some(asked) = records.iter().find_map(|(_, record)| asked(record.as_ref()?, request)) {
+            screen.data(&head(asked))?;
+        }
+        for (text, record) in &records {
+            if let Some(record) = record {
+                leads.take(record);
+                may_be_in(record, &mut open);
+            }
+            rows.add(text, record.as_ref(), screen)?;
+        }
+        // One that goes nowhere would be asked for again and again.
+        if page.next >= page.total || page.next <= first || screen.is_unread() {
+            break;
+        }
+        first = page.next;
     }
     rows.end(screen)?;
-    let told = || records.iter().filter_map(|(_, record)| record.as_ref());
-    let mut sessions = audit_sessions(told());
-    if may_be_in(told()) {
+    if !open.is_empty() {
         // What is found out of a session that is open enters the log with the record of its end.
         let all: Vec<Session> = jitd::ask(jitd, &Call::Sessions)?;
         let grant = GrantId::from(request).to_string();
         for open in all.iter().filter(|one| one.grant == grant) {
-            sessions.extend(open.audit);
+            leads.sessions.extend(open.audit);
             screen.data(&format!(
                 "\nOpen now: session {} at {}, in {}\n",
                 open.id,
@@ -244,42 +252,41 @@ fn story(id: Id, json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result
             ))?;
         }
     }
-    if !sessions.is_empty() {
-        screen.data("\nTo look further, where auditd runs:\n")?;
-        for session in sessions {
-            screen.data(&format!("  ausearch --session {session} --interpret\n"))?;
-        }
+    if !json {
+        screen.data(&leads.text())?;
+    }
+    if wanted.commands {
+        commands(&leads.sessions, &AUSEARCH, screen)?;
     }
     Ok(Outcome::Yes)
+}
+
+fn asked(record: &Record, id: RequestId) -> Option<&Request> {
+    let Event::Requested { request } = &record.event else { return None };
+    (request.id == id).then_some(request)
+}
+
+fn head(asked: &Request) -> String {
+    let head = [
+        ("Who", format!("{} (uid {})", asked.beneficiary.name, asked.beneficiary.uid)),
+        ("Role", asked.role.to_string()),
+        ("Reason", asked.reason.to_string()),
+        ("Asked by", asked.filed_by.to_string()),
+        ("Digest", asked.digest().to_string()),
+    ];
+    format!("{}\n", properties(&asked.id.to_string(), &head))
 }
 
 fn unit(open: &Session) -> String {
     open.unit.as_ref().map_or_else(|| "no unit that is known".to_owned(), |unit| Shown(unit).to_string())
 }
 
-/// Whether a session may be open: one was admitted, and no record says that it is over.
-fn may_be_in<'a>(records: impl Iterator<Item = &'a Record>) -> bool {
-    let mut open = BTreeSet::new();
-    for record in records {
-        if record.event.opening().is_some() || matches!(record.event, Event::Allowed { .. }) {
-            open.insert(record.seq);
-        }
-        if let Some((session, _)) = record.event.leaving() {
-            open.remove(&session);
-        }
+/// Sessions that may be open: one was admitted, and no record says that it is over.
+fn may_be_in(record: &Record, open: &mut BTreeSet<u64>) {
+    if record.event.opening().is_some() || matches!(record.event, Event::Allowed { .. }) {
+        open.insert(record.seq);
     }
-    !open.is_empty()
-}
-
-/// The audit sessions of the logins in a story, as the kernel numbered them.
-fn audit_sessions<'a>(records: impl Iterator<Item = &'a Record>) -> BTreeSet<u32> {
-    let of = |record: &Record| {
-        let event = &record.event;
-        let opener = match event.opening() {
-            Some(opening) => opening.opener,
-            None => event.leaving()?.1?.opener,
-        };
-        opener?.audit
-    };
-    records.filter_map(of).collect()
+    if let Some((session, _)) = record.event.leaving() {
+        open.remove(&session);
+    }
 }

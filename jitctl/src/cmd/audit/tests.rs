@@ -1,6 +1,7 @@
 //! A log, as jitd gives it out and as it was exported: what is shown, proven and written of it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use jit_core::model::CarriedBy;
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::call::Call;
 use crate::error::Error;
+use crate::screen::Screen;
 use crate::testing::{Nobody, Script, jitctl, jitctl_on_a_terminal};
 use crate::wakes::Wake;
 
@@ -232,13 +234,54 @@ fn filters_know_whose_a_session_is_though_its_end_does_not_say() {
 }
 
 #[test]
-fn a_story_names_the_audit_session_to_look_further() {
-    let log = Log::new();
+fn a_story_names_the_audit_session_and_where_else_to_look() {
+    let mut log = Log::new();
+    let sudo = r#""service":"sudo","user":"maria","uid":1001"#;
+    log.push(&format!(r#""event":"allowed","grant":"g-4k7m2qx9","role":"shell","remaining":60,{sudo}"#));
+    let end = log.records.len();
     let id = "g-4k7m2qx9".parse().unwrap();
-    let script = Script::answers(Call::Story { id }, &log.page(2, 4));
+    let page = |from: usize, to: usize, next: u64| Page { next, ..log.page(from, to) };
+    let script = Script::answers(Call::StoryFrom { id, first: 0 }, &page(2, 4, 5))
+        .then(Script::answers(Call::StoryFrom { id, first: 5 }, &page(5, 6, end as u64)))
+        .then(Script::answers(Call::Sessions, &Vec::<jit_proto::manager::Session>::new()));
     let ran = jitctl(&["audit", "show", "g-4k7m2qx9"], &script);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.out.contains("session-gone") && ran.out.contains("ausearch --session 12"), "{}", ran.out);
+    for wanted in [
+        "session-gone",
+        "ausearch --session 12 --interpret",
+        "journalctl _AUDIT_SESSION=12",
+        "sudoreplay -l user maria fromdate '2026-11-29 12:00:05 UTC' todate '2026-11-29 12:00:06 UTC'",
+    ] {
+        assert!(ran.out.contains(wanted), "{wanted} in {}", ran.out);
+    }
+    let script = Script::answers(Call::StoryFrom { id, first: 0 }, &page(2, 4, 5))
+        .then(Script::answers(Call::StoryFrom { id, first: 5 }, &page(5, 6, end as u64)));
+    let ran = jitctl(&["--json", "audit", "show", "g-4k7m2qx9"], &script);
+    let records: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(records.len(), 3, "{ran:?}");
+}
+
+#[test]
+fn what_auditd_has_of_the_sessions_is_shown_as_text_that_does_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = dir.path().join("ausearch");
+    let script = "#!/bin/sh\nif [ \"$2\" = 12 ]; then printf '%s\\n' ---- \"$*\"; printf 'x \\033[2J\\n'; else exit 1; fi\n";
+    fs::write(&fake, script).unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let shown = |sessions: &[u32], programs: &[&str]| {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut screen = Screen::new(&mut out, &mut err, false);
+        super::further::commands(&sessions.iter().copied().collect(), programs, &mut screen).unwrap();
+        drop(screen);
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    };
+    let programs = ["/nonexistent", fake.to_str().unwrap()];
+    let (out, _) = shown(&[12, 13], &programs);
+    assert!(out.contains("--session 12 --message EXECVE,USER_CMD"), "{out}");
+    assert!(out.contains("x \\u{1b}[2J") && !out.contains('\u{1b}'), "{out}");
+    assert!(out.ends_with("audit session 13:\n  nothing\n"), "{out}");
+    let (out, err) = shown(&[12], &programs[..1]);
+    assert!(out.is_empty() && err.contains("there is no ausearch here"), "{out}{err}");
 }
 
 #[test]
