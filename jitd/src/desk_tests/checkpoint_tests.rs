@@ -5,6 +5,7 @@ use std::fs;
 
 use jit_core::audit::about::About;
 use jit_core::event::Event;
+use jit_core::model::Elsewhere;
 use jit_core::orders::revoke::Target;
 use jit_core::proof::checkpoint::Kept;
 use jit_core::proof::note::PublicKey;
@@ -203,5 +204,40 @@ fn the_story_of_a_request_is_told_by_its_records_and_those_of_its_sessions() {
         }
         let longest = pages.iter().map(Vec::len).max();
         assert_eq!((longest, pages.concat()), (Some(most.0.min(2).min(most.1)), whole.records.clone()));
+    }
+}
+
+/// What was lost is that a window was revoked: in the store that is left, it is open.
+#[test]
+fn a_store_whose_write_ahead_log_was_cut_off_opens_no_window_and_is_on_record_as_gone_back() {
+    for (cut, noted) in [(true, true), (true, false), (false, true)] {
+        let daemon = Daemon::start();
+        daemon.grant(1).unwrap();
+        daemon.until_durable();
+        let file = |name: &str| daemon.dir.path().join(name);
+        let early = fs::metadata(file("store.db-wal")).unwrap().len();
+        let ticket = daemon.revoke(Target::Request(RequestId::from_bits(1))).unwrap();
+        zruntime::block_on(ticket.durable()).unwrap();
+        let [store, mut log] = ["store.db", "store.db-wal"].map(|name| fs::read(file(name)).unwrap());
+        assert!(early > 0 && early < log.len() as u64, "the end of the window is in the write-ahead log");
+        if cut {
+            // In the middle of a page, as a file system leaves it.
+            log.truncate(usize::try_from(early).unwrap() + 100);
+        }
+        let dir = daemon.stop();
+        fs::write(dir.path().join("store.db"), store).unwrap();
+        fs::write(dir.path().join("store.db-wal"), log).unwrap();
+        drop(fs::remove_file(dir.path().join("store.db-shm")));
+        if !noted {
+            fs::remove_file(dir.path().join("reached")).unwrap();
+        }
+        let daemon = Daemon::start_in(dir);
+        daemon.until_durable();
+        let went_back =
+            |record: &Record| matches!(record.event, Event::Elsewhere { how: Elsewhere::WentBack });
+        let is_on_record = records(&daemon.store()).iter().any(went_back);
+        let admits = daemon.check().unwrap() == Verdict::Allow;
+        // Without the note nobody could tell, and the window would be open again.
+        assert_eq!((is_on_record, admits), (cut && noted, cut && !noted), "cut {cut}, noted {noted}");
     }
 }

@@ -5,6 +5,7 @@
 
 mod error;
 pub(crate) mod log;
+mod reached;
 pub(crate) mod rows;
 pub(crate) mod schema;
 mod value;

@@ -22,6 +22,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zruntime::mpmc;
 
 use super::error::StoreError;
+use super::reached::Reached;
 use super::{StorePath, log, rows};
 use crate::clock::since_boot;
 use crate::host_key;
@@ -208,15 +209,16 @@ impl<E: Into<StoreError>> From<E> for Failed {
     }
 }
 
-/// The store, and the tree over what is in it.
-type Begun = (Connection, Frontier);
+/// The store, the tree over what is in it, and the note of how far that has come.
+type Begun = (Connection, Frontier, Reached);
 
 fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     let mut store = path.open()?;
     let loaded = rows::load(&store)?;
     let mut tree = loaded.tree.clone();
     let machine = Machine::here(&Places::default());
-    let moved = machine.moved(path.dir());
+    let mut reached = Reached::beside(path.dir());
+    let moved = machine.moved(path.dir()).or_else(|| went_back(&reached, &tree));
     let key = host_key::take(path.dir(), keeper.host(), loaded.host_key.as_ref(), moved)?;
     let first =
         keeper.prepare(loaded, key, moved).map_err(|what| StoreError::Damaged { table: "state", what })?;
@@ -224,10 +226,24 @@ fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     write(&change, &mut tree, &first)?;
     log::write_tree(&change, &tree)?;
     path.commit(change)?;
+    reached.note(tree.size());
     host_key::settle(path.dir());
     machine.settle(path.dir());
     keeper.up(&tree);
-    Ok((store, tree))
+    Ok((store, tree, reached))
+}
+
+/// A store that has less than was on disk is one that went back in time: nothing that it has open stays open.
+fn went_back(reached: &Reached, tree: &Frontier) -> Option<Elsewhere> {
+    let (noted, records) = (reached.noted()?, tree.size());
+    if noted <= records {
+        return None;
+    }
+    crate::log::error(format_args!(
+        "the log has {records} records and had {noted}: the end of store.db was lost, or an older one was put in its place; \
+         every window ends. See THE STORE in jitd(8)"
+    ));
+    Some(Elsewhere::WentBack)
 }
 
 /// Drops every queued batch, which fails its ticket; how far logs have come is kept. True if a stop was among them.
@@ -287,7 +303,7 @@ impl Cursors {
 
 fn work(
     path: &StorePath,
-    (mut store, mut tree): Begun,
+    (mut store, mut tree, mut reached): Begun,
     cursors: &mut Cursors,
     inbox: &Inbox,
     keeper: &impl Keeper,
@@ -343,6 +359,7 @@ fn work(
         }
         if tree.size() > before {
             keeper.committed(&tree);
+            reached.note(tree.size());
         }
         if settle {
             *cursors = Cursors::default();
