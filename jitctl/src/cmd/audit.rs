@@ -16,11 +16,13 @@ use jit_core::model::CarriedBy;
 use jit_core::proof::note::PublicKey;
 use jit_proto::audit::Checkpoint;
 
+use super::offline::qr;
 use crate::call::Call;
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, View, give};
 use crate::screen::Screen;
+use crate::terminal::paint::in_white_on_black;
 
 /// What to do with the log. For root, admins and auditors.
 #[derive(Debug, Subcommand)]
@@ -55,6 +57,9 @@ pub(crate) enum Verb {
         /// Print the host's public key instead
         #[arg(long)]
         key: bool,
+        /// Show it as a QR code, for a terminal of 35 lines, to carry it away in a picture
+        #[arg(long)]
+        qr: bool,
     },
 
     /// Write the records to standard output
@@ -82,18 +87,36 @@ pub(crate) fn run(
         Verb::Verify { files, checkpoints, keys } => {
             verify::run(files, checkpoints, keys, json, jitd, screen)
         }
-        Verb::Checkpoint { key } => checkpoint(*key, json, jitd, screen),
+        Verb::Checkpoint { key, qr } => checkpoint(*key, *qr, json, jitd, screen),
         Verb::Export(wanted) => export::run(wanted, jitd, screen),
         Verb::Merge(wanted) => merge::run(wanted, json, screen),
     }
 }
 
-fn checkpoint(key: bool, json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
+fn checkpoint(
+    key: bool,
+    qr: bool,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    if qr && json {
+        return Err(Error::Usage("a picture is no JSON: leave --qr or --json out".to_owned()).into());
+    }
     let made: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
-    let view = |made: &Checkpoint| {
-        if key { View::yes(format!("{}\n", made.key)) } else { View::yes(made.note.clone()) }
+    let text = if key { format!("{}\n", made.key) } else { made.note.clone() };
+    let outcome = if qr {
+        let lines =
+            qr::of_text(&text).ok_or_else(|| Error::Usage("it does not fit into a QR code".to_owned()))?;
+        if screen.terminal {
+            screen.draw(&in_white_on_black(&lines))?;
+        } else {
+            screen.data(&(lines.join("\n") + "\n"))?;
+        }
+        Outcome::Yes
+    } else {
+        give(&made, json, screen, |_: &Checkpoint| View::yes(text.clone()))?
     };
-    let outcome = give(&made, json, screen, view)?;
     if !key && !screen.is_unread() {
         export::carried(CarriedBy::Checkpoint, made.size, jitd, screen);
     }

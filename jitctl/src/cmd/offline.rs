@@ -8,7 +8,7 @@ mod home;
 mod inbox;
 mod met;
 mod policy;
-mod qr;
+pub(super) mod qr;
 mod refused;
 mod sign;
 mod sync;

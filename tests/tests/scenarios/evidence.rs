@@ -8,11 +8,12 @@ use jit_core::model::Elsewhere;
 use jit_core::proof::checkpoint::Signed;
 use jit_core::proof::merkle::{Frontier, leaf};
 use jit_core::proof::note::HostKey;
+use jit_proto::manager::Entry;
 use jit_tests::machine::{Output, until};
 use jit_tests::schema::refused;
 use rusqlite::{Connection, params};
 
-use crate::site::{Entrance, Role, SOON, Site};
+use crate::site::{Entrance, Role, SOON, Site, read};
 use crate::store::audited;
 
 const STORE: &str = "/var/lib/jitd/store.db";
@@ -116,6 +117,12 @@ pub(crate) fn caught_by_what_left(site: &Site) {
     until(SOON, "a checkpoint is in syslog", || site.shell(line).is_ok());
     verify(site, "--checkpoint /root/line").exits(0).says("1 of 1 that were carried away");
 
+    // So is the one in a request that was exported to be approved elsewhere.
+    let asks = "jitctl --json request --yes --role hugo --reason 'INC-1 to be approved elsewhere'";
+    let asked: Entry = read(&site.machine.as_user("hugo", asks));
+    site.shell(&format!("jitctl offline export {} --output /root/asked.req", asked.request)).done();
+    verify(site, "--checkpoint /root/asked.req").exits(0).says("1 of 1 that were carried away");
+
     // Changed, with hashes to match: the checkpoints among the records tell.
     rewritten(site, false, |records| whitewash(records));
     verify(site, "").exits(1).says("The log is").does_not_say("WHOLE").says("record");
@@ -125,7 +132,7 @@ pub(crate) fn caught_by_what_left(site: &Site) {
     // Changed, and signed anew with the host's own key: it agrees with itself, and with nothing that left.
     rewritten(site, true, |records| whitewash(records));
     verify(site, "").exits(0).says("The log is WHOLE").says("agrees with itself");
-    for kept in [carried, "--checkpoint /root/line"] {
+    for kept in [carried, "--checkpoint /root/line", "--checkpoint /root/asked.req"] {
         verify(site, kept).exits(1).says("The log is FORKED").says("signed by the same key");
     }
     as_it_was(site);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jit_core::proof::checkpoint::Kept;
 use jit_core::proof::note::PublicKey;
 use jit_core::proof::verify::{Report, Verdict, Verifier};
+use jit_core::sign::file::RequestFile;
 use jit_proto::audit::Checkpoint;
 use jit_proto::text::Shown;
 
@@ -49,6 +50,11 @@ fn checkpoint(path: &Path) -> Result<Kept, Error> {
     let text = std::fs::read_to_string(path).map_err(|why| unreadable(path, &why))?;
     if text.len() > LONGEST {
         return Err(Error::Usage(format!("{} is too long for a checkpoint", named(path))));
+    }
+    // What went out with a request left the host as well.
+    if let Ok(request) = RequestFile::parse(text.as_bytes()) {
+        let none = || Error::Usage(format!("{} went out before there was a checkpoint", named(path)));
+        return request.checkpoint.map(Kept::from).ok_or_else(none);
     }
     text.parse().map_err(|why| Error::Usage(format!("{} is no checkpoint: {why}", named(path))))
 }

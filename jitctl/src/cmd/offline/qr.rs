@@ -45,14 +45,25 @@ pub(super) fn show(rows: &Rows, how: Drawn, screen: &mut Screen<'_>) -> Result<(
     Ok(())
 }
 
+/// The lines of a code that has a whole text as it is, for a terminal of some 35 lines. Nothing where it does not fit.
+pub(in crate::cmd) fn of_text(text: &str) -> Option<Vec<String>> {
+    /// Of 57 modules a side: a checkpoint of the longest name fits.
+    const LARGEST_TEXT: u8 = 12;
+
+    drawn(&[QrSegment::make_bytes(text.as_bytes())], LARGEST_TEXT, Drawn::Blocks)
+}
+
 /// The lines of one code, for light letters on a dark screen. Nothing where the text does not fit.
 fn draw(text: &str, how: Drawn) -> Option<Vec<String>> {
     if !QrSegment::is_alphanumeric(text) {
         return None;
     }
-    let segments = [QrSegment::make_alphanumeric(text)];
-    let (least, most) = (Version::new(1), Version::new(LARGEST));
-    let code = QrCode::encode_segments_advanced(&segments, QrCodeEcc::Low, least, most, None, true).ok()?;
+    drawn(&[QrSegment::make_alphanumeric(text)], LARGEST, how)
+}
+
+fn drawn(segments: &[QrSegment], largest: u8, how: Drawn) -> Option<Vec<String>> {
+    let (least, most) = (Version::new(1), Version::new(largest));
+    let code = QrCode::encode_segments_advanced(segments, QrCodeEcc::Low, least, most, None, true).ok()?;
     let side = -MARGIN..code.size() + MARGIN;
     let is_light = |x: i32, y: i32| side.contains(&y) && !code.get_module(x, y);
     Some(match how {
@@ -87,10 +98,14 @@ mod tests {
 
     /// What an 80x24 console of 8x16 dots a character shows, as a picture (PGM): light letters on black.
     fn screenshot(lines: &[String]) -> Vec<u8> {
+        assert!(lines.len() < 24, "one line is left for the question: {}", lines.len());
+        pictured(lines, 24)
+    }
+
+    /// The same of one with more lines.
+    fn pictured(lines: &[String], high: usize) -> Vec<u8> {
         const COLUMNS: usize = 80;
-        const LINES: usize = 24;
-        assert!(lines.len() < LINES, "one line is left for the question: {}", lines.len());
-        let mut dots = vec![0_u8; COLUMNS * 8 * LINES * 16];
+        let mut dots = vec![0_u8; COLUMNS * 8 * high * 16];
         for (line, text) in lines.iter().enumerate() {
             assert!(text.chars().count() <= COLUMNS);
             for (column, character) in text.chars().enumerate() {
@@ -106,7 +121,7 @@ mod tests {
                 }
             }
         }
-        [format!("P5\n{} {}\n255\n", COLUMNS * 8, LINES * 16).into_bytes(), dots].concat()
+        [format!("P5\n{} {}\n255\n", COLUMNS * 8, high * 16).into_bytes(), dots].concat()
     }
 
     /// By a program that others wrote.
@@ -130,6 +145,17 @@ mod tests {
             *line = " ".repeat(45);
         }
         assert_eq!(scanned(&screenshot(&spoilt)), "");
+    }
+
+    #[test]
+    fn a_checkpoint_is_scanned_whole_from_one_code() {
+        let name = "h".repeat(64);
+        let note =
+            format!("{name}/jitd\n1000000\n{}\n\n\u{2014} {name}/jitd {}\n", "A".repeat(44), "B".repeat(92));
+        let lines = of_text(&note).unwrap();
+        assert!(lines.len() <= 35, "{}", lines.len());
+        assert_eq!(scanned(&pictured(&lines, 40)), format!("{note}\n"));
+        assert!(of_text(&"x".repeat(400)).is_none());
     }
 
     #[test]
