@@ -124,4 +124,6 @@ fn checkpoint(
 }
 
 #[cfg(test)]
+mod export_tests;
+#[cfg(test)]
 mod tests;
