@@ -12,6 +12,7 @@ use jit_proto::words::{GrantId, RequestId, UserName};
 use crate::attest::{AttestFold, Said};
 use crate::figures::Spread;
 use crate::host::HostFold;
+use crate::hours::HoursFold;
 use crate::live::LiveFold;
 use crate::log::{Backwards, Tape};
 use crate::period::Period;
@@ -32,6 +33,7 @@ pub struct Fold {
     period: Period,
     tape: Tape,
     host: HostFold,
+    hours: HoursFold,
     policy: PolicyFold,
     stories: HashMap<RequestId, Story>,
     /// Under which window a session is whose opening is a record and whose end may not say.
@@ -52,6 +54,7 @@ impl Fold {
             period,
             tape: Tape::default(),
             host: HostFold::default(),
+            hours: HoursFold::default(),
             policy: PolicyFold::default(),
             stories: HashMap::new(),
             sessions: HashMap::new(),
@@ -78,6 +81,7 @@ impl Fold {
             return Ok(());
         }
         self.host.take(&record, self.period);
+        self.hours.take(&record, self.period);
         if let Some(live) = &mut self.live {
             live.take(&record);
         }
@@ -96,7 +100,9 @@ impl Fold {
         match record.event {
             Event::PolicyLoaded { digest, files, .. } | Event::PolicyReverted { digest, files, .. } => {
                 self.policy.load(digest, files, at);
-                self.attested.load(self.policy.parse().as_ref(), at);
+                let policy = self.policy.parse();
+                self.attested.load(policy.as_ref(), at);
+                self.hours.under(policy.as_ref());
             }
             Event::Attested { role, who, keep, by, note } => {
                 self.attested.take(role, who, Said { at, by: by.name, decision: keep, note });
@@ -314,7 +320,8 @@ impl Fold {
         let (is_down, is_unread) = (self.host.is_down(), self.policy.is_unread());
         let accesses = rows(self.stories, policy.as_ref());
         let log = self.tape.finish();
-        let coverage = self.host.finish(period, as_of);
+        let mut coverage = self.host.finish(period, as_of);
+        coverage.hours = self.hours.finish(period, as_of);
         let roles = roles::figures(&accesses, self.stages, period, as_of, policy.as_ref());
         let asked: Vec<_> = accesses.iter().filter(|row| period.has(row.asked)).collect();
         let never_asked =

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jit_core::digest::Digest;
 use jit_core::event::{Event, PolicyText, Record};
-use jit_core::model::{Actor, Login, PolicyWord, Scope, Why};
+use jit_core::model::{Actor, Decision, Login, PolicyWord, Scope, Why};
 use jit_core::time::Utc;
 use jit_proto::words::{Reason, ServiceName, UserName};
 use serde::Serialize;
 
+use crate::hours::Hours;
 use crate::period::Period;
 
 /// So many different logins that needed no window are counted apart; the rest as one. Strangers make up names.
@@ -21,10 +22,14 @@ pub struct Coverage {
     pub starts: u64,
     /// When jitd was down.
     pub downs: Vec<Down>,
+    /// For how long it enforced, only watched, or was down.
+    pub hours: Hours,
     /// Policies that came into force, or on trial.
     pub policies: Vec<PolicyLoad>,
     /// Policy files that did not load; what was in force stayed.
     pub policies_refused: Vec<PolicyFailed>,
+    /// Policies that root put in force without those who were to approve them.
+    pub policy_overrides: Vec<PolicyOverridden>,
     /// When the clock was not believed.
     pub clock: Vec<ClockIncident>,
     /// Locks that were set.
@@ -109,6 +114,30 @@ pub struct PolicyFailed {
     pub error: String,
     /// How many there were.
     pub errors: usize,
+}
+
+/// A policy that came into force over the heads of its approvers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PolicyOverridden {
+    /// When that was.
+    pub at: Utc,
+    /// The policy that came into force.
+    pub digest: Digest,
+    /// Who did it.
+    pub by: UserName,
+    /// Why, as they said.
+    pub reason: Reason,
+    /// Who of the approvers acknowledged it; absent as long as nobody has.
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// An approver's word that they know of an override.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acknowledged {
+    /// When that was.
+    pub at: Utc,
+    /// Who said it.
+    pub by: UserName,
 }
 
 /// A time in which the clock was not believed.
@@ -253,6 +282,7 @@ impl HostFold {
         }
         self.log(record, counts);
         self.policy(record);
+        self.overridden(record);
         self.pam(record, counts);
         self.clock(record);
         self.lock(record);
@@ -352,6 +382,25 @@ impl HostFold {
         }
     }
 
+    fn overridden(&mut self, record: &Record) {
+        let at = record.at.wall;
+        if let Event::PolicyOverride { what } = &record.event {
+            self.seen.policy_overrides.push(PolicyOverridden {
+                at,
+                digest: what.digest,
+                by: what.by.name.clone(),
+                reason: what.reason.clone(),
+                acknowledged: None,
+            });
+        } else if let Event::PolicyReviewed { digest, by, decision: Decision::Approve, .. } = &record.event {
+            // One that another override replaced is nobody's to acknowledge any more, as jitd has it.
+            let last = self.seen.policy_overrides.last_mut();
+            if let Some(done) = last.filter(|done| done.digest == *digest && done.acknowledged.is_none()) {
+                done.acknowledged = Some(Acknowledged { at, by: by.name.clone() });
+            }
+        }
+    }
+
     fn tried(&mut self, digest: Digest, came: Trial) {
         let load = self.seen.policies.iter_mut().rev().find(|load| load.digest == digest);
         if let Some(load) = load.filter(|load| load.trial.is_some()) {
@@ -414,6 +463,7 @@ impl HostFold {
         seen.clock.retain(|incident| touches(incident.at, incident.until));
         seen.locks.retain(|lock| touches(lock.at, lock.until));
         seen.policies.retain(|load| period.has(load.at));
+        seen.policy_overrides.retain(|done| touches(done.at, done.acknowledged.as_ref().map(|by| by.at)));
         seen.policies_refused.retain(|failed| period.has(failed.at));
         let stood = self.stood.into_iter().map(|((why, would, who), count)| {
             let (service, account) = who.unzip();

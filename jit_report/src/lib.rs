@@ -16,6 +16,7 @@ mod duties;
 mod figures;
 mod fold;
 mod host;
+mod hours;
 pub mod html;
 mod live;
 mod log;
@@ -32,9 +33,10 @@ pub use attest::{Attestation, Said};
 pub use figures::Spread;
 pub use fold::Fold;
 pub use host::{
-    Adopted, Checkpointed, ClockIncident, Coverage, Down, LockSet, PamTouched, PolicyFailed, PolicyLoad,
-    Recoveries, Recovery, Refused, Stood, Trial,
+    Acknowledged, Adopted, Checkpointed, ClockIncident, Coverage, Down, LockSet, PamTouched, PolicyFailed,
+    PolicyLoad, PolicyOverridden, Recoveries, Recovery, Refused, Stood, Trial,
 };
+pub use hours::{Hours, ObservedAt};
 pub use live::{Live, LiveSession};
 pub use log::{Backwards, LogRead};
 pub use period::Period;

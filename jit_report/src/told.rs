@@ -4,7 +4,7 @@ use jit_core::policy::Policy;
 use jit_core::time::Utc;
 
 use crate::attest::Attestation;
-use crate::host::{Adopted, Coverage, Trial};
+use crate::host::{Adopted, Coverage, PolicyOverridden, Trial};
 use crate::log::LogRead;
 use crate::roles::is_overdue;
 use crate::rows::{Access, AccessState, Attention};
@@ -13,7 +13,7 @@ use crate::rows::{Access, AccessState, Attention};
 const OLD_CHECKPOINT: u64 = 24 * 3600;
 
 /// What there can be to look at, the gravest first.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "log-damaged",
     "log-missing",
     "host-key",
@@ -24,6 +24,7 @@ const ORDER: [&str; 21] = [
     "pam-lost",
     "session-line",
     "unbound",
+    "policy-override",
     "overdue",
     "clock",
     "down",
@@ -122,6 +123,14 @@ fn of_the_host(coverage: &Coverage, is_down: bool, told: &mut Vec<Attention>) {
             "sessions of {service} that did not ask: {count}; its PAM file has no session line of pam_jit.so"
         );
         tell(told, "session-line", text);
+    }
+    for done in coverage.policy_overrides.iter().filter(|done| done.acknowledged.is_none()) {
+        let PolicyOverridden { at, by, .. } = done;
+        let text = format!(
+            "a policy that {by} put in force on {} without its approvers, and that none of them has acknowledged",
+            at.to_seconds()
+        );
+        tell(told, "policy-override", text);
     }
     if *unbound > 0 {
         let text = format!("sessions that were bound to no unit: {unbound}; their end was not enforced");

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::words::{maybe, number, shown, time};
-use crate::host::{Coverage, PolicyLoad, Trial};
+use super::words::{maybe, number, seconds, shown, time};
+use crate::host::{Coverage, PolicyLoad, PolicyOverridden, Trial};
 use crate::policies::Standing;
 use crate::report::Report;
 
@@ -28,6 +28,13 @@ fn facts(seen: &Coverage) -> Markup {
     html! {
         ul {
             "\n" li { "jitd started " (number(seen.starts)) (if seen.starts == 1 { " time" } else { " times" }) }
+            "\n" li {
+                "Enforced for " (seconds(seen.hours.enforced_seconds)) ", only observed for " (seconds(seen.hours.observed_seconds))
+                ", down for at most " (seconds(seen.hours.down_seconds))
+                @for one in &seen.hours.observed_at {
+                    "; " (shown(&one.service)) " only observed for " (seconds(one.seconds))
+                }
+            }
             @for down in &seen.downs {
                 "\n" li {
                     "jitd was down " @if !down.stopped { "for at most the time " }
@@ -95,12 +102,25 @@ fn events(seen: &Coverage) -> Markup {
 
 fn policies(seen: &Coverage) -> Markup {
     html! {
-        @if seen.policies.is_empty() && seen.policies_refused.is_empty() { p { "None was loaded." } }
+        @if seen.policies.is_empty() && seen.policies_refused.is_empty() && seen.policy_overrides.is_empty() { p { "None was loaded." } }
         ul {
             @for load in &seen.policies { (policy(load)) }
+            @for done in &seen.policy_overrides { (overridden(done)) }
             @for failed in &seen.policies_refused {
                 "\n" li { "Refused on " (time(failed.at)) ", " (failed.errors) " errors, the first: " code { (shown(&failed.error)) } }
             }
+        }
+    }
+}
+
+fn overridden(done: &PolicyOverridden) -> Markup {
+    html! {
+        "\n" li class=[done.acknowledged.is_none().then_some("alarm")] {
+            code class="long" { (done.digest) } " was put in force without its approvers on " (time(done.at))
+            ", by " (shown(done.by.as_str())) ": “" (shown(done.reason.as_str())) "”; "
+            @if let Some(by) = &done.acknowledged {
+                "acknowledged by " (shown(by.by.as_str())) " on " (time(by.at))
+            } @else { "acknowledged by nobody" }
         }
     }
 }

@@ -141,6 +141,67 @@ fn how_the_host_was_is_told_as_far_as_it_is_on_record() {
 }
 
 #[test]
+fn an_override_of_the_approvers_of_policy_is_for_somebody_to_look_at_until_one_of_them_has_acknowledged_it() {
+    let mut log = Log::default();
+    let other = TERMS.replace('a', "b");
+    let overrides = |digest: &str| {
+        format!(
+            r#""digest":"{digest}","before":"{TERMS}","by":{{"name":"root","uid":0}},"reason":"INC-9 nobody answers""#
+        )
+    };
+    let says = |digest: &str, decision: &str| {
+        format!(r#""digest":"{digest}","by":{{"name":"olga","uid":1002}},"decision":"{decision}""#)
+    };
+    log.push(100, "policy-override", &overrides(TERMS));
+    let report = log.report();
+    assert_eq!(told(&report), ["policy-override", "checkpoint"]);
+    assert!(report.attention[0].text.contains("root"), "{}", report.attention[0].text);
+    let done = &report.coverage.policy_overrides[0];
+    assert_eq!(
+        (done.at, done.reason.as_str(), &done.acknowledged),
+        (utc(100), "INC-9 nobody answers", &None)
+    );
+    // Another policy is not what they were overridden by, and a denial acknowledges nothing.
+    log.push(200, "policy-reviewed", &says(&other, "approve"));
+    log.push(201, "policy-reviewed", &says(TERMS, "deny"));
+    assert_eq!(told(&log.report()), ["policy-override", "checkpoint"]);
+    // Nor is it over with the period in which it happened.
+    let later = Period { since: Some(utc(300)), until: None };
+    log.push(301, "stopped", "");
+    assert_eq!(told(&log.report_of(later, None)), ["policy-override", "down", "checkpoint"]);
+    log.push(400, "policy-reviewed", &says(TERMS, "approve"));
+    let report = log.report();
+    let by = report.coverage.policy_overrides[0].acknowledged.as_ref().map(|by| (by.at, by.by.as_str()));
+    assert_eq!((told(&report), by), (vec!["checkpoint"], Some((utc(400), "olga"))));
+    let much_later = Period { since: Some(utc(500)), until: None };
+    assert_eq!(log.report_of(much_later, None).coverage.policy_overrides, []);
+}
+
+#[test]
+fn a_period_divides_into_hours_in_which_logins_were_enforced_only_observed_or_not_decided() {
+    const STARTED: &str = r#""version":"0.1.0","loginuid":true"#;
+    let observe = |what: &str| format!("mode = {what}\n{SHELL}");
+    let mut log = Log::default();
+    log.push(0, "started", STARTED).policy(0, SHELL);
+    log.push(100, "came", r#""user":"maria","uid":1001"#);
+    log.policy(100, &observe("{ observe = [\"login\"] }"));
+    log.push(130, "stopped", "").push(150, "started", STARTED);
+    // Killed some time before it started again.
+    log.push(160, "came", r#""user":"maria","uid":1001"#).push(170, "started", STARTED);
+    log.policy(200, &observe("\"observe\"")).push(260, "stopped", "");
+    let hours = |since: Option<i64>, until: Option<i64>| {
+        let period = Period { since: since.map(utc), until: until.map(utc) };
+        let seen = log.report_of(period, None).coverage.hours;
+        let at: Vec<_> = seen.observed_at.into_iter().map(|one| (one.service, one.seconds)).collect();
+        (seen.enforced_seconds, seen.observed_seconds, seen.down_seconds, at)
+    };
+    // 0 to 130, 150 to 160 and 170 to 200; 200 to 260; 130 to 150 and 160 to 170.
+    assert_eq!(hours(None, None), (170, 60, 30, vec![("login".to_owned(), 70)]));
+    assert_eq!(hours(Some(90), Some(140)), (40, 0, 10, vec![("login".to_owned(), 30)]));
+    assert_eq!(hours(Some(250), None), (0, 10, 0, vec![]));
+}
+
+#[test]
 fn a_pam_file_that_was_touched_is_listed_and_a_service_that_asks_no_more_is_for_somebody_to_look_at() {
     let mut log = Log::default();
     log.push(0, "pam-files", r#""files":[]"#);

@@ -108,7 +108,10 @@ fn live(report: &Report) -> Option<(&'static str, String)> {
 
 fn jitd(report: &Report) -> String {
     let starts = report.coverage.starts;
-    let starts = format!("started {starts} {}", if starts == 1 { "time" } else { "times" });
+    let observed = Duration::from_secs(report.coverage.hours.observed_seconds);
+    let watched =
+        if observed.is_zero() { String::new() } else { format!(", only observing for {}", Human(observed)) };
+    let starts = format!("started {starts} {}{watched}", if starts == 1 { "time" } else { "times" });
     let downs = &report.coverage.downs;
     if downs.is_empty() {
         return format!("{starts}, never down in between");
