@@ -330,6 +330,7 @@ const SCENARIOS: &[Scenario] = &[
     shared("what_is_exported_reads_back_field_by_field_in_other_programs", evidence::read_by_other_programs),
 
     // being told
+    own("who_may_ask_is_attested_on_record_what_is_overdue_is_named_and_a_removal_is_a_change_of_policy", report::attested),
     own("a_sites_programs_get_each_event_as_nobody_in_particular_and_what_others_can_write_is_not_run", telling::programs_are_told),
     own("the_message_of_the_day_says_how_many_requests_wait_while_they_do", telling::the_message_of_the_day),
     own("a_reviewer_is_told_on_a_terminal_unless_it_takes_no_messages_and_who_asks_is_not", telling::reviewers_terminals),

@@ -149,3 +149,67 @@ fn is_near(told: &[i64], counted: &[i64]) -> bool {
     told.len() == counted.len()
         && told.iter().zip(counted).all(|(told, counted)| (told - counted).abs() <= 50)
 }
+
+/// An auditor says who should keep what they may ask for; a removal is a change of policy, which an admin makes.
+pub(crate) fn attested(site: &Site) {
+    site.people_with_a_way_in(&["mona", "dora", "auda", "nosy"]);
+    let role = |users: &str| {
+        format!(
+            "[auditors]\nusers = [\"auda\"]\n[role.vault]\nhosts = [\"*\"]\nservices = [\"sudo\"]\n\
+             eligible = {{ users = [{users}] }}\nmax-duration = \"1h\"\n[[role.vault.stage]]\n\
+             approvers = {{ users = [\"root\"] }}\n"
+        )
+    };
+    site.policy("60-vault", &role("\"mona\", \"dora\", \"auda\""));
+    let as_auda = |command: &str| site.logged_in("auda", &format!("jitctl {command}"));
+    as_auda("report --attest").says("mona").says("never").does_not_say("OVERDUE").exits(0);
+    // A report is as of the last record.
+    until(SOON, "what nobody attested is overdue", || {
+        site.open("mona", "vault", "30m").revoke();
+        as_auda("report --attest --every 1s").status == 1
+    });
+    let overdue = as_auda("report --attest --every 1s");
+    for who in ["mona", "dora", "auda"] {
+        let line = overdue.stdout.lines().find(|line| line.contains(who)).unwrap_or_default();
+        assert!(line.contains("never") && line.ends_with("OVERDUE"), "{overdue}");
+    }
+    overdue.says("3 are overdue").says("jitctl attest ROLE");
+
+    as_auda("attest vault mona keep --note 'on call until May'").done();
+    as_auda("attest vault dora remove --note 'moved to sales'").done();
+    // Neither what is one's own, nor by whoever may not.
+    as_auda("attest vault auda keep").exits(4).says("what they may ask for themselves");
+    site.logged_in("nosy", "jitctl attest vault mona remove").exits(4).says("admins and auditors");
+    let listed: Value = read(&as_auda("--json report --attest --every 1h"));
+    let said = |who: &str| {
+        let all = listed["attestations"].as_array().unwrap();
+        let one = all.iter().find(|one| one["who"] == *who).unwrap_or_else(|| panic!("no {who} in {all:?}"));
+        (one["said"]["by"].clone(), one["said"]["decision"].clone(), one["overdue"].clone())
+    };
+    assert_eq!(said("mona"), ("auda".into(), "keep".into(), false.into()));
+    assert_eq!(said("dora"), ("auda".into(), "remove".into(), false.into()));
+    assert_eq!(said("auda").0, Value::Null);
+    for who in ["mona", "dora"] {
+        let records = site.shell(&format!("jitctl audit show --json --event attested | grep -c '\"{who}\"'"));
+        assert_eq!(records.stdout.trim(), "1", "one record about {who}");
+    }
+
+    // Nothing is taken away by that alone.
+    assert!(site.shell("jitctl explain dora sudo").stdout.contains("vault"));
+    let removals = listed["removals"].as_array().unwrap();
+    assert_eq!(removals.len(), 1, "{removals:?}");
+    let lines: Vec<_> =
+        removals[0]["diff"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let (out, with) = (
+        lines.iter().find(|line| line.starts_with("-el")),
+        lines.iter().find(|line| line.starts_with("+el")),
+    );
+    let (out, with) = (&out.unwrap()[1..], &with.unwrap()[1..]);
+    let path = "/etc/jit/policy.d/60-vault.toml";
+    assert_eq!(removals[0]["file"], "60-vault.toml");
+    let text = site.machine.read(path);
+    assert!(text.lines().any(|line| line == out), "{out} in {text}");
+    site.machine.write(path, &text.replace(out, with), 0o644);
+    site.shell("jitctl policy load").done();
+    as_auda("report --attest").does_not_say("dora").does_not_say("moved to sales").says("mona").exits(0);
+}
