@@ -74,6 +74,8 @@ mod lineless;
 mod locks;
 #[path = "scenarios/logins.rs"]
 mod logins;
+#[path = "scenarios/logs.rs"]
+mod logs;
 #[path = "scenarios/names.rs"]
 mod names;
 #[path = "scenarios/offline.rs"]
@@ -316,6 +318,9 @@ const SCENARIOS: &[Scenario] = &[
     shared("every_step_is_in_the_journal_and_in_syslog_with_its_fields", audit::both_logs),
     shared("what_people_type_cannot_forge_a_line_or_reach_a_terminal", audit::what_people_type),
     own("a_dead_rsyslog_delays_nothing_and_misses_nothing", audit::a_dead_rsyslog),
+    own("a_syslog_whose_queue_is_full_or_whose_socket_is_replaced_delays_nothing_and_misses_nothing", logs::full_and_replaced),
+    own("a_burst_that_journald_drops_of_others_is_in_the_journal_whole", logs::a_small_burst),
+    own("another_machine_gets_every_record_over_tls_by_the_shipped_example_and_an_impostor_none", logs::another_machine_over_tls),
 
     // evidence
     own("whoever_rewrites_or_cuts_off_the_log_and_signs_it_anew_is_caught_by_what_had_left", evidence::caught_by_what_left),

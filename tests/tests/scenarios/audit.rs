@@ -7,7 +7,7 @@ use jit_tests::machine::until;
 use crate::site::{Entrance, SOON, Site};
 use crate::store::audited;
 
-const LOG: &str = "/var/log/jitd.log";
+pub(crate) const LOG: &str = "/var/log/jitd.log";
 
 /// The lines of /var/log/jitd.log with this word, when there is one.
 fn lines(site: &Site, word: &str) -> Vec<String> {
@@ -139,7 +139,15 @@ pub(crate) fn a_dead_rsyslog(site: &Site) {
 
 /// The numbers of the records that are in rsyslog's file, in its order.
 fn numbers(site: &Site) -> Vec<usize> {
-    let log = site.machine.read(LOG);
-    let numbers = log.lines().map(|line| line.split(" seq=\"").nth(1)?.split('"').next()?.parse().ok());
-    numbers.flatten().collect()
+    numbers_in(site, LOG)
+}
+
+/// The same of another file.
+pub(crate) fn numbers_in(site: &Site, file: &str) -> Vec<usize> {
+    site.machine.read(file).lines().filter_map(number).collect()
+}
+
+/// The number of the record in a line.
+pub(crate) fn number(line: &str) -> Option<usize> {
+    line.split(" seq=\"").nth(1)?.split('"').next()?.parse().ok()
 }
