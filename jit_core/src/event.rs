@@ -14,7 +14,7 @@ pub use crate::model::PolicyText;
 use crate::model::{
     Actor, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndTerms,
     EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person,
-    PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, Unit, Why,
+    PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -521,6 +521,8 @@ pub enum Event {
         /// Why they cannot be read.
         why: String,
     },
+    /// Somebody logged in by a service that did not ask jitd about it, as logind has it.
+    Unasked(UnaskedLogins),
     /// From here on, checkpoints of the log are signed by this key.
     HostKey {
         /// Its public half.

@@ -190,6 +190,7 @@ impl<'p> Replay<'p> {
             | Event::ClockRecovered { .. }
             | Event::Recovered { .. }
             | Event::RecoveryUnread { .. }
+            | Event::Unasked(_)
             | Event::PamFiles(_)
             | Event::Checkpoint { .. }
             | Event::CheckpointCarried { .. }

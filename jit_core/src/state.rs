@@ -426,6 +426,7 @@ impl State {
             | Event::ClockRecovered { .. }
             | Event::Recovered { .. }
             | Event::RecoveryUnread { .. }
+            | Event::Unasked(_)
             | Event::PamFiles(_)
             | Event::Elsewhere { .. }
             | Event::Checkpoint { .. }

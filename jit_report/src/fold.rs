@@ -160,6 +160,7 @@ impl Fold {
             | Event::ClockRecovered { .. }
             | Event::Recovered { .. }
             | Event::RecoveryUnread { .. }
+            | Event::Unasked(_)
             | Event::PamFiles(_)
             | Event::HostKey { .. }
             | Event::Elsewhere { .. }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jit_core::digest::Digest;
 use jit_core::event::{Event, PolicyText, Record};
-use jit_core::model::{Actor, Decision, Login, PolicyWord, Scope, Why};
+use jit_core::model::{Actor, Decision, Login, PolicyWord, Scope, UnaskedLogins, Why};
 use jit_core::time::Utc;
 use jit_proto::words::{Reason, ServiceName, UserName};
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub struct Coverage {
     pub denied: Vec<Refused>,
     /// Sessions that came in without asking for it, by service: the session line is missing from its PAM file.
     pub adopted: Vec<Adopted>,
+    /// Logins that jitd was not asked about, as logind had them.
+    pub unasked: Vec<Unasked>,
     /// PAM files that somebody touched, or by which a service stopped asking, or asked again.
     pub pam_files: Vec<PamTouched>,
     /// Services that asked jitd at some time and do not any more.
@@ -236,6 +238,17 @@ pub struct Adopted {
     pub count: u64,
 }
 
+/// Logins that jitd was not asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unasked {
+    /// By which service.
+    pub service: ServiceName,
+    /// Who came in.
+    pub account: UserName,
+    /// How many such logins.
+    pub count: u64,
+}
+
 /// A checkpoint on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Checkpointed {
@@ -256,6 +269,7 @@ pub(crate) struct HostFold {
     stood: BTreeMap<StoodKey, u64>,
     denied: BTreeMap<&'static str, u64>,
     adopted: BTreeMap<ServiceName, u64>,
+    unasked: BTreeMap<(ServiceName, UserName), u64>,
     /// When the last record was written, and whether jitd had stopped by then.
     last: Option<(Utc, bool)>,
     checkpoint: Option<(Utc, u64)>,
@@ -317,6 +331,9 @@ impl HostFold {
             self.seen.orders_refused += u64::from(count.get());
         } else if let Event::SessionAdopted { login, .. } = event {
             *self.adopted.entry(login.service.clone()).or_default() += 1;
+        } else if let Event::Unasked(UnaskedLogins { count, login, .. }) = event {
+            let key = (login.service.clone(), login.user.clone());
+            *self.unasked.entry(key).or_default() += u64::from(count.get());
         } else if let Event::Recovered { at, service, user } = event {
             let at = Utc::from_unix_millis(at.saturating_mul(1000));
             let login = Recovery { at, service: service.clone(), account: user.clone() };
@@ -472,6 +489,9 @@ impl HostFold {
         seen.stood_aside = stood.collect();
         seen.denied = self.denied.into_iter().map(|(why, count)| Refused { why, count }).collect();
         seen.adopted = self.adopted.into_iter().map(|(service, count)| Adopted { service, count }).collect();
+        let unasked = self.unasked.into_iter();
+        seen.unasked =
+            unasked.map(|((service, account), count)| Unasked { service, account, count }).collect();
         let aged = |(at, size): (Utc, u64)| Checkpointed {
             at,
             size,

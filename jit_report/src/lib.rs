@@ -34,7 +34,7 @@ pub use figures::Spread;
 pub use fold::Fold;
 pub use host::{
     Acknowledged, Adopted, Checkpointed, ClockIncident, Coverage, Down, LockSet, PamTouched, PolicyFailed,
-    PolicyLoad, PolicyOverridden, Recoveries, Recovery, Refused, Stood, Trial,
+    PolicyLoad, PolicyOverridden, Recoveries, Recovery, Refused, Stood, Trial, Unasked,
 };
 pub use hours::{Hours, ObservedAt};
 pub use live::{Live, LiveSession};

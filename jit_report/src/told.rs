@@ -1,10 +1,13 @@
 //! What somebody has to look at, in sentences, the gravest first.
 
+use std::collections::BTreeMap;
+
 use jit_core::policy::Policy;
 use jit_core::time::Utc;
+use jit_proto::words::ServiceName;
 
 use crate::attest::Attestation;
-use crate::host::{Adopted, Coverage, PolicyOverridden, Trial};
+use crate::host::{Adopted, Coverage, PolicyOverridden, Trial, Unasked};
 use crate::log::LogRead;
 use crate::roles::is_overdue;
 use crate::rows::{Access, AccessState, Attention};
@@ -13,7 +16,7 @@ use crate::rows::{Access, AccessState, Attention};
 const OLD_CHECKPOINT: u64 = 24 * 3600;
 
 /// What there can be to look at, the gravest first.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "log-damaged",
     "log-missing",
     "host-key",
@@ -22,6 +25,7 @@ const ORDER: [&str; 22] = [
     "left",
     "escape",
     "pam-lost",
+    "unasked",
     "session-line",
     "unbound",
     "policy-override",
@@ -64,6 +68,7 @@ impl Seen<'_> {
             tell(&mut told, "policy-unread", text.to_owned());
         }
         of_the_host(coverage, self.is_down, &mut told);
+        of_logins_unasked(coverage, self.policy, &mut told);
         for row in rows {
             of_an_access(row, self.as_of, self.policy, &mut told);
         }
@@ -164,6 +169,22 @@ fn of_the_host(coverage: &Coverage, is_down: bool, told: &mut Vec<Attention>) {
             away.at.to_seconds()
         );
         tell(told, "checkpoint", text);
+    }
+}
+
+/// Where policy has a role for a service, its logins were to be checked.
+fn of_logins_unasked(coverage: &Coverage, policy: Option<&Policy>, told: &mut Vec<Attention>) {
+    let mut services: BTreeMap<&ServiceName, u64> = BTreeMap::new();
+    for Unasked { service, count, .. } in &coverage.unasked {
+        if policy.is_some_and(|policy| policy.roles_for(service).next().is_some()) {
+            *services.entry(service).or_default() += count;
+        }
+    }
+    for (service, count) in services {
+        let text = format!(
+            "logins by {service} that jitd was not asked about: {count}; its PAM file had no account line of pam_jit.so"
+        );
+        tell(told, "unasked", text);
     }
 }
 

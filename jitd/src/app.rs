@@ -7,6 +7,7 @@ use crate::guarded::Watched;
 use crate::host_check::HostCheck;
 use crate::nss::Names;
 use crate::rate::RateLimiter;
+use crate::session::askers::Askers;
 use crate::session::awaiting::Awaiting;
 use crate::session::remains::Ended;
 use crate::session::systemd::Systemd;
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     /// Logins that were allowed and have not asked for their session yet.
     pub(crate) awaiting: Awaiting,
+    /// Who asked lately whether somebody may log in.
+    pub(crate) askers: Askers,
     /// What this host's PAM files are.
     pub(crate) pam_files: Watched,
     /// Logins that were ended, of which systemd may keep something.

@@ -153,6 +153,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         signers: signers::Signers::default(),
         sessions: session_of::Sessions::default(),
         awaiting: session::Awaiting::default(),
+        askers: session::askers::Askers::default(),
         pam_files: guarded::Watched::default(),
         ended: session::Ended::default(),
     });
@@ -190,6 +191,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let motd = runtime.spawn("motd", motd::keep(Arc::clone(&app)));
     let checkpoints = runtime.spawn("checkpoints", checkpoints::keep_making(Arc::clone(&app), alarm()?));
     let watching = runtime.spawn("pam files", pam_files::keep_watching(Arc::clone(&app), runtime.clone()));
+    let looking = runtime.spawn("unasked", session::unasked::keep_looking(Arc::clone(&app), runtime.clone()));
     let synced = runtime.spawn("synced", synced::keep_asking(Arc::clone(&app), runtime.clone()));
     let terminals = settings
         .tell_terminals
@@ -207,7 +209,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     }
     notify::stopping();
     let closed = app.desk.close();
-    drop((checkpoints, private, system, due, sessions, motd, watching, synced, terminals));
+    drop((checkpoints, private, system, due, sessions, motd, watching, looking, synced, terminals));
     finish(&app, closed, &queue, writing).await;
     Ok(())
 }

@@ -134,6 +134,7 @@ fn app_in(dir: &Path, store: StorePath) -> (App, Clock, Queue, Inbox) {
         signers: crate::signers::Signers::default(),
         sessions: crate::session_of::Sessions::default(),
         awaiting: crate::session::Awaiting::default(),
+        askers: crate::session::askers::Askers::default(),
         pam_files: crate::guarded::Watched::default(),
         ended: crate::session::Ended::default(),
     };

@@ -326,16 +326,17 @@ const SCENARIOS: &[Scenario] = &[
     own("whoever_rewrites_or_cuts_off_the_log_and_signs_it_anew_is_caught_by_what_had_left", evidence::caught_by_what_left),
     own("a_host_key_that_is_missing_is_named_and_nobody_gets_in_until_it_is_back", evidence::a_missing_key),
     own("who_takes_the_modules_line_out_of_a_pam_file_is_on_record_also_if_it_is_put_back", guard::pam_files),
+    own("a_login_that_jitd_was_not_asked_about_is_on_record_and_in_the_report_and_no_other_is", guard::unasked),
     own("a_machine_that_was_copied_has_none_of_the_others_windows_and_a_key_of_its_own", evidence::a_copied_machine),
     own("an_export_is_verified_where_there_is_no_jitd", evidence::exported_and_verified_without_jitd),
     own("a_report_says_what_happened_as_another_program_reads_it_from_the_log_to_auditors_alone", report::what_happened),
+    own("who_may_ask_is_attested_on_record_what_is_overdue_is_named_and_a_removal_is_a_change_of_policy", report::attested),
     shared("an_access_is_two_records_that_say_what_the_machine_says_of_it", access::one_story),
     shared("an_access_that_is_open_has_its_audit_session_in_its_story", access::while_it_is_open),
     shared("auditors_read_verify_and_export_the_log_and_nobody_else_does", evidence::who_may_read),
     shared("what_is_exported_reads_back_field_by_field_in_other_programs", evidence::read_by_other_programs),
 
     // being told
-    own("who_may_ask_is_attested_on_record_what_is_overdue_is_named_and_a_removal_is_a_change_of_policy", report::attested),
     own("a_sites_programs_get_each_event_as_nobody_in_particular_and_what_others_can_write_is_not_run", telling::programs_are_told),
     own("the_message_of_the_day_says_how_many_requests_wait_while_they_do", telling::the_message_of_the_day),
     own("a_reviewer_is_told_on_a_terminal_unless_it_takes_no_messages_and_who_asks_is_not", telling::reviewers_terminals),

@@ -9,7 +9,7 @@ use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
     Basis, ByCode, BySignature, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord, Proposal,
-    RefusedOrder, Request, Review, Time,
+    RefusedOrder, Request, Review, Time, UnaskedLogins,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -122,7 +122,7 @@ impl Fields {
             Event::RecoveryUnread { name, bytes, why } => {
                 self.put("name", name).put("bytes", bytes).put("why", why)
             }
-            Event::PamFiles(files) => self.pam_files(files),
+            Event::PamFiles(_) | Event::Unasked(_) => self.of_pam(&record.event),
             Event::Elsewhere { how } => self.put("how", how.as_str()),
             Event::HostKey { key, before } => self.put("key", key).maybe("before", before.as_ref()),
             Event::Checkpoint { signed: Signed { checkpoint, signature } } => {
@@ -297,6 +297,16 @@ impl Fields {
     fn statement(&mut self, statement: Option<&BySignature>) -> &mut Self {
         self.maybe("serial", statement.and_then(|statement| statement.serial));
         self.maybe("key", statement.map(|statement| &statement.signed.key))
+    }
+
+    /// What was found out of this host's PAM files, and of logins that came past them.
+    fn of_pam(&mut self, event: &Event) -> &mut Self {
+        if let Event::PamFiles(files) = event {
+            self.pam_files(files);
+        } else if let Event::Unasked(UnaskedLogins { count, audit, login }) = event {
+            self.login(login).put("count", count).maybe("audit", *audit);
+        }
+        self
     }
 
     fn pam_files(&mut self, PamFiles { files, touched, lost }: &PamFiles) -> &mut Self {

@@ -140,6 +140,7 @@ fn kind(event: &Event) -> (Severity, &'static str) {
         Event::ClockRecovered { .. } => (Severity::Notice, "clock-recovered"),
         Event::Recovered { .. } => (Severity::Alert, "recovered"),
         Event::RecoveryUnread { .. } => (Severity::Alert, "recovery-unread"),
+        Event::Unasked(_) => (Severity::Alert, "unasked"),
         Event::PamFiles(PamFiles { touched, lost, .. }) => {
             let severity = match (touched.is_empty(), lost.is_empty()) {
                 (_, false) => Severity::Alert,

@@ -44,6 +44,7 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::ClockRecovered { .. }
             | $crate::event::Event::Recovered { .. }
             | $crate::event::Event::RecoveryUnread { .. }
+            | $crate::event::Event::Unasked(_)
             | $crate::event::Event::PamFiles(_)
             | $crate::event::Event::HostKey { .. }
             | $crate::event::Event::Checkpoint { .. }
@@ -162,6 +163,7 @@ impl Event {
             | Self::ClockSuspect { .. }
             | Self::ClockRecovered { .. }
             | Self::RecoveryUnread { .. }
+            | Self::Unasked(_)
             | Self::Checkpoint { .. }
             | Self::CheckpointCarried { .. } => false,
         }
@@ -273,6 +275,7 @@ impl Event {
             | Self::ClockRecovered { .. }
             | Self::Recovered { .. }
             | Self::RecoveryUnread { .. }
+            | Self::Unasked(_)
             | Self::PamFiles(_)
             | Self::HostKey { .. }
             | Self::Elsewhere { .. }

@@ -26,6 +26,7 @@ mod stay;
 mod termination;
 mod terms;
 mod trial;
+mod unasked;
 mod why;
 
 pub use attestation::{CarriedBy, Entitled, Keep};
@@ -54,4 +55,5 @@ pub use stay::Stay;
 pub use termination::{Due, EndReason, EndTerms, Over, Termination};
 pub use terms::{NotNarrower, Terms};
 pub use trial::{BackWhy, LoginSession, Trial, Tried};
+pub use unasked::UnaskedLogins;
 pub use why::Why;

@@ -48,6 +48,11 @@ fn facts(seen: &Coverage) -> Markup {
             @for adopted in &seen.adopted {
                 "\n" li class="alarm" { "Sessions of " (adopted.service) " that did not ask: " (number(adopted.count)) }
             }
+            @for one in &seen.unasked {
+                "\n" li class="alarm" {
+                    "Logins of " (shown(one.account.as_str())) " by " (one.service) " that jitd was not asked about: " (number(one.count))
+                }
+            }
             @for touched in &seen.pam_files {
                 "\n" li {
                     "PAM files touched, noticed at " (time(touched.at)) ": " (shown(&touched.touched.join(", ")))

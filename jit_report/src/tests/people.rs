@@ -216,6 +216,29 @@ fn a_pam_file_that_was_touched_is_listed_and_a_service_that_asks_no_more_is_for_
 }
 
 #[test]
+fn logins_that_jitd_was_not_asked_about_are_counted_and_need_somebody_where_policy_has_a_role_for_the_service()
+ {
+    let mut log = Log::default();
+    log.policy(0, SHELL);
+    let unasked = |service: &str, count: u32| {
+        format!(r#""count":{count},"audit":7,"service":"{service}","user":"maria","uid":1001"#)
+    };
+    log.push(100, "unasked", &unasked("login", 2));
+    assert_eq!(told(&log.report()), ["checkpoint"], "nobody said that jitd was to be asked there");
+    log.push(200, "unasked", &unasked("sshd", 1)).push(4000, "unasked", &unasked("sshd", 5));
+    let report = log.report();
+    assert_eq!(told(&report), ["unasked", "checkpoint"]);
+    assert!(report.attention[0].text.starts_with("logins by sshd"), "{}", report.attention[0].text);
+    let seen: Vec<_> = report
+        .coverage
+        .unasked
+        .iter()
+        .map(|one| (one.service.as_str(), one.account.as_str(), one.count))
+        .collect();
+    assert_eq!(seen, [("login", "maria", 2), ("sshd", "maria", 6)]);
+}
+
+#[test]
 fn who_may_ask_and_did_not_is_named_and_groups_are_named_as_groups() {
     let mut log = Log::default();
     log.policy(0, &format!("{SHELL}{ROOT}[auditors]\nusers = [\"auda\"]\n[[exempt]]\nusers = [\"erik\"]\nservices = [\"sshd\"]\nfrom = [\"10.0.0.0/8\"]\n"));

@@ -114,6 +114,9 @@ impl Gate {
         // At the check it has no session yet, and is on record for when nobody asks for one.
         let by = peer.process().filter(|_| peer.uid.is_root() && asked.stage == Stage::Account);
         let opener = seen.map(|seen| seen.opener).or(by.map(|leader| Opener { leader, audit: None }));
+        if asked.stage == Stage::Account {
+            self.app.askers.asks(peer, asked.is_login());
+        }
         let facts = Facts { peer, actor, from, opener };
         let (question, checked) = self.checked(&asked, groups, &mut lookup, &patience, facts).await?;
         if asked.stage == Stage::Session && peer.uid.is_root() {

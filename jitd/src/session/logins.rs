@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use jit_core::model::Unit;
+use jit_proto::words::UserName;
 
 use crate::clock::by_boot_clock;
 
-const SESSIONS: &str = "/run/systemd/sessions";
+pub(super) const SESSIONS: &str = "/run/systemd/sessions";
 
 /// A session of logind's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,25 @@ pub(super) fn all() -> Vec<(Unit, Login)> {
         Some((unit.clone(), of(&unit)?))
     });
     sessions.collect()
+}
+
+/// Every session that is somebody's login, with their name: not a manager's, a greeter's or a screen lock's.
+pub(super) fn of_people() -> Vec<(Unit, UserName, Login)> {
+    let files = fs::read_dir(SESSIONS).into_iter().flatten().flatten().take(MOST);
+    files.filter_map(|file| of_one(file.file_name().to_str()?)).collect()
+}
+
+/// The one that has this name there, if it is one.
+pub(super) fn of_one(name: &str) -> Option<(Unit, UserName, Login)> {
+    let unit: Unit = format!("session-{name}.scope").parse().ok()?;
+    let text = fs::read_to_string(Path::new(SESSIONS).join(name)).ok()?;
+    Some((unit, whose(&text)?, parse(&text)))
+}
+
+/// Whose login it is, if it is one.
+fn whose(text: &str) -> Option<UserName> {
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    value("USER").filter(|_| value("CLASS") == Some("user"))?.parse().ok()
 }
 
 /// The session that has this scope, if logind knows it.
@@ -73,6 +93,9 @@ mod tests {
             began: Some(by_boot_clock(Duration::from_micros(10_000_000))),
         };
         assert_eq!(parse(text), expected);
+        assert_eq!(whose(text), None, "it does not say that it is a person's");
+        let of_class = |class: &str| whose(&format!("{text}CLASS={class}\n"));
+        assert_eq!((of_class("user"), of_class("manager")), ("maria".parse().ok(), None));
         assert_eq!(parse("LEADER=x\nSERVICES=y\n"), Login::default());
     }
 }

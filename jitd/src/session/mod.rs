@@ -6,6 +6,7 @@
 //! What is kept here (who was told what, which signal was sent) is found out again, or done again, after a restart.
 
 mod adopt;
+pub(crate) mod askers;
 mod awaited;
 pub(crate) mod awaiting;
 mod bind;
@@ -32,6 +33,7 @@ pub(crate) mod remains;
 pub(crate) mod shut;
 mod sweep;
 pub(crate) mod systemd;
+pub(crate) mod unasked;
 mod warn;
 mod whose;
 

@@ -2,7 +2,7 @@
 
 use jit_tests::machine::until;
 
-use crate::site::{Entrance, SOON, Site};
+use crate::site::{Entrance, SOON, Site, read};
 
 const TAKE_OUT: &str = "sed -i '/pam_jit/s/^/#jit#/' /etc/pam.d/sshd";
 const PUT_BACK: &str = "sed -i 's/^#jit#//' /etc/pam.d/sshd";
@@ -51,4 +51,44 @@ pub(crate) fn pam_files(site: &Site) {
     site.shell("jitctl status").says("UNGUARDED: /etc/pam.d/sshd").done();
     site.shell(PUT_BACK).done();
     until(SOON, "that it asks again is on record", || !last(site).contains("lost="));
+}
+
+/// What logind has and nobody asked about is told; whoever was asked about, admitted or exempt, is not.
+pub(crate) fn unasked(site: &Site) {
+    site.person_with_role("gwen", &["sshd"]);
+    site.people_with_a_way_in(&["gast"]);
+    let told = |who: &str| site.logged("unasked", &format!("user=\"{who}\""));
+    let coverage = || -> serde_json::Value { read(&site.shell("jitctl --json report")) };
+
+    // By every method: sshd asks in the process that opens the session, or in a child of it.
+    let window = site.open("gwen", "gwen", "30m");
+    site.ssh("gwen").admits("gwen");
+    for method in ["password", "keyboard-interactive"] {
+        site.ssh_by(method, "gwen").admits("gwen");
+    }
+    site.ssh("gast").admits("gast");
+    window.revoke();
+    // At another door, and at this one without its line.
+    site.shell(&TAKE_OUT.replace("sshd", "login")).done();
+    site.login("gwen").admits("gwen");
+    until(SOON, "the console's is told", || told("gwen").len() == 1);
+    assert!(told("gwen")[0].contains("service=\"login\""), "{:?}", told("gwen"));
+    site.shell(TAKE_OUT).done();
+    site.ssh("gwen").admits("gwen");
+    until(SOON, "sshd's is told", || told("gwen").len() == 2);
+    assert!(told("gwen")[1].contains("service=\"sshd\""), "{:?}", told("gwen"));
+    site.shell(PUT_BACK).done();
+    site.denies("gwen", "no-window", || site.ssh("gwen"));
+    site.ssh("gast").admits("gast");
+
+    let report = coverage();
+    let unasked = report["coverage"]["unasked"].as_array().unwrap();
+    let seen: Vec<_> = unasked.iter().map(|one| (&one["service"], &one["account"], &one["count"])).collect();
+    let is = |service: &str| (serde_json::json!(service), serde_json::json!("gwen"), serde_json::json!(1));
+    let (login, sshd) = (is("login"), is("sshd"));
+    assert_eq!(seen, [(&login.0, &login.1, &login.2), (&sshd.0, &sshd.1, &sshd.2)]);
+    let needs: Vec<_> =
+        report["attention"].as_array().unwrap().iter().filter(|one| one["what"] == "unasked").collect();
+    assert_eq!(needs.len(), 1, "policy has a role for sshd alone: {needs:?}");
+    assert!(told("gast").is_empty(), "{:?}", told("gast"));
 }
