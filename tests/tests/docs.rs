@@ -177,3 +177,89 @@ fn laws_and_sections_that_code_cites_exist() {
         }
     }
 }
+
+/// What assessors ask for by number. Each has a row of its own, which says what is given and what is not.
+#[test]
+fn every_control_that_assessors_ask_about_has_a_row_with_what_is_given_and_what_is_not() {
+    const CONTROLS: [&str; 40] = [
+        "AC-2(2)",
+        "AC-2(6)",
+        "AC-3(2)",
+        "AC-5",
+        "AC-6",
+        "AC-12",
+        "AU-3",
+        "AU-8",
+        "AU-9",
+        "AU-10",
+        "CM-5(4)",
+        "SR 1.1",
+        "SR 1.13",
+        "SR 2.1",
+        "SR 2.6",
+        "SR 2.7",
+        "SR 2.8",
+        "SR 2.9",
+        "SR 2.10",
+        "SR 2.11",
+        "SR 2.12",
+        "CIP-004-7 R4",
+        "CIP-004-7 R5",
+        "CIP-005-7",
+        "CIP-007-6 R4",
+        "CIP-007-6 R5",
+        "7.2.4",
+        "8.2.2",
+        "8.2.7",
+        "8.2.8",
+        "A.5.15",
+        "A.5.16",
+        "A.5.17",
+        "A.5.18",
+        "A.8.2",
+        "NIS2 Art. 21(2)(i)",
+        "NIS2 Art. 21(2)(b)",
+        "ORP.4.A2",
+        "ORP.4.A4",
+        "ORP.4.A24",
+    ];
+    let text = doc("compliance.md");
+    let rows = || text.lines().filter(|line| line.starts_with("| "));
+    for control in CONTROLS {
+        // Not AC-2 in AC-2(2), nor A.5.1 in A.5.15.
+        let names = |cell: &str| {
+            cell.split([' ', ','])
+                .collect::<Vec<_>>()
+                .join(" ")
+                .split(control)
+                .skip(1)
+                .any(|behind| !behind.starts_with(|c: char| c.is_ascii_digit() || c == '(' || c == '.'))
+        };
+        let row = rows().find(|row| row.split('|').nth(1).is_some_and(names));
+        let row = row.unwrap_or_else(|| panic!("docs/compliance.md has no row for {control}"));
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 5, "{row}");
+        assert!(cells[2..4].iter().any(|cell| !cell.is_empty()), "nothing is said of {control}: {row}");
+    }
+}
+
+/// What `docs/compliance.md` and `docs/audit.md` tell people to type is there to be typed.
+#[test]
+fn every_command_of_jitctl_that_auditors_are_told_to_type_is_in_the_manual() {
+    let manual = fs::read_to_string(top().join("packaging/man/jitctl.1")).unwrap();
+    let manual: String = manual.replace("\\-", "-").replace("\\&", "");
+    for name in ["compliance.md", "audit.md"] {
+        let text = doc(name);
+        for command in quoted(&text).filter(|word| word.starts_with("jitctl ")) {
+            for option in command.split_whitespace().filter(|word| word.starts_with("--")) {
+                assert!(manual.contains(option), "{name}: {command}: {option} is not in jitctl(1)");
+            }
+            let verb = command.split_whitespace().nth(1).unwrap();
+            let is_there = [format!("jitctl {verb}"), format!("SS {verb}"), format!("SS \"{verb}")];
+            assert!(
+                is_there.iter().any(|form| manual.contains(form)),
+                "{name}: {command} is not in jitctl(1)"
+            );
+        }
+    }
+}
