@@ -88,6 +88,7 @@ impl StorePath {
     }
 
     /// Commits a transaction: it is on disk when this returns.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a test's disk is that of a path"))]
     pub(crate) fn commit(&self, change: Transaction<'_>) -> Result<(), StoreError> {
         #[cfg(test)]
         self.disk.sync();

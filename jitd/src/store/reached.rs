@@ -46,12 +46,11 @@ impl Reached {
     }
 
     fn write(&mut self, records: u64) -> io::Result<()> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => {
-                let mut how = fs::OpenOptions::new();
-                how.write(true).create(true).truncate(false).mode(0o600).open(&self.path)?
-            }
+        let file = if let Some(file) = self.file.take() {
+            file
+        } else {
+            let mut how = fs::OpenOptions::new();
+            how.write(true).create(true).truncate(false).mode(0o600).open(&self.path)?
         };
         let file = self.file.insert(file);
         file.write_all_at(format!("{records:0LENGTH$}\n").as_bytes(), 0)

@@ -272,7 +272,6 @@ fn what_auditd_has_of_the_sessions_is_shown_as_text_that_does_nothing() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut screen = Screen::new(&mut out, &mut err, false);
         super::further::commands(&sessions.iter().copied().collect(), programs, &mut screen).unwrap();
-        drop(screen);
         (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     };
     let programs = ["/nonexistent", fake.to_str().unwrap()];
