@@ -55,6 +55,7 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
     }
     notes.extend(of_changes(app, known.as_ref(), caller, see_all));
     notes.extend(of_the_host(!see_all && peer.login() == Ok(LoginUid::Unset) && desk.may_read_all(caller)));
+    notes.extend(app.store.room().filter(|_| see_all));
     notes.extend(app.awaiting.notes());
     notes.extend(app.pam_files.notes(known.as_ref().map(|known| &*known.policy)));
     let trial = desk.trial();

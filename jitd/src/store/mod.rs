@@ -6,6 +6,7 @@
 mod error;
 pub(crate) mod log;
 mod reached;
+mod room;
 pub(crate) mod rows;
 pub(crate) mod schema;
 mod value;
@@ -104,6 +105,11 @@ impl StorePath {
     /// The folder that it is in.
     pub(crate) fn dir(&self) -> &Path {
         self.file.parent().unwrap_or(&self.file)
+    }
+
+    /// What there is to say of the room that is left for it; nothing where there is enough.
+    pub(crate) fn room(&self) -> Option<String> {
+        room::note(self.dir())
     }
 
     /// Which file is there.

@@ -53,12 +53,16 @@ pub(crate) fn full(site: &Site) {
     on_a_small_disk(site);
     let (open, gone) = two_windows(site);
     site.ssh("dina").admits("dina");
+    site.shell("jitctl status").does_not_say("NEARLY FULL").done();
+    site.shell("dd if=/dev/zero of=/var/lib/jitd/most bs=1k count=$(($(df --output=avail /var/lib/jitd | tail -n 1) - 300)) status=none")
+        .done();
+    site.shell("jitctl status").says("THE DISK IS NEARLY FULL").done();
     // To the last byte.
     site.shell("dd if=/dev/zero of=/var/lib/jitd/filler bs=1k status=none").says("No space left");
     // Whoever fits into the pages that are there still gets in; soon nobody does.
     until(SOON * 2, "a login is refused", || !site.ssh("dina").is_ok());
     cannot_decide(site, "full");
-    site.shell("rm /var/lib/jitd/filler").done();
+    site.shell("rm /var/lib/jitd/filler /var/lib/jitd/most").done();
     decides_again(site, &open, &gone);
 }
 
