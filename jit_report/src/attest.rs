@@ -45,6 +45,8 @@ pub struct Said {
 pub(crate) struct AttestFold {
     /// How old one may be, where somebody asked about that.
     pub(crate) every: Option<Duration>,
+    /// What time it is, where that is known: a host on which nothing happens has attestations that grow old.
+    pub(crate) now: Option<Utc>,
     entitled: BTreeMap<(RoleName, Entitled), (Utc, Option<Said>)>,
 }
 
@@ -75,6 +77,7 @@ impl AttestFold {
     pub(crate) fn finish(self, as_of: Option<Utc>) -> Vec<Attestation> {
         let is_used = self.entitled.values().any(|(_, said)| said.is_some());
         let every = self.every.or(is_used.then_some(EVERY));
+        let as_of = as_of.max(self.now);
         let one = |((role, who), (since, said)): ((RoleName, Entitled), (Utc, Option<Said>))| {
             let last = said.as_ref().map_or(since, |said| said.at);
             let overdue = every.zip(as_of).is_some_and(|(every, as_of)| as_of.since(last) > every);

@@ -73,6 +73,13 @@ impl Fold {
         self
     }
 
+    /// What is attested is judged at this time, where it is later than the end of the log.
+    #[must_use]
+    pub fn attested_by(mut self, now: Utc) -> Self {
+        self.attested.now = Some(now);
+        self
+    }
+
     /// Takes the exact bytes of the next record. What cannot be read is counted. What comes before a record that was
     /// taken already is an error, and nothing of it is taken.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), Backwards> {

@@ -80,3 +80,22 @@ fn whoever_comes_back_into_a_role_is_attested_anew() {
     let (all, _) = listed(&log, None);
     assert_eq!((all[0].who.to_string().as_str(), &all[0].said, all[0].since), ("maria", &None, utc(3 * DAY)));
 }
+
+#[test]
+fn on_a_host_where_nothing_happens_attestations_grow_old_all_the_same() {
+    let mut log = Log::default();
+    log.policy(0, POLICY);
+    said(&mut log, 100, "maria", "keep");
+    let at = |days: i64| {
+        let mut fold = Fold::new(Period::default(), None).attested_by(utc(days * DAY));
+        log.lines.iter().for_each(|line| fold.take(line.as_bytes()).unwrap());
+        overdue(&fold.finish().attestations)
+    };
+    assert_eq!(at(89), Vec::<String>::new());
+    assert_eq!(at(91), ["maria", "otto", "@dba"]);
+    // A clock that is behind the log takes nothing back.
+    log.push(91 * DAY, "stopped", "");
+    let mut fold = Fold::new(Period::default(), None).attested_by(utc(0));
+    log.lines.iter().for_each(|line| fold.take(line.as_bytes()).unwrap());
+    assert_eq!(overdue(&fold.finish().attestations).len(), 3);
+}
