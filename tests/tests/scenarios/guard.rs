@@ -18,7 +18,8 @@ fn last(site: &Site) -> String {
 
 pub(crate) fn pam_files(site: &Site) {
     site.person_with_role("greta", &["sshd"]);
-    until(SOON, "what the files are is on record", || last(site).contains("asking="));
+    // Those of the site: login, sshd, su, su-l, sudo, sudo-i.
+    until(SOON, "what the files are is on record", || last(site).contains("asking=\"6\""));
     assert!(!last(site).contains("lost="), "{}", last(site));
     site.denies("greta", "no-window", || site.ssh("greta"));
     site.shell("jitctl status").does_not_say("UNGUARDED").done();
