@@ -251,6 +251,9 @@ pub enum Event {
         /// The process that asked, where it is root's: what its session is found by if that is never asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Leader>,
+        /// The account of the program that asked, where that is not root and asks for others by policy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asker: Option<UserName>,
         /// The address that the login came from, where that is known for certain; su and sudo inherit it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<IpAddr>,

@@ -372,22 +372,7 @@ impl State {
             Event::Unlocked { scope, .. } => {
                 self.locks.remove(scope).map(|lock| Row::LockGone(lock.scope)).into_iter().collect()
             }
-            Event::Allowed { grant, claim: Some(kind), login, .. } => {
-                let Some(live) = self.grants.get_mut(grant) else { return Vec::new() };
-                live.used = live.used.saturating_add(1);
-                let claim = Claim {
-                    id: record.seq,
-                    grant: *grant,
-                    service: login.service.clone(),
-                    uid: live.uid,
-                    rhost: login.rhost.clone(),
-                    at: record.at.clone(),
-                    kind: *kind,
-                };
-                let rows = vec![Row::Used { grant: *grant, used: live.used }, Row::Claim(claim.clone())];
-                self.claims.push(claim);
-                rows
-            }
+            Event::Allowed { .. } => self.admit(record),
             Event::Came { .. }
             | Event::SessionOpened { .. }
             | Event::SessionClosed { .. }
@@ -412,8 +397,7 @@ impl State {
             | Event::PolicyProposed { .. }
             | Event::PolicyReviewed { .. }
             | Event::PolicyOverride { .. } => self.change_policy(record),
-            Event::Allowed { claim: None, .. }
-            | Event::Started { .. }
+            Event::Started { .. }
             | Event::Stopped
             | Event::PolicyRefused { .. }
             | Event::SignatureRefused { .. }

@@ -7,12 +7,13 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use jit_core::policy::{Account, Facts, Group, Host, PamFile, Policy, Standing};
+use jit_core::policy::{Account, AskerAccount, Facts, Group, Host, PamFile, Policy, Standing};
 use jit_proto::words::{GroupName, ServiceName, UserName};
 use nix::errno::Errno;
 use nix::unistd::User;
@@ -76,7 +77,12 @@ fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
     let etc = Path::new("/etc");
     let services = policy.services().map(|service| (service.clone(), pam_file(etc, service))).collect();
     let standing = standing(&accounts.uids);
-    Facts { host: host.clone(), groups, accounts: accounts.known, standing, services, unlisted }
+    let askers = policy.askers().map(|asker| {
+        let account = asker.account();
+        (account.clone(), asker_account(etc, account))
+    });
+    let askers = askers.collect();
+    Facts { host: host.clone(), groups, accounts: accounts.known, standing, askers, services, unlisted }
 }
 
 /// Accounts that were asked after, each once.
@@ -102,6 +108,35 @@ impl Accounts<'_> {
             }
         })
     }
+}
+
+/// What the account files in this `/etc` say of an account that may ask about others. No other source is asked: jitd asks
+/// none, either.
+fn asker_account(etc: &Path, account: &UserName) -> AskerAccount {
+    let Ok(passwd) = fs::read_to_string(etc.join("passwd")) else { return AskerAccount::Unread };
+    let uid = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == account.as_str()).then(|| fields.nth(1)?.parse::<u32>().ok()).flatten()
+    });
+    match uid {
+        None => AskerAccount::Absent,
+        Some(0) => AskerAccount::Root,
+        Some(uid) if uids_of_people(etc).contains(&uid) => AskerAccount::Persons,
+        Some(_) => AskerAccount::There,
+    }
+}
+
+/// The uids that useradd(8) gives people, by login.defs(5).
+fn uids_of_people(etc: &Path) -> RangeInclusive<u32> {
+    let text = fs::read_to_string(etc.join("login.defs")).unwrap_or_default();
+    let number = |key: &str, default: u32| {
+        let said = text.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next()? == key).then(|| words.next()?.parse().ok()).flatten()
+        });
+        said.unwrap_or(default)
+    };
+    number("UID_MIN", 1000)..=number("UID_MAX", 60_000)
 }
 
 /// Whether an account's manager starts with the machine (loginctl(1), enable-linger).
@@ -301,6 +336,27 @@ mod tests {
             "root:x:0:0:root:/root:/bin/sh\nana:x:1000:100::/:/bin/sh\nbroken\ntom:x:1001:100::/:/bin/sh\n";
         assert_eq!(primary(passwd, 100).collect::<Vec<_>>(), ["ana", "tom"]);
         assert_eq!(primary(passwd, 1).count(), 0);
+    }
+
+    #[test]
+    fn whom_an_asker_is_believed_to_be_is_what_this_hosts_own_files_say() {
+        let etc = tempfile::tempdir().unwrap();
+        let found = |name: &str| asker_account(etc.path(), &name.parse().unwrap());
+        assert_eq!(found("postgres"), AskerAccount::Unread);
+        let passwd = "root:x:0:0::/:/\ntoor:x:0:0::/:/\npostgres:x:112:1::/:/\nana:x:1000:1::/:/\nbroken\nnobody:x:65534:1::/:/\n";
+        fs::write(etc.path().join("passwd"), passwd).unwrap();
+        for (name, account) in [
+            ("postgres", AskerAccount::There),
+            ("nobody", AskerAccount::There),
+            ("post", AskerAccount::Absent),
+            ("broken", AskerAccount::Absent),
+            ("toor", AskerAccount::Root),
+            ("ana", AskerAccount::Persons),
+        ] {
+            assert_eq!(found(name), account, "{name}");
+        }
+        fs::write(etc.path().join("login.defs"), "# UID_MIN 5\nUID_MIN\t\t 2000\n").unwrap();
+        assert_eq!(found("ana"), AskerAccount::There);
     }
 
     fn pam(files: &[(&str, &str)]) -> tempfile::TempDir {

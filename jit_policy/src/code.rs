@@ -116,8 +116,13 @@ pub(crate) const CANNOT_TELL: Code = warning("JIT079");
 
 pub(crate) const STANDING: Code = warning("JIT100");
 
+// Programs that ask about others.
+pub(crate) const BAD_ASKER: Code = error("JIT101");
+pub(crate) const ASKS_FOR_OTHERS: Code = warning("JIT102");
+pub(crate) const NO_SUCH_ASKER: Code = warning("JIT103");
+
 /// Those of the last kind.
-pub(crate) const OF_HOST: [Code; 11] = [
+pub(crate) const OF_HOST: [Code; 12] = [
     NO_SUCH_GROUP,
     NOBODY_HERE,
     TOO_FEW_HERE,
@@ -129,6 +134,7 @@ pub(crate) const OF_HOST: [Code; 11] = [
     NO_MODULE,
     CANNOT_TELL,
     STANDING,
+    NO_SUCH_ASKER,
 ];
 
 /// A file of test cases that cannot be read, or asks for what makes no sense.

@@ -92,6 +92,17 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     for rule in old.rules.exempt.difference(&new.rules.exempt) {
         about.loses(format!("{} no longer", exempt(rule)));
     }
+    let mut about = changes.about("asker".to_owned());
+    for asker in new.rules.askers.difference(&old.rules.askers) {
+        about.gains(format!("{} may ask about anybody at {}", asker.account(), list(asker.services())));
+    }
+    for asker in old.rules.askers.difference(&new.rules.askers) {
+        about.loses(format!(
+            "{} may no longer ask about others at {}",
+            asker.account(),
+            list(asker.services())
+        ));
+    }
     let mut about = changes.about("mode".to_owned());
     match (&old.rules.observed, &new.rules.observed) {
         (old, new) if old == new => {}

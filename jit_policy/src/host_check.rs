@@ -34,6 +34,8 @@ pub struct Facts {
     pub accounts: BTreeMap<UserName, Account>,
     /// What each of these accounts has running that is no login, if anything.
     pub standing: BTreeMap<UserName, Standing>,
+    /// Each account that may ask about others.
+    pub askers: BTreeMap<UserName, AskerAccount>,
     /// Each service that a role names.
     pub services: BTreeMap<ServiceName, PamFile>,
     /// Why the host cannot list all accounts and members of groups, if it cannot.
@@ -60,6 +62,21 @@ pub enum Account {
     There,
     /// The name service failed.
     Unanswered,
+}
+
+/// An account that may ask about others, by this host's own files: of no other is it believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskerAccount {
+    /// They have none of this name.
+    Absent,
+    /// It is another name of root.
+    Root,
+    /// It is one of those for people (login.defs(5), `UID_MIN`).
+    Persons,
+    /// It is one of the system's.
+    There,
+    /// They could not be read.
+    Unread,
 }
 
 /// What an account has running without being logged in.
@@ -104,6 +121,9 @@ impl Policy {
                 judge.change(spot, log);
             }
             judge.services(log);
+            for (spot, asker) in &seen.askers {
+                judge.asker(asker.account(), spot, log);
+            }
             judge.standing(log);
         })
     }
@@ -386,6 +406,36 @@ impl<'a> Judge<'a> {
                 log.add_with_hint(code::STANDING, spot, message, &hint);
             }
         }
+    }
+
+    /// Whether an account that may ask about others is one that a program runs as, on this very host.
+    fn asker(&self, account: &UserName, spot: &Spot, log: &mut Log<'_>) {
+        let passwd = "an asker is believed by its uid in this host's own /etc/passwd";
+        let message = match self.facts.askers.get(account) {
+            Some(AskerAccount::There) => return,
+            Some(AskerAccount::Absent) => {
+                format!(
+                    "there is no account `{account}` in /etc/passwd: {passwd}, so nothing asks as this one"
+                )
+            }
+            Some(AskerAccount::Root) => {
+                format!(
+                    "`{account}` is another name of root, who asks about anybody anyway: this gives nothing"
+                )
+            }
+            Some(AskerAccount::Persons) => {
+                format!(
+                    "`{account}` is an account for people: whoever logs in as it could ask about anybody, and say so of \
+                     themselves"
+                )
+            }
+            Some(AskerAccount::Unread) | None => {
+                let what = format!("whether there is an account `{account}`");
+                return cannot_tell(&what, "/etc/passwd cannot be read", spot, log);
+            }
+        };
+        let hint = "name the account that the program runs as: ps -o user= -C NAME";
+        log.add_with_hint(code::NO_SUCH_ASKER, spot, message, hint);
     }
 
     /// Services whose PAM file does not ask jitd: there a role gives nothing, and keeps nobody out.

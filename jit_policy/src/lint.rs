@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jit_proto::words::ServiceName;
 
+use super::asker::Asker;
 use super::code;
 use super::finding::{Log, Spot};
 use super::people::Who;
@@ -63,6 +64,17 @@ pub(super) fn observed(observed: &Observed, spot: &Spot, log: &mut Log<'_>) {
         spot,
         format!("{what} is observed: jitd records what it would say, and keeps nobody out"),
     );
+}
+
+/// What it means that a program is believed.
+pub(super) fn asker(asker: &Asker, spot: &Spot, log: &mut Log<'_>) {
+    let services = names(&asker.services().iter().collect());
+    let message = format!(
+        "whatever runs as `{}` may ask about anybody at {services}: it can spend the uses of a window there, and could \
+         lie about who asks",
+        asker.account()
+    );
+    log.add(code::ASKS_FOR_OTHERS, spot, message);
 }
 
 /// Whether enough distinct people can approve once the requester is left out. Where a group may approve, only

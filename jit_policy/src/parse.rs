@@ -6,13 +6,14 @@ use std::fmt;
 use jit_proto::words::RoleName;
 use toml::de::DeTable;
 
+use super::asker::{Asker, BadAsker};
 use super::finding::{Finding, Log, Spot};
 use super::mentions::Mentions;
 use super::parse_role::role;
 use super::people::{PersonName, Who};
 use super::reason::Patterns;
 use super::rules::{ChangeRule, Exempt, Observed, Rules};
-use super::shape::{CHANGE, EXEMPT, FILE, MODE, PERSON, quoted};
+use super::shape::{ASKER, CHANGE, EXEMPT, FILE, MODE, PERSON, quoted};
 use super::source::Source;
 use super::source::SourceFile;
 use super::walk::{Node, Table};
@@ -88,6 +89,8 @@ pub(super) struct Seen {
     /// Whom `[[exempt]]`, `[admins]` and `[auditors]` name, each where it stands.
     pub(super) others: Vec<(Spot, Who)>,
     bad_exempt: bool,
+    /// Each `[[asker]]`, where it stands.
+    pub(super) askers: Vec<(Spot, Asker)>,
 }
 
 impl Reader<'_> {
@@ -145,6 +148,9 @@ impl Reader<'_> {
         }
         if let Some(node) = file.node("exempt") {
             self.exempt(&node);
+        }
+        if let Some(node) = file.node("asker") {
+            self.askers(&node);
         }
         if let Some(node) = file.node("admins") {
             let admins = self.named(&node);
@@ -281,6 +287,30 @@ impl Reader<'_> {
             };
             self.seen.others.push((table.spot.clone(), who.clone()));
             self.rules.exempt.insert(Exempt { who, services, from: from.unwrap_or_default() });
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn askers(&mut self, node: &Node<'_>) {
+        for table in node.tables(&ASKER, &mut self.log).into_iter().flatten() {
+            let account = table.required("account", Node::word, &mut self.log);
+            let services = table.required("services", services, &mut self.log);
+            let (Some(account), Some(services)) = (account, services) else { continue };
+            match Asker::new(account, services) {
+                Ok(asker) => {
+                    lint::asker(&asker, &table.spot, &mut self.log);
+                    self.seen.askers.push((table.spot.clone(), asker.clone()));
+                    self.rules.askers.insert(asker);
+                }
+                Err(bad) => {
+                    let spot = match bad {
+                        BadAsker::Root => table.spot_of("account"),
+                        BadAsker::NoService | BadAsker::Caller(_) => table.spot_of("services"),
+                    };
+                    self.log.add(code::BAD_ASKER, &spot, format!("this cannot be an asker: {bad}"));
+                }
+            }
         }
     }
 }

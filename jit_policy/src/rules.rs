@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use jit_proto::words::{RoleName, ServiceName};
 
+use super::asker::Asker;
 use super::net::Network;
 use super::people::{People, Subject, Who};
 use super::role::{self, Role};
@@ -20,6 +21,7 @@ pub(super) struct Rules {
     pub(super) admins: Who,
     pub(super) auditors: Who,
     pub(super) change: Option<ChangeRule>,
+    pub(super) askers: BTreeSet<Asker>,
 }
 
 /// One `[[exempt]]`: these people are not jitd's to decide on at these services.

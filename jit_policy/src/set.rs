@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 
+use super::asker::Asker;
 use super::finding::Finding;
 use super::parse;
 use super::people::{People, Subject, Who};
@@ -215,6 +216,17 @@ impl Policy {
         self.rules.change.as_ref()
     }
 
+    /// The accounts that may ask about others, and where.
+    pub fn askers(&self) -> impl Iterator<Item = &Asker> {
+        self.rules.askers.iter()
+    }
+
+    /// The accounts that may ask about others at this service, in name order.
+    pub fn askers_at(&self, service: &ServiceName) -> impl Iterator<Item = &UserName> {
+        let askers = self.askers().filter(|asker| asker.services().contains(service));
+        askers.map(Asker::account).collect::<BTreeSet<_>>().into_iter()
+    }
+
     /// Whether some role, on this host or another, names the service.
     #[must_use]
     pub fn names_service(&self, service: &ServiceName) -> bool {
@@ -244,13 +256,14 @@ impl Policy {
         self.rules.roles.values().flat_map(|role| &role.services).collect::<BTreeSet<_>>().into_iter()
     }
 
-    /// Every service that the policy names, as a role's, an exemption's or an observed one; some more than once.
+    /// Every service that the policy names, as a role's, an exemption's, an asker's or an observed one; some more than once.
     pub fn named_services(&self) -> impl Iterator<Item = &ServiceName> {
         let observed = match &self.rules.observed {
             Observed::At(services) => Some(services),
             Observed::Nothing | Observed::Everything => None,
         };
-        let of_rules = self.rules.exempt.iter().map(|rule| &rule.services).chain(observed);
+        let of_askers = self.askers().map(Asker::services);
+        let of_rules = self.rules.exempt.iter().map(|rule| &rule.services).chain(observed).chain(of_askers);
         self.rules.roles.values().map(|role| &role.services).chain(of_rules).flatten()
     }
 

@@ -29,6 +29,7 @@ pub(super) const FILE: Shape = Shape {
         ("people", "[people]"),
         ("mode", r#"mode = "observe""#),
         ("policy-change", "[policy-change]"),
+        ("asker", "[[asker]]"),
     ],
 };
 
@@ -134,8 +135,14 @@ pub(super) const CHANGE: Shape = Shape {
     ],
 };
 
-pub(super) const ALL: [&Shape; 10] =
-    [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE, &CHANGE];
+pub(super) const ASKER: Shape = Shape {
+    what: "a program that asks about others",
+    header: "under [[asker]]",
+    keys: &[("account", r#"account = "postgres""#), ("services", r#"services = ["postgresql"]"#)],
+};
+
+pub(super) const ALL: [&Shape; 11] =
+    [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE, &CHANGE, &ASKER];
 
 impl Shape {
     /// Reports a key that the table does not take. The answer is the key that was probably meant.

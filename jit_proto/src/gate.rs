@@ -34,6 +34,9 @@ pub const FLAG_CLAIM: u32 = 1;
 /// `recovery=` lets its accounts in all the same.
 pub const NOT_ENCLOSED: &str = "not-enclosed";
 
+/// The reason of every answer to a program that asks about others without being root: it learns whether, and no more.
+pub const NOT_SAID: &str = "not-said";
+
 /// What the module asks, as it goes over the wire. Names are text here: jitd parses them and resolves them
 /// through NSS itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]

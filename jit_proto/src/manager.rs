@@ -71,6 +71,9 @@ pub struct Explanation {
     pub target: Option<String>,
     /// At a service that is only observed: the word for why it would have been allowed or denied.
     pub would: Option<String>,
+    /// The accounts that are not root and may ask about others at the service.
+    #[serde(default)]
+    pub askers: Vec<String>,
     /// Every role that names the service, in name order.
     pub roles: Vec<Considered>,
 }

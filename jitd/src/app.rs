@@ -27,6 +27,8 @@ pub(crate) struct App {
     pub(crate) store: StorePath,
     /// Questions of unprivileged programs to the gate.
     pub(crate) ration: RateLimiter,
+    /// Questions to the gate of programs that ask about others.
+    pub(crate) asking: RateLimiter,
     /// Requests that people file.
     pub(crate) filing: RateLimiter,
     /// Signed texts that people bring.

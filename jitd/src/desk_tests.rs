@@ -94,6 +94,7 @@ fn question() -> Question {
         holds_claim: false,
         from: None,
         opener: None,
+        asker: None,
     }
 }
 
@@ -344,6 +345,7 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
     write_policy(daemon.dir.path(), &text);
     let (policy, _) = daemon.desk().read_policy().unwrap();
     let facts = Facts {
+        askers: [].into(),
         host: host(),
         groups: [("no-such-group".parse().unwrap(), Group::Absent)].into(),
         accounts: BTreeMap::new(),

@@ -147,6 +147,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         systemd: Systemd::new(runtime.clone()),
         store: store.clone(),
         ration: RateLimiter::of_questions(),
+        asking: RateLimiter::of_askers(),
         filing: RateLimiter::of_requests(),
         importing: RateLimiter::of_signatures(),
         codes: RateLimiter::of_codes(),

@@ -141,6 +141,18 @@ impl Peer {
         self.seen.ok()?.user
     }
 
+    /// Whether it has the uids of this host, as far as the kernel tells: in a user namespace of its own it would call
+    /// itself what it likes. False also of a process that has gone.
+    pub(crate) fn has_our_uids(self) -> bool {
+        let map = |process: Leader| {
+            let folder = ProcFolder::of(process.pid)?;
+            let map = folder.read("uid_map")?;
+            Ok::<_, std::io::Error>((folder.start_time()? == process.start).then_some(map))
+        };
+        let theirs = self.called().and_then(|process| map(process).ok().flatten());
+        theirs.is_some() && theirs == procfs::read("/proc/self/uid_map").ok()
+    }
+
     /// Its audit session, where it has one.
     pub(crate) fn session(self) -> Option<u32> {
         self.seen.ok()?.session
@@ -252,6 +264,13 @@ impl Peer {
     pub(crate) fn told(uid: Uid, login: Result<LoginUid, Unread>) -> Self {
         let process = Leader { pid: 1, start: 0 };
         Self { uid, seen: login.map(|login| Seen { process, login, session: None, user: None }) }
+    }
+
+    /// A process that runs, in no login, which this user has started.
+    pub(crate) fn running(uid: Uid, pid: u32, user: Uid) -> Self {
+        let start = ProcFolder::of(pid).unwrap().start_time().unwrap();
+        let process = Leader { pid, start };
+        Self { uid, seen: Ok(Seen { process, login: LoginUid::Unset, session: None, user: Some(user) }) }
     }
 }
 

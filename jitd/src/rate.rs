@@ -32,6 +32,16 @@ impl RateLimiter {
         Self::new(20, Duration::from_mins(1), "questions a minute are answered; try again in a minute")
     }
 
+    /// Questions of one account that asks about others: 1200 a minute. It is a program that serves many people, and a
+    /// record of each whom it lets in goes to the disk.
+    pub(crate) fn of_askers() -> Self {
+        Self::new(
+            1200,
+            Duration::from_mins(1),
+            "questions a minute are answered to one asker; try again in a minute",
+        )
+    }
+
     /// Requests, each of which is a record and somebody's work: 30 an hour.
     pub(crate) fn of_requests() -> Self {
         Self::new(30, Duration::from_hours(1), "requests an hour are taken from one person; try again later")
@@ -71,6 +81,19 @@ impl RateLimiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_askers_flood_is_cut_off_and_no_other_askers_question_with_it() {
+        let limiter = RateLimiter::of_askers();
+        let (postgres, dovecot) = (Uid::try_from(112).unwrap(), Uid::try_from(113).unwrap());
+        for _ in 0..limiter.most {
+            limiter.take(postgres, Duration::ZERO).unwrap();
+        }
+        assert!(
+            limiter.take(postgres, Duration::ZERO).unwrap_err().to_string().starts_with("1200 questions")
+        );
+        assert!(limiter.take(dovecot, Duration::ZERO).is_ok());
+    }
 
     #[test]
     fn one_users_loop_is_cut_off_and_nobody_elses_question_with_it() {

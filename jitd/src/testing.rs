@@ -128,6 +128,7 @@ fn app_in(dir: &Path, store: StorePath) -> (App, Clock, Queue, Inbox) {
         runtime,
         store,
         ration: RateLimiter::of_questions(),
+        asking: RateLimiter::of_askers(),
         filing: RateLimiter::of_requests(),
         importing: RateLimiter::of_signatures(),
         codes: RateLimiter::of_codes(),

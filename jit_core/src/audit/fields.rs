@@ -157,9 +157,10 @@ impl Fields {
             Event::Came { user, uid, lingers } => {
                 self.put("user", user).put("uid", uid).put("lingers", lingers)
             }
-            Event::Allowed { grant, role, remaining, claim, by, from, basis, login } => {
+            Event::Allowed { grant, role, remaining, claim, by, asker, from, basis, login } => {
                 self.login(login).put("grant", grant).put("role", role).put("remaining", remaining);
                 self.process(by.or_else(|| record.actor?.process)).maybe("from", *from).basis(basis);
+                self.maybe("asker", asker.as_ref());
                 self.maybe("use", claim.map(|kind| if kind == ClaimKind::Held { "held" } else { "spent" }))
             }
             Event::SessionOpened { grant, role, remaining, opener, from, basis, login, .. } => {

@@ -167,6 +167,7 @@ impl Answer {
 ///     holds_claim: false,
 ///     from: None,
 ///     opener: None,
+///     asker: None,
 /// };
 /// assert_eq!(decide(&policy, &State::default(), &host, &question, &now), Answer::Deny(Why::NoWindow));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -300,7 +301,8 @@ impl Admission {
         let by = opener.map(|opener| opener.leader);
         let allowed = |claim| {
             let (role, basis, login) = (role.clone(), basis.clone(), login.clone());
-            Event::Allowed { grant, role, remaining, claim, by, from, basis, login }
+            let asker = question.asker.clone();
+            Event::Allowed { grant, role, remaining, claim, by, asker, from, basis, login }
         };
         let session = |claim| {
             let (role, basis, login) = (role.clone(), basis.clone(), login.clone());

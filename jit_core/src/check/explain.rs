@@ -28,6 +28,8 @@ pub struct Explanation {
     pub answer: Answer,
     /// Every role that names the service, in name order. Empty where no role was looked at.
     pub roles: Vec<Considered>,
+    /// The accounts that are not root and may ask about others at the service.
+    pub askers: Vec<UserName>,
     line: String,
     asked: String,
 }
@@ -131,7 +133,8 @@ pub fn explain(
     let here = Context { policy, state, host, now };
     let line = line(here, question, &answer, &roles);
     let Login { service, user, .. } = &question.login;
-    Explanation { answer, roles, line, asked: format!("{user} at {service} on {host}") }
+    let askers = policy.askers_at(service).cloned().collect();
+    Explanation { answer, roles, askers, line, asked: format!("{user} at {service} on {host}") }
 }
 
 /// [`Explanation::line`] for this answer, without the rest: no role is looked at that is not for the subject, since
@@ -168,6 +171,9 @@ impl fmt::Display for Explanation {
         write!(f, "{}: {} ({})", self.asked, answer.verdict(), answer.why())?;
         if let Some(would) = answer.would() {
             write!(f, ", would be {would}")?;
+        }
+        if !self.askers.is_empty() {
+            write!(f, ", asked by {}", list(&self.askers))?;
         }
         for Considered { role, missing, change, approvers } in &self.roles {
             write!(f, "\n  {role}: {}", missing.as_str())?;

@@ -48,6 +48,9 @@ pub struct Grant {
     /// A session of it was bound to no unit: what that has left cannot be known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unbound: bool,
+    /// Where it let somebody in whom a program asked for that is not root: what came of that jitd cannot see.
+    #[serde(default, skip_serializing_if = "Services::is_empty")]
+    pub asked: Services,
 }
 
 /// Whether the window is open already.

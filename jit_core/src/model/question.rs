@@ -29,6 +29,8 @@ pub struct Question {
     pub from: Option<IpAddr>,
     /// The process that runs the PAM stack, where it is known and root's: what its session is found by.
     pub opener: Option<Opener>,
+    /// The account that asks for somebody else, where the program is not root and policy lets it (`[[asker]]`).
+    pub asker: Option<UserName>,
 }
 
 impl Question {

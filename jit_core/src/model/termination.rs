@@ -192,6 +192,9 @@ pub struct Termination {
     /// A session of the grant was bound to no unit: what that has left cannot be known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unbound: bool,
+    /// Where it let somebody in whom a program asked for that is not root.
+    #[serde(default, skip_serializing_if = "Services::is_empty")]
+    pub asked: Services,
 }
 
 impl Termination {
@@ -214,6 +217,7 @@ impl Termination {
             why,
             sessions: Vec::new(),
             unbound: grant.unbound,
+            asked: grant.asked.clone(),
         })
     }
 

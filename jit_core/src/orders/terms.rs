@@ -26,6 +26,7 @@ pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews:
         extends: request.extends,
         emergency: role.emergency,
         unbound: false,
+        asked: crate::services::Services::default(),
     };
     Event::Opened { grant }
 }

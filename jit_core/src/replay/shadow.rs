@@ -456,6 +456,7 @@ fn asked(
         holds_claim,
         from,
         opener,
+        asker: None,
     }
 }
 

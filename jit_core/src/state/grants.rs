@@ -2,11 +2,37 @@
 
 use std::time::Duration;
 
-use super::State;
-use crate::model::{Begins, EndWhy, Grant, Scheduled, Time};
+use super::{Row, State};
+use crate::event::{Event, Record};
+use crate::model::{Begins, Claim, EndWhy, Grant, Scheduled, Time};
 use crate::time::{Moment, Window};
 
 impl State {
+    /// A check was allowed: it may take a use, and where a program asked that is not root, the grant keeps where.
+    pub(super) fn admit(&mut self, record: &Record) -> Vec<Row> {
+        let Event::Allowed { grant, claim, asker, login, .. } = &record.event else { return Vec::new() };
+        let Some(live) = self.grants.get_mut(grant) else { return Vec::new() };
+        let mut rows = Vec::new();
+        if asker.is_some() && !live.asked.contains(&login.service) {
+            live.asked = live.asked.iter().chain([&login.service]).cloned().collect();
+            rows.push(Row::Began(live.clone()));
+        }
+        let Some(kind) = claim else { return rows };
+        live.used = live.used.saturating_add(1);
+        let claim = Claim {
+            id: record.seq,
+            grant: *grant,
+            service: login.service.clone(),
+            uid: live.uid,
+            rhost: login.rhost.clone(),
+            at: record.at.clone(),
+            kind: *kind,
+        };
+        rows.extend([Row::Used { grant: *grant, used: live.used }, Row::Claim(claim.clone())]);
+        self.claims.push(claim);
+        rows
+    }
+
     /// The window of a grant that has begun and is not yet written down as begun.
     #[must_use]
     pub fn begun(&self, grant: &Grant, now: &Moment) -> Option<Window> {

@@ -44,6 +44,7 @@ fn host(groups: &[(&str, Group)]) -> Facts {
         host: Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: crate::Ways::default() },
         groups: groups.iter().map(|(name, group)| (name.parse().unwrap(), group.clone())).collect(),
         accounts: BTreeMap::new(),
+        askers: BTreeMap::new(),
         standing: BTreeMap::new(),
         services: BTreeMap::new(),
         unlisted: None,
@@ -273,4 +274,20 @@ fn a_change_that_this_host_has_too_few_people_to_approve_is_an_error_there() {
     assert_eq!(codes(&change("approvals = 2"), &leads(&["ana", "tom"])), Vec::<&str>::new());
     assert_eq!(codes(&change(""), &host(&[("leads", Group::Absent)])), ["JIT070"]);
     assert_eq!(codes(&change("approvals = 2"), &with_ldap(leads(&["ana"]))), ["JIT079"]);
+}
+
+#[test]
+fn an_asker_is_an_account_of_the_systems_in_this_hosts_own_files() {
+    let text = BASE.to_owned() + "\n[[asker]]\naccount = \"pg\"\nservices = [\"postgresql\"]\n";
+    let on = |account| Facts { askers: [("pg".parse().unwrap(), account)].into(), ..host(&[]) };
+    assert_eq!(said(&text, &on(AskerAccount::There)), Vec::<String>::new());
+    for (account, why) in [
+        (AskerAccount::Absent, "JIT103: there is no account `pg` in /etc/passwd"),
+        (AskerAccount::Root, "JIT103: `pg` is another name of root"),
+        (AskerAccount::Persons, "JIT103: `pg` is an account for people"),
+        (AskerAccount::Unread, "JIT079: cannot tell whether there is an account `pg`"),
+    ] {
+        let said = said(&text, &on(account));
+        assert!(said.len() == 1 && said[0].contains(why), "{said:?}");
+    }
 }

@@ -8,6 +8,21 @@ fn said(old: &str, new: &str) -> Vec<String> {
 }
 
 #[test]
+fn an_asker_that_is_gone_or_asks_elsewhere_is_said() {
+    let with = |services: &str| {
+        WHOLE.replace(
+            "version = 1",
+            &format!("version = 1\nasker = [{{ account = \"pg\", services = [{services}] }}]"),
+        )
+    };
+    assert_eq!(said(&with("\"a\""), WHOLE), ["- asker: pg may no longer ask about others at a"]);
+    assert_eq!(
+        said(&with("\"a\""), &with("\"a\", \"b\"")),
+        ["+ asker: pg may ask about anybody at a, b", "- asker: pg may no longer ask about others at a"]
+    );
+}
+
+#[test]
 fn files_that_mean_the_same_differ_in_nothing() {
     let other = WHOLE.replace("\"sshd\", \"sudo\"", "\"sudo\", \"sshd\"").replace("\"4h\"", "\"240m\"");
     assert_eq!(said(WHOLE, &other), Vec::<String>::new());
@@ -75,6 +90,11 @@ fn every_change_of_a_role_is_said_with_its_direction() {
             "uses = 3",
             "uses = 3\nreason = { pattern = \"^INC-[0-9]+\", hint = \"INC-1\" }",
             "~ role db-oncall: maria, @dba: takes a reason like `^INC-[0-9]+`; was of any kind",
+        ),
+        (
+            "version = 1",
+            "version = 1\nasker = [{ account = \"postgres\", services = [\"postgresql\"] }]",
+            "+ asker: postgres may ask about anybody at postgresql",
         ),
         ("[\"eve\"]", "[\"eve\", \"sam\"]", "+ auditors: also sam"),
         ("\nusers = [\"root\"]\ngroups", "\ngroups", "- admins: no longer root"),

@@ -107,6 +107,8 @@ const PIECES: &[&str] = &[
     "policy-change",
     "override",
     "observe",
+    "asker",
+    "account",
     "\"10.0.0.0/8\"",
     "\"(a+)+\"",
     "\"@g\"",

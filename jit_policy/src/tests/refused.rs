@@ -204,6 +204,33 @@ fn the_mode_is_set_once_and_to_a_word_that_is_known() {
 }
 
 #[test]
+fn an_asker_is_an_account_that_is_not_root_and_names_services_that_programs_ask_for() {
+    for (keys, code) in [
+        ("account = \"postgres\", services = [\"postgresql\"]", "JIT102"),
+        ("account = \"root\", services = [\"postgresql\"]", "JIT101"),
+        ("account = \"postgres\", services = [\"sudo\"]", "JIT101"),
+        ("account = \"postgres\", services = [\"postgresql\", \"su-l\"]", "JIT101"),
+        ("account = \"postgres\", services = []", "JIT016"),
+        ("account = \"\", services = [\"postgresql\"]", "JIT016"),
+        ("account = \"@dba\", services = [\"postgresql\"]", "JIT017"),
+        ("account = [\"postgres\"], services = [\"postgresql\"]", "JIT015"),
+        ("services = [\"postgresql\"]", "JIT014"),
+        ("account = \"postgres\"", "JIT014"),
+        ("account = \"postgres\", services = [\"postgresql\"], users = [\"ana\"]", "JIT012"),
+    ] {
+        let text = format!("{BASE}\nasker = [{{ {keys} }}]");
+        let found = findings(&text);
+        let found: Vec<_> = found
+            .iter()
+            .map(|finding| finding.code)
+            .filter(|found| *found != "JIT102" || code == "JIT102")
+            .collect();
+        assert_eq!(found, [code], "{keys}");
+    }
+    assert_eq!(codes(&format!("asker = {{ account = \"a\", services = [\"b\"] }}\n{BASE}")), ["JIT015"]);
+}
+
+#[test]
 fn a_console_that_is_only_for_some_addresses_is_no_console() {
     assert_eq!(codes(&BASE.replace("[\"login\"]", "[\"login\"], from = [\"10.1.2.3\"]")), ["JIT036"]);
 }

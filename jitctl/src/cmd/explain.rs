@@ -53,7 +53,7 @@ pub(crate) fn run(
 }
 
 fn explanation(explained: &Explanation) -> View {
-    let Explanation { check, host, at, from, target, would, roles } = explained;
+    let Explanation { check, host, at, from, target, would, askers, roles } = explained;
     let (user, service, host) = (Shown(&check.user), Shown(&check.service), Shown(host));
     let what = match check.verdict {
         Verdict::Allow => format!("allow: {user} may use {service} on {host}"),
@@ -75,6 +75,9 @@ fn explanation(explained: &Explanation) -> View {
     }
     if let Some(until) = &check.until {
         facts.add("Until", &time(until));
+    }
+    if !askers.is_empty() {
+        facts.add("Asked by", &format!("{}, which is not root (policy's [[asker]])", askers.join(", ")));
     }
     if !check.text.is_empty() {
         facts.add("Is told", &check.text);

@@ -38,11 +38,19 @@ pub(crate) fn no_window() -> Explanation {
         from: None,
         target: None,
         would: None,
+        askers: Vec::new(),
         roles: vec![
             considered("db-all", "eligible", "for other people", "it is for @dba-leads", ""),
             considered("db-oncall", "window", "no window is open", "ask for role db-oncall", "@dba-leads"),
         ],
     }
+}
+
+#[test]
+fn who_asks_there_that_is_not_root_is_named() {
+    let asked = Explanation { askers: vec!["postgres".into()], ..no_window() };
+    let ran = jitctl(&["explain", "maria", "sshd"], &Script::answers(explain_call(), &asked));
+    assert!(ran.out.contains("Asked by: postgres, which is not root (policy's [[asker]])\n"), "{}", ran.out);
 }
 
 #[test]

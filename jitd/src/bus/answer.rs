@@ -287,6 +287,7 @@ pub(super) fn explanation(
         from: question.from.map(|from| from.to_string()),
         target: question.login.target.as_ref().map(ToString::to_string),
         would: explained.answer.would().map(|would| would.to_string()),
+        askers: explained.askers.iter().map(ToString::to_string).collect(),
         roles: explained.roles.iter().map(considered).collect(),
     }
 }

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use jit_core::model::{Known, Login, LoginKey, Question};
+use jit_core::services::Services;
 use jit_core::sign::login_key::login_keys;
 use jit_proto::gate::{self, FLAG_CLAIM, MAX_AUTH_INFO, MAX_TEXT, NONCE_LEN, Stage};
 use jit_proto::words::{ServiceName, Uid, UserName, subject_is_caller};
 
 use super::Error;
+use crate::peer::Peer;
 
 /// A question whose words have been parsed.
 pub(super) struct Asked {
@@ -73,12 +75,50 @@ impl Asked {
         Ok(Self { keys, ..asked })
     }
 
+    /// A program that policy lets ask about others, by its account, asks what only a check needs: it opens no session and
+    /// holds no use for one. Where it says to be asked from enters the record as its word, and counts for nothing.
+    pub(super) fn must_be_a_check_by(&self, asker: &UserName, peer: Peer) -> Result<(), Error> {
+        let not = |why: String| Err(Error::NotPermitted(why));
+        if self.stage != Stage::Account {
+            return not("only root opens and closes sessions".into());
+        }
+        if self.holds_claim {
+            return not(format!(
+                "only root holds a use for a session; take `session` from the account line of pam_jit.so in \
+                 /etc/pam.d/{}",
+                self.service
+            ));
+        }
+        if self.caller_uid != peer.uid || peer.user() != Some(peer.uid) {
+            return not(format!(
+                "{asker} asks about others as itself alone: this program is {asker} by a setuid file, and somebody else \
+                 started it"
+            ));
+        }
+        if !peer.has_our_uids() {
+            return not(format!(
+                "{asker} asks about others on this host alone: this program is in a user namespace, or has gone"
+            ));
+        }
+        Ok(())
+    }
+
     /// An unprivileged program, such as a screen locker, may ask about its own user, and only whether to go on. Where
     /// it says to be asked from is its own word and does not enter the record.
-    pub(super) fn must_be_about(&mut self, uid: Uid, own: &Known) -> Result<(), Error> {
+    pub(super) fn must_be_about(&mut self, uid: Uid, own: &Known, asks_at: &[Services]) -> Result<(), Error> {
         let about_own = own.subject().is_some_and(|own| own.name == self.subject);
         if !about_own || self.caller_uid != uid {
-            return Err(Error::NotPermitted("only root may ask about somebody else".into()));
+            return Err(Error::NotPermitted(match asks_at {
+                [] => "only root may ask about somebody else".into(),
+                asks_at => {
+                    let services: Vec<String> = asks_at.iter().flatten().map(ToString::to_string).collect();
+                    format!(
+                        "this account may ask about others for {} only ([[asker]] in the policy), not for {}",
+                        services.join(", "),
+                        self.service
+                    )
+                }
+            }));
         }
         if self.stage != Stage::Account {
             return Err(Error::NotPermitted("only root opens and closes sessions".into()));
@@ -120,6 +160,7 @@ impl Asked {
             holds_claim: self.holds_claim,
             from,
             opener: None,
+            asker: None,
         }
     }
 }
@@ -188,7 +229,7 @@ mod tests {
         let mut asked = asked("sshd", "10.1.2.3");
         asked.caller_uid = uid;
         assert_eq!(asked.address(), None, "a program of the caller's says it");
-        asked.must_be_about(uid, &own).unwrap();
+        asked.must_be_about(uid, &own, &[]).unwrap();
         assert_eq!((asked.address(), asked.rhost.as_str()), (None, ""));
     }
 }

@@ -9,9 +9,11 @@ use jit_core::access::Method;
 use jit_core::check::decide::Takes;
 use jit_core::check::explain::not_enclosed;
 use jit_core::model::{Actor, Opener, Question, Why};
+use jit_core::policy::Asker;
+use jit_core::services::Services;
 use jit_core::text::cut;
 use jit_proto::gate::{self, MAX_TEXT, Stage};
-use jit_proto::words::{GroupName, Uid, subject_is_caller};
+use jit_proto::words::{GroupName, Uid, UserName, subject_is_caller};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
@@ -63,11 +65,13 @@ impl Gate {
 
 /// What is known of a question beside its words and its subject.
 #[derive(Clone, Copy)]
-struct Facts {
+struct Facts<'a> {
     peer: Peer,
     actor: Actor,
     from: Option<IpAddr>,
     opener: Option<Opener>,
+    /// The account that asks for others, where that is not root.
+    asker: Option<&'a UserName>,
 }
 
 /// Whether a session that was allowed has a unit that can be ended, where it needs one.
@@ -96,12 +100,8 @@ impl Gate {
     async fn decided(&self, peer: Peer, mut asked: Asked) -> Result<Reply, Error> {
         let began = since_boot();
         let desk = &self.app.desk;
-        if !peer.uid.is_root() {
-            self.app.ration.take(peer.uid, began)?;
-            let own = Whose::Uid(peer.uid);
-            let own = self.app.names.account(own, Share::of(peer), &BTreeSet::new()).await;
-            asked.must_be_about(peer.uid, &own)?;
-        }
+        let by_program =
+            if peer.uid.is_root() { None } else { self.not_root(&mut asked, peer, began).await? };
         let patience = self.app.names.patience();
         let whose = Whose::Name(asked.subject.clone());
         let mut lookup = self.app.names.lookup(whose, Share::of(peer), &patience);
@@ -117,7 +117,7 @@ impl Gate {
         if asked.stage == Stage::Account {
             self.app.askers.asks(peer, asked.is_login());
         }
-        let facts = Facts { peer, actor, from, opener };
+        let facts = Facts { peer, actor, from, opener, asker: by_program.as_ref() };
         let (question, checked) = self.checked(&asked, groups, &mut lookup, &patience, facts).await?;
         if asked.stage == Stage::Session && peer.uid.is_root() {
             self.app.awaiting.asked(peer, &question.login);
@@ -147,7 +147,32 @@ impl Gate {
                 Stage::Account | Stage::Session => {}
             }
         }
-        Ok(reply)
+        Ok(if by_program.is_some() { reply.for_asker() } else { reply })
+    }
+
+    /// What somebody who is not root may ask: an account that policy names, about anybody at its services, and the answer
+    /// is that account; whoever else it is, about themselves.
+    async fn not_root(
+        &self,
+        asked: &mut Asked,
+        peer: Peer,
+        began: Duration,
+    ) -> Result<Option<UserName>, Error> {
+        // Few policies name any, and then few.
+        let is_peer = |asker: &&Asker| self.app.names.own_uid(asker.account()) == Some(peer.uid);
+        let own: Vec<Asker> =
+            self.app.desk.look(|here| here.policy.askers().filter(is_peer).cloned().collect())?;
+        if let Some(asker) = own.iter().find(|asker| asker.services().contains(&asked.service)) {
+            self.app.asking.take(peer.uid, began)?;
+            asked.must_be_a_check_by(asker.account(), peer)?;
+            return Ok(Some(asker.account().clone()));
+        }
+        self.app.ration.take(peer.uid, began)?;
+        let account = Whose::Uid(peer.uid);
+        let account = self.app.names.account(account, Share::of(peer), &BTreeSet::new()).await;
+        let asks_at: Vec<Services> = own.iter().map(|asker| asker.services().clone()).collect();
+        asked.must_be_about(peer.uid, &account, &asks_at)?;
+        Ok(None)
     }
 
     /// A login that was allowed is ours, whether or not it asks for its session.
@@ -202,13 +227,13 @@ impl Gate {
         mut groups: BTreeSet<GroupName>,
         lookup: &mut Lookup<'_>,
         patience: &Patience,
-        Facts { peer, actor, from, opener }: Facts,
+        Facts { peer, actor, from, opener, asker }: Facts<'_>,
     ) -> Result<(Question, Checked), Error> {
         let mut waits = Waits::ForMore;
         let mut looks = 0;
         loop {
             let subject = lookup.known(&groups);
-            let question = Question { opener, ..asked.question(&subject, from) };
+            let question = Question { opener, asker: asker.cloned(), ..asked.question(&subject, from) };
             let check = if asked.stage == Stage::Session {
                 self.app.awaiting.admitted(peer, &question.login)
             } else {

@@ -9,6 +9,8 @@ mod answer;
 #[cfg(test)]
 mod approval_tests;
 mod asked;
+#[cfg(test)]
+mod asker_tests;
 pub(crate) mod audit;
 #[cfg(test)]
 mod audit_tests;

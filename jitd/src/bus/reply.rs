@@ -2,7 +2,7 @@
 //! nothing else (law 7): whoever has not waited for it has nothing to make one of.
 
 use jit_core::model::Why;
-use jit_proto::gate::{Answer, Stage};
+use jit_proto::gate::{Answer, NOT_SAID, Stage};
 use jit_proto::words::Verdict;
 use serde::Serialize;
 use zbus::Type;
@@ -29,6 +29,12 @@ impl Reply {
     /// Nothing admits the subject; one line for them.
     pub(super) fn deny(asked: &Asked, why: Why, text: String) -> Self {
         Self(Answer { text, ..answer(asked, Verdict::Deny, why) })
+    }
+
+    /// The same for a program that asks about others without being root: whether, and the line for the person.
+    pub(super) fn for_asker(self) -> Self {
+        let Self(answer) = self;
+        Self(Answer { reason: NOT_SAID.into(), grant: String::new(), remaining: 0, ..answer })
     }
 
     /// It is not for jitd to decide.

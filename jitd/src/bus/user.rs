@@ -359,7 +359,16 @@ impl User {
             let uid = subject.subject().map(|subject| subject.uid);
             let (login, stage) = (Login { uid, ..login.clone() }, Stage::Account);
             let (subject, caller_uid) = (subject.clone(), uid.unwrap_or(peer.uid));
-            Question { stage, login, subject, caller_uid, holds_claim: false, from, opener: None }
+            Question {
+                stage,
+                login,
+                subject,
+                caller_uid,
+                holds_claim: false,
+                from,
+                opener: None,
+                asker: None,
+            }
         };
         let settled = |known: &Known| self.app.desk.is_settled(&question(known)).unwrap_or(true);
         let (known, whole) = self.app.settled(peer, &login.user, &groups, settled).await;

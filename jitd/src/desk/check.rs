@@ -326,7 +326,8 @@ impl Desk {
     /// The beginning of a stay, where this login is one: before whoever comes in can change what was there before.
     fn came(open: &Open, question: &Question, now: &Moment) -> Option<Event> {
         let (user, uid) = (&question.login.user, question.login.uid?);
-        let begins = open.state.begins_stay(uid, now);
+        // Of whom another program asks for nothing comes to be here that runs as them.
+        let begins = question.asker.is_none() && open.state.begins_stay(uid, now);
         begins.then(|| Event::Came { user: user.clone(), uid, lingers: lingers(user) })
     }
 

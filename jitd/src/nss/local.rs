@@ -55,6 +55,12 @@ impl Local {
         self.switch().group.hidden(groups.asks_on)
     }
 
+    /// The uid that the files have of this name, wherever else accounts come from.
+    pub(super) fn uid(&self, name: &UserName) -> Option<Uid> {
+        let passwd = self.passwd.read(&self.etc.join("passwd"), Passwd::parse)?;
+        passwd.by_name.get(name).map(|account| account.uid)
+    }
+
     /// The account of this name or uid, where it is the files that say. Root is root by itself: of uid 0 they are asked
     /// first whatever comes first in nsswitch.conf, and without them it is called root.
     pub(super) fn account(&self, whose: &Whose) -> Option<Account> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jit_core::model::Known;
 use jit_core::policy::Subject;
-use jit_proto::words::{GroupName, UserName};
+use jit_proto::words::{GroupName, Uid, UserName};
 use zruntime::SharedRuntime;
 
 use crate::clock::since_boot;
@@ -35,6 +35,12 @@ impl Names {
     /// The name service of this host.
     pub(crate) fn new(runtime: SharedRuntime) -> Self {
         Self::of(Path::new("/etc"), Arc::new(ask_host), runtime)
+    }
+
+    /// The uid of this name in this host's own account files. No other source is asked: who could name an account there
+    /// could make it ask about others.
+    pub(crate) fn own_uid(&self, name: &UserName) -> Option<Uid> {
+        self.local.uid(name)
     }
 
     /// Why the name service's word that there is no such account or group is not believed here, if it is not.

@@ -117,7 +117,7 @@ mod tests {
     fn check(by: Option<Leader>) -> Event {
         let Allowed { check, role, basis, login, .. } = allowed("sshd");
         let grant = check.grant;
-        Event::Allowed { grant, role, remaining: 60, claim: None, by, from: None, basis, login }
+        Event::Allowed { grant, role, remaining: 60, claim: None, by, asker: None, from: None, basis, login }
     }
 
     fn waits(events: impl IntoIterator<Item = Event>) -> bool {

@@ -289,8 +289,13 @@ fn escape(ending: &Termination, by_what_stays: Vec<&'static str>, root: &Path) -
         ),
         (lingers(&ending.user), "their manager starts with the machine"),
     ];
-    let known = conditions.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why);
-    let all: Vec<&str> = by_what_stays.into_iter().chain(known).collect();
+    let known = conditions.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why.to_owned());
+    let asked = ending
+        .asked
+        .iter()
+        .map(|service| format!("what logins at {service} left: another program asked for them"));
+    let by_what_stays = by_what_stays.into_iter().map(str::to_owned);
+    let all: Vec<String> = by_what_stays.chain(known).chain(asked).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 
@@ -328,6 +333,7 @@ mod tests {
             why: EndReason::Expired,
             sessions: vec![17],
             unbound: false,
+            asked: jit_core::services::Services::default(),
         }
     }
 
@@ -377,6 +383,9 @@ mod tests {
             put(&format!("etc/pam.d/{service}"), "account required pam_jit.so\n");
             assert!(!said(&["sshd"]).contains(why), "{service} asks");
         }
+        let by_asker = Termination { asked: ["postgresql".parse().unwrap()].into(), ..ending(&["sshd"]) };
+        let why = escape(&by_asker, Vec::new(), root.path()).unwrap_or_default();
+        assert!(why.contains("what logins at postgresql left: another program asked for them"), "{why}");
         assert!(said(&["sudo"]).contains("root could be reached"));
         assert!(!said(&["sshd"]).contains("root could be reached"));
     }
