@@ -33,13 +33,25 @@ pub struct Boot {
     pub broker: bool,
     /// PID 1 is a stub and nothing is started.
     pub bare: bool,
-    /// It is Debian 13 instead of Debian 12.
-    pub trixie: bool,
+    /// What it is made of.
+    pub tree: Tree,
+}
+
+/// What a machine is made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Tree {
+    /// Debian 12.
+    #[default]
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+    /// Debian 12 with PostgreSQL and vsftpd (see tests/bed/programs).
+    Programs,
 }
 
 impl Boot {
     /// Debian 12 with systemd and dbus-daemon.
-    pub const USUAL: Self = Self { broker: false, bare: false, trixie: false };
+    pub const USUAL: Self = Self { broker: false, bare: false, tree: Tree::Bookworm };
 }
 
 /// A running machine. Dropping it ends it.
@@ -59,7 +71,12 @@ impl Machine {
     #[must_use]
     pub fn boot(what: Boot) -> Self {
         let mut command = Command::new(bed("boot"));
-        command.args(["--layer", if what.trixie { TRIXIE.path() } else { BOOKWORM.path() }]);
+        let layer = match what.tree {
+            Tree::Bookworm => &BOOKWORM,
+            Tree::Trixie => &TRIXIE,
+            Tree::Programs => &PROGRAMS,
+        };
+        command.args(["--layer", layer.path()]);
         if what.broker {
             command.arg("--broker");
         }
@@ -402,6 +419,7 @@ struct Layer {
 }
 
 static BOOKWORM: Layer = Layer { variable: "JIT_LAYER", suite: "bookworm", made: Mutex::new(None) };
+static PROGRAMS: Layer = Layer { variable: "JIT_LAYER_PROGRAMS", suite: "programs", made: Mutex::new(None) };
 static TRIXIE: Layer = Layer { variable: "JIT_LAYER_TRIXIE", suite: "trixie", made: Mutex::new(None) };
 
 impl Layer {

@@ -1,7 +1,7 @@
 //! The rules that the product keeps, each held in a booted Debian machine with the package installed, by the real
 //! sshd, login, su, sudo, cron, systemd, logind, D-Bus and rsyslog.
 //!
-//! Runs as root. `JIT_LAYER` and `JIT_LAYER_TRIXIE` name the layers with the package (see tests/bed/layer); without
+//! Runs as root. `JIT_LAYER`, `JIT_LAYER_TRIXIE` and `JIT_LAYER_PROGRAMS` name the layers with the package (see tests/bed/layer); without
 //! them, the package is built and installed first. A scenario that cannot run fails.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic here is a failed test")]
@@ -86,6 +86,8 @@ mod package;
 mod people;
 #[path = "scenarios/policy_change.rs"]
 mod policy_change;
+#[path = "scenarios/programs.rs"]
+mod programs;
 #[path = "scenarios/quiet.rs"]
 mod quiet;
 #[path = "scenarios/recovery.rs"]
@@ -121,7 +123,7 @@ mod why;
 
 use std::process::ExitCode;
 
-use jit_tests::machine::Boot;
+use jit_tests::machine::{Boot, Tree};
 use stage::{Scenario, own, own_of, shared};
 
 fn main() -> ExitCode {
@@ -130,7 +132,8 @@ fn main() -> ExitCode {
 
 const BROKER: Boot = Boot { broker: true, ..Boot::USUAL };
 const BARE: Boot = Boot { bare: true, ..Boot::USUAL };
-const TRIXIE: Boot = Boot { trixie: true, ..Boot::USUAL };
+const TRIXIE: Boot = Boot { tree: Tree::Trixie, ..Boot::USUAL };
+const PROGRAMS: Boot = Boot { tree: Tree::Programs, ..Boot::USUAL };
 
 /// In the order in which they are started: those that wait for long come first.
 #[rustfmt::skip] // a table: the rule, and who holds it
@@ -340,6 +343,9 @@ const SCENARIOS: &[Scenario] = &[
     own("a_sites_programs_get_each_event_as_nobody_in_particular_and_what_others_can_write_is_not_run", telling::programs_are_told),
     own("the_message_of_the_day_says_how_many_requests_wait_while_they_do", telling::the_message_of_the_day),
     own("a_reviewer_is_told_on_a_terminal_unless_it_takes_no_messages_and_who_asks_is_not", telling::reviewers_terminals),
+
+    // programs besides sshd
+    own_of(PROGRAMS, "postgresql_asks_as_itself_for_its_services_alone_and_a_window_lets_its_user_in", programs::postgresql),
 
     // these machines themselves
     own("a_fido_key_approves_with_a_touch_and_not_without", tokens::a_touch_counts),
