@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 pub use crate::model::PolicyText;
 use crate::model::{
-    Actor, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndTerms,
-    EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person,
-    PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
+    Actor, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndRun,
+    EndTerms, EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past,
+    Person, PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -264,9 +264,8 @@ pub enum Event {
         #[serde(flatten)]
         login: Login,
     },
-    /// A session opened under a window. It is a record of its own where no check is on record that the same process made
-    /// for it; else the check's record is that of the access, and the opening is noted with the session until the record
-    /// of its end says it.
+    /// A session opened under a window. It is a record of its own where no check of the same process for it is on record;
+    /// else that is the access's, and the opening is noted with the session until the record of its end says it.
     SessionOpened {
         /// The grant that admits.
         grant: GrantId,
@@ -398,8 +397,7 @@ pub enum Event {
         #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
         past: Option<Box<Past>>,
     },
-    /// A window that has not ended admits nobody any more, by today's policy, and something of its person is left: that
-    /// is ended.
+    /// A window that has not ended admits nobody any more, by today's policy: what is left of its person is ended.
     Shut {
         /// The grant that admits nobody any more.
         grant: GrantId,
@@ -426,6 +424,9 @@ pub enum Event {
         /// Why something may have got away, as far as can be told; absent where nothing is known that could have.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         escape: Option<String>,
+        /// What a site's programs came to that end logins where programs ask that are not root.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        programs: Vec<EndRun>,
     },
     /// A held claim found no session in time; its use is back.
     ClaimVoided {

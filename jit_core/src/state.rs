@@ -468,6 +468,7 @@ impl State {
             }
         }
         let mut rows = vec![Row::Ended { grant: id, end: End { at: now.wall, why } }];
+        rows.extend(self.hand_on(&grant));
         if let Some(mut ending) = Termination::of(&grant, now, why.into()) {
             // It may have been shut before it ended.
             ending.sessions = self.endings.remove(&id).map_or_else(Vec::new, |known| known.sessions);

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use jit_core::policy::{Account, AskerAccount, Facts, Group, Host, PamFile, Policy, Standing};
+use jit_core::policy::{Account, Asker, AskerAccount, Facts, Group, Host, PamFile, Policy, Standing};
 use jit_proto::words::{GroupName, ServiceName, UserName};
 use nix::errno::Errno;
 use nix::unistd::User;
@@ -77,12 +77,11 @@ fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
     let etc = Path::new("/etc");
     let services = policy.services().map(|service| (service.clone(), pam_file(etc, service))).collect();
     let standing = standing(&accounts.uids);
-    let askers = policy.askers().map(|asker| {
-        let account = asker.account();
-        (account.clone(), asker_account(etc, account))
-    });
-    let askers = askers.collect();
-    Facts { host: host.clone(), groups, accounts: accounts.known, standing, askers, services, unlisted }
+    let of_askers = policy.askers().flat_map(|asker| [Some(asker.account()), asker.end_as()]).flatten();
+    let askers = of_askers.map(|account| (account.clone(), asker_account(etc, account))).collect();
+    let of_askers = policy.askers().flat_map(Asker::services);
+    let ends = of_askers.filter(|service| has_end(etc, service)).cloned().collect();
+    Facts { host: host.clone(), groups, accounts: accounts.known, standing, askers, ends, services, unlisted }
 }
 
 /// Accounts that were asked after, each once.
@@ -108,6 +107,16 @@ impl Accounts<'_> {
             }
         })
     }
+}
+
+/// Whether this `/etc` has a program that ends logins of a service: a file of root's that root alone can write and
+/// everybody can run, as `jit-end` has it.
+#[must_use]
+pub fn has_end(etc: &Path, service: &ServiceName) -> bool {
+    let facts = fs::symlink_metadata(etc.join("jit/end.d").join(service.as_str()));
+    facts.is_ok_and(|file| {
+        file.is_file() && file.uid() == 0 && file.mode() & 0o022 == 0 && file.mode() & 0o111 == 0o111
+    })
 }
 
 /// What the account files in this `/etc` say of an account that may ask about others. No other source is asked: jitd asks

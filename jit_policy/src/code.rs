@@ -120,9 +120,10 @@ pub(crate) const STANDING: Code = warning("JIT100");
 pub(crate) const BAD_ASKER: Code = error("JIT101");
 pub(crate) const ASKS_FOR_OTHERS: Code = warning("JIT102");
 pub(crate) const NO_SUCH_ASKER: Code = warning("JIT103");
+pub(crate) const NO_END: Code = warning("JIT104");
 
 /// Those of the last kind.
-pub(crate) const OF_HOST: [Code; 12] = [
+pub(crate) const OF_HOST: [Code; 13] = [
     NO_SUCH_GROUP,
     NOBODY_HERE,
     TOO_FEW_HERE,
@@ -135,6 +136,7 @@ pub(crate) const OF_HOST: [Code; 12] = [
     CANNOT_TELL,
     STANDING,
     NO_SUCH_ASKER,
+    NO_END,
 ];
 
 /// A file of test cases that cannot be read, or asks for what makes no sense.

@@ -94,14 +94,10 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     }
     let mut about = changes.about("asker".to_owned());
     for asker in new.rules.askers.difference(&old.rules.askers) {
-        about.gains(format!("{} may ask about anybody at {}", asker.account(), list(asker.services())));
+        about.gains(asker.to_string());
     }
     for asker in old.rules.askers.difference(&new.rules.askers) {
-        about.loses(format!(
-            "{} may no longer ask about others at {}",
-            asker.account(),
-            list(asker.services())
-        ));
+        about.loses(format!("no longer: {asker}"));
     }
     let mut about = changes.about("mode".to_owned());
     match (&old.rules.observed, &new.rules.observed) {

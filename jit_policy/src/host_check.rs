@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 
+use super::asker::Asker;
 use super::finding::{Finding, Log, Spot};
 use super::host::Host;
 use super::lint::names;
@@ -36,6 +37,8 @@ pub struct Facts {
     pub standing: BTreeMap<UserName, Standing>,
     /// Each account that may ask about others.
     pub askers: BTreeMap<UserName, AskerAccount>,
+    /// The services of those of which this host has a program that ends logins (`/etc/jit/end.d`).
+    pub ends: BTreeSet<ServiceName>,
     /// Each service that a role names.
     pub services: BTreeMap<ServiceName, PamFile>,
     /// Why the host cannot list all accounts and members of groups, if it cannot.
@@ -123,6 +126,7 @@ impl Policy {
             judge.services(log);
             for (spot, asker) in &seen.askers {
                 judge.asker(asker.account(), spot, log);
+                judge.end(asker, spot, log);
             }
             judge.standing(log);
         })
@@ -436,6 +440,28 @@ impl<'a> Judge<'a> {
         };
         let hint = "name the account that the program runs as: ps -o user= -C NAME";
         log.add_with_hint(code::NO_SUCH_ASKER, spot, message, hint);
+    }
+
+    /// Whether the end of a window ends anything where a program asks that is not root: jitd cannot see what its logins are.
+    fn end(&self, asker: &Asker, spot: &Spot, log: &mut Log<'_>) {
+        for service in asker.services() {
+            let what = format!("the end of a window ends no login at `{service}` that is open");
+            let there = self.facts.ends.contains(service);
+            let (why, hint) = match asker.end_as().map(|account| self.facts.askers.get(account)) {
+                None => ("no `end-as` says as whom a program would".to_owned(), "add end-as = \"ACCOUNT\""),
+                Some(Some(AskerAccount::There | AskerAccount::Persons)) if there => continue,
+                Some(Some(AskerAccount::There | AskerAccount::Persons)) => (
+                    format!(
+                        "there is no /etc/jit/end.d/{service} that root alone can write and others can run"
+                    ),
+                    "examples are in /usr/share/doc/pam-jit/examples/end.d",
+                ),
+                Some(_) => {
+                    ("the account of `end-as` is root, or not in /etc/passwd".to_owned(), "name another")
+                }
+            };
+            log.add_with_hint(code::NO_END, spot, format!("{what}: {why}"), hint);
+        }
     }
 
     /// Services whose PAM file does not ask jitd: there a role gives nothing, and keeps nobody out.

@@ -296,8 +296,9 @@ impl Reader<'_> {
         for table in node.tables(&ASKER, &mut self.log).into_iter().flatten() {
             let account = table.required("account", Node::word, &mut self.log);
             let services = table.required("services", services, &mut self.log);
-            let (Some(account), Some(services)) = (account, services) else { continue };
-            match Asker::new(account, services) {
+            let end_as = table.optional("end-as", Node::word, &mut self.log);
+            let (Some(account), Some(services), Some(end_as)) = (account, services, end_as) else { continue };
+            match Asker::new(account, services, end_as) {
                 Ok(asker) => {
                     lint::asker(&asker, &table.spot, &mut self.log);
                     self.seen.askers.push((table.spot.clone(), asker.clone()));
@@ -306,6 +307,7 @@ impl Reader<'_> {
                 Err(bad) => {
                     let spot = match bad {
                         BadAsker::Root => table.spot_of("account"),
+                        BadAsker::EndsAsRoot => table.spot_of("end-as"),
                         BadAsker::NoService | BadAsker::Caller(_) => table.spot_of("services"),
                     };
                     self.log.add(code::BAD_ASKER, &spot, format!("this cannot be an asker: {bad}"));

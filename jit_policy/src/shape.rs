@@ -138,7 +138,11 @@ pub(super) const CHANGE: Shape = Shape {
 pub(super) const ASKER: Shape = Shape {
     what: "a program that asks about others",
     header: "under [[asker]]",
-    keys: &[("account", r#"account = "postgres""#), ("services", r#"services = ["postgresql"]"#)],
+    keys: &[
+        ("account", r#"account = "postgres""#),
+        ("services", r#"services = ["postgresql"]"#),
+        ("end-as", r#"end-as = "postgres""#),
+    ],
 };
 
 pub(super) const ALL: [&Shape; 11] =

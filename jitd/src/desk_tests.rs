@@ -346,6 +346,7 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
     let (policy, _) = daemon.desk().read_policy().unwrap();
     let facts = Facts {
         askers: [].into(),
+        ends: [].into(),
         host: host(),
         groups: [("no-such-group".parse().unwrap(), Group::Absent)].into(),
         accounts: BTreeMap::new(),

@@ -346,6 +346,7 @@ const SCENARIOS: &[Scenario] = &[
 
     // programs besides sshd
     own_of(PROGRAMS, "postgresql_asks_as_itself_for_its_services_alone_and_a_window_lets_its_user_in", programs::postgresql),
+    own_of(PROGRAMS, "a_connection_to_postgresql_ends_with_its_window_by_a_sites_program_and_the_record_has_its_answer", programs::connections_end),
 
     // these machines themselves
     own("a_fido_key_approves_with_a_touch_and_not_without", tokens::a_touch_counts),

@@ -199,13 +199,15 @@ impl Fields {
                 self.maybe("escape", unbound.then_some("not excluded: it was bound to no unit"))
             }
             Event::Shut { grant } => self.put("grant", grant),
-            Event::SessionsEnded { grant, user, sessions, at_end, left, spared, stays, escape } => {
+            Event::SessionsEnded { grant, user, sessions, at_end, left, spared, stays, escape, programs } => {
                 let sessions: Vec<_> = sessions.iter().map(ToString::to_string).collect();
                 self.put("grant", grant).put("user", user).put("sessions", sessions.join(" "));
                 self.maybe("at-end", at_end.as_ref()).put("left", left.len());
                 self.some("processes", left, ", ")
                     .maybe("spared", spared.as_ref())
                     .some("stays", stays, ", ");
+                let ran: Vec<_> = programs.iter().map(ToString::to_string).collect();
+                self.some("programs", &ran, "; ");
                 self.maybe("escape", escape.as_ref().map(|why| format!("not excluded: {why}")))
             }
             Event::ClaimVoided { grant, claim } => self.put("grant", grant).put("claim", claim),

@@ -52,7 +52,7 @@ pub use serial::{BadSerial, Serial};
 pub use session::{Opener, Session, Unit, gets_a_scope};
 pub use statement::{Ahead, BySignature, Since, Taken, Tombstone};
 pub use stay::Stay;
-pub use termination::{Due, EndReason, EndTerms, Over, Termination};
+pub use termination::{Due, EndReason, EndRun, EndTerms, Over, Termination};
 pub use terms::{NotNarrower, Terms};
 pub use trial::{BackWhy, LoginSession, Trial, Tried};
 pub use unasked::UnaskedLogins;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use jit_proto::words::{GrantId, RoleName, Uid, UserName, subject_is_caller};
+use jit_proto::words::{GrantId, RoleName, ServiceName, Uid, UserName, subject_is_caller};
 use serde::{Deserialize, Serialize};
 
 use super::grant::{EndWhy, Grant};
@@ -162,6 +162,32 @@ impl Over {
     pub fn is_sooner_than(&self, other: &Self, now: &Moment) -> bool {
         let left = |over: &Self| over.terms.kill.saturating_sub(now.since(&over.at));
         left(self) < left(other)
+    }
+}
+
+/// What a site's program came to that ends logins at a service whose own program is not root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndRun {
+    /// Where logins were to end.
+    pub service: ServiceName,
+    /// The account that it ran as.
+    pub account: UserName,
+    /// Its exit status; absent where it was not started, or did not end in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u8>,
+    /// The first line that it said, cut; where it has no status, why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub said: String,
+}
+
+impl fmt::Display for EndRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} as {}: ", self.service, self.account)?;
+        match self.status {
+            Some(status) => write!(f, "{status}"),
+            None => f.write_str("no answer"),
+        }?;
+        if self.said.is_empty() { Ok(()) } else { write!(f, ", {}", self.said) }
     }
 }
 

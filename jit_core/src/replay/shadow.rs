@@ -303,6 +303,7 @@ impl<'p> Shadow<'p> {
                 spared: None,
                 stays: Vec::new(),
                 escape: None,
+                programs: Vec::new(),
             };
             self.state.apply(&Record { seq, at: self.now.clone(), actor: None, event });
         }

@@ -33,6 +33,24 @@ impl State {
         rows
     }
 
+    /// What came in by a grant that is over, where a program asked that is not root, is the business of those of the same
+    /// person that hold it on.
+    pub(super) fn hand_on(&mut self, over: &Grant) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let others = self.by_uid.get(&over.uid).into_iter().flatten();
+        for id in others {
+            let Some(other) = self.grants.get_mut(id).filter(|other| other.user == over.user) else {
+                continue;
+            };
+            let more = over.asked.both(&other.services).without(&other.asked);
+            if !more.is_empty() {
+                other.asked = other.asked.iter().chain(&more).cloned().collect();
+                rows.push(Row::Began(other.clone()));
+            }
+        }
+        rows
+    }
+
     /// The window of a grant that has begun and is not yet written down as begun.
     #[must_use]
     pub fn begun(&self, grant: &Grant, now: &Moment) -> Option<Window> {

@@ -110,6 +110,7 @@ mod tests {
             spared: None,
             stays: Vec::new(),
             escape: None,
+            programs: Vec::new(),
         }
     }
 

@@ -45,6 +45,7 @@ fn host(groups: &[(&str, Group)]) -> Facts {
         groups: groups.iter().map(|(name, group)| (name.parse().unwrap(), group.clone())).collect(),
         accounts: BTreeMap::new(),
         askers: BTreeMap::new(),
+        ends: BTreeSet::new(),
         standing: BTreeMap::new(),
         services: BTreeMap::new(),
         unlisted: None,
@@ -278,8 +279,15 @@ fn a_change_that_this_host_has_too_few_people_to_approve_is_an_error_there() {
 
 #[test]
 fn an_asker_is_an_account_of_the_systems_in_this_hosts_own_files() {
-    let text = BASE.to_owned() + "\n[[asker]]\naccount = \"pg\"\nservices = [\"postgresql\"]\n";
-    let on = |account| Facts { askers: [("pg".parse().unwrap(), account)].into(), ..host(&[]) };
+    let text =
+        BASE.to_owned() + "\n[[asker]]\naccount = \"pg\"\nservices = [\"postgresql\"]\nend-as = \"dba\"\n";
+    let dba = || ("dba".parse().unwrap(), AskerAccount::There);
+    let ends: BTreeSet<_> = ["postgresql".parse().unwrap()].into();
+    let on = |account| Facts {
+        askers: [("pg".parse().unwrap(), account), dba()].into(),
+        ends: ends.clone(),
+        ..host(&[])
+    };
     assert_eq!(said(&text, &on(AskerAccount::There)), Vec::<String>::new());
     for (account, why) in [
         (AskerAccount::Absent, "JIT103: there is no account `pg` in /etc/passwd"),
@@ -289,5 +297,29 @@ fn an_asker_is_an_account_of_the_systems_in_this_hosts_own_files() {
     ] {
         let said = said(&text, &on(account));
         assert!(said.len() == 1 && said[0].contains(why), "{said:?}");
+    }
+}
+
+#[test]
+fn whether_the_end_of_a_window_ends_logins_of_a_program_that_is_not_root_is_said() {
+    let text = |end_as: &str| {
+        format!("{BASE}\n[[asker]]\naccount = \"pg\"\nservices = [\"postgresql\"]\n{end_as}\n")
+    };
+    let pg = || ("pg".parse().unwrap(), AskerAccount::There);
+    let facts = |dba, ends: &[&str]| Facts {
+        askers: [pg(), ("dba".parse().unwrap(), dba)].into(),
+        ends: ends.iter().map(|service| service.parse().unwrap()).collect(),
+        ..host(&[])
+    };
+    let (with, there) = (text("end-as = \"dba\""), AskerAccount::There);
+    assert_eq!(said(&with, &facts(there, &["postgresql"])), Vec::<String>::new());
+    for (text, facts, why) in [
+        (text(""), facts(there, &["postgresql"]), "no `end-as` says as whom a program would"),
+        (with.clone(), facts(there, &[]), "there is no /etc/jit/end.d/postgresql that root alone can write"),
+        (with.clone(), facts(AskerAccount::Root, &["postgresql"]), "the account of `end-as` is root"),
+        (with.clone(), facts(AskerAccount::Absent, &["postgresql"]), "or not in /etc/passwd"),
+    ] {
+        let said = said(&text, &facts);
+        assert!(said.len() == 1 && said[0].contains("JIT104") && said[0].contains(why), "{said:?}");
     }
 }

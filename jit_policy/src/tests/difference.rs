@@ -15,10 +15,10 @@ fn an_asker_that_is_gone_or_asks_elsewhere_is_said() {
             &format!("version = 1\nasker = [{{ account = \"pg\", services = [{services}] }}]"),
         )
     };
-    assert_eq!(said(&with("\"a\""), WHOLE), ["- asker: pg may no longer ask about others at a"]);
+    assert_eq!(said(&with("\"a\""), WHOLE), ["- asker: no longer: pg may ask about anybody at a"]);
     assert_eq!(
         said(&with("\"a\""), &with("\"a\", \"b\"")),
-        ["+ asker: pg may ask about anybody at a, b", "- asker: pg may no longer ask about others at a"]
+        ["+ asker: pg may ask about anybody at a, b", "- asker: no longer: pg may ask about anybody at a"]
     );
 }
 

@@ -214,6 +214,8 @@ fn an_asker_is_an_account_that_is_not_root_and_names_services_that_programs_ask_
         ("account = \"\", services = [\"postgresql\"]", "JIT016"),
         ("account = \"@dba\", services = [\"postgresql\"]", "JIT017"),
         ("account = [\"postgres\"], services = [\"postgresql\"]", "JIT015"),
+        ("account = \"postgres\", services = [\"postgresql\"], end-as = \"root\"", "JIT101"),
+        ("account = \"postgres\", services = [\"postgresql\"], end-as = []", "JIT015"),
         ("services = [\"postgresql\"]", "JIT014"),
         ("account = \"postgres\"", "JIT014"),
         ("account = \"postgres\", services = [\"postgresql\"], users = [\"ana\"]", "JIT012"),

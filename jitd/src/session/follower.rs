@@ -12,6 +12,7 @@ use jit_proto::words::GrantId;
 use super::index::Index;
 use super::people::People;
 use super::processes::{self, Process};
+use super::programs::Runs;
 use super::record::record;
 use super::shut::Shut;
 use crate::app::App;
@@ -42,6 +43,8 @@ pub(super) struct Swept {
     pub(super) term: bool,
     /// When to ask logind again that their manager does not linger.
     pub(super) linger_at: Duration,
+    /// A site's programs that run or ran for it.
+    pub(super) programs: Runs,
 }
 
 pub(super) struct Follower {

@@ -27,6 +27,7 @@ mod pace;
 mod people;
 mod place;
 pub(crate) mod processes;
+mod programs;
 mod recall;
 mod record;
 pub(crate) mod remains;

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::event::Event;
-use jit_core::model::{Due, Session, Termination};
+use jit_core::model::{Due, EndRun, Session, Termination};
 use jit_core::policy::AtEnd;
 use jit_core::sessions::coverage::{self, Cover};
-use jit_core::sessions::termination;
+use jit_core::sessions::termination::{self, AskedEnd};
 use jit_host::facts::{asks_jitd, lingers};
-use jit_proto::words::{Uid, UserName};
+use jit_proto::words::{ServiceName, Uid, UserName};
 
 use super::ends::{by_systemd, is_for_systemd, one_by_one, report};
 use super::follower::{Follower, Seen, is_awaited};
 use super::pace::{OFTEN, SELDOM};
 use super::processes::{self, Process};
+use super::programs;
 use super::record::record;
 use super::systemd::{self, Order};
 use super::whose::{Sort, Sorted};
@@ -60,13 +61,20 @@ impl Follower {
             let known = self.people.of(&ending.user, ending.uid);
             let terms = termination::terms(here, ending, &known);
             let stay = here.state.stay(ending.uid).cloned();
-            (coverage::cover(here, ending, &known), terms, termination::at_end(here, ending), stay)
+            let asked = termination::asked_ends(here, ending);
+            (coverage::cover(here, ending, &known), terms, termination::at_end(here, ending), stay, asked)
         });
-        let Ok((cover, terms, at_end, stay)) = facts else { return SELDOM };
+        let Ok((cover, terms, at_end, stay, asked)) = facts else { return SELDOM };
+        // That a program still runs keeps nothing else from its end.
+        let asked = self.end_asked(ending, asked, terms.due(seen.now.since(&ending.at))).await;
         let app = Arc::clone(&self.app);
-        let finish = |outcome| {
-            record(&app, ended(ending, at_end, outcome));
-            Duration::ZERO
+        let finish = |outcome| match &asked {
+            Ok(asked) => {
+                record(&app, ended(ending, at_end, outcome, asked));
+                programs::forget(ending, &asked.runs);
+                Duration::ZERO
+            }
+            Err(wait) => *wait,
         };
         if !systemd::is_there() {
             return finish(Outcome::spared("ends are not enforced without systemd"));
@@ -126,6 +134,47 @@ impl Follower {
             Due::Kill => OFTEN,
             Due::Term { next } | Due::Nothing { next } => next.min((after / 10).clamp(OFTEN, OFTEN * 50)),
         }
+    }
+}
+
+/// What became of logins that a program asked for that is not root.
+#[derive(Default)]
+struct Asked {
+    runs: Vec<EndRun>,
+    /// What another window holds.
+    held: Vec<String>,
+    /// Where nothing ended them, or it is not known that something did.
+    open: Vec<ServiceName>,
+}
+
+impl Follower {
+    /// Has a site's programs end what a program asked for that is not root; while that is not done, when to look again.
+    async fn end_asked(
+        &mut self,
+        ending: &Termination,
+        ends: Vec<(ServiceName, AskedEnd)>,
+        due: Due,
+    ) -> Result<Asked, Duration> {
+        if ends.is_empty() {
+            return Ok(Asked::default());
+        }
+        if let Due::Nothing { next } = due {
+            return Err(next);
+        }
+        let app = Arc::clone(&self.app);
+        let kept = &mut self.endings.entry(ending.grant).or_default().programs;
+        let Some(runs) = programs::carry_on(&app, ending, &ends, kept).await else { return Err(OFTEN * 3) };
+        let is_done =
+            |service: &ServiceName| runs.iter().any(|run| run.service == *service && run.status == Some(0));
+        let mut asked = Asked::default();
+        for (service, end) in ends {
+            match end {
+                AskedEnd::Held(grant) => asked.held.push(format!("logins at {service} go on by {grant}")),
+                AskedEnd::Program(_) if is_done(&service) => {}
+                AskedEnd::Program(_) | AskedEnd::Nothing => asked.open.push(service),
+            }
+        }
+        Ok(Asked { runs, ..asked })
     }
 }
 
@@ -250,8 +299,9 @@ impl<'p> Found<'p> {
 }
 
 /// The record of an end that has been carried through.
-fn ended(ending: &Termination, at_end: Option<AtEnd>, outcome: Outcome) -> Event {
-    let Outcome { left, spared, stays, ways } = outcome;
+fn ended(ending: &Termination, at_end: Option<AtEnd>, outcome: Outcome, asked: &Asked) -> Event {
+    let Outcome { left, spared, mut stays, ways } = outcome;
+    stays.extend(asked.held.iter().cloned());
     Event::SessionsEnded {
         grant: ending.grant,
         user: ending.user.clone(),
@@ -260,13 +310,19 @@ fn ended(ending: &Termination, at_end: Option<AtEnd>, outcome: Outcome) -> Event
         left,
         spared,
         stays,
-        escape: escape(ending, ways, Path::new("/")),
+        escape: escape(ending, ways, asked, Path::new("/")),
+        programs: asked.runs.clone(),
     }
 }
 
 /// Why something may have got away: it was started by root, by what stays, as somebody else, or was handed to what
 /// starts things for people and does not ask jitd.
-fn escape(ending: &Termination, by_what_stays: Vec<&'static str>, root: &Path) -> Option<String> {
+fn escape(
+    ending: &Termination,
+    by_what_stays: Vec<&'static str>,
+    asked: &Asked,
+    root: &Path,
+) -> Option<String> {
     let is_there = |paths: &[&str]| paths.iter().any(|path| root.join(path.trim_start_matches('/')).exists());
     let etc = root.join("etc");
     let escapes = |paths: &[&str], services: &[&str]| {
@@ -290,8 +346,8 @@ fn escape(ending: &Termination, by_what_stays: Vec<&'static str>, root: &Path) -
         (lingers(&ending.user), "their manager starts with the machine"),
     ];
     let known = conditions.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why.to_owned());
-    let asked = ending
-        .asked
+    let asked = asked
+        .open
         .iter()
         .map(|service| format!("what logins at {service} left: another program asked for them"));
     let by_what_stays = by_what_stays.into_iter().map(str::to_owned);
@@ -305,7 +361,7 @@ fn names<'p>(left: impl Iterator<Item = &'p Process>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
 
     use super::*;
@@ -320,7 +376,7 @@ mod tests {
     }
 
     /// Of a window for these services, that opened ten seconds after boot.
-    fn ending(services: &[&str]) -> Termination {
+    pub(in crate::session) fn ending(services: &[&str]) -> Termination {
         Termination {
             grant: "g-00000001".parse().unwrap(),
             user: "maria".parse().unwrap(),
@@ -353,7 +409,10 @@ mod tests {
         let audits = [5].into();
         let sort = Sort { uid, stay: &stay, audits, sessions: &sessions, all: &all, now: &now };
         let outcome = Found::of(&sort, &ending).given_up(&sort, &ending, [&hers].into_iter());
-        let Event::SessionsEnded { left, spared, .. } = ended(&ending, None, outcome) else { panic!() };
+        let Event::SessionsEnded { left, spared, .. } = ended(&ending, None, outcome, &Asked::default())
+        else {
+            panic!()
+        };
         assert_eq!(left, ["4000001 stuck", "session 17"]);
         assert_eq!(spared.as_deref(), Some("session-8.scope, a login that jitd did not admit"));
     }
@@ -366,7 +425,9 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        let said = |services: &[&str]| escape(&ending(services), Vec::new(), root.path()).unwrap_or_default();
+        let said = |services: &[&str]| {
+            escape(&ending(services), Vec::new(), &Asked::default(), root.path()).unwrap_or_default()
+        };
         let ways = [
             ("usr/sbin/cron", "cron", "cron does not ask jitd"),
             ("usr/sbin/atd", "atd", "at(1) does not ask jitd"),
@@ -383,8 +444,8 @@ mod tests {
             put(&format!("etc/pam.d/{service}"), "account required pam_jit.so\n");
             assert!(!said(&["sshd"]).contains(why), "{service} asks");
         }
-        let by_asker = Termination { asked: ["postgresql".parse().unwrap()].into(), ..ending(&["sshd"]) };
-        let why = escape(&by_asker, Vec::new(), root.path()).unwrap_or_default();
+        let open = Asked { open: vec!["postgresql".parse().unwrap()], ..Asked::default() };
+        let why = escape(&ending(&["sshd"]), Vec::new(), &open, root.path()).unwrap_or_default();
         assert!(why.contains("what logins at postgresql left: another program asked for them"), "{why}");
         assert!(said(&["sudo"]).contains("root could be reached"));
         assert!(!said(&["sshd"]).contains("root could be reached"));

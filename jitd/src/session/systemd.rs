@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jit_core::model::{Leader, Unit};
-use jit_proto::words::Uid;
+use jit_proto::words::{Uid, UserName};
 use serde::Serialize;
 use zbus::{Connection, DynamicType, Message, Variant};
 use zruntime::SharedRuntime;
@@ -180,6 +180,56 @@ impl Systemd {
                 return Err(NoSystemd::NotMoved);
             }
             self.runtime.sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Runs a site's program as an account without privileges, with what it says written to a file of root's.
+    pub(crate) async fn run_as(
+        &self,
+        unit: &str,
+        account: &UserName,
+        argv: Vec<String>,
+        answer: &Path,
+        limit: Duration,
+    ) -> Result<(), NoSystemd> {
+        const MIB: u64 = 1024 * 1024;
+        let program = argv.first().cloned().unwrap_or_default();
+        let answer = answer.display().to_string();
+        let properties: Vec<(&str, Variant<'_>)> = vec![
+            ("Description", "A site's program that ends logins".into()),
+            ("CollectMode", "inactive-or-failed".into()),
+            ("ExecStart", vec![(program, argv, false)].into()),
+            ("User", account.as_str().into()),
+            ("StandardInput", "null".into()),
+            ("StandardOutputFileToTruncate", answer.as_str().into()),
+            ("StandardError", "journal".into()),
+            ("RuntimeMaxUSec", micros(limit).into()),
+            ("TimeoutStopUSec", 1_000_000_u64.into()),
+            ("UMask", 0o077_u32.into()),
+            ("NoNewPrivileges", true.into()),
+            ("CapabilityBoundingSet", 0_u64.into()),
+            ("RestrictSUIDSGID", true.into()),
+            ("RestrictRealtime", true.into()),
+            ("LockPersonality", true.into()),
+            ("PrivateTmp", true.into()),
+            ("PrivateDevices", true.into()),
+            ("ProtectSystem", "strict".into()),
+            ("ProtectHome", "yes".into()),
+            ("ProtectClock", true.into()),
+            ("ProtectKernelTunables", true.into()),
+            ("ProtectKernelModules", true.into()),
+            ("ProtectKernelLogs", true.into()),
+            ("ProtectControlGroups", true.into()),
+            ("TasksMax", 64_u64.into()),
+            ("MemoryMax", (256 * MIB).into()),
+            ("LimitFSIZE", MIB.into()),
+            ("LimitCORE", 0_u64.into()),
+        ];
+        let aux: Vec<(&str, Vec<(&str, Variant<'_>)>)> = Vec::new();
+        match self.call(SYSTEMD, "StartTransientUnit", &(unit, "fail", properties, aux)).await {
+            // Started by a jitd before this one, or its answer did not come back.
+            Err(err) if err.is_unit_exists() => Ok(()),
+            outcome => outcome,
         }
     }
 
