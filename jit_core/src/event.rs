@@ -2,25 +2,27 @@
 //! with a session until the record of its end.
 
 pub mod kinds;
+mod record;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
+pub use record::Record;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 pub use crate::model::PolicyText;
 use crate::model::{
-    Actor, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndRun,
-    EndTerms, EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past,
-    Person, PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
+    BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndRun, EndTerms,
+    EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person,
+    PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
 use crate::proof::note::PublicKey;
 use crate::sign::revoke::What;
-use crate::time::{Moment, Recovery, Suspicion, Utc, Window};
+use crate::time::{Recovery, Suspicion, Utc, Window};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -583,20 +585,4 @@ pub enum Event {
         /// How that is known.
         how: Elsewhere,
     },
-}
-
-/// An event with its place in the log: what is written, byte for byte, as one line of JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// Position in the log, from 0, without gaps.
-    pub seq: u64,
-    /// When it happened, by the clocks of the host.
-    #[serde(flatten)]
-    pub at: Moment,
-    /// Who made it happen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Actor>,
-    /// The event that is recorded.
-    #[serde(flatten)]
-    pub event: Event,
 }
