@@ -115,6 +115,7 @@ methods! {
     Story: "Audit" "Story" Audit,
     StoryFrom: "Audit" "StoryFrom" Audit,
     Checkpoint: "Audit" "Checkpoint" Audit,
+    Proof: "Audit" "Proof" Audit,
     Carried: "Audit" "Carried" Audit,
     Attest: "Audit" "Attest" Audit,
 }

@@ -77,6 +77,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Audit.Story",         "+ n l g h + + + g"),
     ("Audit.StoryFrom",     "+ n l g h + + + g"),
     ("Audit.Checkpoint",    "+ n l g h + + + g"),
+    ("Audit.Proof",         "+ n l g h + + + g"),
     ("Audit.Carried",       "+ n l g h + + + g"),
     ("Audit.Attest",        "+ n l g h + + + g"),
 ];

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `Records(first, most)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
+/// `Records(first, most)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Proof(old, new)`, `Carried(how, size)`,
+/// `Attest(role, who, keep, note)`.
 pub const AUDIT_INTERFACE: &str = "org.jitd.Jit1.Audit";
 
 /// The most records in one page, and about so many bytes of them.
@@ -37,6 +38,26 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root over them, in hex.
     pub root: String,
+}
+
+/// Answer to `Audit.Proof`: that the log of so many records is the beginning of that of more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The tree over the first of them.
+    pub old: Tree,
+    /// The tree over all of them.
+    pub new: Tree,
+    /// The hashes of the consistency proof (RFC 9162), in hex; none from a log without records.
+    pub hashes: Vec<String>,
+}
+
+/// A tree over the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    /// How many records it is over.
+    pub size: u64,
+    /// The roots of the perfect trees that they come to, from the left, in hex.
+    pub peaks: Vec<String>,
 }
 
 /// Answer to `Audit.Carried`: what is on record of a checkpoint that was carried away.

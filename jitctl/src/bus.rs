@@ -205,6 +205,7 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             let body = (scope.to_string(), or_empty(message.as_ref()), seconds);
             jitd.call_with_flags(method, flags, &body).await
         }
+        Call::Proof { old, new } => jitd.call_with_flags(method, flags, &(*old, *new)).await,
         Call::Carried { how, size } => jitd.call_with_flags(method, flags, &(how.as_str(), size)).await,
         Call::Attest { role, who, keep, note } => {
             let body = (role.as_str(), who.to_string(), keep.as_str(), or_empty(note.as_ref()));

@@ -157,6 +157,11 @@ pub(crate) enum Call {
         first: u64,
     },
     AuditCheckpoint,
+    /// What proves that the log of so many records is the beginning of that of so many.
+    Proof {
+        old: u64,
+        new: u64,
+    },
     /// A checkpoint over so many records was carried away.
     Carried {
         how: CarriedBy,
@@ -252,6 +257,7 @@ impl Call {
             Self::Records { .. } => reads(AUDIT_INTERFACE, "Records"),
             Self::StoryFrom { .. } => reads(AUDIT_INTERFACE, "StoryFrom"),
             Self::AuditCheckpoint => reads(AUDIT_INTERFACE, "Checkpoint"),
+            Self::Proof { .. } => reads(AUDIT_INTERFACE, "Proof"),
             Self::Carried { .. } => {
                 changes(AUDIT_INTERFACE, "Carried", "Whether that is on record is unknown", "jitctl status")
             }

@@ -69,6 +69,20 @@ impl Frontier {
         peaks.fold(last, |right, left| node(left, right))
     }
 
+    /// The roots that it is made of, from the left.
+    #[must_use]
+    pub fn peaks(&self) -> &[Digest] {
+        &self.peaks
+    }
+
+    /// The frontier of so many leaves that is made of these roots.
+    pub fn of_peaks(size: u64, peaks: Vec<Digest>) -> Result<Self, BadFrontier> {
+        if u32::try_from(peaks.len()) != Ok(size.count_ones()) {
+            return Err(BadFrontier { size, found: peaks.len() * LENGTH });
+        }
+        Ok(Self { size, peaks })
+    }
+
     /// As it is stored.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -78,10 +92,10 @@ impl Frontier {
     /// Reads what [`Self::to_bytes`] wrote of so many leaves.
     pub fn from_bytes(size: u64, bytes: &[u8]) -> Result<Self, BadFrontier> {
         let (peaks, rest) = bytes.as_chunks::<LENGTH>();
-        if !rest.is_empty() || u32::try_from(peaks.len()) != Ok(size.count_ones()) {
+        if !rest.is_empty() {
             return Err(BadFrontier { size, found: bytes.len() });
         }
-        Ok(Self { size, peaks: peaks.iter().copied().map(Digest).collect() })
+        Self::of_peaks(size, peaks.iter().copied().map(Digest).collect())
     }
 }
 

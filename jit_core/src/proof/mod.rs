@@ -2,6 +2,8 @@
 //! knows nothing of what the records say.
 
 pub mod checkpoint;
+pub mod extension;
 pub mod merkle;
 pub mod note;
+pub mod preface;
 pub mod verify;

@@ -5,6 +5,7 @@
 //! that somebody carried away. The first say that the log agrees with itself. Whoever is root on the host has its key
 //! and can write a whole new log with new checkpoints; only one that was carried away contradicts that.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{Checkpoint, Kept, Signed, Signs};
 use super::merkle::{self, Frontier};
 use super::note::PublicKey;
+use super::preface::{Consistency, Extent, Preface};
 use crate::digest::Digest;
 
 /// What the log is, in one word. The worst comes last.
@@ -68,7 +70,9 @@ pub struct Finding {
 pub struct Report {
     /// In one word.
     pub verdict: Verdict,
-    /// How many records there are.
+    /// The first record that was here to be hashed. What is before it, a preface or jitd told as a few hashes.
+    pub first: u64,
+    /// How many records there are, with those before the first.
     pub records: u64,
     /// The root over them.
     pub root: Digest,
@@ -87,6 +91,8 @@ pub struct Report {
 enum From {
     Record(u64),
     Carried(String),
+    /// The first line of a file.
+    Preface(String),
 }
 
 impl fmt::Display for From {
@@ -94,6 +100,7 @@ impl fmt::Display for From {
         match self {
             Self::Record(seq) => write!(f, "the checkpoint in record {seq}"),
             Self::Carried(name) => write!(f, "checkpoint {name}"),
+            Self::Preface(name) => write!(f, "the checkpoint that {name} left under"),
         }
     }
 }
@@ -106,9 +113,29 @@ const MOST: usize = 20;
 pub struct Verifier {
     pinned: bool,
     keys: Vec<PublicKey>,
+    /// What is before the first record that is here.
+    before: Frontier,
     leaves: Vec<Digest>,
     checkpoints: Vec<(From, Kept)>,
+    /// What somebody says that the log came to, unsigned, and who.
+    claims: Vec<(String, Extent)>,
+    /// Where somebody says that their records end, and who.
+    ends: Vec<(String, Extent)>,
+    proofs: Vec<Consistency>,
     findings: Vec<Finding>,
+}
+
+/// What a checkpoint comes to, held against the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// They are those that it was made of, or a proof leads from it to what is here.
+    Agrees,
+    /// They are others.
+    Differs,
+    /// It covers less than what is before the first record here, and no proof leads from it.
+    Before,
+    /// It covers more than there is, and no proof leads to it.
+    Beyond,
 }
 
 /// What is looked at in every record; the rest is its bytes.
@@ -140,7 +167,50 @@ impl Verifier {
     /// How many records have been taken.
     #[must_use]
     pub const fn taken(&self) -> u64 {
-        self.leaves.len() as u64
+        self.before.size() + self.leaves.len() as u64
+    }
+
+    /// Nothing before this tree will be taken: it stands for those records.
+    pub fn behind(&mut self, before: Frontier) {
+        if self.taken() == 0 {
+            self.before = before;
+        }
+    }
+
+    /// Takes what the first line of a file says, in its place: before its records. False where those before them are
+    /// missing, or were taken already.
+    pub fn preface(&mut self, name: &str, preface: &Preface) -> bool {
+        let Ok(before) = preface.tree() else { return false };
+        self.behind(before.clone());
+        let place = self.taken();
+        if preface.first != place {
+            return false;
+        }
+        // Where the records begin with the first, one of them names the key.
+        if preface.first > 0 {
+            self.key(place, preface.key.clone());
+        }
+        self.claims.push((name.to_owned(), (&before).into()));
+        self.ends.extend(preface.end.map(|end| (name.to_owned(), end)));
+        for proof in &preface.proofs {
+            self.proof(name, proof.clone());
+        }
+        self.checkpoints.push((From::Preface(name.to_owned()), preface.checkpoint.clone().into()));
+        true
+    }
+
+    /// Takes a proof that the log of one time is the beginning of that of another, from whoever gives it.
+    pub fn proof(&mut self, name: &str, proof: Consistency) {
+        let Consistency { from, to, .. } = proof;
+        if !proof.holds() {
+            let what = format!(
+                "the proof in {name} that the log of {} records is the beginning of that of {} does not prove it",
+                from.size, to.size
+            );
+            return self.find(Verdict::Rewritten, from.size, to.size, what);
+        }
+        self.claims.extend([from, to].map(|extent| (name.to_owned(), extent)));
+        self.proofs.push(proof);
     }
 
     /// Takes the exact bytes of the next record.
@@ -214,42 +284,107 @@ impl Verifier {
     /// The end of the log: what it is.
     #[must_use]
     pub fn report(mut self) -> Report {
-        let records = self.taken();
+        let (first, records) = (self.before.size(), self.taken());
         let mut checkpoints = std::mem::take(&mut self.checkpoints);
         checkpoints.sort_by_key(|(_, kept)| kept.checkpoint.size);
-        let (mut agreeing, mut others) = (Vec::new(), Vec::new());
-        let mut tree = Frontier::default();
-        let mut leaves = std::mem::take(&mut self.leaves).into_iter();
-        for (from, kept) in checkpoints {
-            if !self.is_signed(&from, &kept) {
-                continue;
-            }
+        checkpoints.retain(|(from, kept)| self.is_signed(from, kept));
+        let roots = self.roots(checkpoints.iter().map(|(_, kept)| kept.checkpoint.size));
+        self.hold_claims(records, &roots);
+        let proven = self.proven(&roots);
+        let held = |kept: &Kept| {
             let Checkpoint { size, root, .. } = kept.checkpoint;
-            while tree.size() < size {
-                let Some(leaf) = leaves.next() else { break };
-                tree.append(leaf);
+            match roots.get(&size) {
+                Some(here) if *here == root => Held::Agrees,
+                Some(_) => Held::Differs,
+                None if proven.contains(&Extent { size, root }) => Held::Agrees,
+                None if proven.iter().any(|extent| extent.size == size) => Held::Differs,
+                None if size < first => Held::Before,
+                None => Held::Beyond,
             }
-            if tree.size() == size && tree.root() == root {
-                agreeing.push((from, size));
-            } else {
-                others.push((from, size));
+        };
+        let (mut agreeing, mut differing, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for (from, kept) in checkpoints {
+            let size = kept.checkpoint.size;
+            match held(&kept) {
+                Held::Agrees => agreeing.push((from, size)),
+                Held::Differs => differing.push((from, size)),
+                held @ (Held::Before | Held::Beyond) => others.push((held, from, size)),
             }
         }
-        leaves.for_each(|leaf| tree.append(leaf));
-        for (from, size) in others {
-            self.disagrees(&from, size, records, &agreeing);
+        for (from, size) in differing {
+            self.differs(&from, size, &agreeing);
+        }
+        for (held, from, size) in others {
+            self.is_not_here(held, &from, size, (first, records));
         }
         let carried = agreeing.iter().filter(|(from, _)| matches!(from, From::Carried(_))).count();
+        let own = agreeing.iter().filter(|(from, _)| matches!(from, From::Record(_))).count();
         let verdict = self.findings.iter().map(|finding| finding.verdict).max();
         Report {
             verdict: verdict.unwrap_or(Verdict::Whole),
+            first,
             records,
-            root: tree.root(),
+            root: roots.get(&records).copied().unwrap_or_else(|| self.before.root()),
             keys: self.keys,
-            agree: (agreeing.len() - carried, carried),
-            covered: agreeing.iter().map(|(_, size)| *size).max().unwrap_or(0),
+            agree: (own, carried),
+            covered: agreeing.iter().map(|(_, size)| *size).max().unwrap_or(0).min(records),
             findings: self.findings,
         }
+    }
+
+    /// The roots at these sizes, at those that somebody made a claim about, and at the end; of those that are here.
+    fn roots(&mut self, sizes: impl Iterator<Item = u64>) -> BTreeMap<u64, Digest> {
+        let mut wanted: BTreeSet<u64> = sizes.collect();
+        wanted.extend(self.claims.iter().map(|(_, extent)| extent.size));
+        wanted.insert(self.taken());
+        let mut tree = self.before.clone();
+        let mut roots = BTreeMap::new();
+        let mut leaves = std::mem::take(&mut self.leaves).into_iter();
+        for size in wanted {
+            while tree.size() < size {
+                let Some(leaf) = leaves.next() else { return roots };
+                tree.append(leaf);
+            }
+            if tree.size() == size {
+                roots.insert(size, tree.root());
+            }
+        }
+        roots
+    }
+
+    /// Holds what was claimed against the records.
+    fn hold_claims(&mut self, records: u64, roots: &BTreeMap<u64, Digest>) {
+        let ends = std::mem::take(&mut self.ends);
+        let lost = |(name, end): &(String, Extent)| {
+            let what = format!(
+                "{name} was written with all records before {}, and {} of them are missing",
+                end.size,
+                span(records, end.size)
+            );
+            (end.size > records).then_some((end.size, what))
+        };
+        for (size, what) in ends.iter().filter_map(lost) {
+            self.find(Verdict::Truncated, records, size, what);
+        }
+        let first = self.before.size();
+        for (name, Extent { size, root }) in std::mem::take(&mut self.claims).into_iter().chain(ends) {
+            if roots.get(&size).is_some_and(|here| *here != root) {
+                let what = format!(
+                    "{name} is of a log in which the first {size} records come to another root than here: it is of \
+                     another log, or something was changed before record {size}"
+                );
+                self.find(Verdict::Rewritten, first.min(size), size, what);
+            }
+        }
+    }
+
+    /// Which extents of the log are proven by the records that are here though they are not here themselves: one proof away.
+    fn proven(&mut self, roots: &BTreeMap<u64, Digest>) -> BTreeSet<Extent> {
+        let here = |extent: &Extent| roots.get(&extent.size) == Some(&extent.root);
+        let proofs = std::mem::take(&mut self.proofs);
+        let forth = proofs.iter().filter(|proof| here(&proof.from)).map(|proof| proof.to);
+        let back = proofs.iter().filter(|proof| here(&proof.to)).map(|proof| proof.from);
+        forth.chain(back).collect()
     }
 
     /// Whether a checkpoint counts. One that nobody signed, or somebody else, says nothing about this log.
@@ -261,7 +396,9 @@ impl Verifier {
             }
             (Signs::Well, _) => return true,
             (Signs::Badly, _) => format!("{from} is not as the host's key signed it"),
-            (Signs::Not, From::Record(_)) => format!("{from} is not signed by the host's key"),
+            (Signs::Not, From::Record(_) | From::Preface(_)) => {
+                format!("{from} is not signed by the host's key")
+            }
             (Signs::Not, From::Carried(_)) if self.keys.is_empty() => {
                 format!("{from} cannot be judged: the log names no key; give the host's with --key")
             }
@@ -278,23 +415,41 @@ impl Verifier {
         let (verdict, at) = match from {
             // It stands among the records, which were not written so.
             From::Record(seq) => (Verdict::Rewritten, *seq),
+            From::Preface(_) => (Verdict::Rewritten, self.before.size()),
             From::Carried(_) => (Verdict::Unproven, 0),
         };
         self.find(verdict, at, at + 1, what);
         false
     }
 
-    /// Says what a checkpoint is about that does not agree with the records.
-    fn disagrees(&mut self, from: &From, size: u64, records: u64, agreeing: &[(From, u64)]) {
-        if size > records {
-            let what = format!(
-                "{from} covers {size} records, and there are {records}: records {} are missing",
-                span(records, size)
-            );
-            return self.find(Verdict::Truncated, records, size, what);
+    /// Says what it means that a checkpoint is about what is not here.
+    fn is_not_here(&mut self, held: Held, from: &From, size: u64, (first, records): (u64, u64)) {
+        match (held, from) {
+            // It was signed before what is here was written, and says nothing of that; and what is wrong with a file is said
+            // already where its own proof does not lead to its checkpoint.
+            (Held::Before, From::Record(_)) => {}
+            (_, From::Preface(_)) if !self.findings.is_empty() => {}
+            (Held::Before, _) => {
+                let what = format!(
+                    "{from} covers {size} records, and those that are here begin with {first}: give the files before \
+                     them, too"
+                );
+                self.find(Verdict::Unproven, 0, size, what);
+            }
+            (Held::Agrees | Held::Differs | Held::Beyond, _) => {
+                let what = format!(
+                    "{from} covers {size} records, and there are {records}: records {} are missing",
+                    span(records, size)
+                );
+                self.find(Verdict::Truncated, records, size, what);
+            }
         }
+    }
+
+    /// Says what a checkpoint is about that does not agree with the records.
+    fn differs(&mut self, from: &From, size: u64, agreeing: &[(From, u64)]) {
         // Those among the records may have been signed anew with them. What agreed away from here is as it was.
-        let counts = |other: &From| matches!(from, From::Record(_)) || matches!(other, From::Carried(_));
+        let counts = |other: &From| !matches!(from, From::Carried(_)) || matches!(other, From::Carried(_));
         let good = agreeing.iter().filter(|(other, good)| *good < size && counts(other));
         let good = good.map(|(_, good)| *good).max().unwrap_or(0);
         let other = agreeing.iter().find(|(_, other)| *other >= size);

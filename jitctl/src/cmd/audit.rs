@@ -5,6 +5,7 @@ mod choose;
 mod export;
 mod further;
 mod merge;
+mod proven;
 pub(crate) mod read;
 mod show;
 mod verify;
@@ -35,7 +36,8 @@ pub(crate) enum Verb {
     /// Verify that the log is whole: every byte is hashed anew and held against every checkpoint
     ///
     /// Without a file it is this host's log, as jitd gives it out. A file is what 'jitctl audit export' wrote; several
-    /// go on from each other. No jitd is needed for that. The exit code is 1 unless the log is whole.
+    /// go on from each other, and one that goes on is verified alone from where it begins. No jitd is needed for that. The
+    /// exit code is 1 unless the log is whole.
     Verify {
         /// Exported files (JSON lines), in order; - is standard input [default: this host's log]
         #[arg(value_name = "FILE")]
@@ -64,8 +66,8 @@ pub(crate) enum Verb {
 
     /// Write the records to standard output
     ///
-    /// The log is put under a checkpoint first. What was exported before is left out with --after; where to go on is
-    /// said on standard error.
+    /// The log is put under a checkpoint first, and is proven to go on from what left before. What was exported before is
+    /// left out with --after; where to go on is said on standard error.
     Export(export::Wanted),
 
     /// Put the exported logs of many hosts on one timeline
@@ -125,5 +127,7 @@ fn checkpoint(
 
 #[cfg(test)]
 mod export_tests;
+#[cfg(test)]
+mod proof_tests;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use jit_report::{Backwards, Fold, Period, Report, csv, html};
 
-use super::audit::read::{Reader, each_line, named};
+use super::audit::read::{Reader, each_record, named};
 use crate::error::{Error, Failure};
 use crate::jitd::Jitd;
 use crate::output::{self, Outcome, give};
@@ -110,7 +110,7 @@ fn read(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Rep
                 named(path)
             ))
         };
-        each_line(path, |bytes| fold.take(bytes).map_err(of_two))?;
+        each_record(path, |bytes| fold.take(bytes).map_err(of_two))?;
     }
     Ok(fold.finish())
 }

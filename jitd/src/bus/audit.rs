@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use jit_core::access::Method;
+use jit_core::digest::Digest;
 use jit_core::event::Event;
 use jit_core::model::{CarriedBy, Entitled, Keep, RefusedOrder};
 use jit_core::orders::attest::{AttestOrder, attest};
-use jit_proto::audit::{Attested, Carried, Checkpoint, PAGE_RECORDS};
+use jit_core::proof::extension::Extension;
+use jit_core::proof::merkle::Frontier;
+use jit_proto::audit::{Attested, Carried, Checkpoint, PAGE_RECORDS, Proof, Tree};
 use jit_proto::words::RoleName;
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -90,6 +93,25 @@ impl Audit {
             size: signed.checkpoint.size,
             root: signed.checkpoint.root.to_string(),
         })
+    }
+
+    /// What proves that the log of `old` records is the beginning of that of `new`.
+    #[zbus(out_args("json"))]
+    async fn proof(
+        &self,
+        old: u64,
+        new: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        self.auditor(Method::Proof, connection, &header).await?;
+        let made = read(&self.app.store, move |store| log::extension(store, old, new)).await?;
+        let Some(Extension { old, new, hashes }) = made else {
+            return Err(Error::Invalid(format!("the log has no {new} records of which {old} are the first")));
+        };
+        let hex = |hashes: &[Digest]| hashes.iter().map(Digest::to_string).collect();
+        let tree = |tree: &Frontier| Tree { size: tree.size(), peaks: hex(tree.peaks()) };
+        json(&Proof { old: tree(&old), new: tree(&new), hashes: hex(&hashes) })
     }
 
     /// Enters that a checkpoint over so many records was carried away, `checkpoint` by itself or with an `export`.

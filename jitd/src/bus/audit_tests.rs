@@ -2,13 +2,15 @@
 
 use jit_core::event::Event;
 use jit_core::model::Keep;
-use jit_proto::audit::AUDIT_INTERFACE;
+use jit_core::proof::merkle::{Frontier, leaf, root, verify_consistency};
+use jit_proto::audit::{AUDIT_INTERFACE, Proof, Tree};
 use jit_proto::error_name;
 use jit_proto::manager::{Status, USER_INTERFACE};
 use serde::Serialize;
 use zbus::DynamicType;
 use zbus::block_on;
 
+use crate::store::rows;
 use crate::testing::{Daemon, call, caller, records, served_to};
 
 impl Daemon {
@@ -48,6 +50,30 @@ fn a_checkpoint_that_is_carried_away_is_on_record_and_in_the_status_and_none_tha
     assert_eq!(error, "", "{text}");
     let told = daemon.status().carried.unwrap();
     assert_eq!((told.how.as_str(), told.size), ("export", size));
+}
+
+#[test]
+fn a_proof_is_of_what_is_in_the_log_and_an_auditors() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    let size = records(&daemon.store()).len() as u64;
+    let (error, text) = daemon.asks(0, AUDIT_INTERFACE, "Proof", &(3_u64, size));
+    assert_eq!(error, "", "{text}");
+    let Proof { old, new, hashes } = serde_json::from_str(&text).unwrap();
+    let tree = |Tree { size, peaks }: Tree| {
+        Frontier::of_peaks(size, peaks.iter().map(|peak| peak.parse().unwrap()).collect()).unwrap()
+    };
+    let (old, new) = (tree(old), tree(new));
+    let leaves: Vec<_> =
+        rows::records(&daemon.store(), 0, u32::MAX).unwrap().iter().map(|(_, bytes)| leaf(bytes)).collect();
+    assert_eq!((old.root(), new.root()), (root(&leaves[..3]), root(&leaves)));
+    let hashes: Vec<_> = hashes.iter().map(|hash| hash.parse().unwrap()).collect();
+    assert_eq!(verify_consistency((3, old.root()), (size, new.root()), &hashes), Ok(()));
+    for (old, new) in [(4_u64, 3_u64), (3, size + 1), (0, u64::MAX)] {
+        let (error, text) = daemon.asks(0, AUDIT_INTERFACE, "Proof", &(old, new));
+        assert_eq!(error, error_name::INVALID, "{text}");
+    }
+    assert_eq!(daemon.asks(1, AUDIT_INTERFACE, "Proof", &(3_u64, size)).0, error_name::NOT_PERMITTED);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use jit_core::audit::about::{About, about};
 use jit_core::audit::record::Encoded;
+use jit_core::digest::Digest;
 use jit_core::event::Record;
+use jit_core::proof::extension::{Extending, Extension};
 use jit_core::proof::merkle::{self, Frontier};
 use jit_proto::audit::{PAGE_BYTES, PAGE_RECORDS, Page};
 use jit_proto::words::RequestId;
@@ -103,6 +105,26 @@ pub(crate) fn records(store: &Connection, first: u64, limit: u32) -> Result<Vec<
         .query_map(params![to_i64(first), limit], |row| Ok((to_u64(row.get(0)?), row.get(1)?)))?
         .collect::<Result<_, _>>()
         .map_err(Into::into)
+}
+
+/// What proves that the log of `old` records is the beginning of that of `new`; none if there are not so many. Each leaf is
+/// read once, and a hash of each level is held.
+pub(crate) fn extension(store: &Connection, old: u64, new: u64) -> Result<Option<Extension>, StoreError> {
+    let Some(mut extending) = Extending::new(old, new).filter(|_| i64::try_from(new).is_ok()) else {
+        return Ok(None);
+    };
+    let mut leaves = store.prepare_cached("SELECT seq, leaf FROM audit WHERE seq < ?1 ORDER BY seq")?;
+    let mut rows = leaves.query([to_i64(new)])?;
+    let mut next = 0;
+    while let Some(row) = rows.next()? {
+        let (seq, leaf) = (to_u64(row.get(0)?), row.get::<_, [u8; 32]>(1)?);
+        if seq != next {
+            return Err(damaged("audit", format!("record {next} is missing")));
+        }
+        extending.take(Digest(leaf));
+        next += 1;
+    }
+    Ok(extending.done())
 }
 
 /// The number that the next record will have.

@@ -1,5 +1,7 @@
 //! `audit export`: all records, or those behind one, in a form that other programs read.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use jit_core::audit::cef::cef;
 use jit_core::audit::format::{csv_heading, csv_row, rfc5424};
@@ -9,6 +11,7 @@ use jit_core::model::CarriedBy;
 use jit_core::time::Utc;
 use jit_proto::audit::{Carried, Checkpoint};
 
+use super::proven::preface;
 use super::read::Reader;
 use crate::call::Call;
 use crate::error::{Error, Failure};
@@ -60,6 +63,10 @@ pub(crate) struct Wanted {
     /// Only records from a time on, in UTC, such as '2026-11-01'; such an export cannot be verified
     #[arg(long, value_name = "TIME")]
     since: Option<Bound>,
+    /// A checkpoint that was kept, from which the export is proven to go on [default: all before --after, or else the
+    /// checkpoint that left last]
+    #[arg(long = "from", value_name = "FILE", conflicts_with = "since")]
+    from: Vec<PathBuf>,
 }
 
 pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
@@ -74,7 +81,12 @@ pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> 
         screen.exact(&csv_heading())?;
     }
     let mut count = 0_u64;
+    let is_provable = wanted.format == Format::Jsonl && since.is_none();
     while let Some(page) = reader.page()? {
+        if count == 0 && is_provable {
+            let line = preface(&checkpoint, first, &wanted.from, jitd)?.line();
+            screen.exact(&(line.map_err(|why| Error::Garbled(why.to_string()))? + "\n"))?;
+        }
         let mut text = String::new();
         for bytes in &page.records {
             let record = Record::decode(0, bytes.as_bytes()).ok();

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
+use jit_core::proof::preface::Preface;
 use jit_proto::audit::{PAGE_RECORDS, Page};
 use jit_proto::text::Shown;
 
@@ -58,8 +59,16 @@ pub(super) fn unreadable(path: &Path, why: &io::Error) -> Error {
     Error::Usage(format!("{} cannot be read ({why})", named(path)))
 }
 
-/// Hands over the lines of an export, without their ends; `-` is standard input.
-pub(crate) fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+/// Hands over the records of an export; `-` is standard input.
+pub(crate) fn each_record(
+    path: &Path,
+    mut take: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    each_line(path, |line| if Preface::is_one(line) { Ok(()) } else { take(line) })
+}
+
+/// Hands over the lines of an export, without their ends: its records, and what proves them.
+pub(super) fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
     let mut input: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {

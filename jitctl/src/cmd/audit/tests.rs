@@ -8,8 +8,11 @@ use jit_core::model::CarriedBy;
 use jit_core::proof::checkpoint::Signed;
 use jit_core::proof::merkle::{Frontier, leaf};
 use jit_core::proof::note::HostKey;
+use jit_core::proof::preface::Preface;
 use jit_proto::audit::{Carried, Checkpoint, Page};
 use tempfile::TempDir;
+
+use super::proof_tests::Live;
 
 use crate::call::Call;
 use crate::error::Error;
@@ -55,7 +58,7 @@ impl Log {
             .push(format!(r#"{{"seq":{seq},"time":"{time}","boot_ms":1,"boot_id":"{boot}",{fields}}}"#));
     }
 
-    fn signed(&self) -> Signed {
+    pub(super) fn signed(&self) -> Signed {
         let mut tree = Frontier::default();
         for record in &self.records {
             tree.append(leaf(record.as_bytes()));
@@ -101,7 +104,7 @@ fn noted(how: CarriedBy, log: &Log) -> Script {
 
 const FIRST: Call = Call::Records { first: 0, most: 0 };
 
-fn written(dir: &TempDir, name: &str, text: &str) -> String {
+pub(super) fn written(dir: &TempDir, name: &str, text: &str) -> String {
     let path = dir.path().join(name);
     fs::write(&path, text).unwrap();
     path.display().to_string()
@@ -300,17 +303,17 @@ fn a_log_that_is_followed_goes_on_until_it_is_interrupted() {
 #[test]
 fn an_export_is_the_exact_bytes_and_goes_on_behind_what_was_exported() {
     let log = Log::new();
-    let script = Script::answers(Call::AuditCheckpoint, &log.made())
-        .then(Script::answers(FIRST, &log.whole()))
-        .then(noted(CarriedBy::Export, &log));
-    let ran = jitctl(&["audit", "export"], &script);
-    assert_eq!((ran.code, ran.out), (0, log.text()));
+    let live = Live::of(log);
+    let ran = jitctl(&["audit", "export"], &live);
+    let log = live.log.borrow();
+    let (preface, records) = ran.out.split_once('\n').unwrap();
+    assert!(Preface::read(preface.as_bytes()).is_ok(), "{preface}");
+    assert_eq!((ran.code, records), (0, log.text().as_str()));
     assert!(ran.err.contains("5 records were exported") && ran.err.contains("--after 4"), "{}", ran.err);
-    let script = Script::answers(Call::AuditCheckpoint, &log.made())
-        .then(Script::answers(Call::Records { first: 4, most: 0 }, &log.page(4, 5)))
-        .then(noted(CarriedBy::Export, &log));
-    let ran = jitctl(&["audit", "export", "--after", "3"], &script);
-    assert_eq!((ran.code, ran.out), (0, format!("{}\n", log.records[4])));
+    let ran = jitctl(&["audit", "export", "--after", "3"], &live);
+    let (preface, records) = ran.out.split_once('\n').unwrap();
+    assert_eq!(Preface::read(preface.as_bytes()).map(|preface| preface.first), Ok(4));
+    assert_eq!((ran.code, records), (0, format!("{}\n", log.records[4]).as_str()));
 }
 
 #[test]

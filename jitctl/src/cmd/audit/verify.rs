@@ -2,23 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use jit_core::proof::checkpoint::Kept;
 use jit_core::proof::note::PublicKey;
+use jit_core::proof::preface::Preface;
 use jit_core::proof::verify::{Report, Verdict, Verifier};
-use jit_core::sign::file::RequestFile;
 use jit_proto::audit::Checkpoint;
 use jit_proto::text::Shown;
 
-use super::read::{Reader, each_line, named, unreadable};
+use super::proven::checkpoint;
+use super::read::{Reader, each_line, named};
 use crate::call::Call;
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, View, give};
 use crate::screen::Screen;
 use crate::table::properties;
-
-/// The longest file that is taken for a checkpoint.
-const LONGEST: usize = 64 * 1024;
 
 /// So many records make a line on a terminal, so that nobody takes long work for none.
 const TOLD_EACH: u64 = 200_000;
@@ -46,19 +43,6 @@ pub(super) fn run(
     Ok(give(&verifier.report(), json, screen, |report: &Report| view(report, carried))?)
 }
 
-fn checkpoint(path: &Path) -> Result<Kept, Error> {
-    let text = std::fs::read_to_string(path).map_err(|why| unreadable(path, &why))?;
-    if text.len() > LONGEST {
-        return Err(Error::Usage(format!("{} is too long for a checkpoint", named(path))));
-    }
-    // What went out with a request left the host as well.
-    if let Ok(request) = RequestFile::parse(text.as_bytes()) {
-        let none = || Error::Usage(format!("{} went out before there was a checkpoint", named(path)));
-        return request.checkpoint.map(Kept::from).ok_or_else(none);
-    }
-    text.parse().map_err(|why| Error::Usage(format!("{} is no checkpoint: {why}", named(path))))
-}
-
 /// All that there is when this begins, under a checkpoint.
 fn of_jitd(verifier: &mut Verifier, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let _: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
@@ -79,23 +63,40 @@ fn of_file(verifier: &mut Verifier, path: &Path, screen: &mut Screen<'_>) -> Res
     let mut is_first = true;
     each_line(path, |bytes| {
         let begins = verifier.taken();
+        // Files that were put together have more than one.
+        if Preface::is_one(bytes) {
+            let preface = Preface::read(bytes);
+            let preface = preface.map_err(|why| Error::Usage(format!("{}: {why}", named(path))))?;
+            if !verifier.preface(&named(path), &preface) {
+                return Err(out_of_order(path, preface.first, begins));
+            }
+            is_first = false;
+            return Ok(());
+        }
         if std::mem::take(&mut is_first)
             && let Some(seq) = seq_of(bytes).filter(|seq| *seq > begins)
         {
-            let before = if begins == 0 {
-                "the files before it".to_owned()
-            } else {
-                format!("what is between {begins} and it")
-            };
-            return Err(Error::Usage(format!(
-                "{} begins with record {seq}, and roots are made of all records: give {before}, too, in order",
-                named(path)
-            )));
+            return Err(out_of_order(path, seq, begins));
         }
         verifier.take(bytes);
         tell(verifier, screen);
         Ok(())
     })
+}
+
+/// A file that does not go on where the one before it ended.
+fn out_of_order(path: &Path, first: u64, next: u64) -> Error {
+    let what = if next == 0 {
+        "give the files before it, too, in order".to_owned()
+    } else if first > next {
+        format!("give what is between {next} and it, too, in order")
+    } else {
+        format!("the files before it end with record {}: give each once, in order", next - 1)
+    };
+    Error::Usage(format!(
+        "{} begins with record {first}, and roots are made of all records: {what}",
+        named(path)
+    ))
 }
 
 fn seq_of(bytes: &[u8]) -> Option<u64> {
@@ -111,8 +112,13 @@ fn tell(verifier: &Verifier, screen: &mut Screen<'_>) {
 }
 
 fn view(report: &Report, carried: usize) -> View {
-    let Report { verdict, records, root, keys, agree: (own, away), covered, findings } = report;
-    let mut lines = vec![("Records", format!("{records}, each hashed anew")), ("Root", root.to_string())];
+    let Report { verdict, first, records, root, keys, agree: (own, away), covered, findings } = report;
+    let hashed = if *first == 0 {
+        format!("{records}, each hashed anew")
+    } else {
+        format!("{first} to {}, each hashed anew", records.saturating_sub(1))
+    };
+    let mut lines = vec![("Records", hashed), ("Root", root.to_string())];
     lines.extend(keys.iter().map(|key| ("Key", key.to_string())));
     lines
         .push(("Agree", format!("{own} checkpoints in the log, {away} of {carried} that were carried away")));
@@ -135,6 +141,12 @@ fn view(report: &Report, carried: usize) -> View {
     if behind > 1 {
         view.said.push(format!(
             "jitctl: no checkpoint covers the last {behind}: that nothing is missing behind them, nobody can tell"
+        ));
+    }
+    if *first > 0 {
+        view.said.push(format!(
+            "jitctl: records 0 to {} are not here; of those, it is shown that these go on from the root over them",
+            first.saturating_sub(1)
         ));
     }
     if *away == 0 {

@@ -9,7 +9,7 @@ use jit_core::replay::{CANNOT_TELL, Changed, Replay, Replayed};
 
 use super::check::Report;
 use super::files::Which;
-use crate::cmd::audit::read::{Reader, each_line};
+use crate::cmd::audit::read::{Reader, each_record};
 use crate::error::Failure;
 use crate::jitd::Jitd;
 use crate::output::{Outcome, View, give, json as as_json};
@@ -54,7 +54,7 @@ pub(super) fn run(
         }
     }
     for path in &wanted.logs {
-        each_line(path, |bytes| {
+        each_record(path, |bytes| {
             replay.take(bytes);
             Ok(())
         })?;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use jit_core::digest::Digest;
 use jit_core::proof::note::{KeyName, PublicKey};
+use jit_core::proof::preface::Preface;
 use jit_core::proof::verify::{Finding, Verdict, Verifier};
 use jit_host::files::{Owner, open_regular};
 use serde::{Deserialize, Serialize};
@@ -96,10 +97,15 @@ pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Jud
         let mut expected = part.first;
         loop {
             let read = next_line(&mut input, &mut line).map_err(|why| unreadable(&leg.path, &why))?;
-            let place = place_of(&line, expected);
             if read == 0 {
                 break;
             }
+            // What proves a file alone proves nothing that all of them together do not.
+            if Preface::is_one(&line) {
+                leg.to += read as u64;
+                continue;
+            }
+            let place = place_of(&line, expected);
             if place != expected {
                 rows.push(Reverse((Part { first: place, path: leg.path.clone() }, leg.to)));
                 break;

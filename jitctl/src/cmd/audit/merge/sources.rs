@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jit_core::proof::checkpoint::Kept;
 use jit_core::proof::note::{KeyName, PublicKey};
+use jit_core::proof::preface::Preface;
 use jit_host::files::{Owner, open_regular};
 use serde::Deserialize;
 
@@ -160,6 +161,9 @@ fn look(path: &Path) -> Result<Content, String> {
     let mut line = Vec::new();
     let read = |why: std::io::Error| format!("it cannot be read ({why})");
     next_line(&mut input, &mut line).map_err(read)?;
+    while Preface::is_one(&line) {
+        next_line(&mut input, &mut line).map_err(read)?;
+    }
     let Ok(head) = serde_json::from_slice::<Head>(&line) else {
         let mut rest = String::new();
         input.take(NOTE).read_to_string(&mut rest).map_err(read)?;

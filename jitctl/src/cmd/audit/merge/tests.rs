@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use jit_core::proof::merkle::Frontier;
+use jit_core::proof::preface::Preface;
 use nix::sys::stat::Mode;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -46,6 +48,22 @@ fn two_hosts() -> (Stick, Log, Log) {
     stick.put("anything.jsonl", &web.text());
     stick.put("db-1.checkpoint", &db.made().note);
     (stick, db, web)
+}
+
+#[test]
+fn the_first_line_of_an_export_is_passed_over_wherever_it_stands() {
+    let (stick, db, web) = two_hosts();
+    let lines = db.records.len() + web.records.len();
+    let preface = || {
+        let made = Preface::new(&Frontier::default(), db.key.public(), db.signed(), Vec::new());
+        made.line().unwrap() + "\n"
+    };
+    stick.put("logs/db-1/0.jsonl", &(preface() + &db.records[..2].join("\n") + "\n"));
+    let second = db.records[3..].join("\n") + "\n";
+    stick.put("logs/db-1/2.jsonl", &(preface() + &db.records[2] + "\n" + &preface() + &second));
+    let ran = stick.merged(&["--json"]);
+    assert_eq!((ran.code, shown(&ran).len()), (0, lines), "{ran:?}");
+    assert!(ran.err.contains("db-1: 5 records, 0 to 4; WHOLE"), "{}", ran.err);
 }
 
 /// Host and number of each record, in the order in which they are shown.

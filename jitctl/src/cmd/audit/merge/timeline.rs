@@ -9,6 +9,7 @@ use std::io::{BufReader, Take};
 use jit_core::audit::format::json_inert;
 use jit_core::event::Record;
 use jit_core::proof::merkle::{Frontier, leaf};
+use jit_core::proof::preface::Preface;
 use jit_core::time::Utc;
 
 use super::host::{Judged, place_of};
@@ -113,6 +114,9 @@ impl Stream<'_> {
             if next_line(input, &mut self.line).map_err(|why| unreadable(&leg.path, &why))? == 0 {
                 self.open = None;
                 self.part += 1;
+                continue;
+            }
+            if Preface::is_one(&self.line) {
                 continue;
             }
             let place = place_of(&self.line, self.next);
