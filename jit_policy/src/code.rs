@@ -84,6 +84,7 @@ pub(crate) const NOT_DISTINCT: Code = error("JIT046");
 pub(crate) const LOCKED_OUT: Code = error("JIT047");
 pub(crate) const UNCHANGEABLE: Code = error("JIT048");
 pub(crate) const SAME_CHANGE: Code = error("JIT049");
+pub(crate) const SAME_RETAIN: Code = error("JIT056");
 
 // What works, and should be looked at.
 pub(crate) const OBSERVED: Code = warning("JIT050");
@@ -92,6 +93,7 @@ pub(crate) const AMONG_THEMSELVES: Code = warning("JIT052");
 pub(crate) const INCLUDED: Code = warning("JIT053");
 pub(crate) const CANNOT_CHANGE: Code = warning("JIT054");
 pub(crate) const NO_OVERRIDE: Code = warning("JIT055");
+pub(crate) const SHORT_RETAIN: Code = warning("JIT057");
 
 // What the system says of a file, before it is read.
 pub(crate) const UNREADABLE: Code = error("JIT060");

@@ -10,6 +10,7 @@ use jit_proto::text::Shown;
 
 use super::host::HostPattern;
 use super::people::{PersonName, Who};
+use super::retain::Retain;
 use super::role::{AtEnd, Role, Stage, Starts, Then};
 use super::rules::{ChangeRule, Exempt, Observed};
 use super::set::Policy;
@@ -85,6 +86,13 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         }
     }
     policy_change(old.rules.change.as_ref(), new.rules.change.as_ref(), &mut changes);
+    let kept =
+        |retain: Option<Retain>| retain.map_or("for ever".to_owned(), |kept| format!("{kept} at least"));
+    changes.about("retain".to_owned()).otherwise(
+        "records stay",
+        &kept(old.rules.retain),
+        &kept(new.rules.retain),
+    );
     let mut about = changes.about("exempt".to_owned());
     for rule in new.rules.exempt.difference(&old.rules.exempt) {
         about.gains(format!("{} without asking anybody", exempt(rule)));

@@ -10,6 +10,7 @@ use super::code;
 use super::finding::{Log, Spot};
 use super::people::Who;
 use super::reason::ReasonRule;
+use super::retain::Retain;
 use super::role::{Role, Stage};
 use super::rules::{Exempt, Observed};
 use super::shape::quoted;
@@ -53,6 +54,16 @@ pub(super) fn easy_pattern(rule: &ReasonRule, spot: &Spot, log: &mut Log<'_>) {
 }
 
 /// Where nothing is enforced, somebody should know.
+/// A time that is shorter than others will ask for.
+pub(super) fn retain(retain: Retain, spot: &Spot, log: &mut Log<'_>) {
+    if retain.is_short() {
+        let message = format!(
+            "records may leave this host after {retain}: most rules on audit logs ask for a year and more"
+        );
+        log.add(code::SHORT_RETAIN, spot, message);
+    }
+}
+
 pub(super) fn observed(observed: &Observed, spot: &Spot, log: &mut Log<'_>) {
     let what = match observed {
         Observed::Nothing => return,

@@ -84,6 +84,7 @@ pub(super) struct Seen {
     mode: Option<Spot>,
     /// Where `[policy-change]` stands.
     pub(super) change: Option<Spot>,
+    retain: Option<Spot>,
     /// The first of them.
     pub(super) admins: Option<Spot>,
     /// Whom `[[exempt]]`, `[admins]` and `[auditors]` name, each where it stands.
@@ -142,6 +143,9 @@ impl Reader<'_> {
         }
         if let Some(node) = file.node("policy-change") {
             self.change(&node);
+        }
+        if let Some(node) = file.node("retain") {
+            self.retain(&node);
         }
         if let Some(node) = file.node("role") {
             self.roles(&node);
@@ -270,6 +274,18 @@ impl Reader<'_> {
             overrides: overrides.unwrap_or(true),
             signed_only: signed_only.unwrap_or(false),
         });
+    }
+
+    fn retain(&mut self, node: &Node<'_>) {
+        if let Some(first) = &self.seen.retain {
+            let message = format!("`retain` is already set at {}", self.log.place(first));
+            self.log.add(code::SAME_RETAIN, &node.spot, message);
+            return;
+        }
+        self.seen.retain = Some(node.spot.clone());
+        let Some(retain) = node.parsed(code::BAD_DURATION, &mut self.log) else { return };
+        lint::retain(retain, &node.spot, &mut self.log);
+        self.rules.retain = Some(retain);
     }
 
     fn exempt(&mut self, node: &Node<'_>) {

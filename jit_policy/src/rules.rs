@@ -8,6 +8,7 @@ use jit_proto::words::{RoleName, ServiceName};
 use super::asker::Asker;
 use super::net::Network;
 use super::people::{People, Subject, Who};
+use super::retain::Retain;
 use super::role::{self, Role};
 use crate::services::Services;
 
@@ -22,6 +23,7 @@ pub(super) struct Rules {
     pub(super) auditors: Who,
     pub(super) change: Option<ChangeRule>,
     pub(super) askers: BTreeSet<Asker>,
+    pub(super) retain: Option<Retain>,
 }
 
 /// One `[[exempt]]`: these people are not jitd's to decide on at these services.

@@ -9,6 +9,7 @@ use super::asker::Asker;
 use super::finding::Finding;
 use super::parse;
 use super::people::{People, Subject, Who};
+use super::retain::Retain;
 use super::role::Role;
 use super::rules::{ChangeRule, Exempt, Observed, Rules};
 use super::source::SourceFile;
@@ -225,6 +226,12 @@ impl Policy {
     pub fn askers_at(&self, service: &ServiceName) -> impl Iterator<Item = &UserName> {
         let askers = self.askers().filter(|asker| asker.services().contains(service));
         askers.map(Asker::account).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// How long records stay on a host at least; for ever where that is not said.
+    #[must_use]
+    pub const fn retain(&self) -> Option<Retain> {
+        self.rules.retain
     }
 
     /// Whether some role, on this host or another, names the service.

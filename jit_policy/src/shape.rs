@@ -30,6 +30,7 @@ pub(super) const FILE: Shape = Shape {
         ("mode", r#"mode = "observe""#),
         ("policy-change", "[policy-change]"),
         ("asker", "[[asker]]"),
+        ("retain", r#"retain = "3y""#),
     ],
 };
 

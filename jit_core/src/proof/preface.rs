@@ -65,6 +65,7 @@ impl Consistency {
 }
 
 /// What the first line says.
+#[allow(clippy::struct_field_names, reason = "it is the first word of the line")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preface {

@@ -212,6 +212,19 @@ approvers = { users = ["ana"] }
 "#;
 
 #[test]
+fn how_long_records_stay_is_said_where_it_changes() {
+    let with = |retain: &str| format!("retain = \"{retain}\"\n{BASE}");
+    for (old, new, expected) in [
+        (BASE.to_owned(), with("3y"), "~ retain: records stay 3y at least; was for ever"),
+        (with("3y"), with("2y"), "~ retain: records stay 2y at least; was 3y at least"),
+        (with("3y"), BASE.to_owned(), "~ retain: records stay for ever; was 3y at least"),
+    ] {
+        assert_eq!(said(&old, &new), [expected]);
+    }
+    assert_eq!(said(&with("3y"), &with("3y")), Vec::<String>::new());
+}
+
+#[test]
 fn every_change_of_what_a_change_takes_is_said_with_its_direction() {
     let none = BASE.to_owned();
     let with =

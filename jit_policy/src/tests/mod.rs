@@ -23,6 +23,7 @@ const WHOLE: &str = include_str!("whole.toml");
 /// A whole policy with every key that `WHOLE` does not have.
 const RICH: &str = r#"
 version = 1
+retain = "3y"
 [mode]
 observe = ["cups"]
 [people]

@@ -105,6 +105,8 @@ const PIECES: &[&str] = &[
     "pattern",
     "mode",
     "policy-change",
+    "retain",
+    "\"3y\"",
     "override",
     "observe",
     "asker",

@@ -157,7 +157,7 @@ fn every_key_of_the_rest_of_the_language_is_read() {
         assert!(found.iter().any(|finding| finding.code == "JIT015"), "{key}: {found:#?}");
         tried += 1;
     }
-    assert_eq!(tried, 33);
+    assert_eq!(tried, 34);
 }
 
 #[test]
@@ -549,6 +549,26 @@ fn a_rule_on_changes_that_is_not_one_is_refused() {
     let files = [file("a.toml", format!("{BASE}\n{change}")), file("b.toml", more)];
     let twice = Policy::parse(&files).unwrap_err();
     assert_eq!(twice.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["JIT049"]);
+}
+
+#[test]
+fn how_long_records_stay_is_set_once_and_for_a_month_at_least() {
+    for (retain, expected) in [
+        ("\"3y\"", &[][..]),
+        ("\"365d\"", &[]),
+        ("\"90d\"", &["JIT057"]),
+        ("\"29d\"", &["JIT018"]),
+        ("\"0y\"", &["JIT018"]),
+        ("3", &["JIT015"]),
+    ] {
+        assert_eq!(codes(&format!("retain = {retain}\n{BASE}")), expected, "{retain}");
+    }
+    let files = [
+        file("a.toml", format!("retain = \"3y\"\n{BASE}")),
+        file("b.toml", "version = 1\nretain = \"3y\"".to_owned()),
+    ];
+    let twice = Policy::parse(&files).unwrap_err();
+    assert_eq!(twice.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["JIT056"]);
 }
 
 #[test]
