@@ -116,6 +116,8 @@ methods! {
     StoryFrom: "Audit" "StoryFrom" Audit,
     Checkpoint: "Audit" "Checkpoint" Audit,
     Proof: "Audit" "Proof" Audit,
+    Archives: "Audit" "Archives" Audit,
+    Archive: "Audit" "Archive" Admin,
     Carried: "Audit" "Carried" Audit,
     Attest: "Audit" "Attest" Audit,
 }

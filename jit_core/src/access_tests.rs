@@ -78,6 +78,8 @@ const TABLE: &[(&str, &str)] = &[
     ("Audit.StoryFrom",     "+ n l g h + + + g"),
     ("Audit.Checkpoint",    "+ n l g h + + + g"),
     ("Audit.Proof",         "+ n l g h + + + g"),
+    ("Audit.Archives",      "+ n l g h + + + g"),
+    ("Audit.Archive",       "+ n l g h + + + g"),
     ("Audit.Carried",       "+ n l g h + + + g"),
     ("Audit.Attest",        "+ n l g h + + + g"),
 ];

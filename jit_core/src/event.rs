@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 pub use crate::model::PolicyText;
 use crate::model::{
-    BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndRun, EndTerms,
+    Archived, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndRun, EndTerms,
     EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person,
     PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
 };
@@ -565,6 +565,8 @@ pub enum Event {
         /// How many records it covers.
         size: u64,
     },
+    /// Old records were moved into an archive: their hashes stay.
+    RecordsArchived(Archived),
     /// Somebody said whether those who may ask for a role still should.
     Attested {
         /// The role that may be asked for.

@@ -194,6 +194,7 @@ impl<'p> Replay<'p> {
             | Event::PamFiles(_)
             | Event::Checkpoint { .. }
             | Event::CheckpointCarried { .. }
+            | Event::RecordsArchived(_)
             | Event::Attested { .. } => {}
         }
     }

@@ -14,8 +14,9 @@ use jit_proto::words::{GrantId, GroupName, RequestId, Uid};
 use crate::digest::Digest;
 use crate::event::{Event, PolicyText, Record};
 use crate::model::{
-    Claim, ClaimKind, Closed, CodeTry, End, EndWhy, Grant, Lock, Locks, Pending, Person, PolicyChanges,
-    Request, Review, Scope, Serial, Session, Since, Stay, Taken, Termination, Time, Tombstone, Tried,
+    Archived, Claim, ClaimKind, Closed, CodeTry, End, EndWhy, Grant, Lock, Locks, Pending, Person,
+    PolicyChanges, Request, Review, Scope, Serial, Session, Since, Stay, Taken, Termination, Time, Tombstone,
+    Tried,
 };
 use crate::proof::note::PublicKey;
 use crate::time::{Moment, Utc, Window};
@@ -78,6 +79,8 @@ pub struct State {
 pub enum Row {
     /// The key that signs the log from now on.
     HostKey(PublicKey),
+    /// Records that leave the store.
+    Archived(Archived),
     /// A new request.
     Request(Request),
     /// A request that did not open and never will.
@@ -417,6 +420,7 @@ impl State {
             | Event::CheckpointCarried { .. }
             | Event::Attested { .. } => Vec::new(),
             Event::CodeRefused { .. } => self.refused_code(record),
+            Event::RecordsArchived(archived) => vec![Row::Archived(archived.clone())],
             Event::HostKey { key, .. } => vec![Row::HostKey(key.clone())],
         }
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jit_proto::duration::{BadDuration, Human, parse_duration};
+use serde::{Deserialize, Serialize};
 
 /// No less can be set: whatever is looked up in daily work is younger.
 const LEAST: Duration = Duration::from_hours(30 * 24);
@@ -19,7 +20,8 @@ const USUAL: Duration = Duration::from_hours(365 * 24);
 const YEAR: Duration = Duration::from_hours(366 * 24);
 
 /// `retain`: no record that is younger leaves the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Retain {
     /// Whole years, of 366 days each.
     Years(u32),
@@ -52,7 +54,7 @@ pub enum BadRetain {
     /// No years, or too many.
     #[error("it takes 1y to {MOST_YEARS}y")]
     Years,
-    /// Too short.
+    /// It is shorter than anything may be that is looked up in daily work.
     #[error("it must be 30d at least")]
     Short,
 }
@@ -71,6 +73,20 @@ impl FromStr for Retain {
             return Err(BadRetain::Short);
         }
         Ok(Self::For(duration))
+    }
+}
+
+impl TryFrom<String> for Retain {
+    type Error = BadRetain;
+
+    fn try_from(text: String) -> Result<Self, BadRetain> {
+        text.parse()
+    }
+}
+
+impl From<Retain> for String {
+    fn from(retain: Retain) -> Self {
+        retain.to_string()
     }
 }
 

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `Records(first, most)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Proof(old, new)`, `Carried(how, size)`,
-/// `Attest(role, who, keep, note)`.
+/// `Records(first, most)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Proof(old, new)`, `Archives()`,
+/// `Archive(end, root, file, digest, note)`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
 pub const AUDIT_INTERFACE: &str = "org.jitd.Jit1.Audit";
 
 /// The most records in one page, and about so many bytes of them.
@@ -14,8 +14,11 @@ pub const PAGE_RECORDS: u32 = 4096;
 /// See [`PAGE_RECORDS`]. One record is in a page however long it is.
 pub const PAGE_BYTES: usize = 1024 * 1024;
 
+/// The most records that leave the store at once: a login waits for the transaction before its own.
+pub const ARCHIVE_RECORDS: u64 = 50_000;
+
 /// Answer to `Audit.Records`, `Audit.Story` and `Audit.StoryFrom`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// The exact bytes of records, in order. Each is one JSON document.
     pub records: Vec<String>,
@@ -25,6 +28,55 @@ pub struct Page {
     pub total: u64,
     /// Those among them whose bytes are not the ones that were hashed when they were written.
     pub damaged: Vec<u64>,
+    /// The first record that is here; archives have those before it.
+    #[serde(default)]
+    pub begins: u64,
+    /// Of a story: what of it is in archives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archived: Vec<InArchive>,
+}
+
+/// Records of a story that are in an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InArchive {
+    /// What its file was called.
+    pub file: String,
+    /// The digest of that, in hex.
+    pub digest: String,
+    /// The first record in it.
+    pub first: u64,
+    /// The numbers of those that are of the story.
+    pub records: Vec<u64>,
+}
+
+/// Answer to `Audit.Archives`: what is not here, and what may go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archives {
+    /// The first record that is here.
+    pub begins: u64,
+    /// How many records the log has.
+    pub total: u64,
+    /// How many seconds records stay at least, where the policy says so; else for ever.
+    pub retain_seconds: Option<u64>,
+    /// The time by which that is counted.
+    pub now: String,
+    /// The archives that have what is not here, in order.
+    pub archives: Vec<Archive>,
+}
+
+/// An archive, as the record of it says. Also the answer to `Audit.Archive`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archive {
+    /// The first record in it.
+    pub first: u64,
+    /// The record behind the last.
+    pub end: u64,
+    /// The root over all records before that, in hex.
+    pub root: String,
+    /// What its file was called.
+    pub file: String,
+    /// The digest of that, in hex.
+    pub digest: String,
 }
 
 /// Answer to `Audit.Checkpoint`: the newest there is, made now if anything has happened since the last.

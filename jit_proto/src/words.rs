@@ -8,7 +8,7 @@ mod verdict;
 
 pub use bad::BadWord;
 pub use id::{GrantId, RequestId, Uid};
-pub use name::{GroupName, HostName, RoleName, ServiceName, UserName, subject_is_caller};
+pub use name::{FileName, GroupName, HostName, RoleName, ServiceName, UserName, subject_is_caller};
 pub use reason::Reason;
 pub use verdict::Verdict;
 

@@ -173,6 +173,7 @@ impl Fold {
             | Event::Elsewhere { .. }
             | Event::Checkpoint { .. }
             | Event::CheckpointCarried { .. }
+            | Event::RecordsArchived(_)
             // What the record of an end says, too.
             | Event::Came { .. }
             | Event::SessionClosed { .. }

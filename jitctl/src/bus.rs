@@ -156,6 +156,7 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         | Call::Sessions
         | Call::LoadPolicy
         | Call::AuditCheckpoint
+        | Call::Archives
         | Call::PolicyChanges
         | Call::ConfirmPolicy => jitd.call_with_flags(method, flags, &()).await,
         Call::TryPolicy { seconds } => jitd.call_with_flags(method, flags, &(seconds,)).await,
@@ -206,6 +207,11 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             jitd.call_with_flags(method, flags, &body).await
         }
         Call::Proof { old, new } => jitd.call_with_flags(method, flags, &(*old, *new)).await,
+        Call::Archive { end, root, file, digest, note } => {
+            let (root, digest) = (root.to_string(), digest.to_string());
+            let body = (*end, root.as_str(), file.as_str(), digest.as_str(), or_empty(note.as_ref()));
+            jitd.call_with_flags(method, flags, &body).await
+        }
         Call::Carried { how, size } => jitd.call_with_flags(method, flags, &(how.as_str(), size)).await,
         Call::Attest { role, who, keep, note } => {
             let body = (role.as_str(), who.to_string(), keep.as_str(), or_empty(note.as_ref()));

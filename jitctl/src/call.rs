@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jit_core::digest::Digest;
 use jit_core::model::{CarriedBy, Decision, Entitled, Keep, Scope};
 use jit_core::time::Utc;
 use jit_proto::audit::AUDIT_INTERFACE;
 use jit_proto::manager::{ADMIN_INTERFACE, REVIEW_INTERFACE, USER_INTERFACE};
-use jit_proto::words::{Reason, RequestId, RoleName, ServiceName, UserName};
+use jit_proto::words::{FileName, Reason, RequestId, RoleName, ServiceName, UserName};
 
 use crate::values::Id;
 
@@ -162,6 +163,15 @@ pub(crate) enum Call {
         old: u64,
         new: u64,
     },
+    Archives,
+    /// Records before an end are in a file, and leave the store.
+    Archive {
+        end: u64,
+        root: Digest,
+        file: FileName,
+        digest: Digest,
+        note: Option<Reason>,
+    },
     /// A checkpoint over so many records was carried away.
     Carried {
         how: CarriedBy,
@@ -258,6 +268,13 @@ impl Call {
             Self::StoryFrom { .. } => reads(AUDIT_INTERFACE, "StoryFrom"),
             Self::AuditCheckpoint => reads(AUDIT_INTERFACE, "Checkpoint"),
             Self::Proof { .. } => reads(AUDIT_INTERFACE, "Proof"),
+            Self::Archives => reads(AUDIT_INTERFACE, "Archives"),
+            Self::Archive { .. } => changes(
+                AUDIT_INTERFACE,
+                "Archive",
+                "Whether the records were moved is unknown; keep the file",
+                "jitctl audit archive --list",
+            ),
             Self::Carried { .. } => {
                 changes(AUDIT_INTERFACE, "Carried", "Whether that is on record is unknown", "jitctl status")
             }

@@ -5,7 +5,7 @@ declare -gA _jitctl_commands=(
     ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report attest offline code approvers policy help'
     ['jitctl clock']='challenge accept help'
     ['jitctl session']='list end help'
-    ['jitctl audit']='show verify checkpoint export merge help'
+    ['jitctl audit']='show verify checkpoint export archive merge help'
     ['jitctl offline']='export import sign policy grant revoke lock clock sync inbox evidence help'
     ['jitctl code']='show enter keys answer new-secret enroll help'
     ['jitctl approvers']='list check help'
@@ -42,9 +42,10 @@ declare -gA _jitctl_options=(
     ['jitctl audit']='--json --help'
     ['jitctl attest']='--note --json --help'
     ['jitctl audit show']='--user --role --service --event --request --since --until --lines --commands --follow --json --help'
-    ['jitctl audit verify']='--checkpoint --key --json --help'
+    ['jitctl audit verify']='--archive --checkpoint --key --json --help'
     ['jitctl audit checkpoint']='--key --qr --json --help'
     ['jitctl audit merge']='--key --user --role --service --event --request --since --until --json --help'
+    ['jitctl audit archive']='--before --note --list --json --help'
     ['jitctl audit export']='--format --after --since --from --json --help'
     ['jitctl report']='--since --until --at --csv --html --attest --every --json --help'
     ['jitctl offline']='--json --help'
@@ -188,7 +189,7 @@ _jitctl() {
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
                 return
                 ;;
-            'jitctl audit verify:'* | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl offline revoke:0' | 'jitctl offline clock:0' | 'jitctl approvers check:0' | 'jitctl code keys:0')
+            'jitctl audit verify:'* | 'jitctl audit archive:0' | 'jitctl report:'* | 'jitctl offline import:'* | 'jitctl offline sign:0' | 'jitctl offline revoke:0' | 'jitctl offline clock:0' | 'jitctl approvers check:0' | 'jitctl code keys:0')
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;

@@ -8,8 +8,8 @@ use jit_proto::words::ServiceName;
 use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
-    Basis, ByCode, BySignature, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord, Proposal,
-    RefusedOrder, Request, Review, Time, UnaskedLogins,
+    Archived, Basis, ByCode, BySignature, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord,
+    Proposal, RefusedOrder, Request, Review, Time, UnaskedLogins,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -125,11 +125,9 @@ impl Fields {
             Event::PamFiles(_) | Event::Unasked(_) => self.of_pam(&record.event),
             Event::Elsewhere { how } => self.put("how", how.as_str()),
             Event::HostKey { key, before } => self.put("key", key).maybe("before", before.as_ref()),
-            Event::Checkpoint { signed: Signed { checkpoint, signature } } => {
-                self.put("origin", &checkpoint.origin).put("size", checkpoint.size);
-                self.put("root", checkpoint.root).put("signature", signature)
-            }
+            Event::Checkpoint { signed } => self.checkpoint(signed),
             Event::CheckpointCarried { how, size } => self.put("how", how.as_str()).put("size", size),
+            Event::RecordsArchived(archived) => self.archived(archived),
             Event::Attested { role, who, keep, by, note } => {
                 self.put("role", role).put("who", who).put("decision", keep.as_str());
                 self.put("by", by).maybe("note", note.as_ref())
@@ -310,6 +308,17 @@ impl Fields {
             self.login(login).put("count", count).maybe("audit", *audit);
         }
         self
+    }
+
+    fn checkpoint(&mut self, Signed { checkpoint, signature }: &Signed) -> &mut Self {
+        self.put("origin", &checkpoint.origin).put("size", checkpoint.size);
+        self.put("root", checkpoint.root).put("signature", signature)
+    }
+
+    fn archived(&mut self, archived: &Archived) -> &mut Self {
+        let Archived { first, end, root, file, digest, retain, by, note } = archived;
+        self.put("first", first).put("end", end).put("root", root).put("file", file);
+        self.put("digest", digest).put("retain", retain).put("by", by).maybe("note", note.as_ref())
     }
 
     fn pam_files(&mut self, PamFiles { files, touched, lost }: &PamFiles) -> &mut Self {

@@ -154,6 +154,7 @@ fn kind(event: &Event) -> (Severity, &'static str) {
         Event::Elsewhere { .. } => (Severity::Alert, "elsewhere"),
         Event::Checkpoint { .. } => (Severity::Info, "checkpoint"),
         Event::CheckpointCarried { .. } => (Severity::Notice, "checkpoint-carried"),
+        Event::RecordsArchived(_) => (Severity::Warning, "records-archived"),
         Event::Attested { .. } => (Severity::Notice, "attested"),
     }
 }

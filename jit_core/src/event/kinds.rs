@@ -50,6 +50,7 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::Checkpoint { .. }
             | $crate::event::Event::CodeRefused { .. }
             | $crate::event::Event::CheckpointCarried { .. }
+            | $crate::event::Event::RecordsArchived(_)
             | $crate::event::Event::Attested { .. }
             | $crate::event::Event::Elsewhere { .. }
             $(| $crate::event::Event::$other { .. })*
@@ -133,6 +134,7 @@ impl Event {
             | Self::PamFiles(_)
             | Self::HostKey { .. }
             | Self::Elsewhere { .. }
+            | Self::RecordsArchived(_)
             | Self::Attested { .. } => true,
             Self::Started { .. }
             | Self::Stopped
@@ -281,6 +283,7 @@ impl Event {
             | Self::Elsewhere { .. }
             | Self::Checkpoint { .. }
             | Self::CheckpointCarried { .. }
+            | Self::RecordsArchived(_)
             | Self::Attested { .. } => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Plain data: people, requests, reviews, grants, locks, sessions. Methods here use one value and a moment, and nothing
 //! else; what needs several values is a method of [`State`](crate::state::State), and rules are in orders and checks.
 
+mod archived;
 mod attestation;
 mod behind;
 mod code_try;
@@ -29,6 +30,7 @@ mod trial;
 mod unasked;
 mod why;
 
+pub use archived::Archived;
 pub use attestation::{CarriedBy, Entitled, Keep};
 pub use behind::Behind;
 pub use code_try::CodeTry;

@@ -68,9 +68,11 @@
 //! ```
 
 pub mod ahead;
+pub mod archive;
 pub mod attest;
 pub mod code;
 pub mod lock;
+mod no_archive;
 mod no_change;
 mod no_code;
 mod not_of_here;
@@ -90,6 +92,7 @@ pub mod statement;
 pub(crate) mod terms;
 pub mod trial;
 
+pub use no_archive::NoArchive;
 pub use no_change::NoChange;
 pub use no_code::NoCode;
 pub use not_of_here::NotOfHere;

@@ -10,6 +10,7 @@ use crate::clock::NotAccepted;
 use crate::duration::Human;
 use crate::model::{Caller, Entitled, Lock, Person, RefusedOrder, Scope};
 
+use super::no_archive::NoArchive;
 use super::no_change::NoChange;
 use super::no_code::NoCode;
 use super::not_of_here::NotOfHere;
@@ -228,6 +229,9 @@ pub enum Refusal {
     /// Somebody reviewed it in the same moment, and whether they may has not been looked up.
     #[error("somebody else reviewed {0} in the same moment; try again")]
     Raced(RequestId),
+    /// Records stay in the store.
+    #[error(transparent)]
+    NoArchive(#[from] NoArchive),
     /// Neither an admin nor an auditor.
     #[error("only admins and auditors attest who should be able to ask for a role")]
     MayNotAttest,
@@ -265,6 +269,7 @@ impl Refusal {
             Self::Locked(_) => ("locked", None),
             Self::OwnAccess(_) => ("own-access", None),
             Self::NoPolicyChange(why) => (why.word()?, None),
+            Self::NoArchive(why) => (why.word()?, None),
             Self::NotEntitled { .. }
             | Self::NoSuchRole(_)
             | Self::TooLong { .. }

@@ -122,6 +122,9 @@ pub struct Verifier {
     /// Where somebody says that their records end, and who.
     ends: Vec<(String, Extent)>,
     proofs: Vec<Consistency>,
+    /// Records say that all before this number was archived, and the host that all before that one was.
+    archived: u64,
+    begins: u64,
     findings: Vec<Finding>,
 }
 
@@ -144,6 +147,13 @@ struct Head<'a> {
     seq: u64,
     #[serde(borrow)]
     event: std::borrow::Cow<'a, str>,
+}
+
+/// The record of an archive.
+#[derive(Deserialize)]
+struct Moved {
+    end: u64,
+    root: Digest,
 }
 
 /// The record of a key.
@@ -170,11 +180,36 @@ impl Verifier {
         self.before.size() + self.leaves.len() as u64
     }
 
+    /// The first record that is here.
+    #[must_use]
+    pub const fn first(&self) -> u64 {
+        self.before.size()
+    }
+
+    /// All before this number is in archives, and a record has to say so.
+    pub const fn needs_archives(&mut self, begins: u64) {
+        self.begins = begins;
+    }
+
+    /// A file is given as an archive, and is not the one that the host wrote of these records.
+    pub fn is_no_archive(&mut self, name: &str, (first, end): (u64, u64)) {
+        let what = format!(
+            "{name} is not the archive that was written of records {}: its bytes are others than the host knows it by",
+            span(first, end)
+        );
+        self.find(Verdict::Rewritten, first, end, what);
+    }
+
     /// Nothing before this tree will be taken: it stands for those records.
     pub fn behind(&mut self, before: Frontier) {
         if self.taken() == 0 {
             self.before = before;
         }
+    }
+
+    /// Takes a key that the host names where its record is not here.
+    pub fn named_key(&mut self, key: PublicKey) {
+        self.key(self.taken(), key);
     }
 
     /// Takes what the first line of a file says, in its place: before its records. False where those before them are
@@ -231,6 +266,13 @@ impl Verifier {
                     Ok(keyed) => self.key(place, keyed.key),
                     Err(why) => self.is_not(place, format!("record {place} is no key: {why}")),
                 },
+                "records-archived" => match serde_json::from_slice::<Moved>(bytes) {
+                    Ok(Moved { end, root }) => {
+                        self.archived = self.archived.max(end);
+                        self.claims.push((format!("record {place}"), Extent { size: end, root }));
+                    }
+                    Err(why) => self.is_not(place, format!("record {place} is of no archive: {why}")),
+                },
                 _ => {}
             },
         }
@@ -285,6 +327,13 @@ impl Verifier {
     #[must_use]
     pub fn report(mut self) -> Report {
         let (first, records) = (self.before.size(), self.taken());
+        if self.archived < self.begins {
+            let what = format!(
+                "records {} are not in the store, and no record says that they were archived",
+                span(self.archived, self.begins)
+            );
+            self.find(Verdict::Truncated, self.archived, self.begins, what);
+        }
         let mut checkpoints = std::mem::take(&mut self.checkpoints);
         checkpoints.sort_by_key(|(_, kept)| kept.checkpoint.size);
         checkpoints.retain(|(from, kept)| self.is_signed(from, kept));

@@ -188,6 +188,20 @@ word!(
     }
 );
 
+word!(
+    /// A file's name without its folders: ASCII letters, digits and `. _ + -`, none of `. + -` in front, at most 200
+    /// bytes. It is no path and no option, whoever types it.
+    FileName,
+    Rule {
+        what: "file name",
+        limit: 200,
+        first: |c| alnum(c) || c == '_',
+        rest: |c| alnum(c) || matches!(c, '.' | '_' | '+' | '-'),
+        last: any,
+        allowed: "ASCII letters, digits and . _ + -, with no . + - in front",
+    }
+);
+
 impl ServiceName {
     /// The word that people have for this service and those like it: `sudo` also for `sudo-i` and for every `sudo-*`
     /// that sudoers(5) makes with `pam_service=`, `su` also for `su-l`; any other service's own name (DESIGN §1). No

@@ -1,6 +1,7 @@
 //! `jitctl audit`: the log for auditors. It is shown, verified and exported here; jitd gives out its exact bytes, a page
 //! at a time, and nothing that is judged here is taken on its word.
 
+mod archive;
 mod choose;
 mod export;
 mod further;
@@ -42,6 +43,9 @@ pub(crate) enum Verb {
         /// Exported files (JSON lines), in order; - is standard input [default: this host's log]
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// An archive of records that are no longer here, in order, before this host's log
+        #[arg(long = "archive", value_name = "FILE", conflicts_with = "files")]
+        archives: Vec<PathBuf>,
         /// A checkpoint that was carried away earlier: a note of 'jitctl audit checkpoint', or its line from syslog
         #[arg(long = "checkpoint", value_name = "FILE")]
         checkpoints: Vec<PathBuf>,
@@ -70,6 +74,12 @@ pub(crate) enum Verb {
     /// left out with --after; where to go on is said on standard error.
     Export(export::Wanted),
 
+    /// Move old records into a file that is verified like an export
+    ///
+    /// Those that are older than the policy's retain go, at most 50000 at once: they are written, synced and verified,
+    /// and only then leave the store. Their hashes stay, so that every checkpoint holds as before. For root.
+    Archive(archive::Wanted),
+
     /// Put the exported logs of many hosts on one timeline
     ///
     /// Each log is verified by itself first: against the checkpoints that came with it, and by --key where that is
@@ -86,11 +96,13 @@ pub(crate) fn run(
 ) -> Result<Outcome, Failure> {
     match verb {
         Verb::Show(wanted) => show::run(wanted, json, jitd, screen),
-        Verb::Verify { files, checkpoints, keys } => {
-            verify::run(files, checkpoints, keys, json, jitd, screen)
+        Verb::Verify { files, archives, checkpoints, keys } => {
+            let given = verify::Given { files, archives, checkpoints, keys };
+            verify::run(&given, json, jitd, screen)
         }
         Verb::Checkpoint { key, qr } => checkpoint(*key, *qr, json, jitd, screen),
         Verb::Export(wanted) => export::run(wanted, jitd, screen),
+        Verb::Archive(wanted) => archive::run(wanted, json, jitd, screen),
         Verb::Merge(wanted) => merge::run(wanted, json, screen),
     }
 }
@@ -125,6 +137,8 @@ fn checkpoint(
     Ok(outcome)
 }
 
+#[cfg(test)]
+mod archive_tests;
 #[cfg(test)]
 mod export_tests;
 #[cfg(test)]

@@ -118,6 +118,7 @@ fn read(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Rep
 fn of_jitd(fold: &mut Fold, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let mut reader = Reader::from(jitd, 0);
     while let Some(page) = reader.page()? {
+        reader.tell_what_is_archived(&page, 0, screen);
         for text in &page.records {
             fold.take(text.as_bytes()).map_err(|why| Error::Garbled(why.to_string()))?;
         }

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use jit_core::access::Method;
 use jit_core::digest::Digest;
 use jit_core::event::Event;
-use jit_core::model::{CarriedBy, Entitled, Keep, RefusedOrder};
+use jit_core::model::{Archived, CarriedBy, Entitled, Keep, RefusedOrder};
+use jit_core::orders::archive::ArchiveOrder;
 use jit_core::orders::attest::{AttestOrder, attest};
 use jit_core::proof::extension::Extension;
 use jit_core::proof::merkle::Frontier;
-use jit_proto::audit::{Attested, Carried, Checkpoint, PAGE_RECORDS, Proof, Tree};
-use jit_proto::words::RoleName;
+use jit_proto::audit::{
+    ARCHIVE_RECORDS, Archive, Archives, Attested, Carried, Checkpoint, PAGE_RECORDS, Proof, Tree,
+};
+use jit_proto::words::{FileName, RoleName};
 use zbus::message::Header;
 use zbus::{Connection, interface};
+use zruntime::lock::Semaphore;
 
 use super::access::may_read_all;
 use super::error::carried_out;
@@ -21,7 +25,8 @@ use super::words::{invalid, json, optional_reason, request_id};
 use super::{Error, Origin};
 use crate::app::App;
 use crate::peer::Peer;
-use crate::store::log;
+use crate::store::going::going;
+use crate::store::{archive, log};
 
 /// The interface `org.jitd.Jit1.Audit`.
 pub(crate) struct Audit {
@@ -114,6 +119,70 @@ impl Audit {
         json(&Proof { old: tree(&old), new: tree(&new), hashes: hex(&hashes) })
     }
 
+    /// The archives that have what is no longer here, and what may go.
+    #[zbus(out_args("json"))]
+    async fn archives(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        self.auditor(Method::Archives, connection, &header).await?;
+        let retain = self.app.desk.look(|here| here.policy.retain())?;
+        let found = read(&self.app.store, |store| {
+            Ok((archive::begins(store)?, log::next_seq(store)?, archive::archives(store)?))
+        });
+        let (begins, total, archives) = found.await?;
+        json(&Archives {
+            begins,
+            total,
+            retain_seconds: retain.map(|retain| retain.duration().as_secs()),
+            now: self.app.desk.now().wall.to_string(),
+            archives: archives.iter().map(told).collect(),
+        })
+    }
+
+    /// Moves the records before `end` out of the store: a file of this digest has them, and they come to this root.
+    #[zbus(out_args("json"))]
+    #[allow(clippy::too_many_arguments, reason = "the arguments of the call, and who makes it")]
+    async fn archive(
+        &self,
+        end: u64,
+        root: &str,
+        file: &str,
+        digest: &str,
+        note: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let mut by = self.origin.order_of(Method::Archive, &self.app, connection, &header).await?;
+        let hex = |text: &str| text.parse::<Digest>().map_err(|err| Error::Invalid(err.to_string()));
+        let (root, digest) = (hex(root)?, hex(digest)?);
+        let file: FileName = file.parse().map_err(invalid)?;
+        let note = optional_reason(note)?;
+        // All of it is looked at before the desk is entered, and one at a time: no login waits for that.
+        static ONE: Semaphore = Semaphore::new(1);
+        let _turn = ONE.acquire().await;
+        let found = read(&self.app.store, move |store| going(store, end)).await?;
+        let Some(going) = found else {
+            return Err(Error::Invalid(format!(
+                "there are no records up to {end} that could go, or more than {ARCHIVE_RECORDS} of them"
+            )));
+        };
+        let order = ArchiveOrder { end, root, file, digest, note };
+        let ticket = by
+            .order(|here, caller| jit_core::orders::archive::archive(here, caller, order.clone(), &going))
+            .await?;
+        let ArchiveOrder { file, .. } = &order;
+        let answer = Archive {
+            first: going.first,
+            end,
+            root: root.to_string(),
+            file: file.to_string(),
+            digest: digest.to_string(),
+        };
+        carried_out(ticket, async { json(&answer) }).await
+    }
+
     /// Enters that a checkpoint over so many records was carried away, `checkpoint` by itself or with an `export`.
     #[zbus(out_args("json"))]
     async fn carried(
@@ -159,13 +228,24 @@ impl Audit {
     }
 }
 
+fn told(archived: &Archived) -> Archive {
+    let Archived { first, end, root, file, digest, .. } = archived;
+    Archive {
+        first: *first,
+        end: *end,
+        root: root.to_string(),
+        file: file.to_string(),
+        digest: digest.to_string(),
+    }
+}
+
 impl Audit {
     async fn story_page(&self, id: &str, first: u64) -> Result<String, Error> {
         let request = request_id(id)?;
         let most = log::MOST_OF_A_PAGE;
         let page =
             read(&self.app.store, move |store| log::story_records(store, request, first, most)).await?;
-        if page.records.is_empty() && first == 0 {
+        if page.records.is_empty() && page.archived.is_empty() && first == 0 {
             return Err(Error::NotFound(format!("the log has no record about {id}")));
         }
         json(&page)

@@ -14,7 +14,7 @@ use crate::store::rows;
 use crate::testing::{Daemon, call, caller, records, served_to};
 
 impl Daemon {
-    fn asks<B: Serialize + DynamicType + Sync>(
+    pub(super) fn asks<B: Serialize + DynamicType + Sync>(
         &self,
         uid: u32,
         interface: &str,

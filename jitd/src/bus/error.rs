@@ -42,7 +42,7 @@ impl From<CannotDecide> for Error {
 
 impl From<NotDone> for Error {
     fn from(err: NotDone) -> Self {
-        use jit_core::orders::Refusal;
+        use jit_core::orders::{NoArchive, Refusal};
         match err {
             NotDone::Cannot(err) => err.into(),
             NotDone::Trial(why) => why.into(),
@@ -51,6 +51,7 @@ impl From<NotDone> for Error {
             NotDone::Refused(refusal) => {
                 let text = refusal.to_string();
                 match refusal {
+                    Refusal::NoArchive(NoArchive::NotRoot) => Self::NotPermitted(text),
                     Refusal::NotAdmin(_)
                     | Refusal::Denied(_)
                     | Refusal::ForSomebodyElse
@@ -82,6 +83,7 @@ impl From<NotDone> for Error {
                     | Refusal::NotOfHere(_)
                     | Refusal::NoCode(_)
                     | Refusal::NoPolicyChange(_)
+                    | Refusal::NoArchive(_)
                     | Refusal::TooManyOfYours
                     | Refusal::TooManyPending
                     | Refusal::NotEntitled { .. } => Self::Refused(text),

@@ -8,6 +8,8 @@ mod admission;
 mod answer;
 #[cfg(test)]
 mod approval_tests;
+#[cfg(test)]
+mod archive_tests;
 mod asked;
 #[cfg(test)]
 mod asker_tests;

@@ -8,10 +8,11 @@ use jit_core::digest::Digest;
 use jit_core::event::Record;
 use jit_core::proof::extension::{Extending, Extension};
 use jit_core::proof::merkle::{self, Frontier};
-use jit_proto::audit::{PAGE_BYTES, PAGE_RECORDS, Page};
+use jit_proto::audit::{InArchive, PAGE_BYTES, PAGE_RECORDS, Page};
 use jit_proto::words::RequestId;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::archive::{self, archive_of};
 use super::error::StoreError;
 use super::value::{damaged, to_i64, to_u64};
 
@@ -98,8 +99,9 @@ pub(super) fn take_in(change: &Connection) -> Result<(), StoreError> {
     write_tree(change, &tree)
 }
 
-/// Records from `first` on, at most `limit`.
+/// Records from `first` on, at most `limit`, of those that no archive has.
 pub(crate) fn records(store: &Connection, first: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let first = first.max(archive::begins(store)?);
     store
         .prepare_cached("SELECT seq, bytes FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?
         .query_map(params![to_i64(first), limit], |row| Ok((to_u64(row.get(0)?), row.get(1)?)))?
@@ -113,16 +115,22 @@ pub(crate) fn extension(store: &Connection, old: u64, new: u64) -> Result<Option
     let Some(mut extending) = Extending::new(old, new).filter(|_| i64::try_from(new).is_ok()) else {
         return Ok(None);
     };
-    let mut leaves = store.prepare_cached("SELECT seq, leaf FROM audit WHERE seq < ?1 ORDER BY seq")?;
-    let mut rows = leaves.query([to_i64(new)])?;
+    let begins = archive::begins(store)?;
     let mut next = 0;
-    while let Some(row) = rows.next()? {
-        let (seq, leaf) = (to_u64(row.get(0)?), row.get::<_, [u8; 32]>(1)?);
-        if seq != next {
-            return Err(damaged("audit", format!("record {next} is missing")));
+    for query in [
+        "SELECT seq, leaf FROM archived_leaf WHERE seq < min(?1, ?2) ORDER BY seq",
+        "SELECT seq, leaf FROM audit WHERE seq >= ?1 AND seq < ?2 ORDER BY seq",
+    ] {
+        let mut leaves = store.prepare_cached(query)?;
+        let mut rows = leaves.query([to_i64(begins), to_i64(new)])?;
+        while let Some(row) = rows.next()? {
+            let (seq, leaf) = (to_u64(row.get(0)?), row.get::<_, [u8; 32]>(1)?);
+            if seq != next {
+                return Err(damaged("audit", format!("record {next} is missing")));
+            }
+            extending.take(Digest(leaf));
+            next += 1;
         }
-        extending.take(Digest(leaf));
-        next += 1;
     }
     Ok(extending.done())
 }
@@ -136,6 +144,8 @@ pub(crate) fn next_seq(store: &Connection) -> Result<u64, StoreError> {
 /// A page of the log: so many records at most, and no more bytes than a page has.
 pub(crate) fn page(store: &Connection, first: u64, most: u32) -> Result<Page, StoreError> {
     let mut page = empty(store)?;
+    // What lives of those before is for stories alone.
+    let first = first.max(page.begins);
     page.next = first.min(page.total);
     let mut records =
         store.prepare_cached("SELECT seq, bytes, leaf FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?;
@@ -166,20 +176,25 @@ pub(crate) fn story_records(
     let mut all = seqs_about(store, About::Request(request))?;
     let mut sessions = BTreeSet::new();
     for seq in &all {
-        let record = Record::decode(*seq, &one(store, *seq)?.0);
+        let Some((bytes, _)) = found(store, *seq)? else { continue };
+        let record = Record::decode(*seq, &bytes);
         sessions.extend(record.iter().flat_map(about).filter(|about| matches!(about, About::Session(_))));
     }
     for session in sessions {
         all.extend(seqs_about(store, session)?);
     }
-    let mut bytes = 0;
+    let (mut count, mut bytes) = (0, 0);
     for seq in all.split_off(&first) {
-        if page.records.len() == most || bytes >= most_bytes {
+        if count == most || bytes >= most_bytes {
             page.next = seq;
             break;
         }
-        let (record, leaf) = one(store, seq)?;
-        bytes += add(&mut page, seq, record, &leaf);
+        if let Some((record, leaf)) = found(store, seq)? {
+            bytes += add(&mut page, seq, record, &leaf);
+        } else {
+            note_archived(store, &mut page, seq)?;
+        }
+        count += 1;
     }
     Ok(page)
 }
@@ -191,7 +206,24 @@ pub(crate) fn latest_about(store: &Connection, about: About) -> Result<Option<(u
 }
 
 fn empty(store: &Connection) -> Result<Page, StoreError> {
-    Ok(Page { records: Vec::new(), next: 0, total: next_seq(store)?, damaged: Vec::new() })
+    let (total, begins) = (next_seq(store)?, archive::begins(store)?);
+    Ok(Page { records: Vec::new(), next: 0, total, damaged: Vec::new(), begins, archived: Vec::new() })
+}
+
+/// Says of a record that is not here in which file it is.
+fn note_archived(store: &Connection, page: &mut Page, seq: u64) -> Result<(), StoreError> {
+    let missing = || damaged("audit", format!("record {seq} is missing"));
+    let archive = archive_of(store, seq)?.ok_or_else(missing)?;
+    match page.archived.last_mut().filter(|last| last.first == archive.first) {
+        Some(last) => last.records.push(seq),
+        None => page.archived.push(InArchive {
+            file: archive.file.to_string(),
+            digest: archive.digest.to_string(),
+            first: archive.first,
+            records: vec![seq],
+        }),
+    }
+    Ok(())
 }
 
 /// Adds a record, and returns how many bytes it has. What is no text is no record of ours: it is shown as far as it is
@@ -217,9 +249,14 @@ fn seqs_about(store: &Connection, about: About) -> Result<BTreeSet<u64>, StoreEr
 }
 
 fn one(store: &Connection, seq: u64) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+    found(store, seq)?.ok_or_else(|| damaged("audit", format!("record {seq} is missing")))
+}
+
+/// A record with its leaf, if it is in the store.
+fn found(store: &Connection, seq: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
     let row = store
         .prepare_cached("SELECT bytes, leaf FROM audit WHERE seq = ?1")?
         .query_row([to_i64(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    row.ok_or_else(|| damaged("audit", format!("record {seq} is missing")))
+    Ok(row)
 }

@@ -3,7 +3,9 @@
 //! Every batch writes audit records and the rows they changed in one transaction (law 7), so the tables are
 //! a snapshot of the log at every instant, also after a `kill -9`.
 
+pub(crate) mod archive;
 mod error;
+pub(crate) mod going;
 pub(crate) mod log;
 mod reached;
 mod room;

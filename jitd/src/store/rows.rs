@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::archive;
 use super::error::StoreError;
 use super::log;
 pub(crate) use super::log::{next_seq, records};
@@ -96,9 +97,8 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
             "INSERT INTO policy (digest, at, files) VALUES (?1, ?2, ?3)",
             params![digest.to_string(), at.to_string(), json("policy", files)?],
         ),
-        Row::HostKey(key) => {
-            run(change, "INSERT OR REPLACE INTO host_key (one, key) VALUES (1, ?1)", [key.to_string()])
-        }
+        Row::Archived(archived) => archive::write(change, archived),
+        Row::HostKey(key) => write_host_key(change, key),
         Row::Tried(Some(tried)) => {
             run(change, "INSERT OR REPLACE INTO tried (one, body) VALUES (1, ?1)", [json("tried", tried)?])
         }
@@ -119,6 +119,10 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
         Row::Tombstone(stone) => write_serial(change, "tombstone", &stone.serial.to_string(), stone),
         Row::Since(since) => write_since(change, *since),
     }
+}
+
+fn write_host_key(change: &Connection, key: &PublicKey) -> Result<(), StoreError> {
+    run(change, "INSERT OR REPLACE INTO host_key (one, key) VALUES (1, ?1)", [key.to_string()])
 }
 
 /// The first that had a serial is the one.

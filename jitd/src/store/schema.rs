@@ -6,13 +6,13 @@ use super::error::StoreError;
 use super::log;
 
 /// The schema that this program reads and writes.
-pub(crate) const VERSION: i64 = 8;
+pub(crate) const VERSION: i64 = 9;
 
 /// The first schema with a tree over the log.
 const WITH_A_TREE: usize = 5;
 
 /// From schema n to n + 1.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
@@ -21,6 +21,7 @@ const STEPS: [&str; 8] = [
     include_str!("schema-6.sql"),
     include_str!("schema-7.sql"),
     include_str!("schema-8.sql"),
+    include_str!("schema-9.sql"),
 ];
 
 /// Makes or migrates the tables. A newer schema is refused untouched. Foreign keys must be off: a table that is made
@@ -198,6 +199,35 @@ mod tests {
             assert!(why.contains("record 2 is missing or is not the one that was hashed"), "{why}");
             let version: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
             assert_eq!(version, 4, "it is as it was");
+        }
+    }
+
+    #[test]
+    fn an_older_store_keeps_its_records_and_its_stories_and_has_no_archive() {
+        let mut store = with_log(8, &LOG);
+        store.execute_batch("INSERT INTO about VALUES ('r-4k7m2qx9', 1), ('s-2', 3)").unwrap();
+        prepare(&mut store).unwrap();
+        store.pragma_update(None, "foreign_keys", true).unwrap();
+        let count = |query: &str| store.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM audit"), 5);
+        assert_eq!(count("SELECT sum(seq) FROM about"), 4);
+        assert_eq!(count("SELECT count(*) FROM archive"), 0);
+        for attack in [
+            "DELETE FROM audit WHERE seq = 1",
+            "INSERT INTO archive VALUES (1, 2, '{}')",
+            "INSERT INTO archive VALUES (0, 0, '{}')",
+        ] {
+            assert!(store.execute_batch(attack).is_err(), "{attack}");
+        }
+        // Where an archive has it, and with another leaf than its own.
+        store.execute_batch("INSERT INTO archive VALUES (0, 2, '{}')").unwrap();
+        store.execute_batch("INSERT INTO archived_leaf VALUES (1, zeroblob(32))").unwrap();
+        assert!(store.execute_batch("DELETE FROM audit WHERE seq = 1").is_err());
+        store.execute_batch("INSERT INTO archived_leaf SELECT seq, leaf FROM audit WHERE seq = 0").unwrap();
+        store.execute_batch("DELETE FROM audit WHERE seq = 0").unwrap();
+        for attack in ["DELETE FROM archived_leaf", "UPDATE archived_leaf SET seq = 7", "DELETE FROM archive"]
+        {
+            assert!(store.execute_batch(attack).is_err(), "{attack}");
         }
     }
 

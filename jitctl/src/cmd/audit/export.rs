@@ -83,8 +83,9 @@ pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> 
     let mut count = 0_u64;
     let is_provable = wanted.format == Format::Jsonl && since.is_none();
     while let Some(page) = reader.page()? {
+        reader.tell_what_is_archived(&page, first, screen);
         if count == 0 && is_provable {
-            let line = preface(&checkpoint, first, &wanted.from, jitd)?.line();
+            let line = preface(&checkpoint, first.max(page.begins), &wanted.from, jitd)?.line();
             screen.exact(&(line.map_err(|why| Error::Garbled(why.to_string()))? + "\n"))?;
         }
         let mut text = String::new();

@@ -6,32 +6,43 @@ use jit_core::digest::Digest;
 use jit_core::model::CarriedBy;
 use jit_core::proof::extension::Extending;
 use jit_core::proof::merkle::{Frontier, leaf};
-use jit_proto::audit::{Carried, Page, Proof, Tree};
+use jit_proto::audit::{Archive, Archives, Carried, Page, Proof, Tree};
 use jit_proto::manager::{CarriedAway, Status};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::tests::{Log, written};
+use super::tests::{Log, none_archived, written};
 use crate::call::Call;
 use crate::error::Error;
 use crate::jitd::Jitd;
 use crate::testing::{Nobody, Ran, jitctl, status};
 use crate::wakes::Wakes;
 
+/// By the clock of a host whose records are of the 29th of November.
+const NOW: &str = "2027-01-29T12:00:00Z";
+
 /// jitd with a log, as far as whoever reads that can tell.
 pub(super) struct Live {
     pub(super) log: RefCell<Log>,
     /// The size of the checkpoint that left last.
     carried: RefCell<Option<u64>>,
+    archives: RefCell<Vec<Archive>>,
+    /// What jitd says to the next archive, instead of yes.
+    pub(super) refuses: RefCell<Option<Error>>,
 }
 
 impl Live {
     pub(super) fn of(log: Log) -> Self {
-        Self { log: RefCell::new(log), carried: RefCell::default() }
+        Self {
+            log: RefCell::new(log),
+            carried: RefCell::default(),
+            archives: RefCell::default(),
+            refuses: RefCell::default(),
+        }
     }
 
     /// Something happens, under a checkpoint.
-    fn goes_on(&self) {
+    pub(super) fn goes_on(&self) {
         let mut log = self.log.borrow_mut();
         log.push(r#""event":"shut","grant":"g-4k7m2qx9""#);
         log.checkpoint();
@@ -53,14 +64,50 @@ impl Live {
         Ok(Proof { old: tree(&made.old), new: tree(&made.new), hashes: hex(&made.hashes) })
     }
 
-    fn records(&self, first: u64) -> Page {
-        let all = &self.log.borrow().records;
-        let from = usize::try_from(first).unwrap_or(usize::MAX).min(all.len());
-        let total = all.len() as u64;
-        Page { records: all[from..].to_vec(), next: total, total, damaged: Vec::new() }
+    pub(super) fn begins(&self) -> u64 {
+        self.archives.borrow().last().map_or(0, |last| last.end)
     }
 
-    fn export(&self, args: &[&str]) -> Ran {
+    fn known(&self) -> Archives {
+        let total = self.log.borrow().records.len() as u64;
+        let retain_seconds = Some(30 * 86_400);
+        let archives = self.archives.borrow().clone();
+        Archives {
+            begins: self.begins(),
+            retain_seconds,
+            now: NOW.to_owned(),
+            archives,
+            ..none_archived(total)
+        }
+    }
+
+    /// As jitd does it: the records go in the moment in which one says so.
+    fn archive(&self, end: u64, root: Digest, file: &str, digest: Digest) -> Result<Archive, Error> {
+        if let Some(error) = self.refuses.take() {
+            return Err(error);
+        }
+        let first = self.begins();
+        let (root, digest) = (root.to_string(), digest.to_string());
+        let archive =
+            Archive { first, end, root: root.clone(), file: file.to_owned(), digest: digest.clone() };
+        let by = r#""by":{"name":"root","uid":0}"#;
+        let what =
+            format!(r#""first":{first},"end":{end},"root":"{root}","file":"{file}","digest":"{digest}""#);
+        self.log.borrow_mut().push(&format!(r#""event":"records-archived",{what},"retain":"30d",{by}"#));
+        self.archives.borrow_mut().push(archive.clone());
+        Ok(archive)
+    }
+
+    fn records(&self, first: u64) -> Page {
+        let all = &self.log.borrow().records;
+        let begins = self.begins();
+        let first = first.max(begins);
+        let from = usize::try_from(first).unwrap_or(usize::MAX).min(all.len());
+        let total = all.len() as u64;
+        Page { records: all[from..].to_vec(), next: total, total, begins, ..Page::default() }
+    }
+
+    pub(super) fn export(&self, args: &[&str]) -> Ran {
         jitctl(&[&["audit", "export"][..], args].concat(), self)
     }
 }
@@ -75,6 +122,10 @@ impl Jitd for Live {
         Ok(match call {
             Call::AuditCheckpoint => said(&self.log.borrow().made()),
             Call::Records { first, .. } => said(&self.records(*first)),
+            Call::Archives => said(&self.known()),
+            Call::Archive { end, root, file, digest, .. } => {
+                said(&self.archive(*end, *root, file.as_str(), *digest)?)
+            }
             Call::Proof { old, new } => said(&self.proof(*old, *new)?),
             Call::Status => {
                 let away = |size| CarriedAway { at: String::new(), how: "export".to_owned(), size };
@@ -93,7 +144,7 @@ impl Jitd for Live {
     }
 }
 
-fn verify(args: &[&str]) -> Ran {
+pub(super) fn verify(args: &[&str]) -> Ran {
     jitctl(&[&["audit", "verify"][..], args].concat(), &Nobody)
 }
 

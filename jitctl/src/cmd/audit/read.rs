@@ -11,6 +11,7 @@ use jit_proto::text::Shown;
 use crate::call::Call;
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
+use crate::screen::Screen;
 
 /// The longest record that is read from a file; jitd writes none that comes near it.
 const LONGEST_RECORD: u64 = 64 * 1024 * 1024;
@@ -26,6 +27,17 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn from(jitd: &'a dyn Jitd, first: u64) -> Self {
         Self { jitd, next: first, end: None }
+    }
+
+    /// Says of the first page if archives have what is between where the reading was to begin, and it.
+    pub(crate) fn tell_what_is_archived(&self, page: &Page, first: u64, screen: &mut Screen<'_>) {
+        let count = page.records.len() as u64;
+        let begins = page.begins;
+        if begins > first && self.next == begins.saturating_add(count) {
+            screen.say(&format!(
+                "jitctl: the records before {begins} are in archives, and are left out (see: jitctl audit archive --list)"
+            ));
+        }
     }
 
     /// The next page; none at the end.

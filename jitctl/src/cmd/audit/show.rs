@@ -8,7 +8,7 @@ use jit_core::audit::format::json_inert;
 use jit_core::audit::line::Line;
 use jit_core::event::{Event, Record};
 use jit_core::model::Request;
-use jit_proto::audit::Page;
+use jit_proto::audit::{InArchive, Page};
 use jit_proto::manager::Session;
 use jit_proto::text::Shown;
 use jit_proto::words::{GrantId, RequestId};
@@ -77,6 +77,7 @@ pub(super) fn run(
     loop {
         while let Some(page) = reader.page()? {
             warn_of(&page, screen);
+            reader.tell_what_is_archived(&page, first, screen);
             for text in &page.records {
                 match Record::decode(0, text.as_bytes()) {
                     Ok(record) if !chooser.wants(&record) => {}
@@ -214,6 +215,7 @@ fn story(
     let request = request_of(id);
     let mut rows = Rows::new(json, None);
     let (mut leads, mut open) = (Leads::default(), BTreeSet::new());
+    let mut archived: Vec<InArchive> = Vec::new();
     let mut first = 0;
     // Records come a page at a time, and go: a window may have been used for as long as there are records.
     loop {
@@ -231,13 +233,34 @@ fn story(
             }
             rows.add(text, record.as_ref(), screen)?;
         }
+        for more in page.archived {
+            match archived.last_mut().filter(|last| last.first == more.first) {
+                Some(last) => last.records.extend(more.records),
+                None => archived.push(more),
+            }
+        }
         // One that goes nowhere would be asked for again and again.
         if page.next >= page.total || page.next <= first || screen.is_unread() {
             break;
         }
         first = page.next;
     }
+    if !archived.is_empty() {
+        // There are some, though none is here.
+        rows.written = rows.written.max(1);
+    }
     rows.end(screen)?;
+    if json {
+        archived.clear();
+    }
+    for InArchive { file, digest, records, .. } in archived {
+        let numbers: Vec<_> = records.iter().map(u64::to_string).collect();
+        screen.data(&format!(
+            "\nIn the archive {} (sha256 {digest}): records {}\n",
+            Shown(&file),
+            numbers.join(", ")
+        ))?;
+    }
     if !open.is_empty() {
         // What is found out of a session that is open enters the log with the record of its end.
         let all: Vec<Session> = jitd::ask(jitd, &Call::Sessions)?;

@@ -9,7 +9,7 @@ use jit_core::proof::checkpoint::Signed;
 use jit_core::proof::merkle::{Frontier, leaf};
 use jit_core::proof::note::HostKey;
 use jit_core::proof::preface::Preface;
-use jit_proto::audit::{Carried, Checkpoint, Page};
+use jit_proto::audit::{Archives, Carried, Checkpoint, Page};
 use tempfile::TempDir;
 
 use super::proof_tests::Live;
@@ -73,7 +73,7 @@ impl Log {
 
     fn page(&self, from: usize, to: usize) -> Page {
         let records = self.records[from..to].to_vec();
-        Page { records, next: to as u64, total: self.records.len() as u64, damaged: Vec::new() }
+        Page { records, next: to as u64, total: self.records.len() as u64, ..Page::default() }
     }
 
     fn whole(&self) -> Page {
@@ -102,6 +102,12 @@ fn noted(how: CarriedBy, log: &Log) -> Script {
     Script::answers(Call::Carried { how, size }, &carried)
 }
 
+/// All records are here.
+pub(super) fn none_archived(total: u64) -> Archives {
+    let now = "2026-11-29T13:00:00Z".to_owned();
+    Archives { begins: 0, total, retain_seconds: None, now, archives: Vec::new() }
+}
+
 const FIRST: Call = Call::Records { first: 0, most: 0 };
 
 pub(super) fn written(dir: &TempDir, name: &str, text: &str) -> String {
@@ -114,6 +120,7 @@ pub(super) fn written(dir: &TempDir, name: &str, text: &str) -> String {
 fn the_log_of_this_host_is_verified_page_by_page() {
     let log = Log::new();
     let script = Script::answers(Call::AuditCheckpoint, &log.made())
+        .then(Script::answers(Call::Archives, &none_archived(5)))
         .then(Script::answers(FIRST, &log.page(0, 2)))
         .then(Script::answers(Call::Records { first: 2, most: 3 }, &log.page(2, 5)));
     let ran = jitctl(&["audit", "verify"], &script);
@@ -132,7 +139,9 @@ fn a_record_that_was_changed_is_named_with_its_place() {
     let made = log.made();
     log.records[1] = log.records[1].replace("erik", "anna");
     let page = Page { damaged: vec![1], ..log.whole() };
-    let script = Script::answers(Call::AuditCheckpoint, &made).then(Script::answers(FIRST, &page));
+    let script = Script::answers(Call::AuditCheckpoint, &made)
+        .then(Script::answers(Call::Archives, &none_archived(5)))
+        .then(Script::answers(FIRST, &page));
     let ran = jitctl(&["audit", "verify"], &script);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.starts_with("The log is REWRITTEN\n"), "{}", ran.out);

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use jit_core::digest::Digest;
 use jit_core::proof::note::PublicKey;
 use jit_core::proof::preface::Preface;
 use jit_core::proof::verify::{Report, Verdict, Verifier};
-use jit_proto::audit::Checkpoint;
+use jit_proto::audit::{Archive, Archives, Checkpoint};
 use jit_proto::text::Shown;
 
-use super::proven::checkpoint;
-use super::read::{Reader, each_line, named};
+use super::proven::{checkpoint, extended, newest};
+use super::read::{Reader, each_line, named, unreadable};
 use crate::call::Call;
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
@@ -20,20 +21,30 @@ use crate::table::properties;
 /// So many records make a line on a terminal, so that nobody takes long work for none.
 const TOLD_EACH: u64 = 200_000;
 
+/// What is verified, and held against what.
+pub(super) struct Given<'a> {
+    pub(super) files: &'a [PathBuf],
+    pub(super) archives: &'a [PathBuf],
+    pub(super) checkpoints: &'a [PathBuf],
+    pub(super) keys: &'a [PublicKey],
+}
+
 pub(super) fn run(
-    files: &[PathBuf],
-    checkpoints: &[PathBuf],
-    keys: &[PublicKey],
+    given: &Given<'_>,
     json: bool,
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
+    let Given { files, archives, checkpoints, keys } = *given;
     let mut verifier = Verifier::new(keys.to_vec());
+    let mut kept_sizes = Vec::new();
     for path in checkpoints {
-        verifier.carried(Shown(&path.display().to_string()).to_string(), checkpoint(path)?);
+        let kept = checkpoint(path)?;
+        kept_sizes.push(kept.checkpoint.size);
+        verifier.carried(Shown(&path.display().to_string()).to_string(), kept);
     }
     if files.is_empty() {
-        of_jitd(&mut verifier, jitd, screen)?;
+        of_jitd(&mut verifier, archives, &kept_sizes, jitd, screen)?;
     } else {
         for path in files {
             of_file(&mut verifier, path, screen)?;
@@ -44,9 +55,55 @@ pub(super) fn run(
 }
 
 /// All that there is when this begins, under a checkpoint.
-fn of_jitd(verifier: &mut Verifier, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let _: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
-    let mut reader = Reader::from(jitd, 0);
+fn of_jitd(
+    verifier: &mut Verifier,
+    files: &[PathBuf],
+    kept_sizes: &[u64],
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let made: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
+    let known: Archives = jitd::ask(jitd, &Call::Archives)?;
+    let begins = known.begins;
+    for path in files {
+        let before = verifier.taken();
+        of_file(verifier, path, screen)?;
+        let first = verifier.first().max(before);
+        let digest = Digest::of(&std::fs::read(path).map_err(|why| unreadable(path, &why))?).to_string();
+        let is_its_own = |archive: &&Archive| archive.first == first && archive.digest == digest;
+        if known.archives.iter().find(is_its_own).is_none() {
+            verifier.is_no_archive(&named(path), (first, verifier.taken()));
+        }
+    }
+    if begins > 0 && files.is_empty() {
+        verifier.behind(extended(jitd, begins, begins)?.new);
+        // The record that names the key is in an archive.
+        verifier.named_key(newest(&made)?.1);
+        // What was carried away earlier than what is here began is proven to be its beginning.
+        for size in kept_sizes.iter().filter(|size| (1..begins).contains(*size)) {
+            if let Some(proof) = extended(jitd, *size, begins)?.proof {
+                verifier.proof("jitd's answer", proof);
+            }
+        }
+        for Archive { first, end, file, digest, .. } in &known.archives {
+            let last = end.saturating_sub(1);
+            screen.say(&format!(
+                "jitctl: records {first} to {last} are in the archive {file} (sha256 {digest})"
+            ));
+        }
+        screen.say(
+            "hint: to verify those as well, give the files in order: jitctl audit verify --archive FILE",
+        );
+    }
+    if begins > verifier.taken() {
+        let (first, next) = (begins, verifier.taken());
+        let what = format!(
+            "this host's log begins with record {first}, and the archives end before {next}: give all"
+        );
+        return Err(Error::Usage(what).into());
+    }
+    verifier.needs_archives(begins);
+    let mut reader = Reader::from(jitd, begins);
     while let Some(page) = reader.page()? {
         for text in &page.records {
             verifier.take(text.as_bytes());

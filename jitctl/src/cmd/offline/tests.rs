@@ -415,7 +415,7 @@ fn what_was_signed_elsewhere_is_written_out_of_its_record_and_openssh_verifies_i
         records: vec![record.to_string()],
         next: 8,
         total: 9,
-        damaged: Vec::new(),
+        ..jit_proto::audit::Page::default()
     };
     for (event, kind, namespace) in [
         ("revoke-taken", "revoke", "jitd.approval.v1"),
@@ -453,7 +453,12 @@ fn what_was_signed_elsewhere_is_written_out_of_its_record_and_openssh_verifies_i
     let started = examples.iter().find(|one| one["event"] == "stopped").unwrap();
     let none = jitctl(&["offline", "evidence", "7"], &Script::answers(call(7), &page(started)));
     assert!(none.code == 1 && none.err.contains("record 7 holds nothing that was signed"), "{none:?}");
-    let empty = jit_proto::audit::Page { records: Vec::new(), next: 9, total: 9, damaged: Vec::new() };
+    let empty = jit_proto::audit::Page {
+        records: Vec::new(),
+        next: 9,
+        total: 9,
+        ..jit_proto::audit::Page::default()
+    };
     let beyond = jitctl(&["offline", "evidence", "9"], &Script::answers(call(9), &empty));
     assert!(beyond.code == 2 && beyond.err.contains("there is no record 9; the last one is 8"), "{beyond:?}");
 }

@@ -50,6 +50,7 @@ pub(super) fn run(
     if wanted.logs.is_empty() {
         let mut reader = Reader::from(jitd, 0);
         while let Some(page) = reader.page()? {
+            reader.tell_what_is_archived(&page, 0, screen);
             page.records.iter().for_each(|text| replay.take(text.as_bytes()));
         }
     }

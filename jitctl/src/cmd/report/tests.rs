@@ -14,7 +14,7 @@ const LOG: &str = include_str!("../../../tests/golden/log.jsonl");
 
 fn page(from: usize, to: usize) -> Page {
     let all: Vec<_> = LOG.lines().map(str::to_owned).collect();
-    Page { records: all[from..to].to_vec(), next: to as u64, total: all.len() as u64, damaged: Vec::new() }
+    Page { records: all[from..to].to_vec(), next: to as u64, total: all.len() as u64, ..Page::default() }
 }
 
 fn count() -> usize {

@@ -24,6 +24,8 @@ const RESERVE: usize = 64;
 enum Stop {
     Folder(Bad),
     Jitd(Failure),
+    /// Archives have the records before this one, and the folder does not.
+    Archived(u64),
 }
 
 impl From<Bad> for Stop {
@@ -49,6 +51,13 @@ pub(super) fn run(exchange: &Exchange, here: &Here, jitd: &dyn Jitd, done: &mut 
     match put(exchange, here, jitd, &made, done) {
         Ok(()) => Ok(()),
         Err(Stop::Jitd(failure)) => Err(failure),
+        Err(Stop::Archived(begins)) => {
+            done.undone.push(format!(
+                "the log was not put out: its records before {begins} are in archives, and not in this folder; carry \
+                 those with an export (see: jitctl audit archive --list)"
+            ));
+            Ok(())
+        }
         Err(Stop::Folder(bad)) => {
             done.bad("not all of the log was put out", &bad);
             Ok(())
@@ -178,6 +187,9 @@ fn goes_on(folder: &Folder, jitd: &dyn Jitd, fold: &mut Fold, done: &mut Done) -
     let mut reader = Reader::from(jitd, first);
     while let Some(page) = reader.page()? {
         let first = fold.tree.size();
+        if page.begins > first {
+            return Err(Stop::Archived(page.begins));
+        }
         let mut text = String::new();
         for record in &page.records {
             fold.take(record.as_bytes());

@@ -409,7 +409,7 @@ impl Log {
             records: self.0.get(first..up_to).unwrap_or_default().to_vec(),
             next: up_to as u64,
             total: self.0.len() as u64,
-            damaged: Vec::new(),
+            ..Page::default()
         };
         Script::answers(Call::Records { first: first as u64, most }, &page)
     }
