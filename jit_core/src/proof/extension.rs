@@ -105,7 +105,9 @@ mod tests {
 
     fn extension(old: u64, new: u64, leaves: &[Digest]) -> Option<Extension> {
         let mut extending = Extending::new(old, new)?;
-        leaves.iter().for_each(|leaf| extending.take(*leaf));
+        for leaf in leaves {
+            extending.take(*leaf);
+        }
         extending.done()
     }
 

@@ -563,10 +563,8 @@ fn how_long_records_stay_is_set_once_and_for_a_month_at_least() {
     ] {
         assert_eq!(codes(&format!("retain = {retain}\n{BASE}")), expected, "{retain}");
     }
-    let files = [
-        file("a.toml", format!("retain = \"3y\"\n{BASE}")),
-        file("b.toml", "version = 1\nretain = \"3y\"".to_owned()),
-    ];
+    let files =
+        [file("a.toml", format!("retain = \"3y\"\n{BASE}")), file("b.toml", "version = 1\nretain = \"3y\"")];
     let twice = Policy::parse(&files).unwrap_err();
     assert_eq!(twice.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["JIT056"]);
 }

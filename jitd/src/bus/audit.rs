@@ -160,8 +160,7 @@ impl Audit {
         let file: FileName = file.parse().map_err(invalid)?;
         let note = optional_reason(note)?;
         // All of it is looked at before the desk is entered, and one at a time: no login waits for that.
-        static ONE: Semaphore = Semaphore::new(1);
-        let _turn = ONE.acquire().await;
+        let _turn = ONE_AT_A_TIME.acquire().await;
         let found = read(&self.app.store, move |store| going(store, end)).await?;
         let Some(going) = found else {
             return Err(Error::Invalid(format!(
@@ -227,6 +226,9 @@ impl Audit {
         carried_out(ticket, async { json(&answer) }).await
     }
 }
+
+/// Archives that are looked at before they are moved into.
+static ONE_AT_A_TIME: Semaphore = Semaphore::new(1);
 
 fn told(archived: &Archived) -> Archive {
     let Archived { first, end, root, file, digest, .. } = archived;

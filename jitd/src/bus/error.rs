@@ -51,13 +51,13 @@ impl From<NotDone> for Error {
             NotDone::Refused(refusal) => {
                 let text = refusal.to_string();
                 match refusal {
-                    Refusal::NoArchive(NoArchive::NotRoot) => Self::NotPermitted(text),
                     Refusal::NotAdmin(_)
                     | Refusal::Denied(_)
                     | Refusal::ForSomebodyElse
                     | Refusal::NoReview { .. }
                     | Refusal::NoSigner(_)
                     | Refusal::MayNotAttest
+                    | Refusal::NoArchive(NoArchive::NotRoot)
                     | Refusal::OwnAccess(_) => Self::NotPermitted(text),
                     Refusal::NotFound(_)
                     | Refusal::NotConcerned(_)

@@ -248,12 +248,15 @@ fn seqs_about(store: &Connection, about: About) -> Result<BTreeSet<u64>, StoreEr
     Ok(all)
 }
 
-fn one(store: &Connection, seq: u64) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+fn one(store: &Connection, seq: u64) -> Result<Leaved, StoreError> {
     found(store, seq)?.ok_or_else(|| damaged("audit", format!("record {seq} is missing")))
 }
 
+/// The bytes of a record, and its leaf.
+type Leaved = (Vec<u8>, Vec<u8>);
+
 /// A record with its leaf, if it is in the store.
-fn found(store: &Connection, seq: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+fn found(store: &Connection, seq: u64) -> Result<Option<Leaved>, StoreError> {
     let row = store
         .prepare_cached("SELECT bytes, leaf FROM audit WHERE seq = ?1")?
         .query_row([to_i64(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
