@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 pub use crate::model::PolicyText;
 use crate::model::{
-    Archived, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndRun, EndTerms,
-    EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past, Person,
-    PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
+    Archived, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndRun,
+    EndTerms, EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past,
+    Person, PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;

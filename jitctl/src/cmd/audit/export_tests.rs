@@ -16,7 +16,7 @@ fn every_format_of_every_kind_of_record_is_as_it_was_read_and_found_good() {
     let examples = fs::read_to_string(here.join("../docs/schema/examples.jsonl")).unwrap();
     let records: Vec<String> = examples.lines().map(str::to_owned).collect();
     let total = records.len() as u64;
-    let page = Page { records, next: total, total, damaged: Vec::new() };
+    let page = Page { records, next: total, total, ..Page::default() };
     let (key, root) =
         ("db-1/jitd+c40bb3d1+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs".to_owned(), String::new());
     let made = Checkpoint { note: String::new(), key, size: total, root };
