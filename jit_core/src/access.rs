@@ -72,6 +72,7 @@ macro_rules! methods {
 
 methods! {
     Question: "Gate" "Check" ModuleOrOwn,
+    LoginQuestion: "Gate" "CheckLogin" ModuleOrOwn,
     Options: "Ask" "Options" Module,
     File: "Ask" "File" Module,
     Progress: "Ask" "Progress" Module,

@@ -2,27 +2,26 @@
 //! with a session until the record of its end.
 
 pub mod kinds;
-mod record;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
-pub use record::Record;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 pub use crate::model::PolicyText;
 use crate::model::{
-    Archived, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason, EndRun,
-    EndTerms, EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override, PamFiles, Past,
-    Person, PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit, Why,
+    Actor, Archived, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason,
+    EndRun, EndTerms, EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override,
+    PamFiles, Past, Person, PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit,
+    Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
 use crate::proof::note::PublicKey;
 use crate::sign::revoke::What;
-use crate::time::{Recovery, Suspicion, Utc, Window};
+use crate::time::{Moment, Recovery, Suspicion, Utc, Window};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,8 +140,7 @@ pub enum Event {
         /// Why the signature was not accepted.
         why: String,
     },
-    /// A signed revoke was taken: what it names opens nothing here, be it here or still to come. What it ends has records of
-    /// its own.
+    /// A signed revoke was taken: what it names opens nothing here, now or later. What it ends has its own records.
     RevokeTaken {
         /// The serial of a signed grant, or a request.
         revokes: What,
@@ -294,8 +292,7 @@ pub enum Event {
         #[serde(flatten)]
         login: Login,
     },
-    /// PAM closed a session that is not known here: nobody asked whether it may open. Of one that is known it is noted
-    /// with the session; older logs have a record of that.
+    /// PAM closed a session that is not known here. Of one that is known it is noted with it; older logs have a record.
     SessionClosed {
         /// The process that closed it, which is the one that opened it; absent where that is not known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -307,8 +304,7 @@ pub enum Event {
         #[serde(flatten)]
         login: Login,
     },
-    /// Where a session runs was found out, or made: what will be ended in its name. Noted with the session; older logs have
-    /// a record of it.
+    /// Where a session runs was found out, or made. Noted with the session; older logs have a record of it.
     SessionPlaced {
         /// Which: the number of the record that opened it.
         session: u64,
@@ -351,8 +347,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
     },
-    /// A login that was allowed came in without asking for its session, since the session line is missing from its
-    /// service's PAM file: it is a session of the grant all the same.
+    /// A login came in without asking for its session, for want of a session line: it is one of the grant's all along.
     SessionAdopted {
         /// The grant that admitted it.
         grant: GrantId,
@@ -581,10 +576,25 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<Reason>,
     },
-    /// The store is not on the machine that it was written on, or that went back in time: what follows ends all that was
-    /// brought along.
+    /// The store is on another machine than it was, or went back in time: what follows ends all that was brought.
     Elsewhere {
         /// How that is known.
         how: Elsewhere,
     },
+}
+
+/// An event with its place in the log: what is written, byte for byte, as one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Position in the log, from 0, without gaps.
+    pub seq: u64,
+    /// When it happened, by the clocks of the host.
+    #[serde(flatten)]
+    pub at: Moment,
+    /// Who made it happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// The event that is recorded.
+    #[serde(flatten)]
+    pub event: Event,
 }

@@ -58,7 +58,7 @@ impl Gate {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(Reply,), Error> {
-        let peer = self.origin.caller(Method::Question, &self.app, connection, &header).await?;
+        let peer = self.origin.caller(Method::LoginQuestion, &self.app, connection, &header).await?;
         self.decided(peer, Asked::parse_login(question, auth_info)?).await.map(|reply| (reply,))
     }
 }
@@ -89,10 +89,15 @@ impl Gate {
         question: gate::Question,
         auth_info: Option<&str>,
     ) -> Result<Reply, Error> {
-        may(Method::Question, &self.app, peer)?;
         let asked = match auth_info {
-            Some(auth_info) => Asked::parse_login(question, auth_info)?,
-            None => Asked::parse(question)?,
+            Some(auth_info) => {
+                may(Method::LoginQuestion, &self.app, peer)?;
+                Asked::parse_login(question, auth_info)?
+            }
+            None => {
+                may(Method::Question, &self.app, peer)?;
+                Asked::parse(question)?
+            }
         };
         self.decided(peer, asked).await
     }
