@@ -45,7 +45,7 @@ pub enum Tree {
     Bookworm,
     /// Debian 13.
     Trixie,
-    /// Debian 12 with PostgreSQL and vsftpd (see tests/bed/programs).
+    /// Debian 12 with PostgreSQL (see tests/bed/programs).
     Programs,
 }
 
