@@ -233,16 +233,22 @@ fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     Ok((store, tree, reached))
 }
 
-/// A store that has less than was on disk is one that went back in time: nothing that it has open stays open.
+/// A store that has less than was on disk is one that went back in time, and so may be one that came without the note:
+/// nothing that it has open stays open.
 fn went_back(reached: &Reached, tree: &Frontier) -> Option<Elsewhere> {
-    let (noted, records) = (reached.noted()?, tree.size());
-    if noted <= records {
-        return None;
+    let records = tree.size();
+    match reached.noted() {
+        Some(noted) if noted <= records => return None,
+        None if records == 0 => return None,
+        Some(noted) => crate::log::error(format_args!(
+            "the log has {records} records and had {noted}: the end of store.db was lost, or an older one was put in its \
+             place; every window ends. See THE STORE in jitd(8)"
+        )),
+        None => crate::log::error(format_args!(
+            "store.db has {records} records and comes without what stands beside it, as from a backup: it is not known what \
+             was revoked since, and every window ends. See THE STORE in jitd(8)"
+        )),
     }
-    crate::log::error(format_args!(
-        "the log has {records} records and had {noted}: the end of store.db was lost, or an older one was put in its place; \
-         every window ends. See THE STORE in jitd(8)"
-    ));
     Some(Elsewhere::WentBack)
 }
 
