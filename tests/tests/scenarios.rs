@@ -18,6 +18,8 @@ mod attacks;
 mod audit;
 #[path = "scenarios/authority.rs"]
 mod authority;
+#[path = "scenarios/backup.rs"]
+mod backup;
 #[path = "scenarios/bed.rs"]
 mod bed;
 #[path = "scenarios/before.rs"]
@@ -366,6 +368,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_name_service_that_hangs_refuses_only_those_whose_answer_depends_on_it", names::hangs),
     own("a_name_service_that_fails_is_slow_or_answers_wrongly_refuses_only_whom_it_alone_knows", names::other_answers),
     own("where_a_directory_folds_case_a_person_is_one_person_however_they_type_their_name", names::folds_case),
+    own("a_store_that_was_backed_up_comes_back_here_and_on_new_hardware_with_nothing_open", backup::and_restored),
     own("of_an_account_that_several_use_the_record_and_the_list_say_by_which_key_each_came", keys::of_a_shared_account),
     own_of(TRIXIE, "of_an_account_that_several_use_the_record_says_by_which_key_each_came_on_debian_13_too", keys::of_a_shared_account),
     own("a_name_service_that_does_not_answer_ends_no_session_and_one_that_says_gone_does", names::ends_no_session),
