@@ -10,7 +10,7 @@ use crate::site::{Entrance, SOON, Site, read};
 fn in_the_log(site: &Site, query: &str) -> i64 {
     let script = format!(
         "sqlite3 :memory: 'create table l(j)' '.mode ascii' '.separator \"\\037\" \"\\n\"' \
-         '.import /root/log.jsonl l' \"select cast(round(x) as integer) from ({query})\""
+         '.import /root/log.jsonl l' \"delete from l where j ->> '$.preface' is not null\" \"select cast(round(x) as integer) from ({query})\""
     );
     let told = site.shell(&script);
     told.done().trim().parse().unwrap_or_else(|why| panic!("{why}: {told}"))
