@@ -89,15 +89,12 @@ impl Gate {
         question: gate::Question,
         auth_info: Option<&str>,
     ) -> Result<Reply, Error> {
-        let asked = match auth_info {
-            Some(auth_info) => {
-                may(Method::LoginQuestion, &self.app, peer)?;
-                Asked::parse_login(question, auth_info)?
-            }
-            None => {
-                may(Method::Question, &self.app, peer)?;
-                Asked::parse(question)?
-            }
+        let asked = if let Some(auth_info) = auth_info {
+            may(Method::LoginQuestion, &self.app, peer)?;
+            Asked::parse_login(question, auth_info)?
+        } else {
+            may(Method::Question, &self.app, peer)?;
+            Asked::parse(question)?
         };
         self.decided(peer, asked).await
     }

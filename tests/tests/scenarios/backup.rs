@@ -44,10 +44,9 @@ pub(crate) fn and_restored(site: &Site) {
     site.shell("jitctl audit checkpoint >/root/later").done();
     site.shell(&format!("set -e\n{restore}")).says("WHOLE").done();
     goes_on(site, "here");
+    // By a checkpoint that left later what came after the backup is missed: cut off, or another history by now.
     let missing = site.shell("jitctl audit verify --checkpoint /root/later");
-    missing.exits(1);
-    let shown = format!("{}{}", missing.stdout, missing.stderr);
-    assert!(["TRUNCATED", "FORKED", "REWRITTEN"].iter().any(|word| shown.contains(word)), "{shown}");
+    missing.exits(1).says("The log is ").does_not_say("WHOLE");
 
     // On new hardware: another machine, which never had this store.
     let other = Site::boot(Boot::default());
