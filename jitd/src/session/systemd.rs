@@ -194,6 +194,7 @@ impl Systemd {
     ) -> Result<(), NoSystemd> {
         const MIB: u64 = 1024 * 1024;
         let program = argv.first().cloned().unwrap_or_default();
+        let argv: Vec<String> = argv.iter().map(|argument| literal(argument)).collect();
         let answer = answer.display().to_string();
         let properties: Vec<(&str, Variant<'_>)> = vec![
             ("Description", "A site's program that ends logins".into()),
@@ -392,5 +393,29 @@ pub(crate) fn forget_limit(unit: &Unit) {
         && let Err(err) = fs::remove_dir_all(&folder)
     {
         crate::log::warning(format_args!("{}: {err}", folder.display()));
+    }
+}
+
+/// An argument as systemd hands it on unchanged: it expands `$NAME` and `${NAME}` in those of a service, and takes `$$` for
+/// one `$` (systemd.service(5), "Command lines"). Names of accounts may have one.
+fn literal(argument: &str) -> String {
+    argument.replace('$', "$$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_an_account_becomes_anothers_on_its_way_through_systemd() {
+        for (name, handed) in [
+            ("maria", "maria"),
+            ("host$", "host$$"),
+            ("mar${X}ia", "mar$${X}ia"),
+            ("$HOME", "$$HOME"),
+            ("a$$b", "a$$$$b"),
+        ] {
+            assert_eq!(literal(name), handed);
+        }
     }
 }

@@ -178,6 +178,21 @@ pub(crate) fn connections_end(site: &Site) {
     let told = format!("0, postgres piet postgresql revoked {id} piet postgresql revoked\"");
     assert!(record.contains(&told), "{record}");
     drop(his);
+
+    // Nor about somebody else: no name becomes another on its way there.
+    site.shell("echo 'pi${HOME}et:*:4712:4712::/nonexistent:/bin/sh' >>/etc/passwd").done();
+    let role = "[role.dollar]\nhosts = [\"*\"]\nservices = [\"postgresql\"]\neligible = { users = [\"pi${HOME}et\"] }\n\
+                max-duration = \"1h\"\n[[role.dollar.stage]]\napprovers = { users = [\"root\"] }\n";
+    site.policy("61-dollar", role);
+    let window = site.open("pi${HOME}et", "dollar", "30m");
+    let id = window.id.clone();
+    site.as_postgres("pamtester postgresql 'pi${HOME}et' acct_mgmt || true").done();
+    until(SOON, "it was let in", || !site.logged("allowed", "user=\"pi${HOME}et\"").is_empty());
+    window.revoke();
+    let record = ended(site, &window);
+    let told =
+        format!("0, postgres pi${{HOME}}et postgresql revoked {id} pi${{HOME}}et postgresql revoked\"");
+    assert!(record.contains(&told), "{record}");
 }
 
 /// Others who would ask as the database does, each beside the same question that is answered.
