@@ -17,7 +17,7 @@ use nix::unistd::mkfifo;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::bus::Bus;
-use crate::pam::{AUTHINFO_UNAVAIL, IGNORE, OTHER, PERM_DENIED, Pam, SUCCESS};
+use crate::pam::{ABORT, AUTHINFO_UNAVAIL, IGNORE, OTHER, PERM_DENIED, Pam, SUCCESS};
 use crate::peer::Peer;
 use crate::table::{behind_private, over};
 use crate::{ensure, expect, room};
@@ -65,10 +65,34 @@ pub(crate) const TESTS: &[Test] = &[
     ("a connection closed at once", || private(hard, "raw-hangs-up")),
     ("signals that interrupt every call change nothing", interrupted),
     ("no file descriptor is left", no_descriptors),
+    ("a panic refuses everybody, is logged, prints nothing and leaves nothing", panics),
     ("a caller is recovered under his own name only", callers),
     ("a recovery is noted for jitd", notes),
     ("a note follows no link, waits for no fifo, and touches nobody else's file", hostile_notes),
 ];
+
+/// What the module logs of a panic, at alert.
+const PANICKED: &str = "refused: internal error panic=";
+
+/// The shipped file panics for real, wherever its std asks for the time and is told that there is none. Root and the
+/// recovery accounts are refused, too: nobody knows what a bug would let in.
+fn panics() -> Result<(), String> {
+    let (_peer, arguments) = behind_private("allow")?;
+    let arguments = format!("{arguments} recovery=root,nobody");
+    for user in ["root", "nobody", "daemon"] {
+        let pam = Pam::new(&arguments).user(user);
+        expect(user, pam.run()?.codes, vec![SUCCESS, SUCCESS])?;
+        let pam = pam.option(["-x"]).env("RUST_BACKTRACE", "full");
+        let seen = pam.run()?;
+        expect(user, seen.codes, vec![ABORT, ABORT])?;
+        expect(user, seen.said, vec![])?;
+        ensure(seen.logged.len() == 2 && seen.logged.iter().all(|line| line.contains(PANICKED)), || {
+            format!("{:?}", seen.logged)
+        })?;
+        expect("each of 110", pam.option(["-c", "110"]).run()?.codes, vec![ABORT, ABORT])?;
+    }
+    Ok(())
+}
 
 fn dead() -> String {
     format!("private={0}/a bus={0}/b", room::folder().display())

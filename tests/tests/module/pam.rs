@@ -16,6 +16,7 @@ pub(crate) const PERM_DENIED: i32 = 6;
 pub(crate) const AUTHINFO_UNAVAIL: i32 = 9;
 pub(crate) const USER_UNKNOWN: i32 = 10;
 pub(crate) const IGNORE: i32 = 25;
+pub(crate) const ABORT: i32 = 26;
 
 /// Lets the module's own code through. libpam never returns PAM_IGNORE to a program, so a module behind ours, which
 /// is reached for that code alone, returns [`IGNORED`] in its place.

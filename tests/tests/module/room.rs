@@ -60,7 +60,7 @@ pub(crate) fn enter(module: &Path) -> Result<(), String> {
     fs::create_dir_all(WORK).map_err(io)?;
     fs::copy(module, module_path()).map_err(|err| format!("{}: {err}", module.display()))?;
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/module");
-    compile(&["-o", &program()], &sources.join("pamrun.c"))?;
+    compile(&["-rdynamic", "-o", &program()], &sources.join("pamrun.c"))?;
     compile(&["-shared", "-fPIC", "-o", &sentinel()], &sources.join("seen.c"))
 }
 
