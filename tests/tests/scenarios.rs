@@ -54,6 +54,8 @@ mod escapes;
 mod evidence;
 #[path = "scenarios/exchange.rs"]
 mod exchange;
+#[path = "scenarios/fold.rs"]
+mod fold;
 #[path = "scenarios/following.rs"]
 mod following;
 #[path = "scenarios/guard.rs"]

@@ -52,5 +52,5 @@ pub(crate) fn time(printed: &Output) -> i64 {
 /// How long after the end of its window a process went, in milliseconds; negative is before.
 #[track_caller]
 pub(crate) fn late(site: &Site, window: &Window<'_>, gone: Running) -> i64 {
-    time(&gone.output()) - ends(&audited(site))[&window.id].unix_millis()
+    time(&gone.output()) - ends(&audited(site))[&window.id]
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use jit_core::event::{Event, Record};
-use jit_core::model::{Past, Session};
+use jit_core::model::{Session, Time};
 use jit_core::proof::merkle;
 use jit_core::sign::revoke::What;
-use jit_core::state::State;
-use jit_core::time::{Moment, Utc};
+use jit_core::time::Utc;
 use jit_proto::words::RequestId;
 use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
 
+use crate::fold::{Ending, Here, Live, Seat, folded};
 use crate::site::Site;
 
 /// What the store says, table by table, in words that can be compared.
@@ -20,18 +21,10 @@ struct Tables {
     requests: BTreeMap<String, (String, Option<String>)>,
     /// By request the number of reviews, and of those that count no more.
     reviews: BTreeMap<String, (usize, usize)>,
-    /// Uses and end by grant.
-    grants: BTreeMap<String, (u32, Option<String>)>,
-    /// Grant by claim.
-    claims: BTreeMap<u64, String>,
-    /// What is locked.
-    locks: Vec<String>,
-    /// Sessions, whole, by the record that opened them.
-    sessions: BTreeMap<u64, String>,
-    /// Ends that have not been carried through, whole, by grant.
-    endings: BTreeMap<String, String>,
-    /// Who is here by windows, whole, by uid.
-    stays: BTreeMap<u32, String>,
+    /// How it ended, by grant.
+    grants: BTreeMap<String, Option<String>>,
+    /// What lives.
+    live: Live,
     /// Digests in the order of loading.
     policies: Vec<String>,
     /// By spent serial, the request that a grant became.
@@ -98,17 +91,24 @@ pub(crate) fn audited(site: &Site) -> Vec<Record> {
     let copy = Connection::open_with_flags(&outside, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it opens");
     let records = log(&copy).expect("the log reads");
     assert_eq!(
-        folded(&records, &open(&copy).expect("the sessions read")),
+        told(&records, &open(&copy).expect("the sessions read")),
         found(&copy).expect("the tables read"),
         "left the log's fold, right the tables"
     );
     records
 }
 
-/// The end of every window that was ever open, by grant.
-pub(crate) fn ends(records: &[Record]) -> BTreeMap<String, Utc> {
+/// The end of every window that was open from its approval on, by grant, in milliseconds since 1970: what was approved, and
+/// not what jitd makes of it.
+pub(crate) fn ends(records: &[Record]) -> BTreeMap<String, i64> {
     let window = |record: &Record| match &record.event {
-        Event::Opened { grant } => Some((grant.id.to_string(), grant.window()?.end())),
+        Event::Opened { grant } => match &grant.time {
+            Time::Open { window } => {
+                let length = i64::try_from(window.duration.as_millis()).expect("a window is short");
+                Some((grant.id.to_string(), window.start.wall.unix_millis() + length))
+            }
+            Time::Scheduled { .. } => None,
+        },
         _ => None,
     };
     records.iter().filter_map(window).collect()
@@ -140,53 +140,10 @@ fn open(store: &Connection) -> rusqlite::Result<Vec<Session>> {
     bodies.map(|body| Ok(serde_json::from_str(&body?).expect("a session reads"))).collect()
 }
 
-/// The sessions that opened by a check, whose record is theirs: where in the log each opened, its number, and what it
-/// was, as the record of its end says or, while it is open, its row.
-fn openings(records: &[Record], open: &[Session]) -> Vec<(u64, u64, Past)> {
-    let ended = records.iter().filter_map(|record| match &record.event {
-        Event::SessionGone { session, past: Some(past), .. } => {
-            Some((past.place?, *session, (**past).clone()))
-        }
-        _ => None,
-    });
-    let open = open.iter().filter_map(|one| Some((one.place?, one.id, Past::of(one))));
-    ended.chain(open).collect()
-}
-
-/// Opens those whose place in the log has come. Law 7: each has a record of a check that was allowed, before it, of the
-/// same person at the same service.
-fn open_those_at(place: u64, openings: &[(u64, u64, Past)], records: &[Record], state: &mut State) {
-    for (_, session, past) in openings.iter().filter(|(at, ..)| *at == place) {
-        assert!(*session < place, "session {session} opened before its check");
-        let check = usize::try_from(*session).ok().and_then(|seq| records.get(seq));
-        let Some(Event::Allowed { grant, claim, login, .. }) = check.map(|check| &check.event) else {
-            panic!("session {session} opened by no check: {check:?}")
-        };
-        assert_eq!((&login.user, &login.service), (&past.login.user, &past.login.service), "{session}");
-        let opened = Event::SessionOpened {
-            grant: *grant,
-            role: past.role.clone().expect("this jitd opened it"),
-            remaining: 0,
-            claim: claim.map(|_| *session),
-            opener: past.opener,
-            from: past.from,
-            basis: past.basis.clone(),
-            admitted: Some(*session),
-            login: past.login.clone(),
-        };
-        state.note(&past.opened, past.opened_by, &opened);
-    }
-}
-
-/// The tables as the log tells them. Of a session that is open, where it runs and that PAM has closed it is not in the
-/// log yet: that its row says.
-fn folded(records: &[Record], open: &[Session]) -> Tables {
-    let mut state = State::default();
-    let mut tables = Tables::default();
-    let openings = openings(records, open);
+/// The tables as the log tells them.
+fn told(records: &[Record], open: &[Session]) -> Tables {
+    let mut tables = Tables { live: folded(records, open), ..Tables::default() };
     for record in records {
-        open_those_at(record.seq, &openings, records, &mut state);
-        state.apply(record);
         match &record.event {
             Event::Requested { request } => {
                 tables.requests.insert(request.id.to_string(), ("pending".into(), None));
@@ -203,15 +160,15 @@ fn folded(records: &[Record], open: &[Session]) -> Tables {
             Event::Opened { grant } => {
                 let state = if grant.emergency { "owed" } else { "opened" };
                 tables.requests.insert(grant.request().to_string(), (state.into(), None));
-                tables.grants.insert(grant.id.to_string(), (0, None));
+                tables.grants.insert(grant.id.to_string(), None);
             }
             Event::Settled { request, .. } => {
                 tables.requests.insert(request.to_string(), ("opened".into(), None));
             }
             Event::Ended { grant, why, .. } => {
                 let row = tables.grants.get_mut(&grant.to_string()).expect("what ends was open");
-                assert_eq!(row.1, None, "a grant ends once");
-                row.1 = Some(why.to_string());
+                assert_eq!(*row, None, "a grant ends once");
+                *row = Some(why.to_string());
             }
             Event::PolicyLoaded { digest, .. } | Event::PolicyReverted { digest, .. } => {
                 tables.policies.push(digest.to_string());
@@ -219,43 +176,68 @@ fn folded(records: &[Record], open: &[Session]) -> Tables {
             _ => {}
         }
         tables.remember(record);
-        // The uses of what lives; what has ended keeps its last count.
-        for grant in state.grants() {
-            tables.grants.entry(grant.id.to_string()).and_modify(|row| row.0 = grant.used);
-        }
     }
-    open_those_at(state.next_seq(), &openings, records, &mut state);
-    for one in open {
-        let (session, unit) = (one.id, one.unit.clone());
-        let placed = unit.map(|unit| Event::SessionPlaced { session, unit });
-        placed.map(|placed| state.note(&one.at, None, &placed));
-        if let Some(wall) = one.closed_at {
-            let (login, leader) = (one.login.clone(), one.leader);
-            let closed = Event::SessionClosed { login, leader, session: Some(session) };
-            state.note(&Moment { wall, ..one.at.clone() }, None, &closed);
-        }
-    }
-    let body = |row: serde_json::Result<String>| row.expect("what is stored can be written");
-    tables.sessions = state.sessions().iter().map(|one| (one.id, body(serde_json::to_string(one)))).collect();
-    tables.endings = (state.endings().values())
-        .map(|one| (one.grant.to_string(), body(serde_json::to_string(one))))
-        .collect();
-    tables.stays = state.stays().map(|one| (one.uid.as_u32(), body(serde_json::to_string(one)))).collect();
-    tables.locks = state.locks().keys().map(ToString::to_string).collect();
-    tables.locks.sort();
-    tables.claims = state.claims().iter().map(|claim| (claim.id, claim.grant.to_string())).collect();
     tables
+}
+
+fn all<T>(
+    store: &Connection,
+    query: &str,
+    row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    store.prepare(query)?.query_map([], row)?.collect()
+}
+
+/// What lives, as the tables have it. Where a session runs, and that PAM has closed it, is not in the log yet.
+fn living(store: &Connection) -> rusqlite::Result<Live> {
+    let id = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0).map(i64::cast_unsigned);
+    let word = |body: &Value, key: &str| body[key].as_str().map(str::to_owned);
+    let seat = |body: Value| Seat {
+        grant: word(&body, "grant").expect("a session has a grant"),
+        user: word(&body["login"], "user").expect("it is somebody's"),
+        service: word(&body["login"], "service").expect("it is at a service"),
+        adopted: body["adopted"] == true,
+        moved: body["moved"] == true,
+        over: word(&body["over"], "why"),
+    };
+    let ending = |body: Value| Ending {
+        user: word(&body, "user").expect("it is somebody's"),
+        why: word(&body, "why").expect("it has come for a reason"),
+        sessions: body["sessions"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect(),
+    };
+    let here = |body: Value| Here {
+        user: word(&body, "user").expect("somebody is here"),
+        since: word(&body["since"], "time").expect("since some time"),
+    };
+    Ok(Live {
+        used: all(store, "SELECT id, used FROM grant_", |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect(),
+        claims: all(store, "SELECT id, grant_ FROM claim", |row| Ok((id(row)?, row.get(1)?)))?
+            .into_iter()
+            .collect(),
+        locks: all(store, "SELECT scope FROM lock", |row| row.get::<_, String>(0))?.into_iter().collect(),
+        sessions: all(store, "SELECT id, body FROM session", |row| Ok((id(row)?, seat(body(row, 1)?))))?
+            .into_iter()
+            .collect(),
+        endings: all(store, "SELECT grant_, body FROM ending", |row| {
+            Ok((row.get(0)?, ending(body(row, 1)?)))
+        })?
+        .into_iter()
+        .collect(),
+        stays: all(store, "SELECT uid, body FROM stay", |row| Ok((row.get(0)?, here(body(row, 1)?))))?
+            .into_iter()
+            .collect(),
+    })
+}
+
+fn body(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Value> {
+    let text: String = row.get(column)?;
+    Ok(serde_json::from_str(&text).expect("a row's body is JSON"))
 }
 
 /// The tables as they stand.
 fn found(store: &Connection) -> rusqlite::Result<Tables> {
-    fn all<T>(
-        store: &Connection,
-        query: &str,
-        row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<Vec<T>> {
-        store.prepare(query)?.query_map([], row)?.collect()
-    }
     Ok(Tables {
         requests: all(store, "SELECT id, state, how FROM request", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
@@ -269,28 +251,10 @@ fn found(store: &Connection) -> rusqlite::Result<Tables> {
         )?
         .into_iter()
         .collect(),
-        locks: all(store, "SELECT scope FROM lock ORDER BY scope", |row| row.get(0))?,
-        grants: all(store, "SELECT id, used, why FROM grant_", |row| {
-            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
-        })?
-        .into_iter()
-        .collect(),
-        claims: all(store, "SELECT id, grant_ FROM claim", |row| {
-            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
-        })?
-        .into_iter()
-        .collect(),
-        sessions: all(store, "SELECT id, body FROM session", |row| {
-            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
-        })?
-        .into_iter()
-        .collect(),
-        endings: all(store, "SELECT grant_, body FROM ending", |row| Ok((row.get(0)?, row.get(1)?)))?
+        grants: all(store, "SELECT id, why FROM grant_", |row| Ok((row.get(0)?, row.get(1)?)))?
             .into_iter()
             .collect(),
-        stays: all(store, "SELECT uid, body FROM stay", |row| Ok((row.get(0)?, row.get(1)?)))?
-            .into_iter()
-            .collect(),
+        live: living(store)?,
         policies: all(store, "SELECT digest FROM policy ORDER BY nr", |row| row.get(0))?,
         taken: all(store, "SELECT serial, json_extract(body, '$.request') FROM taken", |row| {
             Ok((row.get(0)?, row.get(1)?))
