@@ -460,7 +460,7 @@ fn the_witness_of_stories_and_the_reader_of_the_store_use_no_rule_of_the_code() 
         "use jit_core::event::{Event, Record};",
         "use jit_core::model::{Session, Time};",
         "use jit_core::model::{Decision, Grant, Lock, Person, Request, Review, Scope, Time};",
-        "use jit_core::model::{Leader, Past, Session, Time};",
+        "use jit_core::model::{Leader, Login, Past, Session, Time};",
         "use jit_core::policy::{SourceFile, Subject, Uses};",
         "use jit_core::policy::{SourceFile, Subject};",
         // The tree over the log is RFC 6962's, and checked against other implementations by tests of its own.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jit_core::event::{Event, Record};
-use jit_core::model::{Leader, Past, Session, Time};
+use jit_core::model::{Leader, Login, Past, Session, Time};
 
 /// What lives, in words that can be compared.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -100,21 +100,23 @@ fn openings(records: &[Record], open: &[Session]) -> Vec<Opening> {
             Event::SessionMoved { session, from, .. } if *session == id => Some(*from),
             _ => None,
         });
-        from.unwrap_or(last.grant).to_string()
+        from.unwrap_or(last.grant)
     };
     let opening = |(id, past): (u64, Past)| {
-        let seat = Seat {
-            grant: first(id, &past),
-            user: past.login.user.to_string(),
-            service: past.login.service.to_string(),
-            adopted: past.adopted,
-            moved: false,
-            over: None,
-        };
         let leader = past.opener.map(|opener| opener.leader);
-        Some(Opening { place: past.place?, id, seat, uid: past.login.uid.map(|uid| uid.as_u32()), leader })
+        let seat = seat_of(first(id, &past), &past.login, past.adopted);
+        Some(Opening { place: past.place?, id, seat, uid: uid_of(&past.login), leader })
     };
     ended.chain(open).filter_map(opening).collect()
+}
+
+fn seat_of(grant: impl ToString, login: &Login, adopted: bool) -> Seat {
+    let (user, service) = (login.user.to_string(), login.service.to_string());
+    Seat { grant: grant.to_string(), user, service, adopted, moved: false, over: None }
+}
+
+fn uid_of(login: &Login) -> Option<u32> {
+    login.uid.map(|uid| uid.as_u32())
 }
 
 #[derive(Default)]
@@ -262,15 +264,13 @@ impl Fold {
                 if claim.is_some_and(|claim| self.live.claims.remove(&claim).is_none()) {
                     self.uses(&grant.to_string(), 1);
                 }
-                let seat = Seat {
-                    grant: grant.to_string(),
-                    user: login.user.to_string(),
-                    service: login.service.to_string(),
-                    adopted: true,
-                    moved: false,
-                    over: None,
-                };
-                self.opens(record.seq, seat, login.uid.map(|uid| uid.as_u32()), Some(opener.leader));
+                self.opens(record.seq, seat_of(*grant, login, true), uid_of(login), Some(opener.leader));
+            }
+            // One that no check of this jitd was for: its opening is a record of its own.
+            Event::SessionOpened { grant, claim, opener, login, admitted: None, .. } => {
+                claim.map(|claim| self.live.claims.remove(&claim));
+                let leader = opener.map(|opener| opener.leader);
+                self.opens(record.seq, seat_of(*grant, login, false), uid_of(login), leader);
             }
             Event::SessionMoved { session, grant, uses, .. } => {
                 if *uses {
@@ -295,7 +295,7 @@ impl Fold {
                 if *returned {
                     self.uses(&grant.to_string(), -1);
                 }
-                self.may_have_left(login.uid.map(|uid| uid.as_u32()));
+                self.may_have_left(uid_of(login));
             }
             Event::SessionGone { session, .. } => {
                 assert!(self.live.sessions.contains_key(session), "session {session} goes, and once");
