@@ -1,12 +1,13 @@
 //! What a check takes from today's policy, from the clock and from the uses that are left.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jit_proto::gate::Stage;
 
+use crate::check::decide::Answer;
 use crate::due;
 use crate::event::Event;
 use crate::model::{EndWhy, Why};
@@ -107,6 +108,17 @@ fn of_several_windows_with_counted_uses_the_one_that_ends_first_is_spent() {
         world.log_in(&World::question("sshd", &maria(), Stage::Account));
         let used = ids.map(|id| world.state.grant(id.into()).unwrap().used);
         assert_eq!(used, hours.map(|n| u32::from(n == 1)), "{hours:?}");
+    }
+}
+
+#[test]
+fn of_two_windows_that_end_together_the_one_that_opened_first_is_taken() {
+    for uses in ["", "uses = 1"] {
+        let mut world = world(&format!("{LOGINS}\n{uses}"));
+        let ids = [(); 2].map(|()| world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap());
+        let question = World::question("sshd", &maria(), Stage::Account);
+        let Answer::Allow(taken) = world.ask(&question) else { panic!("{uses}") };
+        assert_eq!(taken.grant, ids[0].into(), "{uses}");
     }
 }
 
