@@ -14,7 +14,7 @@ use crate::error::Error;
 
 const AFTER: &str = "\
 Without a command, jitctl shows the windows that are open for you, what you have asked for, and
-whether requests wait for your review. Times are UTC, typed and shown.
+whether requests wait for your review. Times are shown and typed in the zone of this host, or of TZ.
 
 Examples:
   jitctl request --role db-oncall --for 30m --reason 'INC-1234 failover of db-07' --wait
@@ -38,6 +38,10 @@ pub(crate) struct Cli {
     /// Print one JSON document instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
+
+    /// Show times in UTC, and take typed ones as such [default: the zone of this host, or of TZ]
+    #[arg(long, global = true)]
+    pub(crate) utc: bool,
 }
 
 /// What to do.

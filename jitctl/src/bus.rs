@@ -224,8 +224,9 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             jitd.call_with_flags(method, flags, &(scope.to_string(), or_empty(reason.as_ref()))).await
         }
         Call::Explain { service, user, at, from, target } => {
-            let (at, from, target) = (text(at.as_ref()), text(from.as_ref()), text(target.as_ref()));
-            let body = (service.as_str(), user.as_str(), at, from, target);
+            let at = at.map_or_else(String::new, Utc::to_seconds);
+            let (from, target) = (text(from.as_ref()), text(target.as_ref()));
+            let body = (service.as_str(), user.as_str(), at.as_str(), from, target);
             jitd.call_with_flags(method, flags, &body).await
         }
         Call::Roles { user } => jitd.call_with_flags(method, flags, &(text(user.as_ref()),)).await,

@@ -25,8 +25,7 @@ pub(crate) enum Call {
     Explain {
         service: ServiceName,
         user: UserName,
-        /// As it was typed: which day is today is jitd's to say.
-        at: Option<String>,
+        at: Option<Utc>,
         from: Option<IpAddr>,
         target: Option<UserName>,
     },

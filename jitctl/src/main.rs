@@ -44,6 +44,12 @@ fn main() -> ExitCode {
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
         screen = screen.asking(&mut stdin);
     }
+    #[expect(clippy::disallowed_methods, reason = "in which zone times are shown and typed decides nothing")]
+    let zone = std::env::var_os("TZ");
+    match times::of_caller(zone.as_deref()) {
+        Ok(zone) => times::set_zone(zone),
+        Err(why) => screen.say(&format!("jitctl: {why}; times are in UTC")),
+    }
     // Whose windows are shown. Nothing else depends on it: jitd learns the caller's uid from the bus or the kernel.
     let me = nix::unistd::getuid().as_raw();
     let bus = if nix::unistd::geteuid().is_root() { Bus::of_root() } else { Bus::system() };

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use jiff::tz::TimeZone;
+
 use crate::args::{self, Cli, Typed, Verb};
 use crate::cmd::{
     approvers, attest, audit, check, clock, code, confirm, explain, grant, kiosk, list, locking, offline,
@@ -11,6 +13,7 @@ use crate::error::Failure;
 use crate::jitd::Jitd;
 use crate::output::Outcome;
 use crate::screen::Screen;
+use crate::times;
 
 /// Runs one command and returns its exit code. `me` is the caller's uid, where it is known.
 pub(crate) fn run(
@@ -37,6 +40,9 @@ pub(crate) fn run(
 /// One row for each command; without one, the caller's own windows.
 fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
     let json = cli.json;
+    if cli.utc {
+        times::set_zone(TimeZone::UTC);
+    }
     let Some(verb) = &cli.verb else { return status::run_mine(json, jitd, me, screen) };
     match verb {
         Verb::OwnAccess(verb) => own_access::run(verb, json, jitd, me, screen),

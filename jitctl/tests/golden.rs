@@ -44,7 +44,7 @@ fn golden() -> PathBuf {
 /// Runs `jitctl` in a folder: the exit code, and stdout with stderr behind it.
 fn jitctl(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jitctl"));
-    let ran = command.current_dir(folder).args(args).output().unwrap();
+    let ran = command.current_dir(folder).env("TZ", "UTC").args(args).output().unwrap();
     let text = [ran.stdout, ran.stderr].concat();
     (ran.status.code(), String::from_utf8(text).unwrap())
 }

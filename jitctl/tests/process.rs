@@ -42,6 +42,28 @@ fn a_full_disk_under_stdout_is_said() {
 }
 
 #[test]
+fn times_are_of_the_zone_that_tz_names_and_of_utc_where_that_is_asked_for_or_tz_names_none() {
+    let log = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/log.jsonl");
+    let report = |tz: &str, more: &[&str]| {
+        let ran = jitctl(&[&["report", log][..], more].concat()).env("TZ", tz).output().unwrap();
+        assert_eq!(ran.status.code(), Some(0));
+        [ran.stdout, ran.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let starts = |[out, _]: &[String; 2], time: &str| {
+        assert!(out.starts_with(&format!("Access on db-1, {time} to ")), "{out}");
+    };
+    starts(&report("Europe/Berlin", &[]), "2026-09-01 08:00:00+02:00");
+    starts(&report("Europe/Berlin", &["--utc"]), "2026-09-01 06:00:00Z");
+    starts(&report("", &[]), "2026-09-01 06:00:00Z");
+    let none = report("/etc/passwd", &[]);
+    starts(&none, "2026-09-01 06:00:00Z");
+    assert!(none[1].starts_with("jitctl: TZ=/etc/passwd is no time zone; times are in UTC\n"), "{}", none[1]);
+    // What is typed is of the same zone.
+    let in_then = |tz: &str, at: &str| report(tz, &["--at", at])[0].contains("In then: otto");
+    assert!(in_then("Europe/Berlin", "2026-09-01 09:13") && !in_then("Europe/Berlin", "2026-09-01 07:13"));
+}
+
+#[test]
 fn the_callers_environment_does_not_choose_the_bus() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trap");

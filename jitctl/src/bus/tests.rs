@@ -315,7 +315,7 @@ fn explain() -> Call {
     Call::Explain {
         service: "su".parse().unwrap(),
         user: "maria".parse().unwrap(),
-        at: Some("today 18:00".into()),
+        at: Some("2026-11-23T18:00:00Z".parse().unwrap()),
         from: Some("10.1.2.3".parse().unwrap()),
         target: Some("oracle".parse().unwrap()),
     }
@@ -352,7 +352,7 @@ fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing
     for (call, interface, method, answer) in [
         (check(), USER_INTERFACE, "Check", "sshd|maria|"),
         (check_from(), USER_INTERFACE, "Check", "sshd|maria|fd00::1"),
-        (explain(), USER_INTERFACE, "Explain", "su|maria|today 18:00|10.1.2.3|oracle"),
+        (explain(), USER_INTERFACE, "Explain", "su|maria|2026-11-23T18:00:00Z|10.1.2.3|oracle"),
         (Call::Roles { user: None }, USER_INTERFACE, "Roles", ""),
         (Call::List { all: true }, USER_INTERFACE, "List", "true"),
         (Call::List { all: false }, USER_INTERFACE, "List", "false"),

@@ -7,10 +7,11 @@ use jit_proto::manager::{Considered, Explanation};
 use jit_proto::text::Shown;
 use jit_proto::words::{ServiceName, UserName, Verdict};
 
+use super::swap;
 use crate::call::Call;
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
-use crate::output::{Outcome, View};
+use crate::output::{Outcome, View, give};
 use crate::screen::Screen;
 use crate::table::Properties;
 use crate::times::{When, time};
@@ -21,11 +22,11 @@ use crate::times::{When, time};
 /// and who could approve it now. Asking changes nothing. The exit code is 1 when the verdict is deny.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// The account; for sudo and su, the one who calls them
-    user: UserName,
     /// The PAM service, such as sshd or sudo
     service: ServiceName,
-    /// Answer for a time to come, in UTC, such as '2026-12-01 07:00' or 'today 18:00' [default: now]
+    /// The account; for sudo and su, the one who calls them
+    user: UserName,
+    /// Answer for a time to come, such as '2026-12-01 07:00' or 'today 18:00' [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<When>,
     /// The address that the login would come from [default: not known]
@@ -42,10 +43,11 @@ pub(crate) fn run(
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
+    let at = explain.at.as_ref().map(When::utc).transpose().map_err(|why| Error::Usage(why.to_string()))?;
     let call = Call::Explain {
         service: explain.service.clone(),
         user: explain.user.clone(),
-        at: explain.at.as_ref().map(When::to_string),
+        at,
         from: explain.from,
         target: explain.target.clone(),
     };

@@ -16,7 +16,7 @@ use crate::error::{Error, Failure};
 use crate::jitd::Jitd;
 use crate::output::{self, Outcome, give};
 use crate::screen::Screen;
-use crate::times::{Bound, When, now};
+use crate::times::{BadTime, Bound, When, now};
 use crate::values::seconds;
 
 /// Report who had which access when, who approved it, and what somebody has to look at
@@ -28,7 +28,7 @@ pub(crate) struct Wanted {
     /// Exported files (JSON lines), in order; - is standard input [default: this host's log]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// From when on: a day or a time in UTC, or how long ago, such as 90d [default: all of the log]
+    /// From when on: a day, a time, or how long ago, such as 90d [default: all of the log]
     #[arg(long, value_name = "TIME")]
     since: Option<Bound>,
     /// Up to when
@@ -88,7 +88,7 @@ pub(crate) fn run(
 }
 
 fn read(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Report, Failure> {
-    let bad = |why: jit_proto::words::BadWord| Error::Usage(why.to_string());
+    let bad = |why: BadTime| Error::Usage(why.to_string());
     let bound = |bound: &Option<Bound>| bound.as_ref().map(Bound::utc).transpose().map_err(bad);
     let period = Period { since: bound(&wanted.since)?, until: bound(&wanted.until)? };
     let at = wanted.at.as_ref().map(When::utc).transpose().map_err(bad)?;

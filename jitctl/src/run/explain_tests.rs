@@ -77,7 +77,7 @@ fn an_answer_for_a_time_and_an_address_says_both() {
     let call = Call::Explain {
         service: "su".parse().unwrap(),
         user: "maria".parse().unwrap(),
-        at: Some("tomorrow 07:00".into()),
+        at: Some("2026-11-24T07:00:00Z".parse().unwrap()),
         from: Some("10.1.2.3".parse().unwrap()),
         target: Some("oracle".parse().unwrap()),
     };
@@ -90,7 +90,7 @@ fn an_answer_for_a_time_and_an_address_says_both() {
         ..no_window()
     };
     let args =
-        ["explain", "maria", "su", "--at", "tomorrow 07:00", "--from", "10.1.2.3", "--target", "oracle"];
+        ["explain", "su", "maria", "--at", "2026-11-24 07:00", "--from", "10.1.2.3", "--target", "oracle"];
     let out = "\
 allow: maria may use su on db-07
       At: 2026-11-24 07:00:00Z

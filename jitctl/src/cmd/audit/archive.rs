@@ -35,7 +35,7 @@ pub(crate) struct Wanted {
     /// The file to write; it must not be there, unless an archive was broken off behind it
     #[arg(value_name = "FILE", required_unless_present = "list")]
     file: Option<PathBuf>,
-    /// Only records from before a time, in UTC, such as '2023-01-01' [default: as the policy's retain has it]
+    /// Only records from before a time, such as '2023-01-01' [default: as the policy's retain has it]
     #[arg(long, value_name = "TIME")]
     before: Option<Bound>,
     /// What to enter in the log with it

@@ -8,9 +8,9 @@ use jit_core::audit::about::{About, about};
 use jit_core::audit::line::Line;
 use jit_core::event::{Event, Record};
 use jit_core::time::Utc;
-use jit_proto::words::{BadWord, RequestId, RoleName, ServiceName, UserName};
+use jit_proto::words::{RequestId, RoleName, ServiceName, UserName};
 
-use crate::times::Bound;
+use crate::times::{BadTime, Bound};
 use crate::values::Id;
 
 /// The filters. A record has to pass all that are given.
@@ -31,10 +31,10 @@ pub(crate) struct Filter {
     /// What is about one request or grant
     #[arg(long, value_name = "ID")]
     request: Option<Id>,
-    /// From a time on, in UTC, such as '2026-11-01' or 'today 06:00'
+    /// From a time on, such as '2026-11-01' or 'today 06:00'
     #[arg(long, value_name = "TIME")]
     since: Option<Bound>,
-    /// Up to a time, in UTC
+    /// Up to a time
     #[arg(long, value_name = "TIME")]
     until: Option<Bound>,
 }
@@ -61,7 +61,7 @@ impl Filter {
     }
 
     /// Ready to be asked about records, from the first of the log on.
-    pub(super) fn begin(&self) -> Result<Chooser<'_>, BadWord> {
+    pub(super) fn begin(&self) -> Result<Chooser<'_>, BadTime> {
         let time = |when: &Option<Bound>| when.as_ref().map(Bound::utc).transpose();
         let (since, until) = (time(&self.since)?, time(&self.until)?);
         Ok(Chooser {

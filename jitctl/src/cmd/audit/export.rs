@@ -60,7 +60,7 @@ pub(crate) struct Wanted {
     /// Only records behind this one: what was not exported before
     #[arg(long, value_name = "SEQ")]
     after: Option<u64>,
-    /// Only records from a time on, in UTC, such as '2026-11-01'; such an export cannot be verified
+    /// Only records from a time on, such as '2026-11-01'; such an export cannot be verified
     #[arg(long, value_name = "TIME")]
     since: Option<Bound>,
     /// A checkpoint that was kept, from which the export is proven to go on [default: all before --after, or else the

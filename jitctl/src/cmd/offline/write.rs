@@ -159,9 +159,12 @@ impl To {
     }
 }
 
-fn utc(when: Option<&When>) -> Result<Option<Utc>, Error> {
-    let utc = when.map(When::utc).transpose().map_err(|why| Error::Usage(why.to_string()))?;
-    Ok(utc.map(Utc::whole_seconds))
+/// The moment of an option. What was typed is said with its zone: the text has it in UTC.
+fn utc(option: &str, typed: Option<&When>, screen: &mut Screen<'_>) -> Result<Option<Utc>, Error> {
+    let Some(typed) = typed else { return Ok(None) };
+    let at = typed.utc().map_err(|why| Error::Usage(why.to_string()))?.whole_seconds();
+    screen.say(&typed.repeated(option, at));
+    Ok(Some(at))
 }
 
 fn serial() -> Result<Serial, Error> {
@@ -179,8 +182,8 @@ fn short(text: &impl ToString) -> String {
 
 pub(super) fn grant(args: &Grant, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
     let issued = now().whole_seconds();
-    let not_before = utc(args.not_before.as_ref())?.unwrap_or(issued);
-    let not_after = utc(args.not_after.as_ref())?;
+    let not_before = utc("--not-before", args.not_before.as_ref(), screen)?.unwrap_or(issued);
+    let not_after = utc("--not-after", args.not_after.as_ref(), screen)?;
     let latest = issued.plus(grant::LONGEST);
     let not_after = not_after.unwrap_or_else(|| not_before.plus(Duration::from_hours(24)).min(latest));
     let text = GrantStatement {
@@ -210,7 +213,8 @@ pub(super) fn revoke(args: &Revoke, screen: &mut Screen<'_>) -> Result<Outcome, 
         host_key: None,
         revokes,
         issued,
-        not_after: utc(args.not_after.as_ref())?.unwrap_or_else(|| issued.plus(revoke::LONGEST)),
+        not_after: utc("--not-after", args.not_after.as_ref(), screen)?
+            .unwrap_or_else(|| issued.plus(revoke::LONGEST)),
         reason: args.reason.clone(),
     };
     args.to.write(&text, &format!("revoke-{}", short(&revokes)), screen)
@@ -244,9 +248,10 @@ pub(super) fn lock(args: &Lock, screen: &mut Screen<'_>) -> Result<Outcome, Erro
         hosts: args.hosts.clone(),
         host_key: None,
         scope: args.scope.clone(),
-        until: utc(args.until.as_ref())?,
+        until: utc("--until", args.until.as_ref(), screen)?,
         issued,
-        not_after: utc(args.not_after.as_ref())?.unwrap_or_else(|| issued.plus(Duration::from_hours(24 * 7))),
+        not_after: utc("--not-after", args.not_after.as_ref(), screen)?
+            .unwrap_or_else(|| issued.plus(Duration::from_hours(24 * 7))),
         message: args.message.clone(),
     };
     args.to.write(&text, &format!("lock-{}", short(&text.serial)), screen)

@@ -19,8 +19,8 @@ pub(crate) struct Order {
     /// How long, such as 30m or 1h30m [default: as the role says]
     #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
     pub(super) seconds: Option<u64>,
-    /// When the window is to start, in UTC: RFC 3339, '2026-12-01 07:00', 18:00, 'today 18:00' or
-    /// 'tomorrow 07:30' [default: once it is approved]
+    /// When the window is to start: '2026-12-01 07:00', 18:00, 'today 18:00', 'tomorrow 07:30' or RFC 3339 [default:
+    /// once it is approved]
     #[arg(long, value_name = "TIME")]
     pub(super) start: Option<When>,
     /// Why; one line, kept in the audit log

@@ -14,7 +14,7 @@ use crate::output::{Outcome, give};
 use crate::prompts;
 use crate::screen::Screen;
 use crate::table::Table;
-use crate::times::{When, length};
+use crate::times::length;
 use crate::views;
 
 pub(super) fn run(
@@ -23,7 +23,12 @@ pub(super) fn run(
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
-    let call = if screen.can_ask() { ask_person(order, jitd, screen)? } else { Some(as_given(order)?) };
+    let start = order.start(screen)?;
+    let call = if screen.can_ask() {
+        ask_person(order, start, jitd, screen)?
+    } else {
+        Some(as_given(order, start)?)
+    };
     let Some(call) = call else { return Ok(nothing_sent(screen)) };
     let entry: Entry = jitd::ask(jitd, &call)?;
     match order.wait {
@@ -33,7 +38,7 @@ pub(super) fn run(
 }
 
 /// The order as it stands on the command line, which has to be complete.
-fn as_given(order: &Order) -> Result<Call, Error> {
+fn as_given(order: &Order, start: Option<Utc>) -> Result<Call, Error> {
     let (Some(role), Some(reason)) = (&order.role, &order.reason) else {
         let missing = if order.role.is_none() { "--role ROLE" } else { "--reason TEXT" };
         return Err(Error::Usage(format!(
@@ -41,20 +46,27 @@ fn as_given(order: &Order) -> Result<Call, Error> {
              hint: type: jitctl request --role ROLE --for DURATION --reason TEXT"
         )));
     };
-    let (role, reason, start) = (role.clone(), reason.clone(), order.start()?);
+    let (role, reason) = (role.clone(), reason.clone());
     Ok(Call::Request { role, seconds: order.seconds.unwrap_or(0), start, reason })
 }
 
 impl Order {
-    /// When the window is to start, as of now.
-    fn start(&self) -> Result<Option<Utc>, Error> {
-        let start = self.start.as_ref().map(When::utc);
-        start.transpose().map_err(|why| Error::Usage(why.to_string()))
+    /// When the window is to start, as of now. What was typed is said with its zone before anything is sent.
+    fn start(&self, screen: &mut Screen<'_>) -> Result<Option<Utc>, Error> {
+        let Some(typed) = &self.start else { return Ok(None) };
+        let start = typed.utc().map_err(|why| Error::Usage(why.to_string()))?;
+        screen.say(&typed.repeated("--start", start));
+        Ok(Some(start))
     }
 }
 
 /// The order completed on the terminal; none if the person leaves.
-fn ask_person(order: &Order, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Option<Call>, Failure> {
+fn ask_person(
+    order: &Order,
+    start: Option<Utc>,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Option<Call>, Failure> {
     let roles: Vec<Role> = jitd::ask(jitd, &Call::Roles { user: None })?;
     let Some(role) = choose_role(order, &roles, screen)? else { return Ok(None) };
     let name = role.role.parse().map_err(|_| Error::Garbled(format!("{} is no role", Shown(&role.role))))?;
@@ -69,7 +81,6 @@ fn ask_person(order: &Order, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result
     };
     let given = order.reason.clone();
     let Some(reason) = given.or_else(|| choose_reason(role, screen)) else { return Ok(None) };
-    let start = order.start()?;
     screen.say(views::terms(role, seconds.unwrap_or(0), start, &reason).trim_end());
     let call = Call::Request { role: name, seconds: seconds.unwrap_or(0), start, reason };
     if order.yes || prompts::yes(screen, "Send?", true) { Ok(Some(call)) } else { Ok(None) }
