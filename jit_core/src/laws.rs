@@ -11,8 +11,10 @@ use proptest::prelude::*;
 use crate::due::due;
 use crate::event::{Event, Record};
 use crate::model::{Caller, Decision, EndWhy, Known, LoginAccount, Why};
+use crate::orders::request::{RequestOrder, granted};
 use crate::orders::review::{Given, Reviewer};
 use crate::orders::{NoReview, Refusal};
+use crate::policy::Subject;
 use crate::state::State;
 use crate::testing::{POLICY, World, as_self, maria, policy, root, root_by, subject};
 use crate::testing::{at, at_next_boot};
@@ -125,6 +127,34 @@ fn an_admin_who_may_not_review_opens_nothing() {
     let id = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
     assert!(world.state.pending().contains_key(&id));
     assert_eq!(denied(&world, "sshd"), Why::NoWindow);
+}
+
+#[test]
+fn a_grant_says_why_the_admins_own_review_does_not_count_and_nothing_where_it_does() {
+    let mut world = World::new();
+    world.policy = policy(&POLICY.replace(r#"["root", "adam", "olga"]"#, r#"["olga", "adam"]"#));
+    let mut why = |by: Subject, to: Subject| {
+        let order = RequestOrder {
+            beneficiary: to,
+            role: "shell".parse().unwrap(),
+            duration: None,
+            start: None,
+            reason: "INC-1 look".parse().unwrap(),
+            id: world.next_id(),
+        };
+        granted(world.here(), &as_self(by), order).unwrap().not_counted
+    };
+    let adam = subject("adam", 1003);
+    let Some(Refusal::NoReview { why: NoReview::NotApprover { approvers, .. }, .. }) = why(root(), maria())
+    else {
+        panic!("root is not asked");
+    };
+    assert!(approvers.contains("adam") && !approvers.contains("root"), "{approvers}");
+    assert!(matches!(
+        why(adam.clone(), adam.clone()),
+        Some(Refusal::NoReview { why: NoReview::OwnRequest, .. })
+    ));
+    assert_eq!(why(adam, maria()), None);
 }
 
 #[test]

@@ -197,9 +197,21 @@ pub struct Entry {
     pub waiting_for: String,
     /// When the stage that waits passes it on or lets it lapse.
     pub until: Option<String>,
+    /// In the answer to `Grant`: why the review of whoever granted is not among those; absent where it is.
+    #[serde(default)]
+    pub not_counted: Option<Refused>,
     /// The signed grant that it comes from, if nobody asked for it on this host.
     #[serde(default)]
     pub ahead: Option<Ahead>,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The stable word for it.
+    pub code: String,
+    /// One line for a person.
+    pub text: String,
 }
 
 /// A signed grant that a request comes from; the text is with its reviews.

@@ -197,6 +197,7 @@ pub(crate) fn active() -> Entry {
         }],
         waiting_for: String::new(),
         until: None,
+        not_counted: None,
         ahead: None,
     }
 }

@@ -409,7 +409,8 @@ pub enum NoReview {
 
 impl NoReview {
     /// Why, in a word, where it says who may not review; none where there is nothing to review.
-    const fn word(&self) -> Option<&'static str> {
+    #[must_use]
+    pub const fn word(&self) -> Option<&'static str> {
         match self {
             Self::OwnRequest => Some("own-request"),
             Self::Twice(_) => Some("reviewed-already"),

@@ -98,9 +98,23 @@ pub fn extend(here: Context<'_>, caller: &Caller, order: ExtendOrder) -> Result<
     Ok(filed(here, role, request))
 }
 
+/// What comes of an order to grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// What has happened.
+    pub events: Vec<Event>,
+    /// Why the caller's own review is not among that; absent where it is.
+    pub not_counted: Option<Refusal>,
+}
+
+/// What happens by [`granted`].
+pub fn grant(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec<Event>, Refusal> {
+    granted(here, caller, order).map(|granted| granted.events)
+}
+
 /// Files a request on somebody's behalf, adds the caller's own review where it counts, and opens the window
 /// if that meets every stage.
-pub fn grant(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec<Event>, Refusal> {
+pub fn granted(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<Granted, Refusal> {
     here.admin(caller)?;
     let beneficiary = order.beneficiary.clone();
     let (role, request) = new_request(here, caller.person(), order, None)?;
@@ -109,12 +123,16 @@ pub fn grant(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<
     }
     let mut events = filed(here, role, request.clone());
     let given = Given::new(Reviewer::Online(caller), Decision::Approve);
-    // An admin who may not review has still filed a request.
     let stages = if role.emergency { Stages::of_emergency(role) } else { Stages::of_role(role) };
-    if let Ok(more) = review::events(here, &stages, &request, &[], &given, Some(&beneficiary)) {
-        events.extend(more);
-    }
-    Ok(events)
+    // An admin who may not review has still filed a request.
+    let not_counted = match review::events(here, &stages, &request, &[], &given, Some(&beneficiary)) {
+        Ok(more) => {
+            events.extend(more);
+            None
+        }
+        Err(stop) => Some(stop.refusal(request.id)),
+    };
+    Ok(Granted { events, not_counted })
 }
 
 /// A request as it is filed, and opened where its role waits for nobody.

@@ -17,7 +17,7 @@ use crate::views;
 ///
 /// This is a request on their behalf together with your own review of it. Where policy wants more than one
 /// person, it stays pending until the others have approved it: then nothing is open yet and the exit code
-/// is 1.
+/// is 1. Where your own review does not count, it says why.
 #[derive(Debug, Args)]
 pub(crate) struct Grant {
     /// Whom the window is for
@@ -53,7 +53,9 @@ fn granted(entry: &Entry) -> View {
     let (user, role) = (Shown(&entry.user), Shown(&entry.role));
     let id = Shown(views::id(entry));
     if let Some(text) = views::opened(entry) {
-        return View::yes(format!("{text}\n"));
+        // Of an emergency it opens nothing and settles nothing.
+        let own = entry.not_counted.as_ref().map(|why| format!("jitctl: {}.", Shown(&why.text)));
+        return View { said: own.into_iter().collect(), ..View::yes(format!("{text}\n")) };
     }
     let state = views::state(entry);
     let state = Shown(&state);
@@ -62,9 +64,11 @@ fn granted(entry: &Entry) -> View {
     } else {
         format!("jitctl: no window is open yet: it waits for {}.", Shown(&entry.waiting_for))
     };
+    let own = entry.not_counted.as_ref().map(|why| format!("jitctl: {}.", Shown(&why.text)));
+    let hint = format!("hint: follow it with: jitctl show {id}");
     View {
         data: format!("Request {id} is {state}: {role} for {user}.\n"),
-        said: vec![format!("{why}\nhint: follow it with: jitctl show {id}")],
+        said: own.into_iter().chain([why, hint]).collect(),
         outcome: Outcome::No,
     }
 }

@@ -1,4 +1,4 @@
-use jit_proto::manager::{Check, Entry, Policy, PolicySummary, Revoked, Status};
+use jit_proto::manager::{Check, Entry, Policy, PolicySummary, Refused, Revoked, Status};
 use jit_proto::words::Verdict;
 
 use crate::call::Call;
@@ -94,6 +94,22 @@ fn a_grant_that_waits_for_others_has_opened_nothing_and_exits_1() {
     let err = "jitctl: no window is open yet: it waits for security: 2 more approvals.\n\
                hint: follow it with: jitctl show r-4k7m2qx9\n";
     assert_eq!(ran, Ran::new(1, "Request r-4k7m2qx9 is pending: db-oncall for maria.\n", err));
+}
+
+#[test]
+fn a_grant_says_why_the_callers_own_review_does_not_count_whether_it_opens_or_waits() {
+    let why = "this review of r-4k7m2qx9 does not count: stage 'team lead' asks otto, @dba-leads";
+    let refused = Some(Refused { code: "not-approver".into(), text: why.into() });
+    let answer = Entry { not_counted: refused.clone(), ..pending() };
+    let ran = jitctl(&GRANT, &Script::answers(grant_call(1800), &answer));
+    let err = format!(
+        "jitctl: {why}.\njitctl: no window is open yet: it waits for security: 2 more approvals.\n\
+         hint: follow it with: jitctl show r-4k7m2qx9\n"
+    );
+    assert_eq!((ran.code, ran.err), (1, err));
+    let answer = Entry { not_counted: refused, ..emergency() };
+    let ran = jitctl(&GRANT, &Script::answers(grant_call(1800), &answer));
+    assert_eq!((ran.code, ran.err), (0, format!("jitctl: {why}.\n")));
 }
 
 #[test]

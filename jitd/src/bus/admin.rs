@@ -1,17 +1,16 @@
 //! `org.jitd.Jit1.Admin`: open, take back, load policy. The desk asks policy who may.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jit_core::access::Method;
 use jit_core::context::Context;
-use jit_core::event::Event;
 use jit_core::model::{Caller, Known, Scope};
 use jit_core::orders::Refusal;
 use jit_core::orders::lock::{self, LockOrder};
 use jit_core::orders::policy_change::Way;
-use jit_core::orders::request::{self, RequestOrder};
+use jit_core::orders::request::{self, Granted, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
 use jit_core::orders::signed_lock::Named;
 use jit_core::policy::Subject;
@@ -26,7 +25,7 @@ use super::stories::{entry_of, read};
 use super::words::{invalid, json, optional_reason, random_id, request_id, seconds_of};
 use super::{Error, Orderer, Origin, answer, locks, signed_policy};
 use crate::app::App;
-use crate::desk::{Load, LoadedBy, Looked, NotDone, ReadPolicy, Word};
+use crate::desk::{Load, LoadedBy, Looked, NotDone, ReadPolicy, Standing, Word};
 use crate::nss::{Share, Whose};
 use crate::store::rows::{self, Story};
 use crate::store::writer::Ticket;
@@ -59,8 +58,12 @@ impl Admin {
         by.admin().await.map_err(|err| by.error(err))?;
         let id = random_id()?;
         let order = GrantOrder { user, role, duration, reason, id };
-        let ticket = self.granted(&mut by, &order).await?;
-        carried_out(ticket, async { json(&entry_of(&self.app, id).await?) }).await
+        let (ticket, not_counted) = self.granted(&mut by, &order).await?;
+        carried_out(ticket, async {
+            let not_counted = not_counted.as_ref().map(answer::refused);
+            json(&manager::Entry { not_counted, ..entry_of(&self.app, id).await? })
+        })
+        .await
     }
 
     /// Takes a grant back, or withdraws a request. What had ended already stays as it ended.
@@ -85,7 +88,7 @@ impl Admin {
                     "there is no request or grant {id}; 'jitctl list --all' shows those there are"
                 ))
             })?;
-            json(&answer::revoked(answer::entry(&story, None, &desk.now()), changed))
+            json(&answer::revoked(answer::entry(&story, Standing::default(), &desk.now()), changed))
         };
         match by.order_by(Word::NamedAdmins, judge).await {
             Ok(ticket) => carried_out(ticket, answer(true)).await,
@@ -346,11 +349,17 @@ impl Admin {
 
     /// Looks the account up and grants, again whenever more is known of it, until nothing that is still to come could
     /// change the outcome or the time is over.
-    async fn granted(&self, by: &mut Orderer<'_>, order: &GrantOrder) -> Result<Ticket, Error> {
+    async fn granted(
+        &self,
+        by: &mut Orderer<'_>,
+        order: &GrantOrder,
+    ) -> Result<(Ticket, Option<Refusal>), Error> {
         let (desk, names) = (&self.app.desk, &self.app.names);
         let patience = names.patience();
         let mut whom = names.lookup(Whose::Name(order.user.clone()), Share::of(by.peer), &patience);
         let mut looks = 0;
+        // Of the judgement that the ticket is of: no other is given after it.
+        let not_counted = Mutex::new(None);
         loop {
             let groups = desk.groups();
             let known = whom.known(&*groups);
@@ -365,7 +374,12 @@ impl Admin {
                 }
                 Known::Unanswered => Err(NotDone::Refused(order.unanswered())),
                 known @ (Known::Fully(_) | Known::Partly(..)) => {
-                    by.order_by(Word::Nobody, |here, caller| order.judge(here, caller, known)).await
+                    let judge = |here: Context<'_>, caller: &Caller| {
+                        let granted = order.judge(here, caller, known)?;
+                        *not_counted.lock().unwrap_or_else(PoisonError::into_inner) = granted.not_counted;
+                        Ok(granted.events)
+                    };
+                    by.order_by(Word::Nobody, judge).await
                 }
             };
             match judged {
@@ -376,7 +390,9 @@ impl Admin {
                         return Err(unsaid(&mut whom, &open));
                     }
                 }
-                Ok(ticket) => return Ok(ticket),
+                Ok(ticket) => {
+                    return Ok((ticket, not_counted.into_inner().unwrap_or_else(PoisonError::into_inner)));
+                }
                 Err(err) => return Err(by.error(err)),
             }
         }
@@ -398,7 +414,7 @@ struct GrantOrder {
 
 impl GrantOrder {
     /// The grant, unless something that was not said of the account could make another outcome of it.
-    fn judge(&self, here: Context<'_>, caller: &Caller, known: &Known) -> Result<Vec<Event>, Refusal> {
+    fn judge(&self, here: Context<'_>, caller: &Caller, known: &Known) -> Result<Granted, Refusal> {
         let unanswered = known.unanswered(jit_core::context::groups(here));
         let subject = known.subject().ok_or_else(|| self.unanswered())?;
         let grant = |groups: &BTreeSet<GroupName>| {
@@ -407,7 +423,7 @@ impl GrantOrder {
             let Self { role, duration, reason, id, .. } = self;
             let (role, reason) = (role.clone(), reason.clone());
             let order = RequestOrder { beneficiary, role, duration: *duration, start: None, reason, id: *id };
-            request::grant(here, caller, order)
+            request::granted(here, caller, order)
         };
         let surely = grant(&BTreeSet::new());
         let locked: BTreeSet<GroupName> = here.state.locked_groups().cloned().collect();

@@ -8,6 +8,7 @@ use jit_core::check::explain::{Considered, Explanation, Missing};
 use jit_core::clock::Trust;
 use jit_core::digest::Digest;
 use jit_core::model::{Grant, Lock, Overridden, PolicyChanges, Proposed, Question, Review, Time};
+use jit_core::orders::Refusal;
 use jit_core::policy::{Policy, Role, Stage, Then, Uses};
 use jit_core::services::Services;
 use jit_core::time::{Moment, Suspicion, Utc};
@@ -63,6 +64,7 @@ pub(super) fn entry(
         reviews: reviews.iter().map(|(at, review)| self::review(*at, review)).collect(),
         waiting_for,
         until: left.map(|left| now.wall.plus(left).to_seconds()),
+        not_counted: None,
         ahead: request.ahead.as_ref().map(|ahead| manager::Ahead {
             serial: ahead.serial.to_string(),
             until: ahead.until.to_seconds(),
@@ -117,6 +119,12 @@ fn review(at: Utc, review: &Review) -> manager::Review {
             typed_by: code.typed_by.map(Uid::as_u32),
         }),
     }
+}
+
+/// Why an order, or a part of one, was not carried out.
+pub(super) fn refused(refusal: &Refusal) -> manager::Refused {
+    let word = if let Refusal::NoReview { why, .. } = refusal { why.word() } else { None };
+    manager::Refused { code: word.unwrap_or("refused").to_owned(), text: refusal.to_string() }
 }
 
 /// What has ended, and whether by this very order.

@@ -156,6 +156,11 @@ pub(crate) fn two_must_agree(site: &Site) {
     site.ssh("zoe").refuses("1 more of ana, root, not zoe. Ask ana, root to run: jitctl approve r-");
     site.machine.run(&["jitctl", "revoke", &entry.request]).done();
     assert_eq!(site.entry(&entry.request).ended.as_deref(), Some("withdrawn"));
+    // Whom the stage does not ask is told that, though as an admin they may file it.
+    site.roles(&[Role::new("zoe", &["sshd"], "zoe").approved_by("\"ana\"", 1)]);
+    site.shell(again).exits(1).says("does not count: stage").says("asks ana").says("no window is open yet");
+    site.machine.run(&["jitctl", "revoke", "--user", "zoe", "--yes"]).done();
+    assert!(site.entries_of("zoe").iter().all(|entry| entry.state == "ended"));
 }
 
 pub(crate) fn an_auditor(site: &Site) {
