@@ -148,7 +148,8 @@ pub struct Entry {
     pub request: String,
     /// The grant's id; absent while the request is pending.
     pub grant: Option<String>,
-    /// `pending`, `scheduled` (approved, and its window has not begun), `active` or `ended`.
+    /// `pending`, `scheduled` (approved, and its window has not begun), `active`, `spent` (its window is open, and every
+    /// login that it allows was made or is being made) or `ended`.
     pub state: String,
     /// Why it ended: `expired`, `revoked`, `done`, `locked`, `reboot`; a request that never opened: `withdrawn`,
     /// `denied`, `lapsed`.
@@ -177,7 +178,7 @@ pub struct Entry {
     pub start: Option<String>,
     /// When it ends, or ended.
     pub end: Option<String>,
-    /// Seconds left; 0 when it is over.
+    /// Seconds left, also of one that is spent; 0 when it is over.
     pub remaining: u64,
     /// Uses allowed; absent means unlimited.
     pub uses: Option<u32>,

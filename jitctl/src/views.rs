@@ -18,8 +18,8 @@ mod roles;
 mod spoken;
 mod waiting;
 
-use entry::{REASON_SHOWN, emergency, is_active};
-pub(crate) use entry::{begins, id, is_ahead, plural, state, verify_command};
+use entry::{REASON_SHOWN, emergency};
+pub(crate) use entry::{begins, id, is_ahead, is_open, plural, state, verify_command};
 pub(crate) use lock::{lock_line, locked, unlocked};
 pub(crate) use policy::{loaded, policy, policy_loaded};
 pub(crate) use progress::{follow, news, opened, progress, review_line};
@@ -38,7 +38,7 @@ pub(crate) fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool
             entry.role.clone(),
             state(entry),
             entry.end.as_deref().map_or_else(|| "-".to_owned(), time),
-            if is_active(entry) { left(entry.remaining) } else { "-".to_owned() },
+            if is_open(entry) { left(entry.remaining) } else { "-".to_owned() },
             reason,
         ]);
     }
@@ -47,8 +47,7 @@ pub(crate) fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool
 
 pub(crate) fn entry(entry: &Entry) -> View {
     let mut view = Properties::new(&format!("{} - {} for {}", id(entry), entry.role, entry.user));
-    let remaining =
-        if is_active(entry) { format!(", {} left", left(entry.remaining)) } else { String::new() };
+    let remaining = if is_open(entry) { format!(", {} left", left(entry.remaining)) } else { String::new() };
     view.add("State", &format!("{}{remaining}", state(entry)));
     if entry.emergency {
         view.add("Emergency", emergency(entry));

@@ -189,7 +189,7 @@ impl Kiosk<'_, '_> {
         }
         let mut table = Table::new(["NO", "ID", "ROLE", "STATE", "UNTIL", "LEFT"]);
         for (number, entry) in (1..).zip(&entries) {
-            let open = entry.state == "active";
+            let open = views::is_open(entry);
             table.row([
                 format!("{number:>2}"),
                 views::id(entry).to_owned(),
@@ -209,11 +209,13 @@ impl Kiosk<'_, '_> {
                 "c" => self.code(entry),
                 _ => Ok(()),
             },
-            "active" => match self.question("d end it now, e ask for more time, Enter back: ")?.as_str() {
-                "d" => self.done(entry),
-                "e" => self.extend(entry),
-                _ => Ok(()),
-            },
+            "active" | "spent" => {
+                match self.question("d end it now, e ask for more time, Enter back: ")?.as_str() {
+                    "d" => self.done(entry),
+                    "e" => self.extend(entry),
+                    _ => Ok(()),
+                }
+            }
             "scheduled" => match self.question("d give it back, Enter back: ")?.as_str() {
                 "d" => self.done(entry),
                 _ => Ok(()),

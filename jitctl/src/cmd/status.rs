@@ -43,7 +43,7 @@ fn mine(status: &Status, listed: &[Entry], me: Option<u32>) -> View {
         table.row([
             id(entry).to_owned(),
             entry.role.clone(),
-            entry.services.join(","),
+            services(entry),
             entry.end.as_deref().map_or_else(|| "-".to_owned(), time),
             left(entry.remaining),
         ]);
@@ -69,6 +69,12 @@ fn mine(status: &Status, listed: &[Entry], me: Option<u32>) -> View {
         others => view.said.push(format!("{others} windows of others are open; see: jitctl list")),
     }
     view
+}
+
+/// What it opens, and whether that is used up.
+fn services(entry: &Entry) -> String {
+    let spent = if entry.state == "spent" { " (spent)" } else { "" };
+    format!("{}{spent}", entry.services.join(","))
 }
 
 fn status(status: &Status, terminal: bool) -> View {

@@ -172,6 +172,23 @@ g-4k7m2qx9  maria  db-oncall  ended (revoked)  2026-11-23 08:51:00Z  -        IN
 }
 
 #[test]
+fn a_window_whose_logins_are_spent_says_so_in_every_list_and_how_long_whoever_is_in_may_stay() {
+    let spent = || Entry { state: "spent".into(), uses: Some(1), used: 1, ..active() };
+    let row = "maria  db-oncall  spent  2026-11-23 08:51:00Z  29m 50s";
+    let ran = jitctl(&["list"], &Script::answers(Call::List { all: false }, &[spent()]));
+    assert!(ran.out.contains(row), "{}", ran.out);
+    let with = Status { active: vec![spent()], ..status() };
+    let ran = jitctl(&["status"], &Script::answers(Call::Status, &with));
+    assert!(ran.out.contains(row), "{}", ran.out);
+    let ran = jitctl(&[], &bare(&with, &[]));
+    assert!(ran.out.contains("sshd,sudo (spent)  2026-11-23 08:51:00Z  29m 50s"), "{}", ran.out);
+    let call = Call::Show { id: "g-4k7m2qx9".parse().unwrap() };
+    let ran = jitctl(&["show", "g-4k7m2qx9"], &Script::answers(call, &spent()));
+    assert!(ran.out.contains("State: spent, 29m 50s left\n"), "{}", ran.out);
+    assert!(ran.out.contains("Uses: 1 of 1\n"), "{}", ran.out);
+}
+
+#[test]
 fn an_empty_list_leaves_stdout_empty() {
     let ran = jitctl(&["list"], &Script::says(Call::List { all: false }, "[]"));
     assert_eq!(ran, Ran::new(0, "", "Nothing to list.\n"));

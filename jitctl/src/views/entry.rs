@@ -14,8 +14,9 @@ pub(crate) fn id(entry: &Entry) -> &str {
     entry.grant.as_deref().unwrap_or(&entry.request)
 }
 
-pub(crate) fn is_active(entry: &Entry) -> bool {
-    entry.state == "active"
+/// Whether its window is open: nobody new gets in by one whose logins are spent, and who is in stays.
+pub(crate) fn is_open(entry: &Entry) -> bool {
+    matches!(entry.state.as_str(), "active" | "spent")
 }
 
 /// The account, and the human who comes by it where a signed grant names one.

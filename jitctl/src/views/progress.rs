@@ -4,16 +4,21 @@ use jit_core::code::Bucket;
 use jit_proto::manager::{ByCode, Entry, Review};
 use jit_proto::text::Shown;
 
-use super::entry::{begins, id, is_active, is_ahead, state};
+use super::entry::{begins, id, is_ahead, is_open, state};
 use crate::times::{left, length, time};
 
 /// The sentence for a window that is open or approved; none for anything else.
 pub(crate) fn opened(entry: &Entry) -> Option<String> {
     let (id, user, role) = (Shown(id(entry)), Shown(&entry.user), Shown(&entry.role));
-    if is_active(entry) {
+    if is_open(entry) {
         let until = entry.end.as_deref().map_or_else(|| "its end".to_owned(), time);
         let services = entry.services.join(", ");
         let (services, left) = (Shown(&services), left(entry.remaining));
+        if entry.state == "spent" {
+            return Some(format!(
+                "No login is left of {id}: {user} has {role} ({services}); who is in stays until {until}, {left} left."
+            ));
+        }
         return Some(format!("Opened {id}: {user} has {role} ({services}) until {until}, {left} left."));
     }
     let begins = begins(entry.begins.as_deref().filter(|_| entry.state == "scheduled")?);

@@ -2,7 +2,7 @@
 
 use jit_proto::manager::Entry;
 
-use super::entry::{REASON_SHOWN, begins, is_active, origin, user};
+use super::entry::{REASON_SHOWN, begins, is_open, origin, user};
 use super::progress::review_line;
 use crate::output::View;
 use crate::table::{Properties, Table, cut};
@@ -73,7 +73,7 @@ fn starts(entry: &Entry) -> String {
 }
 
 fn owed(entry: &Entry) -> String {
-    let now = if is_active(entry) {
+    let now = if is_open(entry) {
         format!("is open, {} left", left(entry.remaining))
     } else {
         format!("is {}", entry.state)

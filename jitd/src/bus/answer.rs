@@ -15,17 +15,13 @@ use jit_core::time::{Moment, Suspicion, Utc};
 use jit_proto::manager;
 use jit_proto::words::Uid;
 
-use crate::desk::InForce;
+use crate::desk::{InForce, Standing};
 use crate::store::rows::Story;
 
-/// A request and what became of it. `waits` is what it waits for, and for how long its stage does.
-pub(super) fn entry(
-    story: &Story,
-    waits: Option<(String, Option<Duration>)>,
-    now: &Moment,
-) -> manager::Entry {
+/// A request and what became of it.
+pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager::Entry {
     let Story { request, reviews, grant, end, closed, owed } = story;
-    let (state, ended) = state(story, now);
+    let (state, ended) = state(story, standing.is_spent, now);
     // A window that is over by the clock is over, whether or not its end has been written down yet.
     let remaining = match (grant, end) {
         (Some(grant), None) => grant.remaining(now).as_secs(),
@@ -33,7 +29,7 @@ pub(super) fn entry(
     };
     let window = grant.as_ref().and_then(Grant::window);
     let over = end.map(|end| end.at).or(closed.map(|(at, _)| at));
-    let (waiting_for, left) = waits.unwrap_or_default();
+    let (waiting_for, left) = standing.waits.unwrap_or_default();
     manager::Entry {
         request: request.id.to_string(),
         grant: grant.as_ref().map(|grant| grant.id.to_string()),
@@ -74,13 +70,15 @@ pub(super) fn entry(
 }
 
 /// The state, and why it ended if it did.
-fn state(story: &Story, now: &Moment) -> (&'static str, Option<&'static str>) {
+fn state(story: &Story, is_spent: bool, now: &Moment) -> (&'static str, Option<&'static str>) {
     let Story { grant, end, closed, .. } = story;
     match (grant, end) {
         (Some(_), Some(end)) => ("ended", Some(end.why.as_str())),
         (Some(grant), None) => match &grant.time {
             Time::Scheduled { .. } => ("scheduled", None),
             Time::Open { window } if window.remaining(now).is_zero() => ("ended", Some("expired")),
+            // By its own count too: what today's policy says of it is not known where jitd cannot decide.
+            Time::Open { .. } if is_spent || grant.is_spent(Uses::Unlimited) => ("spent", None),
             Time::Open { .. } => ("active", None),
         },
         (None, _) => match closed {

@@ -25,7 +25,7 @@ use super::stories::{entry_of, story_for, to_review};
 use super::words::{decision_of, invalid, json, request_id};
 use super::{Error, Orderer, Origin, answer, codes, offline, policy_changes};
 use crate::app::App;
-use crate::desk::{NotDone, ReviewBriefing, waits_of};
+use crate::desk::{NotDone, ReviewBriefing, Standing, waits_of};
 use crate::peer::Peer;
 use crate::store::rows::Story;
 use crate::store::writer::Ticket;
@@ -51,12 +51,15 @@ impl Review {
         let waiting = desk.look(|here| {
             let mine: Vec<_> = to_review(here, &caller).take(LIST_LIMIT).collect();
             mine.into_iter()
-                .map(|pending| (story_of(here, pending), waits_of(here, pending)))
+                .map(|pending| {
+                    let waits = Some(waits_of(here, pending));
+                    (story_of(here, pending), Standing { waits, ..Standing::default() })
+                })
                 .collect::<Vec<_>>()
         })?;
         let now = desk.now();
         let entries: Vec<_> =
-            waiting.iter().map(|(story, waits)| answer::entry(story, Some(waits.clone()), &now)).collect();
+            waiting.into_iter().map(|(story, standing)| answer::entry(&story, standing, &now)).collect();
         json(&entries)
     }
 
@@ -215,7 +218,7 @@ impl Review {
         Ok(story.map_or_else(
             || not_found(id),
             |story| {
-                let entry = answer::entry(&story, None, &self.app.desk.now());
+                let entry = answer::entry(&story, Standing::default(), &self.app.desk.now());
                 let how = entry.ended.unwrap_or(entry.state);
                 Error::Refused(format!("{id} no longer waits for a review: {how}; see: jitctl show {id}"))
             },

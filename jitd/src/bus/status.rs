@@ -35,7 +35,9 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
     let known = desk.policy().ok();
     let see_all = may_read_all(app, peer, caller);
     let active = match entries(app, false, peer, caller).await {
-        Ok(entries) => entries.into_iter().filter(|entry| entry.state == "active").collect(),
+        Ok(entries) => {
+            entries.into_iter().filter(|entry| matches!(entry.state.as_str(), "active" | "spent")).collect()
+        }
         // Said in `notes`.
         Err(_) if trouble.is_some() => Vec::new(),
         Err(err) => return Err(err),

@@ -45,8 +45,8 @@ pub(super) async fn story_for(
 
 /// A request as an answer.
 pub(super) fn entry(app: &App, story: &Story) -> manager::Entry {
-    let (mut waits, now) = app.desk.waits(&[story.request.id]);
-    answer::entry(story, waits.pop().flatten(), &now)
+    let (mut standing, now) = app.desk.standing(&[story.request.id]);
+    answer::entry(story, standing.pop().unwrap_or_default(), &now)
 }
 
 /// A request that an order was about, as it is in the store now.
@@ -75,9 +75,9 @@ pub(super) async fn entries(
     let mut stories = read(&app.store, move |store| rows::stories(store, Filter { all, uid })).await?;
     stories.retain(|story| uid.is_none() || is_about(&story.request.beneficiary, caller));
     let ids: Vec<RequestId> = stories.iter().map(|story| story.request.id).collect();
-    let (waits, now) = app.desk.waits(&ids);
+    let (standing, now) = app.desk.standing(&ids);
     let entries =
-        stories.iter().zip(waits).map(|(story, waits)| without_texts(answer::entry(story, waits, &now)));
+        stories.iter().zip(standing).map(|(story, how)| without_texts(answer::entry(story, how, &now)));
     Ok(if all { entries.collect() } else { entries.filter(|entry| entry.state != "ended").collect() })
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jit_core::context::Context;
 use jit_core::due;
 use jit_core::event::Event;
-use jit_core::model::{Actor, Caller, Pending, RefusedOrder};
+use jit_core::model::{Actor, Caller, Grant, Pending, RefusedOrder};
 use jit_core::orders::{Refusal, stages};
+use jit_core::policy::Uses;
 use jit_core::time::Moment;
-use jit_proto::words::RequestId;
+use jit_proto::words::{GrantId, RequestId};
 
 use super::looked::{Looked, Word};
 use super::not_done::NotDone;
@@ -87,14 +88,17 @@ impl Desk {
         self.look(|here| by.judged(here, trust, &|here, caller| here.admin(caller)))?
     }
 
-    /// What each of these requests waits for now, and which moment that is. Nothing is to be reviewed where it is not
-    /// known what is true now.
-    pub(crate) fn waits(&self, ids: &[RequestId]) -> (Vec<Option<WaitsFor>>, Moment) {
-        let waits = |here: Context<'_>| {
-            let all = ids.iter().map(|id| Some(waits_of(here, here.state.reviewable(*id)?)));
+    /// How each of these requests stands, and at which moment. Nothing is to be reviewed where it is not known what is
+    /// true now.
+    pub(crate) fn standing(&self, ids: &[RequestId]) -> (Vec<Standing>, Moment) {
+        let standing = |here: Context<'_>| {
+            let all = ids.iter().map(|id| Standing {
+                waits: here.state.reviewable(*id).map(|pending| waits_of(here, pending)),
+                is_spent: here.state.grant(GrantId::from(*id)).is_some_and(|grant| is_spent(here, grant)),
+            });
             (all.collect(), here.now.clone())
         };
-        self.look(waits).unwrap_or_else(|_| (vec![None; ids.len()], self.now()))
+        self.look(standing).unwrap_or_else(|_| (vec![Standing::default(); ids.len()], self.now()))
     }
 
     /// Enters in the audit what there is to say of those who got in through `recovery=`. The ticket says when that is on
@@ -102,6 +106,20 @@ impl Desk {
     pub(crate) fn enter_recovered(&self, events: Vec<Event>) -> Result<Ticket, CannotDecide> {
         self.with_policy(|open, now| self.commit(open, None, now, events))
     }
+}
+
+/// How a request stands by what is known and by today's policy: what its story does not tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    /// What it waits for, where it can be reviewed.
+    pub(crate) waits: Option<WaitsFor>,
+    /// Whether no use is left of it.
+    pub(crate) is_spent: bool,
+}
+
+/// Whether no use is left, under the stricter of what was approved and today's policy. A role that is gone admits nobody.
+fn is_spent(here: Context<'_>, grant: &Grant) -> bool {
+    grant.is_spent(here.policy.role(&grant.role).map_or(Uses::Unlimited, |role| role.uses))
 }
 
 /// What a request waits for, in words, and for how long its stage does.

@@ -5,9 +5,12 @@ use crate::site::{Entrance, Role, Site};
 pub(crate) fn one_login(site: &Site) {
     site.person("una");
     site.roles(&[Role::new("una", &["sshd"], "una").single_use()]);
-    site.open("una", "una", "30m");
+    let window = site.open("una", "una", "30m");
+    assert_eq!(site.entry(&window.id).state, "active");
     site.ssh("una").admits("una");
     site.ssh("una").refuses("spent");
+    assert_eq!(site.entry(&window.id).state, "spent");
+    site.machine.run(&["jitctl", "status"]).says("una   spent").done();
     // A second window is a second use.
     site.open("una", "una", "30m");
     site.ssh("una").admits("una");

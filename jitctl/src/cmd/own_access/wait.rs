@@ -69,7 +69,7 @@ pub(super) fn run(
 fn settled(entry: &Entry) -> Option<Outcome> {
     match entry.state.as_str() {
         "pending" => None,
-        "active" | "scheduled" => Some(Outcome::Yes),
+        "active" | "spent" | "scheduled" => Some(Outcome::Yes),
         _ => Some(Outcome::No),
     }
 }
