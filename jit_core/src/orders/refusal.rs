@@ -50,7 +50,7 @@ fn unanswered(user: &UserName, groups: &BTreeSet<GroupName>) -> String {
         [group] => format!("whether {user} is in the group {group}"),
         groups => format!("which of the groups {} {user} is in", groups.join(", ")),
     };
-    format!("the name service does not say {what}; nothing was changed, try again once it answers")
+    format!("the name service does not say {what}; try again once it answers")
 }
 
 /// Why an order was refused. Each text says what to do instead.

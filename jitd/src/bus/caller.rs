@@ -255,5 +255,5 @@ impl Orderer<'_> {
 
 /// What an order gets nowhere for.
 pub(super) fn unsaid(lookup: &mut Lookup<'_>, groups: &BTreeSet<GroupName>) -> Error {
-    Error::Busy(format!("{}; nothing was changed, try again once it answers", lookup.unsaid(groups)))
+    Error::Busy(format!("{}; try again once it answers", lookup.unsaid(groups)))
 }

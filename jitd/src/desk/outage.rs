@@ -17,10 +17,10 @@ pub(crate) enum CannotDecide {
     #[error("jitd cannot decide: {0}")]
     Lasting(String),
     /// Not in this moment. Nobody gets through by that.
-    #[error("jitd cannot decide just now: {0}; nothing was changed, try again")]
+    #[error("jitd cannot decide just now: {0}; try again")]
     ForNow(String),
     /// What the order comes to cannot be written, though the store works. Nobody gets through by that either.
-    #[error("{0}; nothing was changed. Please report it with: journalctl -u jitd")]
+    #[error("{0}. Please report it with: journalctl -u jitd")]
     Fault(String),
 }
 
