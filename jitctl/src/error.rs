@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jit_host::files::POLICY_DIR;
 use jit_proto::BUS_NAME;
+use jit_proto::manager::Refused;
 
 use crate::call::{Call, Effect};
 
@@ -99,6 +100,35 @@ impl Error {
             | Self::Output(_) => 3,
             Self::NotPermitted(_) => 4,
         }
+    }
+
+    /// The stable word for it, for programs.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::NoBus { .. } => "no-bus",
+            Self::NotRunning => "not-running",
+            Self::Impostor { .. } => "impostor",
+            Self::Late { .. } => "no-answer",
+            Self::Broken { .. } => "broken-off",
+            Self::Garbled(_) => "not-understood",
+            Self::CannotDecide(_) => "cannot-decide",
+            Self::Unconfirmed(_) => "unconfirmed",
+            Self::CarriedOut(_) => "carried-out",
+            Self::NotPermitted(_) => "not-permitted",
+            Self::NotFound(_) => "not-found",
+            Self::Invalid(_) => "invalid",
+            Self::Refused(_) => "refused",
+            Self::OnTrial(_) => "on-trial",
+            Self::Busy(_) => "busy",
+            Self::Unexpected { .. } => "unexpected",
+            Self::Output(_) => "output",
+        }
+    }
+
+    /// The same as an answer about one of several.
+    pub(crate) fn refused(&self) -> Refused {
+        Refused { code: self.code().to_owned(), text: self.to_string() }
     }
 
     /// The message: what happened, what that means for what was asked, and what to type next. `call` is absent

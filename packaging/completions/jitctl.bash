@@ -14,17 +14,17 @@ declare -gA _jitctl_commands=(
 declare -gA _jitctl_options=(
     ['jitctl']='--json --utc --help --version'
     ['jitctl request']='--role --for --start --reason --yes --wait --json --utc --help'
-    ['jitctl withdraw']='--reason --json --utc --help'
+    ['jitctl withdraw']='--role --user --all --yes --reason --json --utc --help'
     ['jitctl extend']='--for --reason --json --utc --help'
-    ['jitctl done']='--reason --json --utc --help'
+    ['jitctl done']='--role --user --all --yes --reason --json --utc --help'
     ['jitctl pending']='--follow --json --utc --help'
     ['jitctl approve']='--role --user --all --for --services --uses --note --yes --json --utc --help'
     ['jitctl deny']='--role --user --all --reason --yes --json --utc --help'
     ['jitctl watch']='--json --utc --help'
-    ['jitctl lock']='--message --for --unknown --json --utc --help'
+    ['jitctl lock']='--message --for --unknown --yes --json --utc --help'
     ['jitctl unlock']='--reason --json --utc --help'
     ['jitctl grant']='--role --for --reason --json --utc --help'
-    ['jitctl revoke']='--reason --json --utc --help'
+    ['jitctl revoke']='--role --user --all --yes --reason --json --utc --help'
     ['jitctl list']='--all --json --utc --help'
     ['jitctl show']='--json --utc --help'
     ['jitctl check']='--from --json --utc --help'
@@ -174,10 +174,9 @@ _jitctl() {
     else
         case $command:$place in
             'jitctl help:'*) words=${_jitctl_commands[jitctl]} ;;
-            'jitctl grant:0' | 'jitctl check:1' | 'jitctl explain:0' | 'jitctl roles:0') words=$(compgen -u) ;;
-            'jitctl check:0' | 'jitctl explain:1') words=$(_jitctl_services) ;;
-            'jitctl revoke:0') words=$(_jitctl_ids) ;;
-            'jitctl withdraw:0' | 'jitctl extend:0' | 'jitctl done:0') words=$(_jitctl_ids) ;;
+            'jitctl grant:0' | 'jitctl check:1' | 'jitctl explain:1' | 'jitctl roles:0') words=$(compgen -u) ;;
+            'jitctl check:0' | 'jitctl explain:0') words=$(_jitctl_services) ;;
+            'jitctl revoke:'* | 'jitctl withdraw:'* | 'jitctl extend:0' | 'jitctl done:'*) words=$(_jitctl_ids) ;;
             'jitctl approve:'* | 'jitctl deny:'*) words=$(_jitctl_pending) ;;
             'jitctl lock:0' | 'jitctl unlock:0') words='host user: group: service: role:' ;;
             'jitctl session end:0') words=$(_jitctl_sessions) ;;

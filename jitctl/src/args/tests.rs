@@ -128,7 +128,9 @@ fn the_man_page_names_every_command_and_its_options() {
             continue;
         }
         let section = sections.get(name).unwrap_or_else(|| panic!("no section for `{name}`"));
-        for option in options.iter().filter(|option| !["--json", "--utc", "--help"].contains(&option.as_str())) {
+        for option in
+            options.iter().filter(|option| !["--json", "--utc", "--help"].contains(&option.as_str()))
+        {
             assert!(section.contains(&option.replace('-', "\\-")), "`{name}` does not name {option}");
         }
     }
@@ -155,7 +157,9 @@ fn the_man_page_names_every_field_of_the_json() {
             _ => {}
         }
     }
-    let mut found = BTreeSet::from(["changed", "id", "taken", "why", "entry"].map(str::to_owned));
+    let mut found = BTreeSet::from(
+        ["changed", "id", "taken", "error", "code", "text", "entry", "not_counted"].map(str::to_owned),
+    );
     for value in [
         serde_json::to_value(testing::allowed()),
         serde_json::to_value(testing::status()),

@@ -5,14 +5,15 @@ mod request;
 mod wait;
 
 use clap::Subcommand;
-use jit_proto::manager::{Entry, Revoked, Status};
+use jit_proto::manager::{Entry, Status};
 use jit_proto::text::Shown;
-use jit_proto::words::{Reason, RequestId};
+use jit_proto::words::Reason;
 
+use super::ending::Ending;
+use super::which::{Which, request_of};
 use crate::call::Call;
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
-use crate::output::View;
 use crate::output::{Outcome, give};
 use crate::prompts;
 use crate::screen::Screen;
@@ -29,10 +30,12 @@ pub(crate) enum Verb {
     /// Elsewhere --role and --reason have to be given.
     Request(Order),
 
-    /// Take back a request of your own that has not opened
+    /// Take back requests of your own that have not opened
+    ///
+    /// --role and --all pick among your own.
     Withdraw {
-        /// The request (r-…)
-        id: RequestId,
+        #[command(flatten)]
+        which: Which,
         /// Why; one line, kept in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<Reason>,
@@ -52,12 +55,13 @@ pub(crate) enum Verb {
         reason: Option<Reason>,
     },
 
-    /// End a window of your own before its time
+    /// End windows of your own before their time
     ///
-    /// Your sessions in it end with it. One that has already ended is left as it is.
+    /// Your sessions in them end with them. One that has already ended is left as it is. Without anything it is the only
+    /// window that is open for you; --role and --all pick among your own.
     Done {
-        /// The grant (g-…) or its request [default: the only window that is open for you]
-        id: Option<Id>,
+        #[command(flatten)]
+        which: Which,
         /// Why; one line, kept in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<Reason>,
@@ -73,10 +77,15 @@ pub(crate) fn run(
 ) -> Result<Outcome, Failure> {
     match verb {
         Verb::Request(order) => request::run(order, json, jitd, screen),
-        Verb::Withdraw { id, reason } => {
-            let call = Call::Withdraw { id: *id, reason: reason.clone() };
-            let done: Revoked = jitd::ask(jitd, &call)?;
-            Ok(give(&done, json, screen, |done| taken_back(done, "Withdrew"))?)
+        Verb::Withdraw { which, reason } => {
+            let ending = Ending {
+                verb: "withdraw",
+                question: "Withdraw",
+                done: "Withdrew",
+                call: &|id| Call::Withdraw { id: request_of(id), reason: reason.clone() },
+                is_for: &|entry| is_mine(entry, me) && entry.state == "pending",
+            };
+            ending.run(which, json, jitd, screen)
         }
         Verb::Extend { id, seconds, reason } => {
             let id = id.map_or_else(|| only_window(jitd, me, "extend"), Ok)?;
@@ -88,19 +97,32 @@ pub(crate) fn run(
             let entry: Entry = jitd::ask(jitd, &call)?;
             Ok(give(&entry, json, screen, requested)?)
         }
-        Verb::Done { id, reason } => {
-            let id = id.map_or_else(|| only_window(jitd, me, "done"), Ok)?;
-            let done: Revoked = jitd::ask(jitd, &Call::Done { id, reason: reason.clone() })?;
-            Ok(give(&done, json, screen, |done| taken_back(done, "Ended"))?)
+        Verb::Done { which, reason } => {
+            let ending = Ending {
+                verb: "done",
+                question: "End",
+                done: "Ended",
+                call: &|id| Call::Done { id, reason: reason.clone() },
+                is_for: &|entry| is_mine(entry, me) && !matches!(entry.state.as_str(), "pending" | "ended"),
+            };
+            if which.is_empty() {
+                let id = only_window(jitd, me, "done")?;
+                return ending.end(&[id], json, jitd, screen);
+            }
+            ending.run(which, json, jitd, screen)
         }
     }
+}
+
+/// Where the uid is unknown, all that jitd shows the caller.
+fn is_mine(entry: &Entry, me: Option<u32>) -> bool {
+    me.is_none_or(|me| entry.uid == me)
 }
 
 /// The one window that the caller can only mean.
 fn only_window(jitd: &dyn Jitd, me: Option<u32>, verb: &str) -> Result<Id, Failure> {
     let status: Status = jitd::ask(jitd, &Call::Status)?;
-    let mine: Vec<&Entry> =
-        status.active.iter().filter(|entry| me.is_none_or(|me| entry.uid == me)).collect();
+    let mine: Vec<&Entry> = status.active.iter().filter(|entry| is_mine(entry, me)).collect();
     match mine.as_slice() {
         [] => {
             Err(Error::NotFound("no window is open for you; ask for one with: jitctl request".to_owned())
@@ -126,14 +148,6 @@ fn ask_reason(screen: &mut Screen<'_>) -> Result<Option<Reason>, Error> {
         return Err(Error::Usage("no reason is given\nhint: say why with: --reason TEXT".to_owned()));
     }
     Ok(prompts::until(screen, "Reason: ", |line| line.parse().map_err(|why| format!("{why}"))))
-}
-
-fn taken_back(done: &Revoked, what: &str) -> View {
-    let (id, ended) = (Shown(&done.id), Shown(&done.ended));
-    if done.changed {
-        return View::yes(format!("{what} {id}.\n"));
-    }
-    View::yes(format!("{id} had already ended ({ended}). Nothing was changed.\n"))
 }
 
 #[cfg(test)]

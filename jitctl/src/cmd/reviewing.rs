@@ -2,20 +2,21 @@
 
 mod follow;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use jit_core::model::Decision;
-use jit_proto::manager::Entry;
+use jit_proto::manager::{Entry, Refused};
 use jit_proto::text::Shown;
-use jit_proto::words::{Reason, RequestId, RoleName, ServiceName, UserName};
+use jit_proto::words::{Reason, RequestId, ServiceName};
 use serde::Serialize;
 
+use super::which::{Which, request_of};
 use crate::call::{Call, Narrow};
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, give};
 use crate::screen::Screen;
 use crate::values::{Id, seconds};
-use crate::{prompts, views};
+use crate::views;
 
 pub(crate) use follow::follow;
 
@@ -33,8 +34,8 @@ pub(crate) enum Verb {
 
     /// Approve requests that wait for your review
     ///
-    /// What is approved is what was shown: the digest of the request goes with the review. A review may leave less
-    /// than was asked for, never more. The exit code is 1 when a review was not taken.
+    /// What is approved is what was shown: the digest of the request goes with the review. On a terminal it is asked
+    /// first. A review may leave less than was asked for, never more. The exit code is 1 when a review was not taken.
     Approve {
         #[command(flatten)]
         which: Which,
@@ -62,37 +63,6 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-}
-
-/// The requests that are meant.
-#[derive(Debug, Args)]
-pub(crate) struct Which {
-    /// The requests (r-…), or the windows that an emergency opened (g-…)
-    #[arg(value_name = "ID", required_unless_present_any = ["role", "user", "all"])]
-    ids: Vec<Id>,
-    /// Those for this role that wait for you
-    #[arg(long, conflicts_with_all = ["ids", "all"])]
-    role: Option<RoleName>,
-    /// Those for this person that wait for you
-    #[arg(long, conflicts_with_all = ["ids", "all"])]
-    user: Option<UserName>,
-    /// All that wait for you
-    #[arg(long, conflicts_with = "ids")]
-    all: bool,
-    /// Do not ask, though they were not named one by one
-    #[arg(long)]
-    yes: bool,
-}
-
-impl Which {
-    fn is_selector(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    fn selects(&self, entry: &Entry) -> bool {
-        self.role.as_ref().is_none_or(|role| role.as_str() == entry.role)
-            && self.user.as_ref().is_none_or(|user| user.as_str() == entry.user)
-    }
 }
 
 /// A review as it goes to each of the requests.
@@ -127,6 +97,13 @@ impl Given {
         match self.decision {
             Decision::Approve => "Approved",
             Decision::Deny => "Denied",
+        }
+    }
+
+    fn verb(&self) -> &'static str {
+        match self.decision {
+            Decision::Approve => "approve",
+            Decision::Deny => "deny",
         }
     }
 
@@ -176,10 +153,7 @@ pub(crate) fn run(
             (which, Given { decision: Decision::Deny, narrow, note })
         }
     };
-    if which.is_selector() && !which.yes && !screen.can_ask() {
-        let text = "there is no terminal to ask on\nhint: name the requests one by one, or add --yes";
-        return Err(Error::Usage(text.to_owned()).into());
-    }
+    which.check(given.verb(), screen)?;
     review(which, &given, json, jitd, screen)
 }
 
@@ -191,7 +165,7 @@ struct Done {
     /// Whether the review was taken.
     taken: bool,
     /// Why the review was not taken.
-    why: Option<String>,
+    error: Option<Refused>,
     /// How the request stands after it.
     entry: Option<Entry>,
 }
@@ -227,12 +201,16 @@ fn review(
     if let Some(less) = given.less() {
         screen.say(&less);
     }
-    if which.is_selector() && !which.yes {
-        let question = format!("{} {}?", given.question(), views::plural(picked.len(), "request"));
-        if !prompts::yes(screen, &question, false) {
-            screen.say("Nothing was reviewed.");
-            return Ok(Outcome::No);
-        }
+    let shown = picked.iter().filter(|(_, entry)| entry.is_some()).count();
+    let question = format!("{} {}?", given.question(), views::plural(shown, "request"));
+    let is_meant = match given.decision {
+        // What was named and does not wait for the caller is refused with the reason.
+        Decision::Approve => shown == 0 || which.is_wanted(&question, screen),
+        Decision::Deny => which.is_meant(&question, screen),
+    };
+    if !is_meant {
+        screen.say("Nothing was reviewed.");
+        return Ok(Outcome::No);
     }
     let mut all = Vec::new();
     for (id, entry) in picked {
@@ -251,10 +229,10 @@ fn review(
             }
         };
         if !json {
-            match (&done.entry, &done.why) {
+            match (&done.entry, &done.error) {
                 (Some(entry), None) => screen.data(&format!("{}\n", given.verdict(entry)))?,
                 (_, why) => {
-                    let why = why.as_deref().unwrap_or_default();
+                    let why = why.as_ref().map_or("", |why| why.text.as_str());
                     screen.say(&format!("jitctl: {}: {why}", Shown(&done.id)));
                 }
             }
@@ -271,9 +249,9 @@ fn review(
 fn one(id: String, entry: &Entry, given: &Given, jitd: &dyn Jitd) -> Result<Done, Failure> {
     let call = given.call(entry)?;
     match jitd::ask::<Entry>(jitd, &call) {
-        Ok(entry) => Ok(Done { id, taken: true, why: None, entry: Some(entry) }),
+        Ok(entry) => Ok(Done { id, taken: true, error: None, entry: Some(entry) }),
         Err(failure) if failure.is_silence() => Err(failure),
-        Err(failure) => Ok(refused(id, failure.error.to_string())),
+        Err(failure) => Ok(not_taken(id, failure.error.refused())),
     }
 }
 
@@ -287,23 +265,21 @@ fn unlisted(id: String, given: &Given, jitd: &dyn Jitd, screen: &mut Screen<'_>)
         }
         Ok(entry) => {
             let stands = views::progress(&entry);
-            format!("it does not wait for your review. {stands}\nhint: see it with: jitctl show {id}")
+            let text =
+                format!("it does not wait for your review. {stands}\nhint: see it with: jitctl show {id}");
+            Refused { code: "not-waiting".to_owned(), text }
         }
         Err(failure) if failure.is_silence() => return Err(failure),
-        Err(failure) => format!("{}\nhint: see what waits for you with: jitctl pending", failure.error),
+        Err(failure) => {
+            let Refused { code, text } = failure.error.refused();
+            Refused { code, text: format!("{text}\nhint: see what waits for you with: jitctl pending") }
+        }
     };
-    Ok(refused(id, why))
+    Ok(not_taken(id, why))
 }
 
-fn refused(id: String, why: String) -> Done {
-    Done { id, taken: false, why: Some(why), entry: None }
-}
-
-fn request_of(id: Id) -> RequestId {
-    match id {
-        Id::Request(id) => id,
-        Id::Grant(id) => id.into(),
-    }
+fn not_taken(id: String, why: Refused) -> Done {
+    Done { id, taken: false, error: Some(why), entry: None }
 }
 
 #[cfg(test)]

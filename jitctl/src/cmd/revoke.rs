@@ -1,24 +1,23 @@
-//! `jitctl revoke`: the end of a window, or of a request, by order.
+//! `jitctl revoke`: the end of windows, or of requests, by order.
 
 use clap::Args;
-use jit_proto::manager::Revoked;
-use jit_proto::text::Shown;
 use jit_proto::words::Reason;
 
+use super::ending::Ending;
+use super::which::Which;
 use crate::call::Call;
 use crate::error::Failure;
-use crate::jitd::{self, Jitd};
-use crate::output::{Outcome, View};
+use crate::jitd::Jitd;
+use crate::output::Outcome;
 use crate::screen::Screen;
-use crate::values::Id;
 
-/// End a window now, or withdraw a request that is pending
+/// End windows now, or withdraw requests that are pending
 ///
 /// One that has already ended is left as it is: then nothing changes, and the exit code is 0.
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
-    /// The grant (g-…) or the request (r-…)
-    id: Id,
+    #[command(flatten)]
+    which: Which,
     /// Why; one line, kept in the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<Reason>,
@@ -30,15 +29,12 @@ pub(crate) fn run(
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
-    let call = Call::Revoke { id: revoke.id, reason: revoke.reason.clone() };
-    jitd::show(jitd, &call, json, screen, revoked)
-}
-
-/// What had already ended is in the state that was wanted, so that is a success too.
-fn revoked(done: &Revoked) -> View {
-    let (id, ended) = (Shown(&done.id), Shown(&done.ended));
-    if done.changed {
-        return View::yes(format!("Revoked {id}.\n"));
-    }
-    View::yes(format!("{id} had already ended ({ended}). Nothing was changed.\n"))
+    let ending = Ending {
+        verb: "revoke",
+        question: "Revoke",
+        done: "Revoked",
+        call: &|id| Call::Revoke { id, reason: revoke.reason.clone() },
+        is_for: &|entry| entry.state != "ended",
+    };
+    ending.run(&revoke.which, json, jitd, screen)
 }

@@ -69,8 +69,9 @@ fn json_is_one_document_indented_by_two() {
     let done =
         Revoked { id: "g-4k7m2qx9".into(), state: "ended".into(), ended: "revoked".into(), changed: true };
     let ran = jitctl(&["revoke", "g-4k7m2qx9", "--json"], &Script::answers(revoke_call(), &done));
-    let out = "{\n  \"id\": \"g-4k7m2qx9\",\n  \"state\": \"ended\",\n  \"ended\": \"revoked\",\n  \
-               \"changed\": true\n}\n";
+    let out = "[\n  {\n    \"id\": \"g-4k7m2qx9\",\n    \"ended\": {\n      \"id\": \"g-4k7m2qx9\",\n      \
+               \"state\": \"ended\",\n      \"ended\": \"revoked\",\n      \"changed\": true\n    },\n    \
+               \"error\": null\n  }\n]\n";
     assert_eq!(ran, Ran::new(0, out, ""));
 }
 
