@@ -1,17 +1,22 @@
 //! `jitctl lock` and `unlock`: a lock on the host, a service, a role, a group or a user beats every grant.
+//!
+//! On a terminal it is said first whom a lock ends, and asked: one word more or less may be the whole host.
 
 use clap::Subcommand;
 use jit_core::model::Scope;
-use jit_proto::manager::Lock;
-use jit_proto::words::Reason;
+use jit_core::services::Services;
+use jit_proto::manager::{Entry, Lock, Session};
+use jit_proto::text::Shown;
+use jit_proto::words::{Reason, ServiceName};
 
+use super::session;
 use crate::call::Call;
 use crate::error::Failure;
 use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, View, give};
 use crate::screen::Screen;
 use crate::values::seconds;
-use crate::views;
+use crate::{prompts, views};
 
 /// What to do about a lock.
 #[derive(Debug, Subcommand)]
@@ -20,7 +25,8 @@ pub(crate) enum Verb {
     ///
     /// A lock beats every grant, except for whom policy exempts. One scope has one lock: a new one takes the place of
     /// the old. It is refused where there is nothing by that name on this host. A user is locked under every name of
-    /// their uid; sudo and su are locked in all their forms. For admins.
+    /// their uid; sudo and su are locked in all their forms. On a terminal it is asked first where the lock is on the host
+    /// or a group, or ends something. For admins.
     Lock {
         /// host, or user:NAME, group:NAME, service:NAME or role:NAME
         scope: Scope,
@@ -33,6 +39,9 @@ pub(crate) enum Verb {
         /// Also where there is no such account or group on this host yet, as before a directory brings it
         #[arg(long)]
         unknown: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 
     /// Lift a lock
@@ -54,7 +63,11 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     let (call, view): (Call, fn(&Lock) -> View) = match verb {
-        Verb::Lock { scope, message, seconds, unknown } => {
+        Verb::Lock { scope, message, seconds, unknown, yes } => {
+            if !yes && screen.can_ask() && !is_meant(scope, jitd, screen)? {
+                screen.say("Nothing was locked.");
+                return Ok(Outcome::No);
+            }
             let (scope, message) = (scope.clone(), message.clone());
             let seconds = seconds.unwrap_or(0);
             (Call::Lock { scope, message, seconds, unknown: *unknown }, views::locked)
@@ -65,6 +78,66 @@ pub(crate) fn run(
     };
     let lock: Lock = jitd::ask(jitd, &call)?;
     Ok(give(&lock, json, screen, view)?)
+}
+
+/// Says whom a lock ends, and asks.
+fn is_meant(scope: &Scope, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<bool, Failure> {
+    let mut windows: Vec<Entry> = jitd::ask(jitd, &Call::List { all: false })?;
+    windows.retain(|window| views::is_open(window) && ends_window(scope, window));
+    let mut sessions: Vec<Session> = jitd::ask(jitd, &Call::Sessions)?;
+    sessions.retain(|session| ends_session(scope, session));
+    let (shuts, of) = match scope {
+        Scope::Host => ("It shuts the host for everybody but whom policy exempts.", ""),
+        Scope::Group(_) => ("It shuts everybody who is in the group.", " of whoever of these is in it"),
+        Scope::User(_) => ("It shuts every account of this person.", " of theirs"),
+        Scope::Service(_) | Scope::Role(_) => ("", ""),
+    };
+    let ends_something = !(windows.is_empty() && sessions.is_empty());
+    if !ends_something && !matches!(scope, Scope::Host | Scope::Group(_)) {
+        return Ok(true);
+    }
+    if !shuts.is_empty() {
+        screen.say(shuts);
+    }
+    if !windows.is_empty() {
+        screen.say(&format!("Windows that it ends{of}:\n{}", views::table(windows.iter(), true).trim_end()));
+    }
+    if !sessions.is_empty() {
+        screen.say(&format!("Sessions that it ends{of}:\n{}", session::table(&sessions).trim_end()));
+    }
+    if !ends_something {
+        screen.say("No window and no session is open.");
+    }
+    let scope = scope.to_string();
+    Ok(prompts::yes(screen, &format!("Lock {}?", Shown(&scope)), false))
+}
+
+/// Whether a lock on this may end the window. Who is in a group is jitd's to say.
+fn ends_window(scope: &Scope, window: &Entry) -> bool {
+    match scope {
+        Scope::Host | Scope::Group(_) => true,
+        Scope::User(user) => user.as_str() == window.user,
+        Scope::Role(role) => role.as_str() == window.role,
+        // A window that opens other services, too, goes on.
+        Scope::Service(service) => {
+            window.services.iter().all(|of| of.parse::<ServiceName>().is_ok_and(|of| is_of(service, &of)))
+        }
+    }
+}
+
+fn ends_session(scope: &Scope, session: &Session) -> bool {
+    match scope {
+        Scope::Host | Scope::Group(_) => true,
+        Scope::User(user) => user.as_str() == session.user,
+        Scope::Role(role) => session.role.as_deref() == Some(role.as_str()),
+        Scope::Service(service) => session.service.parse::<ServiceName>().is_ok_and(|of| is_of(service, &of)),
+    }
+}
+
+/// Whether a service is locked by a lock on that one: of sudo and su, all forms are.
+fn is_of(locked: &ServiceName, service: &ServiceName) -> bool {
+    let Scope::Service(whole) = Scope::Service(locked.clone()).whole() else { return false };
+    Services::from([whole]).contains(service)
 }
 
 #[cfg(test)]

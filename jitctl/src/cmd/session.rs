@@ -50,10 +50,8 @@ pub(crate) fn run(
     }
 }
 
-fn list(sessions: &[Session]) -> View {
-    if sessions.is_empty() {
-        return View { said: vec!["Nobody is in by a window.".to_owned()], ..View::yes(String::new()) };
-    }
+/// One row for each.
+pub(super) fn table(sessions: &[Session]) -> String {
     let mut table = Table::new(["ID", "USER", "SERVICE", "FROM", "TTY", "GRANT", "STATE", "UNTIL", "LEFT"]);
     for session in sessions {
         let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
@@ -75,9 +73,16 @@ fn list(sessions: &[Session]) -> View {
             left(session.remaining),
         ]);
     }
+    table.text()
+}
+
+fn list(sessions: &[Session]) -> View {
+    if sessions.is_empty() {
+        return View { said: vec!["Nobody is in by a window.".to_owned()], ..View::yes(String::new()) };
+    }
     let by_key = sessions.iter().filter(|session| !session.keys.is_empty());
     let by_key = by_key.map(|one| format!("{} came in by {}\n", one.id, Shown(&one.keys.join(", "))));
-    let text = [table.text()].into_iter().chain(by_key).collect();
+    let text = [table(sessions)].into_iter().chain(by_key).collect();
     let mut view = View::yes(text);
     let unbound = sessions.iter().filter(|session| !session.enforced).count();
     if unbound > 0 {
@@ -110,11 +115,11 @@ fn ended(session: &Session) -> View {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::testing::{Ran, Script, jitctl};
 
-    fn session() -> Session {
+    pub(crate) fn session() -> Session {
         Session {
             id: 17,
             user: "maria".into(),

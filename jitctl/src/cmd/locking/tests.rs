@@ -1,7 +1,8 @@
 use jit_core::model::Scope;
-use jit_proto::manager::Lock;
+use jit_proto::manager::{Entry, Lock};
 
 use crate::call::Call;
+use crate::cmd::session::tests::session;
 use crate::error::Error;
 use crate::testing::*;
 
@@ -69,4 +70,40 @@ fn a_lock_as_json_is_the_whole_of_it_and_its_message_is_shown_escaped() {
     assert!(ran.out.ends_with(": x\\u{1b}[2J\\u{a}y.\n"), "{}", ran.out);
     let ran = jitctl(&["lock", "role:db-oncall", "--json"], &Script::answers(call(), &answer));
     assert_eq!(serde_json::from_str::<Lock>(&ran.out).unwrap(), answer);
+}
+
+#[test]
+fn on_a_terminal_a_lock_says_whom_it_ends_and_asks_before_it_shuts_the_host_a_group_or_somebody_who_is_in() {
+    let open = [active(), pending(), Entry { user: "max".into(), role: "web".into(), ..active() }];
+    let asked = || {
+        Script::answers(Call::List { all: false }, &open).then(Script::answers(Call::Sessions, &[session()]))
+    };
+    let locked = |scope: &str| {
+        let answer = Lock { scope: scope.into(), message: None, until: None, ..lock() };
+        asked().then(Script::answers(lock_call(scope, None, 0), &answer))
+    };
+    for (scope, says, not) in [
+        (
+            "host",
+            &["everybody but whom policy exempts", "max", "17  maria as root", "Lock host? [y/N] "][..],
+            "pending",
+        ),
+        ("group:dba", &["everybody who is in the group", "max", "17  maria"], "pending"),
+        ("user:maria", &["every account of this person", "g-4k7m2qx9  maria", "17  maria"], "max"),
+        ("role:web", &["g-4k7m2qx9  max"], "maria"),
+        ("service:sudo-i", &["17  maria as root"], "max"),
+    ] {
+        let ran = jitctl_typing(&["lock", scope], &asked(), &[""]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{scope}");
+        assert!(ran.err.ends_with("Nothing was locked.\n") && !ran.err.contains(not), "{scope}: {}", ran.err);
+        for text in says {
+            assert!(ran.err.contains(text), "{scope} does not say {text}: {}", ran.err);
+        }
+        assert_eq!(jitctl_typing(&["lock", scope], &locked(scope), &["y"]).code, 0, "{scope}");
+    }
+    // Where nothing is ended, and where it was said beforehand, it is not asked.
+    assert_eq!(jitctl_typing(&["lock", "user:nina"], &locked("user:nina"), &[]).code, 0);
+    let answer = Lock { scope: "host".into(), ..lock() };
+    let script = Script::answers(lock_call("host", None, 0), &answer);
+    assert_eq!(jitctl_typing(&["lock", "host", "--yes"], &script, &[]).code, 0);
 }

@@ -131,6 +131,19 @@ fn an_approval_carries_the_digest_of_what_was_shown() {
 }
 
 #[test]
+fn on_a_terminal_an_approval_is_shown_and_asked_for_and_a_denial_of_what_was_named_is_not() {
+    let script = || Script::answers(Call::Pending, &both());
+    let ran = jitctl_typing(&["approve", "r-7hq2m9xk"], &script(), &[""]);
+    let err = format!("{TOMS}Approve 1 request? [y/N] Nothing was reviewed.\n");
+    assert_eq!(ran, Ran::new(1, "", &err));
+    let taken = || script().then(Script::answers(approval(&waiting()), &open(&waiting())));
+    assert_eq!(jitctl_typing(&["approve", "r-7hq2m9xk"], &taken(), &["y"]).code, 0);
+    assert_eq!(jitctl_typing(&["approve", "r-7hq2m9xk", "--yes"], &taken(), &[]).code, 0);
+    let denied = script().then(Script::answers(denial(&waiting()), &waiting()));
+    assert_eq!(jitctl_typing(&["deny", "r-7hq2m9xk", "--reason", "not now"], &denied, &[]).code, 0);
+}
+
+#[test]
 fn an_approval_may_leave_less() {
     let narrow = Narrow { seconds: 600, services: vec!["sshd".parse().unwrap()], uses: 1 };
     let call = given(&waiting(), Decision::Approve, narrow, Some("ring me"));
