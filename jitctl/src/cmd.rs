@@ -23,5 +23,6 @@ pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod show;
 pub(crate) mod status;
+mod swap;
 pub(crate) mod watch;
 mod which;

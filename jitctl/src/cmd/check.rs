@@ -7,10 +7,11 @@ use jit_proto::manager;
 use jit_proto::text::Shown;
 use jit_proto::words::{ServiceName, UserName, Verdict};
 
+use super::swap;
 use crate::call::Call;
 use crate::error::Failure;
 use crate::jitd::{self, Jitd};
-use crate::output::{Outcome, View};
+use crate::output::{Outcome, View, give};
 use crate::screen::Screen;
 use crate::table::Properties;
 use crate::times::time;
@@ -36,7 +37,15 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     let call = Call::Check { service: check.service.clone(), user: check.user.clone(), from: check.from };
-    jitd::show(jitd, &call, json, screen, answered)
+    let Check { service, user, .. } = check;
+    swap::hinted(jitd::ask(jitd, &call), "check", service, user).and_then(|found: manager::Check| {
+        let hint = swap::hint("check", service, user).filter(|_| found.reason == swap::NO_ROLE);
+        Ok(give(&found, json, screen, |found| {
+            let mut view = answered(found);
+            view.said.extend(hint);
+            view
+        })?)
+    })
 }
 
 fn answered(check: &manager::Check) -> View {

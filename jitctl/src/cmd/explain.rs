@@ -51,7 +51,15 @@ pub(crate) fn run(
         from: explain.from,
         target: explain.target.clone(),
     };
-    jitd::show(jitd, &call, json, screen, explanation)
+    let Explain { service, user, .. } = explain;
+    swap::hinted(jitd::ask(jitd, &call), "explain", service, user).and_then(|explained: Explanation| {
+        let hint = swap::hint("explain", service, user).filter(|_| explained.check.reason == swap::NO_ROLE);
+        Ok(give(&explained, json, screen, |explained| {
+            let mut view = explanation(explained);
+            view.said.extend(hint);
+            view
+        })?)
+    })
 }
 
 fn explanation(explained: &Explanation) -> View {

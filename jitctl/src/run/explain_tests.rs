@@ -49,13 +49,13 @@ pub(crate) fn no_window() -> Explanation {
 #[test]
 fn who_asks_there_that_is_not_root_is_named() {
     let asked = Explanation { askers: vec!["postgres".into()], ..no_window() };
-    let ran = jitctl(&["explain", "maria", "sshd"], &Script::answers(explain_call(), &asked));
+    let ran = jitctl(&["explain", "sshd", "maria"], &Script::answers(explain_call(), &asked));
     assert!(ran.out.contains("Asked by: postgres, which is not root (policy's [[asker]])\n"), "{}", ran.out);
 }
 
 #[test]
 fn a_refusal_is_explained_role_by_role_and_exits_1() {
-    let ran = jitctl(&["explain", "maria", "sshd"], &Script::answers(explain_call(), &no_window()));
+    let ran = jitctl(&["explain", "sshd", "maria"], &Script::answers(explain_call(), &no_window()));
     let out = "\
 deny: maria may not use sshd on db-07
        At: 2026-11-23 08:30:00Z
@@ -119,7 +119,7 @@ fn where_jitd_only_observes_the_explanation_says_what_it_would_be() {
         roles: Vec::new(),
         ..no_window()
     };
-    let ran = jitctl(&["explain", "maria", "sshd"], &Script::answers(explain_call(), &answer));
+    let ran = jitctl(&["explain", "sshd", "maria"], &Script::answers(explain_call(), &answer));
     let out = "\
 unmanaged: jitd does not judge maria on sshd of db-07
         At: 2026-11-23 08:30:00Z
@@ -133,14 +133,14 @@ unmanaged: jitd does not judge maria on sshd of db-07
 fn what_policy_holds_cannot_forge_a_line_of_an_explanation() {
     let mut answer = no_window();
     answer.roles = vec![considered("x\nallow: maria", "window", "no", "a\u{1b}[2Jb", "c\u{202e}d")];
-    let ran = jitctl(&["explain", "maria", "sshd"], &Script::answers(explain_call(), &answer));
+    let ran = jitctl(&["explain", "sshd", "maria"], &Script::answers(explain_call(), &answer));
     assert!(ran.out.contains("x\\u{a}allow: maria: no\n  To change: a\\u{1b}[2Jb\n"), "{}", ran.out);
     assert!(ran.out.contains("c\\u{202e}d"), "{}", ran.out);
 }
 
 #[test]
 fn an_explanation_as_json_has_the_answer_and_every_role() {
-    let ran = jitctl(&["explain", "maria", "sshd", "--json"], &Script::answers(explain_call(), &no_window()));
+    let ran = jitctl(&["explain", "sshd", "maria", "--json"], &Script::answers(explain_call(), &no_window()));
     assert_eq!((ran.code, serde_json::from_str::<Explanation>(&ran.out).unwrap()), (1, no_window()));
     let fields: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(fields["verdict"], "deny");
@@ -150,10 +150,10 @@ fn an_explanation_as_json_has_the_answer_and_every_role() {
 #[test]
 fn a_time_or_an_address_that_is_none_is_refused_before_anything_is_sent() {
     for args in [
-        &["explain", "maria", "sshd", "--at", "soon"][..],
-        &["explain", "maria", "sshd", "--from", "db-1.example"],
+        &["explain", "sshd", "maria", "--at", "soon"][..],
+        &["explain", "sshd", "maria", "--from", "db-1.example"],
         &["check", "sshd", "maria", "--from", "10.1.2.3/8"],
-        &["explain", "maria", "su", "--target", "-rf"],
+        &["explain", "su", "maria", "--target", "-rf"],
         &["policy", "load", "--try", "5"],
     ] {
         assert_eq!((jitctl(args, &Nobody).code, args), (2, args));

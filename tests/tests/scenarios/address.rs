@@ -62,7 +62,7 @@ pub(crate) fn sudo_inherits_it(site: &Site) {
     assert_eq!(check("--from 127.0.0.1").verdict.as_str(), "allow");
     assert_eq!(check("--from 10.0.0.1").reason, "other-address");
     assert_eq!(check("").reason, "other-address");
-    site.shell("jitctl explain aurora sudo").exits(1).says("for other addresses").says("127.0.0.0/8");
+    site.shell("jitctl explain sudo aurora").exits(1).says("for other addresses").says("127.0.0.0/8");
 }
 
 pub(crate) fn a_restarted_jitd_asks_logind(site: &Site) {

@@ -53,7 +53,7 @@ pub(crate) fn a_forged_login_uid(site: &Site) {
         "jitctl roles",
         "jitctl clock",
         "jitctl check sshd www-data",
-        "jitctl explain www-data sshd",
+        "jitctl explain sshd www-data",
         // One more than viola may file in an hour.
         &format!("for n in $(seq 30); do {more}; done; {more}"),
         &extend,

@@ -84,7 +84,7 @@ approvers = { users = ["root"] }
     for name in FROM_A_DIRECTORY {
         site.ssh(name).refuses("has no open window");
         // What the refusal says is to be typed works as it stands, in a shell.
-        let said = site.machine.run(&["jitctl", "explain", name, "sshd"]).stdout;
+        let said = site.machine.run(&["jitctl", "explain", "sshd", name]).stdout;
         let order = said.split_once("to run: ").and_then(|(_, order)| order.lines().next());
         let order = order.unwrap_or_else(|| panic!("{said}")).replace("WHY", "'INC-1 look'");
         site.shell(&format!("echo 0 >/proc/self/loginuid; {order}")).done();
@@ -172,11 +172,11 @@ pub(crate) fn an_auditor(site: &Site) {
     aude("jitctl list").says(&id).done();
     aude(&format!("jitctl show {id}")).says(REASON).done();
     aude("jitctl roles axel").says("axel").done();
-    aude("jitctl explain axel sudo").exits(1).says(&id);
+    aude("jitctl explain sudo axel").exits(1).says(&id);
     aude("jitctl policy show").says("[auditors]").done();
     // Axel sees his own, from his login.
     site.logged_in("axel", "jitctl roles").says("1 of anja").done();
-    site.logged_in("axel", "jitctl explain axel sudo").exits(1).says(&id);
+    site.logged_in("axel", "jitctl explain sudo axel").exits(1).says(&id);
     // Asked is anja, who may see this one, and not everybody's.
     anja(&format!("jitctl show {id}")).done();
     anja("jitctl list").does_not_say(&id).done();

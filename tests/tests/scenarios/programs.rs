@@ -84,7 +84,7 @@ pub(crate) fn postgresql(site: &Site) {
     let record = site.logged("allowed", "user=\"pia\"").remove(0);
     assert!(record.contains("asker=\"postgres\"") && record.contains("service=\"postgresql\""), "{record}");
     assert!(record.contains(&format!("actor=\"{postgres}\"")), "{record}");
-    site.shell("jitctl explain pia postgresql").says("Asked by: postgres, which is not root");
+    site.shell("jitctl explain postgresql pia").says("Asked by: postgres, which is not root");
     site.shell("jitctl policy check").says("JIT102");
 
     // A use is one login.

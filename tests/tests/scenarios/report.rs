@@ -195,7 +195,7 @@ pub(crate) fn attested(site: &Site) {
     }
 
     // Nothing is taken away by that alone.
-    assert!(site.shell("jitctl explain dora sudo").stdout.contains("vault"));
+    assert!(site.shell("jitctl explain sudo dora").stdout.contains("vault"));
     let removals = listed["removals"].as_array().unwrap();
     assert_eq!(removals.len(), 1, "{removals:?}");
     let lines: Vec<_> =

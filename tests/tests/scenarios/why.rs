@@ -19,7 +19,7 @@ pub(crate) fn explained_as_it_is_refused(site: &Site) {
     site.person_with_role("xenia", &["sshd"]);
     site.roles(&[Role::new("xenia-two", &["sshd"], "xenia").approved_by("\"root\", \"ana\"", 2)]);
     let same = || {
-        let explained = explain(site, "xenia sshd --from 127.0.0.1");
+        let explained = explain(site, "sshd xenia --from 127.0.0.1");
         assert_eq!(explained.check.verdict, Verdict::Deny);
         assert!(explained.check.text.starts_with("jit: "), "{explained:?}");
         site.ssh("xenia").refuses(&explained.check.text);
@@ -30,29 +30,32 @@ pub(crate) fn explained_as_it_is_refused(site: &Site) {
     assert_eq!(entry.state, "pending");
     let waits = same();
     assert_eq!(missing(&waits, "xenia-two"), "approval");
-    site.shell("jitctl explain xenia sshd").exits(1).says(&entry.request).says("Approvers: ana");
+    site.shell("jitctl explain sshd xenia").exits(1).says(&entry.request).says("Approvers: ana");
 
     let window = site.open("xenia", "xenia", "30m");
-    let now = explain(site, "xenia sshd");
+    let now = explain(site, "sshd xenia");
     assert_eq!((now.check.verdict, missing(&now, "xenia").as_str()), (Verdict::Allow, "nothing"));
     assert_eq!(now.check.grant.as_ref(), Some(&window.id));
     // Windows are used up until then.
-    let tomorrow = explain(site, "xenia sshd --at 'tomorrow 00:00:01'");
+    let tomorrow = explain(site, "sshd xenia --at 'tomorrow 00:00:01'");
     let then = tomorrow.check.until.as_deref().is_none_or(|until| until > tomorrow.at.as_str());
     assert!(then, "{tomorrow:?}");
-    let later = explain(site, "xenia sshd --at 2099-01-01T00:00:00Z");
+    let later = explain(site, "sshd xenia --at 2099-01-01T00:00:00Z");
     assert_eq!((later.check.verdict, later.check.reason.as_str()), (Verdict::Deny, "no-window"));
-    site.shell("jitctl explain xenia sshd --at '2001-01-01 00:00'").exits(2).says("is over");
-    site.shell("jitctl explain xenia sshd --target olga").exits(2).says("only su and su-l");
+    site.shell("jitctl explain sshd xenia --at '2001-01-01 00:00'").exits(2).says("is over");
+    site.shell("jitctl explain xenia sshd")
+        .exits(1)
+        .says("did you swap them? type: jitctl explain sshd xenia");
+    site.shell("jitctl explain sshd xenia --target olga").exits(2).says("only su and su-l");
     site.ssh("xenia").admits("xenia");
 
     // As of oneself, and of nobody else.
     let xenia = |command: &str| site.machine.as_user("xenia", command);
     site.roles(&[Role::new("xenia-not", &["sshd"], "olga")]);
-    let own = xenia("jitctl explain xenia sshd");
+    let own = xenia("jitctl explain sshd xenia");
     own.says("xenia: admits").says("xenia-not: for other people").does_not_say("it is for").done();
-    site.shell("jitctl explain xenia sshd").says("it is for olga").done();
-    xenia("jitctl explain root sshd").exits(4).says("check somebody else");
+    site.shell("jitctl explain sshd xenia").says("it is for olga").done();
+    xenia("jitctl explain sshd root").exits(4).says("check somebody else");
 }
 
 pub(crate) fn what_one_may_ask_for(site: &Site) {
