@@ -157,7 +157,8 @@ fn line(world: &World) -> String {
     explain(&world.policy, &world.state, &world.host, &question, &world.now).line().to_owned()
 }
 
-const ORDER: &str = "to run: jitctl grant maria --role shell --reason WHY";
+const ORDER: &str =
+    "for role shell; where you are logged in on db-1, with: jitctl request --role shell --reason WHY";
 
 #[test]
 fn whoever_has_no_window_is_told_whom_to_ask_for_what() {
@@ -180,31 +181,63 @@ fn whoever_has_no_window_is_told_whom_to_ask_for_what() {
 }
 
 #[test]
+fn a_refusal_says_what_whoever_is_refused_can_do_and_no_order_of_an_admin() {
+    let mut world = world("", STAGE);
+    let sudo = STAGE.to_owned()
+        + "[role.root]\nhosts = [\"*\"]\nservices = [\"sudo\", \"su\"]\n\
+        eligible = { users = [\"maria\"] }\nmax-duration = \"1h\"\n[[role.root.stage]]\nname = \"lead\"\n\
+        approvers = { users = [\"olga\"] }\n";
+    let at = |world: &World, service: &str| {
+        let question = World::question(service, &maria(), Stage::Account);
+        explain(&world.policy, &world.state, &world.host, &question, &world.now).line().to_owned()
+    };
+    world.policy = policy(&(BASE.to_owned() + &sudo));
+    for service in ["sudo", "sudo-i", "su-l"] {
+        let has_none = format!("jit: maria has no open window for {service} on db-1. ");
+        assert_eq!(
+            at(&world, service),
+            has_none + "Ask for role root with: jitctl request --role root --reason WHY"
+        );
+    }
+    // Of a role that opens at once nobody is to be asked but for the door.
+    world.policy = policy(&(BASE.to_owned() + "emergency = true\n" + STAGE));
+    let line = at(&world, "sshd");
+    let how = "Role shell opens at once: where you are logged in on db-1, type: jitctl request --role shell --reason WHY; \
+               elsewhere ask an admin (root).";
+    assert!(line.ends_with(how), "{line}");
+    let question = World::question("sshd", &maria(), Stage::Account);
+    let explained = explain(&world.policy, &world.state, &world.host, &question, &world.now);
+    let role = &explained.roles[0];
+    assert_eq!(
+        (role.change.as_str(), role.approvers.as_str()),
+        ("ask for role shell, which opens at once", "")
+    );
+}
+
+#[test]
 fn a_refusal_names_the_ways_to_ask_that_are_set_up_here_and_no_other() {
     let mut world = world("", STAGE);
     let kiosk = || Some("ssh -p 2222 kiosk@db-07".to_owned().try_into().unwrap());
     let sshd = || ["sshd".parse().unwrap()].into();
     let by_login = "log in by ssh -o PreferredAuthentications=keyboard-interactive";
     for (ways, told) in [
-        (Ways::default(), String::new()),
-        (Ways { at_login: ["login".parse().unwrap()].into(), kiosk: None }, String::new()),
-        (Ways { at_login: sshd(), kiosk: None }, format!("To ask for one, {by_login}. ")),
+        (Ways::default(), format!("Ask olga, root {ORDER}")),
+        (
+            Ways { at_login: ["login".parse().unwrap()].into(), kiosk: None },
+            format!("Ask olga, root {ORDER}"),
+        ),
+        (Ways { at_login: sshd(), kiosk: None }, format!("To ask for role shell, {by_login}")),
         (
             Ways { at_login: Services::default(), kiosk: kiosk() },
-            "To ask for one, go to the kiosk: ssh -p 2222 kiosk@db-07. ".to_owned(),
+            "To ask for role shell, go to the kiosk: ssh -p 2222 kiosk@db-07".to_owned(),
         ),
         (
             Ways { at_login: sshd(), kiosk: kiosk() },
-            format!("To ask for one, {by_login}, or go to the kiosk: ssh -p 2222 kiosk@db-07. "),
+            format!("To ask for role shell, {by_login}, or go to the kiosk: ssh -p 2222 kiosk@db-07"),
         ),
     ] {
         world.host.ways = ways;
-        assert_eq!(
-            line(&world),
-            format!(
-                "jit: maria has no open window for sshd on db-1. {told}Ask adm-maria, maria, olga, root {ORDER}"
-            )
-        );
+        assert_eq!(line(&world), format!("jit: maria has no open window for sshd on db-1. {told}"));
     }
     world.grant(&as_self(root()), maria(), "shell", None).unwrap();
     assert_eq!(line(&world), "", "a way in needs no way to ask");

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jit_proto::gate::MAX_TEXT;
-use jit_proto::text::Typed;
 use jit_proto::words::{RequestId, RoleName, ServiceName, UserName, Verdict};
 
 use crate::check::decide::{Answer, Miss, admits, decide};
@@ -287,12 +286,17 @@ impl<'a> Asker<'a> {
             let approvers = asked_in(here, pending).map_or_else(String::new, |(_, who)| self.but_me(&who));
             return (Missing::Approval(pending.request.id), change, approvers);
         }
-        let first = role.stages.first().map_or_else(String::new, |stage| self.but_me(&stage.approvers));
+        // Nobody approves beforehand what opens at once.
+        let first = role.stages.first().filter(|_| !role.emergency);
+        let first = first.map_or_else(String::new, |stage| self.but_me(&stage.approvers));
         match tried.into_iter().filter_map(Result::err).max() {
             Some(Miss::NotBegun) => (Missing::Begin, self.begins(role), String::new()),
             Some(Miss::Clock) => (Missing::Clock, self.clock(), String::new()),
             Some(Miss::Spent | Miss::NoClaim) => {
                 (Missing::Use, "every use is spent or claimed; ask for another window".to_owned(), first)
+            }
+            _ if role.emergency => {
+                (Missing::Window, format!("ask for role {}, which opens at once", role.name), first)
             }
             _ => (Missing::Window, format!("ask for role {}", role.name), first),
         }
@@ -311,10 +315,14 @@ impl<'a> Asker<'a> {
 
     /// These people, without the accounts of the one who asks.
     fn but_me(&self, who: &Who) -> String {
-        let mine = |user: &UserName| self.policy.people().same(user, &self.subject.name);
-        let users = who.users.iter().filter(|user| !mine(user)).cloned().collect();
-        Who { users, groups: who.groups.clone() }.to_string()
+        others(self.policy, who, &self.subject.name).to_string()
     }
+}
+
+/// These people, without the accounts of this one.
+fn others(policy: &Policy, who: &Who, me: &UserName) -> Who {
+    let users = who.users.iter().filter(|user| !policy.people().same(user, me)).cloned().collect();
+    Who { users, groups: who.groups.clone() }
 }
 
 /// A part of the line that policy makes as long as it likes.
@@ -419,6 +427,30 @@ pub fn not_enclosed(service: &ServiceName, host: &Host) -> String {
     )
 }
 
+/// How somebody gets a role who is refused at a service: what they can do themselves, from where they are.
+fn how(policy: &Policy, host: &Host, login: &Login, name: &RoleName) -> String {
+    let Login { service, user, .. } = login;
+    let order = format!("jitctl request --role {name} --reason WHY");
+    // Whoever calls sudo or su is on this host.
+    if service.is_sudo() || service.is_su() {
+        return format!("Ask for role {name} with: {order}");
+    }
+    if let Some(ways) = ways(host, service) {
+        return format!("To ask for role {name}, {ways}");
+    }
+    let role = policy.role(name);
+    if role.is_some_and(|role| role.emergency) {
+        let admins = part(policy.admins());
+        return format!(
+            "Role {name} opens at once: where you are logged in on {host}, type: {order}; elsewhere ask an admin ({admins})."
+        );
+    }
+    let stages = role.map_or(&[][..], |role| &role.stages);
+    let people = stages.iter().map(|stage| others(policy, &stage.approvers, user).to_string());
+    let people = people.collect::<Vec<_>>().join("; then ");
+    format!("Ask {} for role {name}; where you are logged in on {host}, with: {order}", part(people))
+}
+
 /// How to ask for a role, where this host has ways beside jitctl.
 fn ways(host: &Host, service: &ServiceName) -> Option<String> {
     let Ways { at_login, kiosk } = &host.ways;
@@ -445,22 +477,14 @@ fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Conside
     let nearest = roles.iter().rev().max_by_key(|considered| considered.missing);
     let Some(Considered { role, missing, change, approvers }) = nearest else { return String::new() };
     let change = part(change);
-    let order = |who: &str| {
-        format!("Ask {} to run: jitctl grant {} --role {role} --reason WHY", part(who), Typed(user.as_str()))
-    };
-    let everybody = || {
-        let stages = policy.role(role).map_or(&[][..], |role| &role.stages);
-        stages.iter().map(|stage| stage.approvers.to_string()).collect::<Vec<_>>().join("; then ")
-    };
     match missing {
         Missing::Window | Missing::Use | Missing::Begin | Missing::Nothing => {
-            let ways =
-                ways(host, service).map_or_else(String::new, |ways| format!("To ask for one, {ways}. "));
-            format!("jit: {user} has no open window for {service} on {host}. {ways}{}", order(&everybody()))
+            let how = how(policy, host, &question.login, role);
+            format!("jit: {user} has no open window for {service} on {host}. {how}")
         }
         Missing::Approval(id) => {
             let order = if approvers.is_empty() {
-                order(&everybody())
+                how(policy, host, &question.login, role)
             } else if accepts_online(policy, role) {
                 format!("Ask {} to run: jitctl approve {id}", part(approvers))
             } else {

@@ -211,10 +211,10 @@ pub(crate) fn by_whoever_is_not_a_module(site: &Site) {
 pub(crate) fn refusals_name_the_ways(site: &Site) {
     person(site, "wanda", "sshd");
     let told = || site.ssh("wanda");
-    told().does_not_say("To ask for one").is_refused("wanda", "wanda");
+    told().does_not_say("To ask for role").is_refused("wanda", "wanda");
     let ways = "\\n[ask]\\nat-login = [\"sshd\"]\\nkiosk = \"ssh -p 2222 kiosk@bed\"\\n";
     site.shell(&format!("printf '{ways}' >>/etc/jit/jitd.toml && systemctl restart jitd")).done();
     site.is_ready();
-    let by = "log in by ssh -o PreferredAuthentications=keyboard-interactive, or go to the kiosk: ssh -p 2222 kiosk@bed.";
+    let by = "log in by ssh -o PreferredAuthentications=keyboard-interactive, or go to the kiosk: ssh -p 2222 kiosk@bed";
     told().says(by).is_refused("wanda", "wanda");
 }

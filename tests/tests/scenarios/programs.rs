@@ -78,7 +78,7 @@ pub(crate) fn postgresql(site: &Site) {
     site.shell("PGPASSWORD=no psql -h 127.0.0.1 -U pia -d postgres -Atc 'select 1'")
         .says("PAM authentication failed");
     site.psql("paul").says("PAM authentication failed for user \"paul\"");
-    site.says_in_its_log("jitctl grant paul --role paul");
+    site.says_in_its_log("jitctl request --role paul");
     // The record has whom it let in, and who asked.
     let postgres = site.shell("id -u postgres").done().to_owned();
     let record = site.logged("allowed", "user=\"pia\"").remove(0);

@@ -490,7 +490,8 @@ impl Entrance for Output {
 
     #[track_caller]
     fn is_refused(&self, user: &str, role: &str) {
-        self.refuses(&format!("jitctl grant {user} --role {role} --reason"));
+        self.refuses(&format!("jit: {user} has no open window for "));
+        self.says(&format!("role {role}"));
     }
 
     #[track_caller]
