@@ -1,19 +1,22 @@
 //! `jitctl session`: lists the open sessions, and ends one.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use clap::Subcommand;
 use jit_proto::manager::Session;
 use jit_proto::text::Shown;
-use jit_proto::words::Reason;
+use jit_proto::words::{BadWord, Reason, UserName};
 
 use crate::call::Call;
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
-use crate::output::{Outcome, View};
+use crate::output::{self, Outcome, View};
+use crate::prompts;
 use crate::screen::Screen;
 use crate::table::Table;
 use crate::times::{left, time};
+use crate::views::plural;
 
 /// What to do with sessions.
 #[derive(Debug, Subcommand)]
@@ -22,13 +25,17 @@ pub(crate) enum Verb {
     ///
     /// Admins and auditors see everybody's, others their own.
     List,
-    /// End one session now
+    /// End one session now, or all of somebody's
     ///
     /// Anybody may end their own; admins anybody's. The window stays open, and lets its holder in again until its
-    /// end: to keep somebody out, revoke it.
+    /// end: to keep somebody out, revoke it. Those of a person are shown first, and it is asked.
     End {
-        /// The session's number, as 'jitctl session list' shows it
-        id: u64,
+        /// The session's number, as 'jitctl session list' shows it, or a person
+        #[arg(value_name = "ID|USER")]
+        which: Which,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
         /// Why; one line, kept in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<Reason>,
@@ -43,11 +50,75 @@ pub(crate) fn run(
 ) -> Result<Outcome, Failure> {
     match verb {
         Verb::List => jitd::show(jitd, &Call::Sessions, json, screen, |all: &Vec<Session>| list(all)),
-        Verb::End { id, reason } => {
+        Verb::End { which: Which::Session(id), reason, .. } => {
             let call = Call::EndSession { id: *id, reason: reason.clone() };
             jitd::show(jitd, &call, json, screen, ended)
         }
+        Verb::End { which: Which::Of(user), yes, reason } => {
+            if !yes && !screen.can_ask() {
+                let text = "there is no terminal to ask on\nhint: name a session by its number, or add --yes";
+                return Err(Error::Usage(text.to_owned()).into());
+            }
+            end_all(user, *yes, reason.as_ref(), json, jitd, screen)
+        }
     }
+}
+
+/// What is to be ended. No account is called by a number alone that a session could have (useradd(8)).
+#[derive(Clone, Debug)]
+pub(crate) enum Which {
+    Session(u64),
+    Of(UserName),
+}
+
+impl FromStr for Which {
+    type Err = BadWord;
+
+    fn from_str(text: &str) -> Result<Self, BadWord> {
+        text.parse().map(Self::Session).or_else(|_| text.parse().map(Self::Of))
+    }
+}
+
+/// Ends whatever is open of somebody, as of now.
+fn end_all(
+    user: &UserName,
+    yes: bool,
+    reason: Option<&Reason>,
+    json: bool,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
+    let mut open: Vec<Session> = jitd::ask(jitd, &Call::Sessions)?;
+    open.retain(|session| session.user == user.as_str());
+    if open.is_empty() {
+        return Err(Error::NotFound(format!("{user} has no session; see: jitctl session list")).into());
+    }
+    screen.say(table(&open).trim_end());
+    let question = format!("End {}?", plural(open.len(), "session"));
+    if !yes && !prompts::yes(screen, &question, false) {
+        screen.say("Nothing was ended.");
+        return Ok(Outcome::No);
+    }
+    let mut all: Vec<Session> = Vec::new();
+    for session in open {
+        let call = Call::EndSession { id: session.id, reason: reason.cloned() };
+        match jitd::ask::<Session>(jitd, &call) {
+            Ok(session) if json => all.push(session),
+            Ok(session) => screen.data(&ended(&session).data)?,
+            // It ended by itself meanwhile.
+            Err(failure) if matches!(failure.error, Error::NotFound(_)) => {}
+            Err(failure) => {
+                if json {
+                    screen.data(&output::json(&all)?)?;
+                }
+                return Err(failure);
+            }
+        }
+    }
+    if json {
+        screen.data(&output::json(&all)?)?;
+    }
+    Ok(Outcome::Yes)
 }
 
 /// One row for each.
@@ -117,7 +188,7 @@ fn ended(session: &Session) -> View {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::testing::{Ran, Script, jitctl};
+    use crate::testing::{Nobody, Ran, Script, jitctl, jitctl_typing};
 
     pub(crate) fn session() -> Session {
         Session {
@@ -178,6 +249,26 @@ pub(crate) mod tests {
     fn with_nobody_in_the_list_is_empty_and_says_so() {
         let script = Script::answers(Call::Sessions, &Vec::<Session>::new());
         assert_eq!(jitctl(&["session", "list"], &script), Ran::new(0, "", "Nobody is in by a window.\n"));
+    }
+
+    #[test]
+    fn all_sessions_of_a_person_are_shown_and_ended_once_somebody_has_said_yes() {
+        let toms = Session { id: 18, user: "tom".into(), ..session() };
+        let more = Session { id: 19, ..session() };
+        let listed = || Script::answers(Call::Sessions, &[session(), toms.clone(), more.clone()]);
+        let end = |one: &Session| Script::answers(Call::EndSession { id: one.id, reason: None }, one);
+        let both = || listed().then(end(&session())).then(end(&more));
+        let ran = jitctl_typing(&["session", "end", "maria"], &both(), &["y"]);
+        assert_eq!((ran.code, ran.out.lines().count()), (0, 2), "{}", ran.out);
+        assert!(ran.err.ends_with("End 2 sessions? [y/N] ") && !ran.err.contains("tom"), "{}", ran.err);
+        let ran = jitctl_typing(&["session", "end", "maria"], &listed(), &["n"]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+        let ran = jitctl(&["session", "end", "maria"], &Nobody);
+        assert!(ran.code == 2 && ran.err.contains("add --yes"), "{}", ran.err);
+        let ran = jitctl(&["session", "end", "maria", "--yes", "--json"], &both());
+        assert_eq!(serde_json::from_str::<Vec<Session>>(&ran.out).unwrap(), [session(), more.clone()]);
+        let ran = jitctl(&["session", "end", "nina", "--yes"], &listed());
+        assert!(ran.err.contains("nina has no session"), "{}", ran.err);
     }
 
     #[test]

@@ -14,8 +14,11 @@ use crate::views;
 #[derive(Debug, Args)]
 pub(crate) struct Order {
     /// The role
-    #[arg(long)]
-    pub(super) role: Option<RoleName>,
+    #[arg(value_name = "ROLE")]
+    named: Option<RoleName>,
+    /// The same
+    #[arg(long, conflicts_with = "named")]
+    role: Option<RoleName>,
     /// How long, such as 30m or 1h30m [default: as the role says]
     #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
     pub(super) seconds: Option<u64>,
@@ -33,6 +36,13 @@ pub(crate) struct Order {
     #[arg(long, value_name = "DURATION", value_parser = seconds, num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "clap's form of an option whose value may be left out")]
     pub(super) wait: Option<Option<u64>>,
+}
+
+impl Order {
+    /// The role, whichever way it was named.
+    pub(super) fn role(&self) -> Option<&RoleName> {
+        self.named.as_ref().or(self.role.as_ref())
+    }
 }
 
 pub(super) fn nothing_sent(screen: &mut Screen<'_>) -> Outcome {

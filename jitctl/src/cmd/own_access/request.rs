@@ -39,8 +39,8 @@ pub(super) fn run(
 
 /// The order as it stands on the command line, which has to be complete.
 fn as_given(order: &Order, start: Option<Utc>) -> Result<Call, Error> {
-    let (Some(role), Some(reason)) = (&order.role, &order.reason) else {
-        let missing = if order.role.is_none() { "--role ROLE" } else { "--reason TEXT" };
+    let (Some(role), Some(reason)) = (order.role(), &order.reason) else {
+        let missing = if order.role().is_none() { "--role ROLE" } else { "--reason TEXT" };
         return Err(Error::Usage(format!(
             "{missing} is missing, and there is no terminal to ask on\n\
              hint: type: jitctl request --role ROLE --for DURATION --reason TEXT"
@@ -71,7 +71,7 @@ fn ask_person(
     let Some(role) = choose_role(order, &roles, screen)? else { return Ok(None) };
     let name = role.role.parse().map_err(|_| Error::Garbled(format!("{} is no role", Shown(&role.role))))?;
     // Where the rest is given, so is the wish for the default.
-    let complete = order.role.is_some() && order.reason.is_some();
+    let complete = order.role().is_some() && order.reason.is_some();
     let seconds = match order.seconds {
         None if !complete => {
             let Some(seconds) = choose_length(role, screen) else { return Ok(None) };
@@ -91,7 +91,7 @@ fn choose_role<'r>(
     roles: &'r [Role],
     screen: &mut Screen<'_>,
 ) -> Result<Option<&'r Role>, Error> {
-    if let Some(name) = &order.role {
+    if let Some(name) = order.role() {
         let found = roles.iter().find(|role| role.role == name.as_str());
         let missing = || {
             let names: Vec<&str> = roles.iter().map(|role| role.role.as_str()).collect();
