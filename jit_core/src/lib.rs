@@ -42,6 +42,8 @@ mod code_tests;
 #[cfg(test)]
 mod edges_tests;
 #[cfg(test)]
+mod hours_tests;
+#[cfg(test)]
 mod known_tests;
 #[cfg(test)]
 mod laws;

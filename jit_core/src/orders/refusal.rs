@@ -104,6 +104,21 @@ pub enum Refusal {
         /// What to write.
         wanted: String,
     },
+    /// The window would be over before the hours of the role begin.
+    #[error(
+        "role '{role}' is for {hours}, and this window would be over before that; ask again at {next}{}",
+        if *can_wait { format!(", or now with: --start {next}") } else { String::new() }
+    )]
+    OutsideHours {
+        /// The role that was asked for.
+        role: RoleName,
+        /// The hours of it, as policy has them.
+        hours: String,
+        /// When they begin next, in whole seconds.
+        next: Utc,
+        /// Whether it can be asked for ahead of time.
+        can_wait: bool,
+    },
     /// A start that is over, or further away than anybody should approve now.
     #[error("the window cannot start at {start}: give a time from now ({now}) to {} ahead", Human(MAX_AHEAD))]
     Start {
@@ -274,6 +289,7 @@ impl Refusal {
             | Self::NoSuchRole(_)
             | Self::TooLong { .. }
             | Self::Reason { .. }
+            | Self::OutsideHours { .. }
             | Self::Start { .. }
             | Self::Emergency { .. }
             | Self::ReviewOwed { .. }

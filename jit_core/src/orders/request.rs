@@ -15,7 +15,7 @@ use crate::model::{Caller, Decision, Person, Request, same};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
 use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotOfHere, Refusal, terms};
-use crate::policy::{Role, Subject};
+use crate::policy::{Role, Starts, Subject, next_opening, open_for};
 use crate::time::Utc;
 
 /// An order to ask for a role, for oneself or for somebody.
@@ -35,8 +35,24 @@ pub struct RequestOrder {
     pub id: RequestId,
 }
 
-/// Files a person's own request. An emergency role opens at once.
+/// Files a person's own request, which could be used. An emergency role opens at once.
 pub fn file(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec<Event>, Refusal> {
+    let (role, request) = own(here, caller, order)?;
+    can_be_used(here, role, &request)?;
+    Ok(filed(here, role, request))
+}
+
+/// The same of what was on record before, whether or not it could be used.
+pub(crate) fn file_anyhow(
+    here: Context<'_>,
+    caller: &Caller,
+    order: RequestOrder,
+) -> Result<Vec<Event>, Refusal> {
+    let (role, request) = own(here, caller, order)?;
+    Ok(filed(here, role, request))
+}
+
+fn own<'a>(here: Context<'a>, caller: &Caller, order: RequestOrder) -> Result<(&'a Role, Request), Refusal> {
     let person = caller.own();
     if !is_for(here, caller, &order.beneficiary) {
         return Err(Refusal::ForSomebodyElse);
@@ -46,7 +62,40 @@ pub fn file(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<V
     if !role.emergency {
         own_quota(here, &person)?;
     }
-    Ok(filed(here, role, request))
+    Ok((role, request))
+}
+
+/// Whether the window would let anybody in, were it approved at once: who approves at night what is for the morning is told
+/// so by a start.
+fn can_be_used(here: Context<'_>, role: &Role, request: &Request) -> Result<(), Refusal> {
+    let Context { state, now, .. } = here;
+    let hours = &role.limits.hours;
+    // Hours are of the wall clock; what opens while that is suspect is for those who decide it.
+    if hours.is_empty() || !now.is_trusted() {
+        return Ok(());
+    }
+    let base = request.extends.and_then(|base| state.grant(base));
+    let from = match (base, request.start) {
+        (Some(base), _) => now.wall.plus(base.remaining(now)),
+        (None, Some(start)) => start,
+        (None, None) => now.wall,
+    };
+    let begins_by = match role.starts {
+        Starts::AtFirstUse { lapse } if base.is_none() && request.start.is_none() => lapse,
+        Starts::AtFirstUse { .. } | Starts::AtApproval => request.duration,
+    };
+    if !open_for(hours, from, begins_by).is_zero() {
+        return Ok(());
+    }
+    match next_opening(hours, from).filter(|next| *next >= from.plus(begins_by)) {
+        None => Ok(()),
+        Some(next) => Err(Refusal::OutsideHours {
+            role: role.name.clone(),
+            hours: hours.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            next: next.whole_seconds(),
+            can_wait: !role.emergency && base.is_none(),
+        }),
+    }
 }
 
 /// An order to extend a window.
@@ -95,6 +144,7 @@ pub fn extend(here: Context<'_>, caller: &Caller, order: ExtendOrder) -> Result<
     own_quota(here, &person)?;
     let order = RequestOrder { beneficiary, role: base.role.clone(), duration, start: None, reason, id };
     let (role, request) = new_request(here, person, order, Some(grant))?;
+    can_be_used(here, role, &request)?;
     Ok(filed(here, role, request))
 }
 
@@ -118,6 +168,7 @@ pub fn granted(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Resul
     here.admin(caller)?;
     let beneficiary = order.beneficiary.clone();
     let (role, request) = new_request(here, caller.person(), order, None)?;
+    can_be_used(here, role, &request)?;
     if !role.emergency {
         here.clock()?;
     }

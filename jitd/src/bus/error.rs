@@ -68,6 +68,7 @@ impl From<NotDone> for Error {
                     | Refusal::NotOwn { .. }
                     | Refusal::Reason { .. }
                     | Refusal::Start { .. }
+                    | Refusal::OutsideHours { .. }
                     | Refusal::Emergency { .. }
                     | Refusal::ReviewOwed { .. }
                     | Refusal::NotOpen(_)
