@@ -201,6 +201,19 @@ pub struct Entry {
     /// In the answer to `Grant`: why the review of whoever granted is not among those; absent where it is.
     #[serde(default)]
     pub not_counted: Option<Refused>,
+    /// When it admits; always if there are none.
+    #[serde(default)]
+    pub hours: Vec<String>,
+    /// The addresses that it admits from; any if there are none.
+    #[serde(default)]
+    pub from: Vec<String>,
+    /// The accounts that su may become by it; any if there are none.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// Of a request whose window would begin with the first login: for how many seconds after the approval it waits for
+    /// that.
+    #[serde(default)]
+    pub first_use: Option<u64>,
     /// The signed grant that it comes from, if nobody asked for it on this host.
     #[serde(default)]
     pub ahead: Option<Ahead>,

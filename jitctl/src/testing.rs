@@ -198,6 +198,10 @@ pub(crate) fn active() -> Entry {
         waiting_for: String::new(),
         until: None,
         not_counted: None,
+        hours: Vec::new(),
+        from: Vec::new(),
+        targets: Vec::new(),
+        first_use: None,
         ahead: None,
     }
 }

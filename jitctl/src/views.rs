@@ -67,6 +67,7 @@ pub(crate) fn entry(entry: &Entry) -> View {
         (_, None) => {}
     }
     view.add("Services", &entry.services.join(", "));
+    waiting::limits(entry, &mut view);
     view.add("User", &format!("{} (uid {})", entry.user, entry.uid));
     if let Some(ahead) = &entry.ahead {
         view.add("Comes from", &entry::origin(ahead));

@@ -30,7 +30,7 @@ pub(crate) use in_force::{BadFiles, InForce, NotLoaded, ReadPolicy, Source};
 pub(crate) use looked::{LoggedIn, Looked, Word};
 pub(crate) use not_done::NotDone;
 pub(crate) use on_trial::Load;
-pub(crate) use orders::{Standing, waits_of};
+pub(crate) use orders::Standing;
 pub(crate) use outage::CannotDecide;
 pub(crate) use policy::LoadedBy;
 pub(crate) use review::ReviewBriefing;

@@ -44,6 +44,7 @@ pub(crate) fn request(entry: &Entry) -> String {
     view.add("Services", &entry.services.join(", "));
     view.add("For", &length(entry.duration).to_string());
     view.add("Starts", &starts(entry));
+    limits(entry, &mut view);
     let uses = entry.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
     view.add("Uses", &uses);
     view.add("Reason", &entry.reason);
@@ -62,12 +63,29 @@ pub(crate) fn request(entry: &Entry) -> String {
     view.text()
 }
 
+/// When, from where and as whom it admits, where it does not do so always.
+pub(crate) fn limits(entry: &Entry, view: &mut Properties) {
+    for hours in &entry.hours {
+        view.add("When", hours);
+    }
+    if !entry.from.is_empty() {
+        view.add("From", &entry.from.join(", "));
+    }
+    if !entry.targets.is_empty() {
+        view.add("Becomes", &entry.targets.join(", "));
+    }
+}
+
 fn starts(entry: &Entry) -> String {
     match (&entry.start, &entry.begins, &entry.asked_start, &entry.extends) {
         (Some(start), ..) => time(start),
         (_, Some(begins), ..) => self::begins(begins),
         (_, _, Some(asked), _) => time(asked),
         (.., Some(base)) => format!("after {base}"),
+        _ if entry.first_use.is_some() => {
+            let lapse = entry.first_use.map(length).map_or_else(String::new, |lapse| lapse.to_string());
+            format!("with the first login, within {lapse} of the approval")
+        }
         _ => "once approved".to_owned(),
     }
 }

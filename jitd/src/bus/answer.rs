@@ -29,6 +29,8 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
     };
     let window = grant.as_ref().and_then(Grant::window);
     let over = end.map(|end| end.at).or(closed.map(|(at, _)| at));
+    let limits = grant.as_ref().map_or(&standing.limits, |grant| &grant.limits);
+    let (hours, from, targets) = (texts(&limits.hours), texts(&limits.from), texts(&limits.run_as));
     let (waiting_for, left) = standing.waits.unwrap_or_default();
     manager::Entry {
         request: request.id.to_string(),
@@ -61,6 +63,10 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
         waiting_for,
         until: left.map(|left| now.wall.plus(left).to_seconds()),
         not_counted: None,
+        hours,
+        from,
+        targets,
+        first_use: standing.first_use.map(|lapse| lapse.as_secs()),
         ahead: request.ahead.as_ref().map(|ahead| manager::Ahead {
             serial: ahead.serial.to_string(),
             until: ahead.until.to_seconds(),
@@ -164,6 +170,10 @@ pub(super) fn lock(lock: &Lock, speaks: bool) -> manager::Lock {
         uids: uids.iter().map(|uid| uid.as_u32()).collect(),
         note: None,
     }
+}
+
+fn texts<T: ToString>(of: impl IntoIterator<Item = T>) -> Vec<String> {
+    of.into_iter().map(|one| one.to_string()).collect()
 }
 
 fn words(services: &Services) -> Vec<String> {
@@ -304,9 +314,6 @@ fn until(admits: &Admission, at: &Moment) -> String {
 
 /// A role as whoever may ask for it needs to know it.
 pub(super) fn role(role: &Role) -> manager::Role {
-    fn texts<T: ToString>(of: impl IntoIterator<Item = T>) -> Vec<String> {
-        of.into_iter().map(|one| one.to_string()).collect()
-    }
     manager::Role {
         role: role.name.to_string(),
         summary: role.summary.clone(),

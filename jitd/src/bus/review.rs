@@ -25,7 +25,7 @@ use super::stories::{entry_of, story_for, to_review};
 use super::words::{decision_of, invalid, json, request_id};
 use super::{Error, Orderer, Origin, answer, codes, offline, policy_changes};
 use crate::app::App;
-use crate::desk::{NotDone, ReviewBriefing, Standing, waits_of};
+use crate::desk::{NotDone, ReviewBriefing, Standing};
 use crate::peer::Peer;
 use crate::store::rows::Story;
 use crate::store::writer::Ticket;
@@ -51,10 +51,7 @@ impl Review {
         let waiting = desk.look(|here| {
             let mine: Vec<_> = to_review(here, &caller).take(LIST_LIMIT).collect();
             mine.into_iter()
-                .map(|pending| {
-                    let waits = Some(waits_of(here, pending));
-                    (story_of(here, pending), Standing { waits, ..Standing::default() })
-                })
+                .map(|pending| (story_of(here, pending), Standing::of(here, pending.request.id)))
                 .collect::<Vec<_>>()
         })?;
         let now = desk.now();

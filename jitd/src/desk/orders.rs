@@ -6,9 +6,9 @@ use std::time::Duration;
 use jit_core::context::Context;
 use jit_core::due;
 use jit_core::event::Event;
-use jit_core::model::{Actor, Caller, Grant, Pending, RefusedOrder};
+use jit_core::model::{Actor, Caller, Grant, Pending, RefusedOrder, Request};
 use jit_core::orders::{Refusal, stages};
-use jit_core::policy::Uses;
+use jit_core::policy::{Limits, Starts, Uses};
 use jit_core::time::Moment;
 use jit_proto::words::{GrantId, RequestId};
 
@@ -91,13 +91,8 @@ impl Desk {
     /// How each of these requests stands, and at which moment. Nothing is to be reviewed where it is not known what is
     /// true now.
     pub(crate) fn standing(&self, ids: &[RequestId]) -> (Vec<Standing>, Moment) {
-        let standing = |here: Context<'_>| {
-            let all = ids.iter().map(|id| Standing {
-                waits: here.state.reviewable(*id).map(|pending| waits_of(here, pending)),
-                is_spent: here.state.grant(GrantId::from(*id)).is_some_and(|grant| is_spent(here, grant)),
-            });
-            (all.collect(), here.now.clone())
-        };
+        let standing =
+            |here: Context<'_>| (ids.iter().map(|id| Standing::of(here, *id)).collect(), here.now.clone());
         self.look(standing).unwrap_or_else(|_| (vec![Standing::default(); ids.len()], self.now()))
     }
 
@@ -115,6 +110,34 @@ pub(crate) struct Standing {
     pub(crate) waits: Option<WaitsFor>,
     /// Whether no use is left of it.
     pub(crate) is_spent: bool,
+    /// From where, when and as whom it would admit, where it has not opened.
+    pub(crate) limits: Limits,
+    /// For how long it would wait for its first login, where its window would begin with that.
+    pub(crate) first_use: Option<Duration>,
+}
+
+impl Standing {
+    /// Of this one, as it is known now.
+    pub(crate) fn of(here: Context<'_>, id: RequestId) -> Self {
+        let pending = here.state.reviewable(id);
+        let grant = here.state.grant(GrantId::from(id));
+        let role = pending.and_then(|pending| here.policy.role(&pending.request.role));
+        // What has opened has its terms with it.
+        let role = role.filter(|_| grant.is_none());
+        let begins = role.zip(pending).and_then(|(role, pending)| match role.starts {
+            Starts::AtFirstUse { lapse } => {
+                let Request { start, extends, .. } = &pending.request;
+                (start.is_none() && extends.is_none()).then_some(lapse)
+            }
+            Starts::AtApproval => None,
+        });
+        Self {
+            waits: pending.map(|pending| waits_of(here, pending)),
+            is_spent: grant.is_some_and(|grant| is_spent(here, grant)),
+            limits: role.map(|role| role.limits.clone()).unwrap_or_default(),
+            first_use: begins,
+        }
+    }
 }
 
 /// Whether no use is left, under the stricter of what was approved and today's policy. A role that is gone admits nobody.
@@ -126,6 +149,6 @@ fn is_spent(here: Context<'_>, grant: &Grant) -> bool {
 pub(crate) type WaitsFor = (String, Option<Duration>);
 
 /// What this one waits for.
-pub(crate) fn waits_of(here: Context<'_>, pending: &Pending) -> WaitsFor {
+fn waits_of(here: Context<'_>, pending: &Pending) -> WaitsFor {
     (stages::waiting_for(here, pending), stages::stage_ends_in(here, pending))
 }

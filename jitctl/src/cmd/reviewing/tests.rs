@@ -81,6 +81,22 @@ r-4k7m2qx9 - break-glass for maria
 }
 
 #[test]
+fn whoever_reviews_sees_when_from_where_and_as_whom_it_admits_and_with_what_it_begins() {
+    let entry = Entry {
+        hours: vec!["mon-fri 07:00-19:00 Europe/Berlin".into(), "sat 08:00-12:00 UTC".into()],
+        from: vec!["10.0.0.0/8".into()],
+        targets: vec!["oracle".into()],
+        first_use: Some(28_800),
+        ..waiting()
+    };
+    let ran = jitctl(&["pending"], &Script::answers(Call::Pending, &[entry]));
+    let said = "     Starts: with the first login, within 8h of the approval\n       When: mon-fri 07:00-19:00 \
+                Europe/Berlin\n             sat 08:00-12:00 UTC\n       From: 10.0.0.0/8\n    Becomes: oracle\n       \
+                Uses: 1\n";
+    assert!(ran.out.contains(said), "{}", ran.out);
+}
+
+#[test]
 fn nothing_to_review_is_said_and_is_no_failure() {
     let ran = jitctl(&["pending"], &Script::answers(Call::Pending, &[] as &[Entry; 0]));
     assert_eq!(ran, Ran::new(0, "", "Nothing waits for your review.\n"));
