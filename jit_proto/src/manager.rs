@@ -194,8 +194,8 @@ pub struct Entry {
     pub digest: String,
     /// Who reviewed it, in order.
     pub reviews: Vec<Review>,
-    /// What it still waits for, in words; empty unless it can be reviewed.
-    pub waiting_for: String,
+    /// What it still waits for; absent unless it can be reviewed.
+    pub waiting_for: Option<WaitingFor>,
     /// When the stage that waits passes it on or lets it lapse.
     pub until: Option<String>,
     /// In the answer to `Grant`: why the review of whoever granted is not among those; absent where it is.
@@ -217,6 +217,32 @@ pub struct Entry {
     /// The signed grant that it comes from, if nobody asked for it on this host.
     #[serde(default)]
     pub ahead: Option<Ahead>,
+}
+
+/// How many records a log that follows jitd's own has not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsent {
+    /// The name of the log.
+    pub log: String,
+    /// How many records it has not taken.
+    pub records: u64,
+}
+
+/// What a request waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingFor {
+    /// `approvals`, or why nothing comes of it any more: `role-changed`, `no-role`, `denied`, `lapsed`.
+    pub code: String,
+    /// One line for a person.
+    pub text: String,
+    /// The stage; absent where it is not about one.
+    pub stage: Option<String>,
+    /// How many approvals it lacks; 0 where nothing comes of it.
+    pub approvals: usize,
+    /// The accounts that may give them.
+    pub users: Vec<String>,
+    /// The groups that may.
+    pub groups: Vec<String>,
 }
 
 /// Why something was not done.
@@ -513,7 +539,7 @@ pub struct Status {
     pub audit_records: Option<u64>,
     /// Records each log has not taken yet: `[["journal", 0], ["syslog", 3]]`; absent as above. A log
     /// that is off is not named.
-    pub unsent: Option<Vec<(String, u64)>>,
+    pub unsent: Option<Vec<Unsent>>,
     /// The last checkpoint that was carried away; absent as above, or where none was.
     #[serde(default)]
     pub carried: Option<CarriedAway>,

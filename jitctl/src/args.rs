@@ -24,7 +24,7 @@ Examples:
   jitctl revoke g-4k7m2qx9 --reason 'done early'
 
 Exit codes: 0 done, or the answer is yes; 1 the answer is no; 2 bad usage; 3 no answer from jitd;
-4 not permitted. See jitctl(1).";
+4 not permitted; 5 not found. See jitctl(1).";
 
 /// Just-in-time access on this host: who has it, until when, and why
 #[derive(Debug, Parser)]

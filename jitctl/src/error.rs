@@ -84,7 +84,7 @@ impl Error {
     /// Exit codes as in jitctl(1).
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::NotFound(_) | Self::Refused(_) | Self::OnTrial(_) => 1,
+            Self::Refused(_) | Self::OnTrial(_) => 1,
             Self::Usage(_) | Self::Invalid(_) => 2,
             Self::NoBus { .. }
             | Self::NotRunning
@@ -99,6 +99,7 @@ impl Error {
             | Self::Unexpected { .. }
             | Self::Output(_) => 3,
             Self::NotPermitted(_) => 4,
+            Self::NotFound(_) => 5,
         }
     }
 

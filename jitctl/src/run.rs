@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 
 use jiff::tz::TimeZone;
+use jit_proto::manager::Refused;
+use serde::Serialize;
 
 use crate::args::{self, Cli, Typed, Verb};
 use crate::cmd::{
@@ -11,7 +13,7 @@ use crate::cmd::{
 };
 use crate::error::Failure;
 use crate::jitd::Jitd;
-use crate::output::Outcome;
+use crate::output::{self, Outcome};
 use crate::screen::Screen;
 use crate::times;
 
@@ -22,6 +24,9 @@ pub(crate) fn run(
     me: Option<u32>,
     screen: &mut Screen<'_>,
 ) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // Also of what cannot be read.
+    let json = args.iter().any(|arg| arg == "--json");
     let result = match args::parse(args) {
         Ok(Typed::Help(text)) => screen.data(&text).map(|()| Outcome::Yes).map_err(Failure::from),
         Ok(Typed::Command(cli)) => answer(&cli, jitd, me, screen),
@@ -32,9 +37,21 @@ pub(crate) fn run(
         Ok(Outcome::No) => 1,
         Err(failure) => {
             screen.say(&failure.message());
+            if json && screen.is_blank() {
+                let Refused { code, .. } = failure.error.refused();
+                let error = Refused { code, text: failure.message() };
+                // Where that fails, too, the message on standard error is all there is.
+                drop(output::json(&Failed { error }).and_then(|text| screen.data(&text)));
+            }
             failure.error.exit_code()
         }
     }
+}
+
+/// What a program gets that asked for JSON, where there is no answer.
+#[derive(Serialize)]
+struct Failed {
+    error: Refused,
 }
 
 /// One row for each command; without one, the caller's own windows.

@@ -17,11 +17,13 @@ pub(crate) struct Screen<'a> {
     keyboard: Option<&'a mut dyn Keyboard>,
     /// Whether the reader of stdout has gone.
     gone: bool,
+    /// Whether nothing was written to stdout.
+    blank: bool,
 }
 
 impl<'a> Screen<'a> {
     pub(crate) fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, terminal: bool) -> Self {
-        Self { out, err, terminal, keyboard: None, gone: false }
+        Self { out, err, terminal, keyboard: None, gone: false, blank: true }
     }
 
     /// With a person who sees stderr and types.
@@ -32,6 +34,11 @@ impl<'a> Screen<'a> {
     /// Whether questions can be put to anybody.
     pub(crate) fn can_ask(&self) -> bool {
         self.keyboard.is_some()
+    }
+
+    /// Whether stdout has nothing yet.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.blank
     }
 
     /// Whether the reader of stdout has seen enough: what goes on printing can stop.
@@ -53,6 +60,7 @@ impl<'a> Screen<'a> {
     /// Writes data. A reader that has seen enough (`jitctl list | head -1`) is no error: the rest is dropped
     /// and the exit code stays that of the answer. A full disk is one.
     pub(crate) fn data(&mut self, text: &str) -> Result<(), Error> {
+        self.blank = false;
         let written = self.out.write_all(block(text).as_bytes()).and_then(|()| self.out.flush());
         match written {
             Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {
@@ -69,6 +77,7 @@ impl<'a> Screen<'a> {
         if self.terminal {
             return self.data(text);
         }
+        self.blank = false;
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {
                 self.gone = true;
@@ -80,6 +89,7 @@ impl<'a> Screen<'a> {
 
     /// Draws what was made to be drawn, as it is.
     pub(crate) fn draw(&mut self, strokes: &Strokes) -> Result<(), Error> {
+        self.blank = false;
         let bytes = strokes.bytes();
         self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(Error::Output)
     }

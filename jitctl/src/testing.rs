@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jit_core::proof::note::HostKey;
 use jit_proto::manager::{
-    Check, Entry, Lock, Policy, PolicyFile, PolicySummary, Review, Role, RoleStage, Status,
+    Check, Entry, Lock, Policy, PolicyFile, PolicySummary, Review, Role, RoleStage, Status, Unsent,
+    WaitingFor,
 };
 use jit_proto::words::Verdict;
 use serde::Serialize;
@@ -195,7 +196,7 @@ pub(crate) fn active() -> Entry {
             signed: None,
             code: None,
         }],
-        waiting_for: String::new(),
+        waiting_for: None,
         until: None,
         not_counted: None,
         hours: Vec::new(),
@@ -215,9 +216,22 @@ pub(crate) fn pending() -> Entry {
         remaining: 0,
         used: 0,
         uses: Some(1),
-        waiting_for: "security: 2 more approvals".into(),
+        waiting_for: approvals("2 approvals from @security (stage 'security')"),
         ..active()
     }
+}
+
+/// What is said of a request that waits.
+#[allow(clippy::unnecessary_wraps, reason = "as the field has it")]
+pub(crate) fn approvals(text: &str) -> Option<WaitingFor> {
+    Some(WaitingFor {
+        code: "approvals".into(),
+        text: text.into(),
+        stage: Some("security".into()),
+        approvals: 1,
+        users: Vec::new(),
+        groups: vec!["security".into()],
+    })
 }
 
 /// Approved, for the night.
@@ -241,7 +255,7 @@ pub(crate) fn emergency() -> Entry {
         review_owed: true,
         reviews: Vec::new(),
         requested_by: "maria".into(),
-        waiting_for: "stage 'after the fact': 1 more of @security, not maria".into(),
+        waiting_for: approvals("1 approval from @security (stage 'after the fact')"),
         ..active()
     }
 }
@@ -261,7 +275,7 @@ pub(crate) fn waiting() -> Entry {
         uid: 1001,
         requested_by: "tom".into(),
         reviews: vec![narrowed],
-        waiting_for: "stage 'security': 1 more of @security, not tom".into(),
+        waiting_for: approvals("1 approval from @security (stage 'security')"),
         until: Some("2026-11-23T16:21:00Z".into()),
         ..pending()
     }
@@ -348,7 +362,10 @@ pub(crate) fn status() -> Status {
         to_review: 0,
         locks: Vec::new(),
         audit_records: Some(128),
-        unsent: Some(vec![("journal".into(), 0), ("syslog".into(), 3)]),
+        unsent: Some(vec![
+            Unsent { log: "journal".into(), records: 0 },
+            Unsent { log: "syslog".into(), records: 3 },
+        ]),
         carried: None,
         key: Some(host_key().public().to_string()),
     }

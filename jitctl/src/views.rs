@@ -19,7 +19,7 @@ mod spoken;
 mod waiting;
 
 use entry::{REASON_SHOWN, emergency};
-pub(crate) use entry::{begins, id, is_ahead, is_open, plural, state, verify_command};
+pub(crate) use entry::{begins, id, is_ahead, is_open, plural, state, verify_command, waits_for};
 pub(crate) use lock::{lock_line, locked, unlocked};
 pub(crate) use policy::{loaded, policy, policy_loaded};
 pub(crate) use progress::{follow, news, opened, progress, review_line};
@@ -55,8 +55,8 @@ pub(crate) fn entry(entry: &Entry) -> View {
     if let Some(begins) = &entry.begins {
         view.add("Begins", &self::begins(begins));
     }
-    if !entry.waiting_for.is_empty() {
-        view.add("Waits for", &entry.waiting_for);
+    if let Some(waiting) = &entry.waiting_for {
+        view.add("Waits for", &waiting.text);
     }
     if let Some(until) = &entry.until {
         view.add("Until", &time(until));

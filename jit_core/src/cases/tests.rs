@@ -51,9 +51,9 @@ fn run_one(story: &str) -> Report {
 
 const STORY: &str = r#"
 { check = "sshd", by = "maria", then = "deny", why = "no-window" },
-{ request = "db-oncall", by = "maria", for = "1h", then = "waits", says = "2 more" },
+{ request = "db-oncall", by = "maria", for = "1h", then = "waits", says = "2 approvals" },
 { approve = "maria", by = "ana", then = "refused", says = "accepts signature" },
-{ approve = "maria", by = "ana", method = "signature", then = "waits", says = "1 more" },
+{ approve = "maria", by = "ana", method = "signature", then = "waits", says = "1 approval" },
 { approve = "maria", by = "tom", method = "signature", then = "opens" },
 { check = "sshd", by = "maria", then = "allow", why = "window", says = "1h left" },
 { wait = "1h" },
@@ -88,7 +88,7 @@ fn a_story_that_goes_otherwise_shows_the_step_and_both_answers() {
        + deny (no-window)
      line 14, step 2: eve asks for db-oncall for eve
        - refused
-       + waits for stage 'team lead': 2 more of ana, tom, @dba-leads, not eve
+       + waits for 2 approvals from ana, tom, @dba-leads (stage 'team lead')
 not touched by any case: approval at stage 'team lead' of role db-oncall
 not touched by any case: denial at stage 'team lead' of role db-oncall
 not touched by any case: exemption of root at login

@@ -282,7 +282,7 @@ impl<'a> Asker<'a> {
         }
         if let Some(pending) = self.pending.iter().find(|pending| pending.request.role == role.name) {
             let here = Context { policy, state, host, now };
-            let change = format!("{}: {}", pending.request.id, waiting_for(here, pending));
+            let change = format!("{} waits for {}", pending.request.id, waiting_for(here, pending));
             let approvers = asked_in(here, pending).map_or_else(String::new, |(_, who)| self.but_me(&who));
             return (Missing::Approval(pending.request.id), change, approvers);
         }

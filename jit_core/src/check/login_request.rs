@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(
             stands.text(),
             format!(
-                "jit: {id} for role shell waits on db-1: stage 'lead': 1 more of adam, olga, root, not maria."
+                "jit: {id} for role shell waits on db-1: 1 approval from adam, olga, root (stage 'lead')."
             )
         );
         assert_eq!(became(&world, "sshd", &maria(), id), stands);

@@ -1,8 +1,11 @@
 //! The stages of a request: which one waits, which reviews count for it, and when it lapses.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+use jit_proto::words::{RoleName, UserName};
 
 use crate::context::Context;
 use crate::event::Event;
@@ -248,27 +251,85 @@ pub fn asked_in(here: Context<'_>, pending: &Pending) -> Option<(Stage, Who)> {
     }
 }
 
-/// What a request waits for, in words.
-#[must_use]
-pub fn waiting_for(here: Context<'_>, pending: &Pending) -> String {
-    let Pending { request, reviews } = pending;
-    let stages = match Stages::of(here, request) {
-        Ok(stages) => stages,
-        Err(Refusal::TermsChanged(role)) => {
-            return format!("nothing: role '{role}' has changed since; ask again");
-        }
-        Err(_) => return format!("nothing: role '{}' is no longer in policy", request.role),
-    };
-    match stages.progress(here.policy.people(), request, reviews, here.now) {
-        Progress::Met => String::new(),
-        Progress::Denied { stage } => format!("nothing: stage '{}' denied it", stage.name),
-        Progress::Lapsed { stage } => {
-            format!("nothing: stage '{}' was not decided in time; ask again", stage.name)
-        }
-        Progress::Waits { stage, approvers, lacking } => {
-            format!("stage '{}': {lacking} more of {approvers}, not {}", stage.name, request.beneficiary)
+/// What a request waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Approvals that are still lacking.
+    Approvals {
+        /// How many more.
+        lacking: usize,
+        /// Of whom, without the one whom it is for.
+        approvers: Who,
+        /// In which stage.
+        stage: String,
+    },
+    /// Nothing: its role is not what it was when it was asked for.
+    Changed(RoleName),
+    /// Nothing: its role is no longer in policy.
+    NoRole(RoleName),
+    /// Nothing: this stage denied it.
+    Denied(String),
+    /// Nothing: this stage was not decided in time.
+    Lapsed(String),
+}
+
+impl Waiting {
+    /// Of this request; absent where every stage is met.
+    #[must_use]
+    pub fn of(here: Context<'_>, pending: &Pending) -> Option<Self> {
+        let Pending { request, reviews } = pending;
+        let stages = match Stages::of(here, request) {
+            Ok(stages) => stages,
+            Err(Refusal::TermsChanged(role)) => return Some(Self::Changed(role)),
+            Err(_) => return Some(Self::NoRole(request.role.clone())),
+        };
+        let people = here.policy.people();
+        match stages.progress(people, request, reviews, here.now) {
+            Progress::Met => None,
+            Progress::Denied { stage } => Some(Self::Denied(stage.name.clone())),
+            Progress::Lapsed { stage } => Some(Self::Lapsed(stage.name.clone())),
+            Progress::Waits { stage, approvers, lacking } => {
+                let mine = |user: &&UserName| people.same(user, &request.beneficiary.name);
+                let users = approvers.users.iter().filter(|user| !mine(user)).cloned().collect();
+                let approvers = Who { users, groups: approvers.groups.clone() };
+                Some(Self::Approvals { lacking, approvers, stage: stage.name.clone() })
+            }
         }
     }
+
+    /// The stable word for it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Approvals { .. } => "approvals",
+            Self::Changed(_) => "role-changed",
+            Self::NoRole(_) => "no-role",
+            Self::Denied(_) => "denied",
+            Self::Lapsed(_) => "lapsed",
+        }
+    }
+}
+
+/// `1 approval from adam, @leads (stage 'on call')`.
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Approvals { lacking, approvers, stage } => {
+                let plural = if *lacking == 1 { "" } else { "s" };
+                write!(f, "{lacking} approval{plural} from {approvers} (stage '{stage}')")
+            }
+            Self::Changed(role) => write!(f, "nothing: role '{role}' has changed since; ask again"),
+            Self::NoRole(role) => write!(f, "nothing: role '{role}' is no longer in policy"),
+            Self::Denied(stage) => write!(f, "nothing: stage '{stage}' denied it"),
+            Self::Lapsed(stage) => write!(f, "nothing: stage '{stage}' was not decided in time; ask again"),
+        }
+    }
+}
+
+/// The same in words; empty where every stage is met.
+#[must_use]
+pub fn waiting_for(here: Context<'_>, pending: &Pending) -> String {
+    Waiting::of(here, pending).map_or_else(String::new, |waiting| waiting.to_string())
 }
 
 fn is_one_of(people: &People, person: &Person, others: &[&Person]) -> bool {

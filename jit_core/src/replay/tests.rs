@@ -127,7 +127,7 @@ fn what_another_policy_would_have_refused_is_named_with_the_reason() {
     let (found, said) = under(|text| text.replacen("\n[role.root]", stage, 1));
     assert_eq!((found.refused, found.requests_changed), (2, 1), "{said:#?}");
     assert!(said[0].starts_with("request maria opened waits: "), "{said:#?}");
-    assert!(said[1].contains("it would have waited for stage 'security': 1 more of sec"), "{said:#?}");
+    assert!(said[1].contains("it would have waited for 1 approval from sec"), "{said:#?}");
 
     let others = |text: &str| text.replacen("[\"root\", \"adam\", \"olga\"]", "[\"root\", \"adam\"]", 1);
     let (found, said) = under(others);

@@ -523,7 +523,7 @@ fn every_error_name_of_the_contract_has_its_meaning_and_keeps_its_text() {
         ("CannotDecide", 3),
         ("Unconfirmed", 3),
         ("NotPermitted", 4),
-        ("NotFound", 1),
+        ("NotFound", 5),
         ("Invalid", 2),
         ("Refused", 1),
         ("OnTrial", 1),

@@ -59,10 +59,9 @@ fn granted(entry: &Entry) -> View {
     }
     let state = views::state(entry);
     let state = Shown(&state);
-    let why = if entry.waiting_for.is_empty() {
-        format!("jitctl: no window is open: the request is {state}.")
-    } else {
-        format!("jitctl: no window is open yet: it waits for {}.", Shown(&entry.waiting_for))
+    let why = match views::waits_for(entry) {
+        "" => format!("jitctl: no window is open: the request is {state}."),
+        what => format!("jitctl: no window is open yet: it waits for {}.", Shown(what)),
     };
     let own = entry.not_counted.as_ref().map(|why| format!("jitctl: {}.", Shown(&why.text)));
     let hint = format!("hint: follow it with: jitctl show {id}");

@@ -1,7 +1,7 @@
 //! `jitctl status`: jitd's state; and `jitctl` without a command: the caller's own windows and requests.
 
 use jit_core::sign::file::fingerprint;
-use jit_proto::manager::{Entry, Status};
+use jit_proto::manager::{Entry, Status, Unsent};
 use jit_proto::text::Shown;
 
 use crate::call::Call;
@@ -11,7 +11,7 @@ use crate::output::{Outcome, View, give};
 use crate::screen::Screen;
 use crate::table::{Properties, Table};
 use crate::times::{left, time};
-use crate::views::{begins, id, is_ahead, loaded, lock_line, state, table};
+use crate::views::{begins, id, is_ahead, loaded, lock_line, state, table, waits_for};
 
 pub(crate) fn run(json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
     let terminal = screen.terminal;
@@ -102,8 +102,8 @@ fn status(status: &Status, terminal: bool) -> View {
             &format!("a checkpoint over {} records, {} ({})", away.size, time(&away.at), away.how),
         );
     }
-    for (log, count) in status.unsent.iter().flatten() {
-        text.add("Unsent", &format!("{log} {count}"));
+    for Unsent { log, records } in status.unsent.iter().flatten() {
+        text.add("Unsent", &format!("{log} {records}"));
     }
     if let Some(key) = status.key.as_ref().and_then(|key| key.parse().ok()) {
         text.add("Key", &fingerprint(&key));
@@ -127,7 +127,7 @@ fn ahead(entries: &[&Entry]) -> String {
     for entry in entries {
         let what = match &entry.begins {
             Some(at) => format!("its beginning {}", begins(at)),
-            None => entry.waiting_for.clone(),
+            None => waits_for(entry).to_owned(),
         };
         table.row([id(entry).to_owned(), entry.role.clone(), state(entry), what]);
     }

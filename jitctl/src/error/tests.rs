@@ -33,7 +33,7 @@ fn every_error() -> Vec<(Error, u8)> {
         (Error::Unconfirmed("the store failed".into()), 3),
         (Error::CarriedOut("it was carried out and is on record, but then: the disk is full".into()), 3),
         (Error::NotPermitted("not an admin".into()), 4),
-        (Error::NotFound("nothing".into()), 1),
+        (Error::NotFound("nothing".into()), 5),
         (Error::Invalid("role".into()), 2),
         (Error::Refused("no".into()), 1),
         (Error::OnTrial("log in anew".into()), 1),

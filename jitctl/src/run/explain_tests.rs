@@ -371,7 +371,7 @@ fn a_digest_that_is_too_short_or_none_and_an_override_without_a_reason_are_bad_u
 fn nothing_is_approved_that_does_not_wait_and_nothing_without_a_digest_or_a_yes() {
     let asked = || Script::answers(Call::PolicyChanges, &changes());
     let other = jitctl(&["policy", "approve", "ababababababcd"], &asked());
-    assert_eq!(other.code, 1);
+    assert_eq!(other.code, 5);
     assert!(other.err.contains("no policy waits whose digest"), "{}", other.err);
     let unasked = jitctl(&["policy", "approve"], &asked());
     assert_eq!(unasked.code, 1);

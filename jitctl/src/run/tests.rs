@@ -92,7 +92,7 @@ fn a_grant_without_a_duration_asks_for_the_roles_own() {
 #[test]
 fn a_grant_that_waits_for_others_has_opened_nothing_and_exits_1() {
     let ran = jitctl(&GRANT, &Script::answers(grant_call(1800), &pending()));
-    let err = "jitctl: no window is open yet: it waits for security: 2 more approvals.\n\
+    let err = "jitctl: no window is open yet: it waits for 2 approvals from @security (stage 'security').\n\
                hint: follow it with: jitctl show r-4k7m2qx9\n";
     assert_eq!(ran, Ran::new(1, "Request r-4k7m2qx9 is pending: db-oncall for maria.\n", err));
 }
@@ -104,7 +104,7 @@ fn a_grant_says_why_the_callers_own_review_does_not_count_whether_it_opens_or_wa
     let answer = Entry { not_counted: refused.clone(), ..pending() };
     let ran = jitctl(&GRANT, &Script::answers(grant_call(1800), &answer));
     let err = format!(
-        "jitctl: {why}.\njitctl: no window is open yet: it waits for security: 2 more approvals.\n\
+        "jitctl: {why}.\njitctl: no window is open yet: it waits for 2 approvals from @security (stage 'security').\n\
          hint: follow it with: jitctl show r-4k7m2qx9\n"
     );
     assert_eq!((ran.code, ran.err), (1, err));
@@ -235,7 +235,8 @@ fn show_says_what_a_pending_request_waits_for() {
     let call = Call::Show { id: "r-4k7m2qx9".parse().unwrap() };
     let ran = jitctl(&["show", "r-4k7m2qx9"], &Script::answers(call, &pending()));
     assert!(
-        ran.out.contains("\n      State: pending\n  Waits for: security: 2 more approvals\n"),
+        ran.out
+            .contains("\n      State: pending\n  Waits for: 2 approvals from @security (stage 'security')\n"),
         "{}",
         ran.out
     );
@@ -252,12 +253,21 @@ fn show_says_when_a_request_that_never_opened_ended() {
 }
 
 #[test]
-fn show_of_an_unknown_id_exits_1_with_nothing_on_stdout() {
+fn show_of_an_unknown_id_exits_5_and_says_so_to_people_and_to_programs() {
     let call = Call::Show { id: "g-4k7m2qx9".parse().unwrap() };
-    let none = Error::NotFound("there is no request or grant g-4k7m2qx9".into());
-    let ran = jitctl(&["show", "g-4k7m2qx9", "--json"], &Script::fails(call, none));
+    let none = || Error::NotFound("there is no request or grant g-4k7m2qx9".into());
     let err = "jitctl: not found: there is no request or grant g-4k7m2qx9\n";
-    assert_eq!(ran, Ran::new(1, "", err));
+    let ran = jitctl(&["show", "g-4k7m2qx9"], &Script::fails(call.clone(), none()));
+    assert_eq!(ran, Ran::new(5, "", err));
+    // A program that asked for JSON gets JSON.
+    let ran = jitctl(&["show", "g-4k7m2qx9", "--json"], &Script::fails(call, none()));
+    assert_eq!((ran.code, ran.err.as_str()), (5, err));
+    let failed: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(failed["error"]["code"], "not-found");
+    assert_eq!(failed["error"]["text"], err.trim_end());
+    let ran = jitctl(&["show", "x", "--json"], &Nobody);
+    let failed: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &failed["error"]["code"]), (2, &"usage".into()));
 }
 
 #[test]
@@ -292,7 +302,7 @@ ID          ROLE       SERVICES   UNTIL                 LEFT
 g-4k7m2qx9  db-oncall  sshd,sudo  2026-11-23 08:51:00Z  29m 50s
 
 ID          ROLE       STATE      WAITS FOR
-r-4k7m2qx9  db-oncall  pending    security: 2 more approvals
+r-4k7m2qx9  db-oncall  pending    2 approvals from @security (stage 'security')
 g-7hq2m9xk  db-oncall  scheduled  its beginning at 2026-11-23 22:00:00Z
 ";
     let err = "role:db-oncall is locked by otto until 2026-11-23 09:00:00Z: migration\n\
@@ -340,7 +350,7 @@ fn show_has_the_beginning_the_extension_and_what_a_review_takes_away() {
     for line in [
         "      State: active, owes a review, 29m 50s left\n",
         "  Emergency: opened before anybody approved it; owes a review\n",
-        "  Waits for: stage 'after the fact': 1 more of @security, not maria\n",
+        "  Waits for: 1 approval from @security (stage 'after the fact')\n",
     ] {
         assert!(out.contains(line), "{line}: {out}");
     }
@@ -526,7 +536,7 @@ fn a_late_answer_to_a_revoke_leaves_its_outcome_unknown() {
 fn a_hostile_reason_reaches_no_terminal_in_any_view() {
     let hostile = "x\n\r\u{1b}]0;t\u{7}\u{9b}2J\u{202e}evil\u{2028}y\u{7f}";
     let entry =
-        Entry { reason: hostile.into(), role: hostile.into(), waiting_for: hostile.into(), ..pending() };
+        Entry { reason: hostile.into(), role: hostile.into(), waiting_for: approvals(hostile), ..pending() };
     let check = Check { text: hostile.into(), user: hostile.into(), ..denied() };
     let status = Status { host: hostile.into(), notes: vec![hostile.into()], ..status() };
     let show = Call::Show { id: "g-4k7m2qx9".parse().unwrap() };
@@ -538,7 +548,7 @@ fn a_hostile_reason_reaches_no_terminal_in_any_view() {
         (&["check", "sshd", "maria"], Script::answers(check_call(), &check)),
         (&["status"], Script::answers(Call::Status, &status)),
         (&[], Script::answers(Call::Status, &Status { ready: false, ..status.clone() })),
-        (&[], bare(&status, &[Entry { waiting_for: hostile.into(), ..entry.clone() }])),
+        (&[], bare(&status, &[Entry { waiting_for: approvals(hostile), ..entry.clone() }])),
     ];
     for (args, script) in scripts {
         let ran = jitctl(args, &script);

@@ -31,6 +31,11 @@ pub(crate) fn origin(ahead: &Ahead) -> String {
     format!("a signed grant{behind}, over by {}, serial {}", time(&ahead.until), ahead.serial)
 }
 
+/// What it waits for, in words; empty where that is nothing.
+pub(crate) fn waits_for(entry: &Entry) -> &str {
+    entry.waiting_for.as_ref().map_or("", |waiting| waiting.text.as_str())
+}
+
 /// Whether it may still open.
 pub(crate) fn is_ahead(entry: &Entry) -> bool {
     matches!(entry.state.as_str(), "pending" | "scheduled")

@@ -4,7 +4,7 @@ use jit_core::code::Bucket;
 use jit_proto::manager::{ByCode, Entry, Review};
 use jit_proto::text::Shown;
 
-use super::entry::{begins, id, is_ahead, is_open, state};
+use super::entry::{begins, id, is_ahead, is_open, state, waits_for};
 use crate::times::{left, length, time};
 
 /// The sentence for a window that is open or approved; none for anything else.
@@ -30,7 +30,7 @@ pub(crate) fn progress(entry: &Entry) -> String {
     opened(entry).unwrap_or_else(|| {
         let state = state(entry);
         let (id, user, role) = (Shown(id(entry)), Shown(&entry.user), Shown(&entry.role));
-        let waits = match entry.waiting_for.as_str() {
+        let waits = match waits_for(entry) {
             "" => String::new(),
             what => format!("; it waits for {}", Shown(what)),
         };
@@ -52,8 +52,8 @@ pub(crate) fn follow(entry: &Entry) -> String {
 pub(crate) fn news(before: &Entry, now: &Entry) -> Vec<String> {
     let fresh = now.reviews.iter().skip(before.reviews.len());
     let mut news: Vec<String> = fresh.map(|review| Shown(&review_line(review)).to_string()).collect();
-    let waits = &now.waiting_for;
-    if is_ahead(now) && *waits != before.waiting_for && !waits.is_empty() {
+    let waits = waits_for(now);
+    if is_ahead(now) && now.waiting_for != before.waiting_for && !waits.is_empty() {
         news.push(format!("it waits for {} now", Shown(waits)));
     }
     news

@@ -2,7 +2,7 @@
 
 use jit_proto::manager::Entry;
 
-use super::entry::{REASON_SHOWN, begins, is_open, origin, user};
+use super::entry::{REASON_SHOWN, begins, is_open, origin, user, waits_for};
 use super::progress::review_line;
 use crate::output::View;
 use crate::table::{Properties, Table, cut};
@@ -52,7 +52,7 @@ pub(crate) fn request(entry: &Entry) -> String {
     if entry.emergency {
         view.add("Emergency", &owed(entry));
     }
-    view.add("Waits for", &entry.waiting_for);
+    view.add("Waits for", waits_for(entry));
     if let Some(until) = &entry.until {
         view.add("Until", &time(until));
     }

@@ -9,6 +9,7 @@ use jit_core::clock::Trust;
 use jit_core::digest::Digest;
 use jit_core::model::{Grant, Lock, Overridden, PolicyChanges, Proposed, Question, Review, Time};
 use jit_core::orders::Refusal;
+use jit_core::orders::stages::Waiting;
 use jit_core::policy::{Policy, Role, Stage, Then, Uses};
 use jit_core::services::Services;
 use jit_core::time::{Moment, Suspicion, Utc};
@@ -60,7 +61,7 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
         requested_at: request.filed_at.wall.to_seconds(),
         digest: request.digest().to_string(),
         reviews: reviews.iter().map(|(at, review)| self::review(*at, review)).collect(),
-        waiting_for,
+        waiting_for: waiting_for.as_ref().map(waits_for),
         until: left.map(|left| now.wall.plus(left).to_seconds()),
         not_counted: None,
         hours,
@@ -122,6 +123,22 @@ fn review(at: Utc, review: &Review) -> manager::Review {
             bucket: code.bucket,
             typed_by: code.typed_by.map(Uid::as_u32),
         }),
+    }
+}
+
+fn waits_for(waiting: &Waiting) -> manager::WaitingFor {
+    let (stage, approvals, who) = match waiting {
+        Waiting::Approvals { lacking, approvers, stage } => (Some(stage), *lacking, Some(approvers)),
+        Waiting::Denied(stage) | Waiting::Lapsed(stage) => (Some(stage), 0, None),
+        Waiting::Changed(_) | Waiting::NoRole(_) => (None, 0, None),
+    };
+    manager::WaitingFor {
+        code: waiting.word().to_owned(),
+        text: waiting.to_string(),
+        stage: stage.cloned(),
+        approvals,
+        users: who.map(|who| texts(&who.users)).unwrap_or_default(),
+        groups: who.map(|who| texts(&who.groups)).unwrap_or_default(),
     }
 }
 

@@ -74,7 +74,8 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
             // How far the logs have come goes to the disk with the next batch: here with an empty one. If that fails, jitd
             // says by itself why, and this counts what the store knew last.
             drop(desk.catch_up().await);
-            Some(read(&app.store, move |store| sink::unsent(store, next)).await?)
+            let found = read(&app.store, move |store| sink::unsent(store, next)).await?;
+            Some(found.into_iter().map(|(log, records)| manager::Unsent { log, records }).collect())
         }
         None => None,
     };

@@ -7,7 +7,8 @@ use jit_core::context::Context;
 use jit_core::due;
 use jit_core::event::Event;
 use jit_core::model::{Actor, Caller, Grant, Pending, RefusedOrder, Request};
-use jit_core::orders::{Refusal, stages};
+use jit_core::orders::Refusal;
+use jit_core::orders::stages::{self, Waiting};
 use jit_core::policy::{Limits, Starts, Uses};
 use jit_core::time::Moment;
 use jit_proto::words::{GrantId, RequestId};
@@ -145,10 +146,10 @@ fn is_spent(here: Context<'_>, grant: &Grant) -> bool {
     grant.is_spent(here.policy.role(&grant.role).map_or(Uses::Unlimited, |role| role.uses))
 }
 
-/// What a request waits for, in words, and for how long its stage does.
-pub(crate) type WaitsFor = (String, Option<Duration>);
+/// What a request waits for, and for how long its stage does.
+pub(crate) type WaitsFor = (Option<Waiting>, Option<Duration>);
 
 /// What this one waits for.
 fn waits_of(here: Context<'_>, pending: &Pending) -> WaitsFor {
-    (stages::waiting_for(here, pending), stages::stage_ends_in(here, pending))
+    (Waiting::of(here, pending), stages::stage_ends_in(here, pending))
 }

@@ -16,7 +16,7 @@ const REQUEST: &[&CStr] = &[c"request"];
 const BY: &str = "by sshd user=maria ruser= rhost=10.1.2.3 tty=ssh uid=0";
 const ID: &str = "r-4k7m2qx9";
 const NO_WINDOW: &str = "jit: maria has no open window for sshd on db-1.";
-const WAITS: &str = "r-4k7m2qx9 for role db-oncall waits for 1 more of group dba-leads.";
+const WAITS: &str = "r-4k7m2qx9 for role db-oncall waits for 1 approval from @dba-leads.";
 
 fn says(state: State, id: &'static str, text: &'static str) -> Says {
     Box::new(move |asker| Ok(answer(asker, state, id, text)))

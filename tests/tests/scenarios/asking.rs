@@ -81,7 +81,7 @@ pub(crate) fn over_ssh(site: &Site) {
     let filed = ssh(site, "kira", &long);
     filed.says("Role kira opens for at most 4h.").refuses("waits on");
     let [id] = &waiting(site, "kira")[..] else { panic!("one request: {filed}") };
-    filed.says(&format!("jit: {id} for role kira waits")).says("1 more of root");
+    filed.says(&format!("jit: {id} for role kira waits")).says("1 approval from");
 
     // Another login waits for the same request, and goes on when it has opened.
     ssh(site, "kira", &granted("kira")).says(id).admits("kira");

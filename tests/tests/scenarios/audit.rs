@@ -122,7 +122,7 @@ pub(crate) fn a_dead_rsyslog(site: &Site) {
     assert!(without < with * 3 + Duration::from_secs(10), "{without:?} with no syslog, and {with:?} with it");
     let waiting = || {
         let unsent = site.status().unsent.unwrap();
-        unsent.into_iter().find_map(|(log, count)| (log == "syslog").then_some(count)).unwrap()
+        unsent.into_iter().find_map(|of| (of.log == "syslog").then_some(of.records)).unwrap()
     };
     assert!(waiting() >= 7, "{} records wait", waiting());
 

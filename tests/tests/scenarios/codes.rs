@@ -97,7 +97,7 @@ pub(crate) fn two_people_answer(site: &Site) {
     enter(site, &told.request, &olga.to_lowercase().replace('-', " "))
         .exits(0)
         .says("code")
-        .says("1 more of olga, sam");
+        .says("1 approval from olga, sam");
     enter(site, &told.request, &olga).exits(4).says("olga has reviewed it already");
     site.shell("rm /etc/jit/policy.d/40-nora.toml && jitctl policy load").done();
     site.ssh("nora").refuses("nora waits for role press");

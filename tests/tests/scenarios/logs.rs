@@ -36,7 +36,7 @@ with open("/root/deaf.log", "wb") as out:
 /// How many records a log has not taken.
 fn waiting(site: &Site, log: &str) -> u64 {
     let unsent = site.status().unsent.unwrap();
-    unsent.into_iter().find_map(|(name, count)| (name == log).then_some(count)).unwrap()
+    unsent.into_iter().find_map(|of| (of.log == log).then_some(of.records)).unwrap()
 }
 
 /// Something that happens, so many times; each is some records.

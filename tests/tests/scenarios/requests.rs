@@ -133,7 +133,7 @@ pub(crate) fn taking_back(site: &Site) {
         site.denies("wim", "no-window", || sudo(site, "wim"));
     }
     site.logged_in("wolf", &format!("jitctl withdraw {}", ask(site, "wim", "").request))
-        .exits(1)
+        .exits(5)
         .says("no request or grant");
 }
 

@@ -27,7 +27,7 @@ fn ask(site: &Site, name: &str) -> String {
 /// The records that the programs have not been told of; `None` while that is off.
 fn unsent(site: &Site) -> Option<u64> {
     let logs = site.status().unsent.unwrap();
-    logs.into_iter().find_map(|(log, count)| (log == "notify").then_some(count))
+    logs.into_iter().find_map(|of| (of.log == "notify").then_some(of.records))
 }
 
 pub(crate) fn programs_are_told(site: &Site) {

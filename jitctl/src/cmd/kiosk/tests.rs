@@ -79,7 +79,7 @@ fn a_person_asks_and_looks_again_until_the_window_is_open() {
         &[
             "For how long, up to 4h (Enter: 30m): ",
             "Why, in one line (a ticket, like INC-1234): ",
-            "it waits for security: 2 more approvals",
+            "it waits for 2 approvals from @security",
             "Press Enter to check again, or q for the menu: ",
             "until 2026-11-23 08:51:00Z, 29m 50s left",
         ],

@@ -32,7 +32,7 @@ fn fresh() -> Entry {
     Entry {
         requested_by: "maria".into(),
         reviews: Vec::new(),
-        waiting_for: "stage 'team lead': 1 more of @dba-leads, not maria".into(),
+        waiting_for: approvals("1 approval from @dba-leads (stage 'team lead')"),
         ..pending()
     }
 }
@@ -41,8 +41,8 @@ fn ended(why: &str, id: &str, changed: bool) -> Revoked {
     Revoked { id: id.into(), state: "ended".into(), ended: why.into(), changed }
 }
 
-const PENDING: &str = "Request r-4k7m2qx9 is pending: db-oncall for maria; it waits for stage 'team lead': 1 more of \
-                       @dba-leads, not maria.\n";
+const PENDING: &str = "Request r-4k7m2qx9 is pending: db-oncall for maria; it waits for 1 approval from \
+                       @dba-leads (stage 'team lead').\n";
 const FOLLOW: &str =
     "hint: follow it with: jitctl show r-4k7m2qx9; take it back with: jitctl withdraw r-4k7m2qx9\n";
 
@@ -151,7 +151,7 @@ fn an_emergency_opens_at_once_and_says_what_it_owes() {
 fn a_wait_has_a_line_for_each_thing_that_happens_and_ends_when_it_opens() {
     let halfway = Entry {
         reviews: waiting().reviews,
-        waiting_for: "stage 'security': 1 more of @security, not maria".into(),
+        waiting_for: approvals("1 approval from @security (stage 'security')"),
         ..fresh()
     };
     let open = Entry { reviews: waiting().reviews, ..active() };
@@ -164,15 +164,14 @@ fn a_wait_has_a_line_for_each_thing_that_happens_and_ends_when_it_opens() {
     let out =
         "Opened g-4k7m2qx9: maria has db-oncall (sshd, sudo) until 2026-11-23 08:51:00Z, 29m 50s left.\n";
     let err = "approve by otto, team lead, online, 2026-11-23 08:20:58Z; leaves 15m, sshd, 1 use; \"ring me first\"\n\
-               it waits for stage 'security': 1 more of @security, not maria now\n";
+               it waits for 1 approval from @security (stage 'security') now\n";
     assert_eq!(ran, Ran::new(0, out, &format!("{PENDING}{err}")));
 }
 
 #[test]
 fn a_wait_for_what_comes_to_nothing_exits_1() {
     for why in ["denied", "lapsed", "withdrawn"] {
-        let over =
-            Entry { state: "ended".into(), ended: Some(why.into()), waiting_for: String::new(), ..fresh() };
+        let over = Entry { state: "ended".into(), ended: Some(why.into()), waiting_for: None, ..fresh() };
         let script = Script::answers(request_call(0), &fresh())
             .then(Script::answers(show_call(), &over))
             .waking(&[CHANGED]);
@@ -255,7 +254,7 @@ fn where_no_window_or_several_could_be_meant_the_person_says_which() {
     let none = Status { active: Vec::new(), ..status() };
     let ran = jitctl(&["done"], &Script::answers(Call::Status, &none));
     let err = "jitctl: not found: no window is open for you; ask for one with: jitctl request\n";
-    assert_eq!(ran, Ran::new(1, "", err));
+    assert_eq!(ran, Ran::new(5, "", err));
     let second = Entry { grant: Some("g-00000001".into()), ..active() };
     let two = Status { active: vec![active(), second], ..status() };
     let ran = jitctl(&["extend"], &Script::answers(Call::Status, &two));
@@ -273,7 +272,7 @@ fn what_others_wrote_reaches_no_terminal_as_it_is() {
         services: vec![hostile.into()],
         ..role()
     };
-    let entry = Entry { waiting_for: hostile.into(), user: hostile.into(), ..fresh() };
+    let entry = Entry { waiting_for: approvals(hostile), user: hostile.into(), ..fresh() };
     let script = Script::answers(roles_call(), &[role]).then(Script::answers(request_call(0), &entry));
     let ran = jitctl_typing(&["request"], &script, &["1", "", "INC-1", ""]);
     for text in [&ran.out, &ran.err] {

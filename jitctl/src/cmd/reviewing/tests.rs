@@ -47,7 +47,7 @@ r-7hq2m9xk - db-oncall for tom
        Uses: 1
      Reason: INC-1234 failover of db-07
    Asked by: tom at 2026-11-23 08:20:58Z
-  Waits for: stage 'security': 1 more of @security, not tom
+  Waits for: 1 approval from @security (stage 'security')
       Until: 2026-11-23 16:21:00Z
     Reviews: approve by otto, team lead, online, 2026-11-23 08:20:58Z; leaves 15m, sshd, 1 use; \"ring me first\"
      Digest: abababababababababababababababababababababababababababababababab
@@ -71,7 +71,7 @@ r-4k7m2qx9 - break-glass for maria
      Reason: INC-1234 failover of db-07
    Asked by: maria at 2026-11-23 08:20:58Z
   Emergency: it opened before anybody approved it and is open, 29m 50s left; this is the review that it owes
-  Waits for: stage 'after the fact': 1 more of @security, not maria
+  Waits for: 1 approval from @security (stage 'after the fact')
      Digest: abababababababababababababababababababababababababababababababab
 ";
     let err = "hint: decide with: jitctl approve r-7hq2m9xk, or: jitctl deny r-7hq2m9xk --reason TEXT\n";
@@ -168,8 +168,8 @@ fn an_approval_may_leave_less() {
         ["approve", "r-7hq2m9xk", "--for", "10m", "--services", "sshd", "--uses", "1", "--note", "ring me"];
     let ran = jitctl(&args, &script);
     assert!(ran.err.ends_with("This review leaves at most 10m; only sshd; 1 login.\n"), "{}", ran.err);
-    let out = "Approved r-7hq2m9xk. Request r-7hq2m9xk is pending: db-oncall for tom; it waits for stage \
-               'security': 1 more of @security, not tom.\n";
+    let out = "Approved r-7hq2m9xk. Request r-7hq2m9xk is pending: db-oncall for tom; it waits for 1 \
+               approval from @security (stage 'security').\n";
     assert_eq!((ran.code, ran.out.as_str()), (0, out));
 }
 
