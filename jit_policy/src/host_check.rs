@@ -180,7 +180,7 @@ impl<'a> Judge<'a> {
             match &eligible.more {
                 None => {
                     let hint = "add somebody to the group with: gpasswd -a USER GROUP";
-                    log.add_with_hint(code::NOBODY_HERE, spot, message + " comes to no account", hint);
+                    log.add_with_hint(code::NOBODY_HERE, spot, message + " matches no account", hint);
                 }
                 Some(why) => cannot_tell(
                     &format!("whether anybody may ask for role `{}` ({})", role.name, role.eligible),

@@ -118,9 +118,9 @@ pub(super) fn approvers(stage: &Stage, eligible: &Who, spot: &Spot, log: &mut Lo
     }
 }
 
-/// Nobody could revoke, lock or accept the clock.
+/// Nobody could revoke, lock or confirm that the clock is right.
 pub(super) fn no_admins(log: &mut Log<'_>) {
-    let message = "no file has [admins]: nobody could revoke, lock or accept the clock";
+    let message = "no file has [admins]: nobody could revoke, lock or confirm that the clock is right";
     let hint = "add [admins] with users = [\"root\"] or groups = […]";
     log.add_with_hint(code::NO_ADMINS, &Spot::file(0), message, hint);
 }

@@ -14,7 +14,7 @@ use crate::log::{Level, Line};
 /// jitd's reason for denying a name that the name service does not know.
 const UNKNOWN_USER: &str = "unknown-user";
 
-const NOT_ANSWERING: &str = "jit: access control is not answering; nothing was changed. \
+const NOT_ANSWERING: &str = "jit: login refused: jitd does not answer. \
                              Tell an administrator: systemctl status jitd";
 
 /// What came of a question.

@@ -16,8 +16,8 @@ use crate::question::Subject;
 
 /// The account in `listed` that is let in although `error` kept us from a decision.
 ///
-/// For a name that is not listed, the name service is not asked. A state that somebody may have brought about (a
-/// deadline, exhausted descriptors, an answer that is not believed) recovers only accounts with uid 0.
+/// For a name that is not listed, the name service is not asked. For failures that a user could provoke (a
+/// deadline, exhausted descriptors, an answer that is not believed), only uid 0 recovers.
 pub(crate) fn account<'a>(
     system: &impl System,
     listed: &'a [UserName],

@@ -182,7 +182,7 @@ pub enum Refusal {
     /// What opens here opens by the clock, and that cannot be believed.
     #[error(
         "the clock of this host is suspect (it {0}), so nothing new is opened and no approval is taken; an admin looks \
-         at it with 'jitctl clock' and accepts it with 'jitctl clock accept'; emergency roles open all the same"
+         at it with 'jitctl clock' and confirms that it is right with 'jitctl clock accept'; emergency roles open all the same"
     )]
     ClockSuspect(Suspicion),
     /// The policy is not changed by it.

@@ -109,7 +109,7 @@ fn a_role_for_which_nobody_here_is_eligible_is_an_error() {
     assert_eq!(
         said(&role(""), &facts),
         [
-            "a.toml:8:7: error JIT071: nobody on this host may ask for role `r`: @dba comes to no account",
+            "a.toml:8:7: error JIT071: nobody on this host may ask for role `r`: @dba matches no account",
             "a.toml:12:24: warning JIT076: group `dba` has no members on this host",
         ]
     );

@@ -86,8 +86,9 @@ impl Given {
     pub(crate) fn verdict(&self, entry: &Entry) -> String {
         let (done, id) = (self.done(), Shown(&entry.request));
         let stands = match (entry.emergency, entry.review_owed) {
-            (true, true) => "it still owes the review".to_owned(),
-            (true, false) => format!("its review is settled, and it is {}", Shown(&views::state(entry))),
+            (true, true) => "It must still be reviewed".to_owned(),
+            (true, false) if views::is_open(entry) => "The window stays open".to_owned(),
+            (true, false) => format!("The window is over: {}", Shown(&views::state(entry))),
             (false, _) => views::progress(entry).trim_end_matches('.').to_owned(),
         };
         format!("{done} {id}. {stands}.")
@@ -189,7 +190,7 @@ fn review(
         which.ids.iter().map(named).collect()
     };
     if picked.is_empty() {
-        screen.say("Nothing of that waits for your review; see: jitctl pending");
+        screen.say("No matching request is waiting for you; see: jitctl pending");
         if json {
             screen.data("[]\n")?;
         }

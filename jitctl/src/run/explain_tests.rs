@@ -223,7 +223,7 @@ db-oncall - On-call shell and sudo
 firefight
    Services: sshd, sudo
         For: 1h, at most 4h
-  Emergency: it opens at once, and owes the approval
+  Emergency: opens immediately; must be reviewed afterwards
    Approval: team lead: 1 of @dba-leads (online)
              security: 2 of @secops within 8h, then @bosses (online, code)
 ";

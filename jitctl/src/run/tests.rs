@@ -441,7 +441,7 @@ fn policy_load_says_what_is_in_force_and_warns_on_stderr() {
     let answer = Policy { warnings: vec!["10-roles.toml:3:1: W101 nobody is eligible".into()], ..policy() };
     let ran = jitctl(&["policy", "load"], &Script::answers(Call::LoadPolicy, &answer));
     let out = format!("Policy {} is in force: 4 roles in 1 file.\n", "cd".repeat(32));
-    assert_eq!(ran, Ran::new(0, &out, "warning: 10-roles.toml:3:1: W101 nobody is eligible\n"));
+    assert_eq!(ran, Ran::new(0, &out, "10-roles.toml:3:1: W101 nobody is eligible\n"));
 }
 
 #[test]

@@ -25,6 +25,6 @@ pub(crate) fn locked(lock: &Lock) -> View {
 
 pub(crate) fn unlocked(lock: &Lock) -> View {
     let scope = Shown(&lock.scope);
-    let said = "What the lock has ended stays ended; ask anew with: jitctl request".to_owned();
+    let said = "Windows that the lock ended are not restored; ask again with: jitctl request".to_owned();
     View { said: vec![said], ..View::yes(format!("{scope} is no longer locked.\n")) }
 }

@@ -70,7 +70,8 @@ fn without_policy(policy: &Policy, mut view: View) -> View {
 }
 
 fn warnings(policy: &Policy) -> Vec<String> {
-    policy.warnings.iter().map(|finding| format!("warning: {}", Shown(finding))).collect()
+    // Each says by itself that it is a warning.
+    policy.warnings.iter().map(|finding| Shown(finding).to_string()).collect()
 }
 
 fn stale(policy: &PolicySummary) -> Option<String> {

@@ -62,7 +62,7 @@ fn conditions(role: &Role, view: &mut Properties) {
         view.add("From", &role.from.join(", "));
     }
     if role.emergency {
-        view.add("Emergency", "it opens at once, and owes the approval");
+        view.add("Emergency", "opens immediately; must be reviewed afterwards");
     }
     for approval in role.stages.iter().map(stage) {
         view.add("Approval", &approval);

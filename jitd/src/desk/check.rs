@@ -21,7 +21,7 @@ use super::outage::CannotDecide;
 use super::room::{Desk, Open};
 use crate::store::writer::{Batch, OnDisk, Ticket};
 
-/// The host's own limit on a session comes so long after jitd's: it is there for when jitd is not.
+/// The host's own limit on a session comes so long after jitd's: RuntimeMaxSec is a backstop.
 pub(crate) const SLACK: Duration = Duration::from_secs(5);
 
 /// What a check depends on, as it stands before the name service is asked.

@@ -130,7 +130,7 @@ async fn signal(app: &App, session: &Session, left: &[&Process], order: Order) {
     one_by_one(left.iter().copied(), order).await;
 }
 
-/// Whether what the kernel does not do for all of a unit is for systemd to do. To ask processes to end it is enough to
+/// Whether to fall back to systemd's KillUnit. To ask processes to end it is enough to
 /// ask those that are seen, where the kernel says whether there are more.
 pub(super) fn is_for_systemd(order: Order) -> bool {
     order == Order::Kill || !cgroups::are_told()
@@ -168,7 +168,9 @@ pub(super) fn report(outcome: Result<(), NoSystemd>, what: &str) {
 fn end_line(session: &Session, over: &Over) -> String {
     let (grant, service) = (session.grant, &session.login.service);
     let what = match over.why {
-        EndReason::Ordered => format!("this session was ended by order, your window {grant} was not"),
+        EndReason::Ordered => {
+            format!("an admin ended this session. Your window {grant} is still open; you may log in again")
+        }
         EndReason::OutsideHours => format!("the hours of your window {grant} are over"),
         EndReason::Expired
         | EndReason::Reboot

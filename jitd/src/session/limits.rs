@@ -1,4 +1,4 @@
-//! How long the host lets a session be: there for when jitd is not, and so lifted as soon as it is known that a session
+//! How long the host lets a session be: RuntimeMaxSec as a backstop, and so lifted as soon as it is known that a session
 //! goes on for longer than was so when it opened (its window is extended, another covers it, policy has changed).
 //!
 //! On a task of its own: before version 253 systemd has to read all its files anew for that, which takes long where

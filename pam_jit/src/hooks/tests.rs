@@ -13,7 +13,7 @@ use super::*;
 use crate::outside::Item;
 use script::*;
 
-/// States in which jitd is known to be absent or unable; and those that somebody may have brought about.
+/// States in which jitd is known to be absent or unable; and those that a user could provoke.
 const SOFT: [Jitd; 3] = [absent, not_started, cannot_decide];
 const HARD: [Jitd; 6] = [deadline, no_descriptors, closed, refused, unbelievable, not_enclosed];
 
@@ -156,7 +156,7 @@ fn without_a_decision_the_person_is_told_whom_to_tell_and_the_log_why() {
         host.did[1..],
         [
             r#"log Error refused because="no answer within 3s (Check)" user="maria" caller="0" rhost="10.1.2.3" tty="ssh""#,
-            "say jit: access control is not answering; nothing was changed. \
+            "say jit: login refused: jitd does not answer. \
              Tell an administrator: systemctl status jitd",
         ]
     );

@@ -167,7 +167,7 @@ pub(crate) fn without_jitd(site: &Site) {
     site.shell("systemctl mask --quiet --runtime jitd && systemctl stop jitd").done();
     let refused = ssh(site, "dana", "");
     nothing_is_asked(&refused);
-    refused.refuses("access control is not answering");
+    refused.refuses("login refused: jitd does not answer");
 }
 
 /// A call of `Ask` by busctl(1), about this person at sshd.

@@ -134,7 +134,7 @@ pub(crate) fn on_dbus_broker(site: &Site) {
     // And not to be started: root alone.
     site.shell("systemctl mask --quiet --runtime jitd && systemctl stop jitd").done();
     site.ssh("root").admits("root");
-    enter().refuses("not answering");
+    enter().refuses("does not answer");
 }
 
 pub(crate) fn on_debian_13(site: &Site) {
@@ -177,7 +177,7 @@ pub(crate) fn without_systemd(site: &Site) {
     // No bus and no jitd yet.
     site.person("bea");
     let enter = || site.with_password("bea", "su olga -c {id -un}", "olga-pw");
-    enter().refuses("not answering");
+    enter().refuses("does not answer");
 
     site.shell("mkdir -p /run/dbus && dbus-uuidgen --ensure && dbus-daemon --system --fork").done();
     assert_eq!(site.shell("pgrep -x jitd").status, 1, "nobody has started jitd");

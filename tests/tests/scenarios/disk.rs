@@ -23,7 +23,7 @@ fn cannot_decide(site: &Site, because: &str) {
     until(SOON, "jitd notices", || site.machine.run(&["jitctl", "status"]).status == 1);
     site.machine.run(&["jitctl", "status"]).says("NOT READY").says(because);
     assert!(!site.status().ready);
-    site.ssh("dina").refuses("not answering");
+    site.ssh("dina").refuses("does not answer");
     site.ssh("root").admits("root");
     let grant = "jitctl grant dina --role dina --reason 'INC-1 not now'";
     site.shell(grant).exits(3).says("cannot decide").says("Nothing was changed");

@@ -163,7 +163,7 @@ pub(crate) fn a_missing_key(site: &Site) {
         .done();
     until(SOON, "jitd says so", || site.shell("jitctl status").status == 1);
     site.shell("jitctl status").says("host.key is missing").says("HOST KEY in jitd(8)");
-    site.ssh("hugo").refuses("jit: access control is not answering");
+    site.ssh("hugo").refuses("jit: login refused: jitd does not answer");
     // Put back, it is found.
     site.shell("mv /root/host.key /var/lib/jitd/host.key").done();
     site.is_ready();

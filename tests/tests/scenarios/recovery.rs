@@ -25,7 +25,7 @@ fn only_root_gets_in(site: &Site) {
     for refused in
         [site.ssh("vera"), site.with_password("vera", "su olga -c {id -un}", "olga-pw"), site.login("vera")]
     {
-        refused.refuses("access control is not answering");
+        refused.refuses("login refused: jitd does not answer");
     }
 }
 
@@ -78,11 +78,11 @@ pub(crate) fn jitd_hangs(site: &Site) {
     let su = || site.with_password("vera", "su olga -c {id -un}", "olga-pw");
     site.module_refuses("refused because=\"no answer within 3s", "ruser=\"vera\"", || {
         let refused = su();
-        refused.refuses("not answering");
+        refused.refuses("does not answer");
         refused
     });
     site.ssh("root").admits("root");
-    site.ssh("vera").refuses("not answering");
+    site.ssh("vera").refuses("does not answer");
     site.shell("systemctl kill --signal=CONT jitd").done();
     site.is_ready();
     site.ssh("vera").admits("vera");
@@ -90,7 +90,7 @@ pub(crate) fn jitd_hangs(site: &Site) {
     // Gone for good is another matter: then the line says who gets in.
     site.shell(STOP_JITD).done();
     site.with_password("vera", "su olga -c {id -un}", "olga-pw").admits("olga");
-    site.ssh("vera").refuses("not answering");
+    site.ssh("vera").refuses("does not answer");
 }
 
 /// Holds as many half-open connections to the bus as one user gets, up to a thousand, and says when it has what it
@@ -143,8 +143,8 @@ pub(crate) fn the_bus_is_flooded(site: &Site) {
 
     site.shell(STOP_JITD).done();
     site.ssh("root").admits("root");
-    site.with_password("vera", "su olga -c {id -un}", "olga-pw").refuses("not answering");
-    site.ssh("vera").refuses("not answering");
+    site.with_password("vera", "su olga -c {id -un}", "olga-pw").refuses("does not answer");
+    site.ssh("vera").refuses("does not answer");
 
     site.shell("pkill -u tom python3");
     drop(flood.output());

@@ -42,7 +42,7 @@ fn a_lock_is_lifted_under_the_name_it_was_set_under() {
     let call = Call::Unlock { scope: Scope::User("maria".parse().unwrap()), reason: None };
     let answer = Lock { scope: "user:maria".into(), ..lock() };
     let ran = jitctl(&["unlock", "user:maria"], &Script::answers(call, &answer));
-    let err = "What the lock has ended stays ended; ask anew with: jitctl request\n";
+    let err = "Windows that the lock ended are not restored; ask again with: jitctl request\n";
     assert_eq!(ran, Ran::new(0, "user:maria is no longer locked.\n", err));
 }
 

@@ -176,8 +176,8 @@ fn an_approval_may_leave_less() {
 #[test]
 fn the_review_that_an_emergency_owes_goes_by_either_id() {
     for (id, owed, says) in [
-        ("g-4k7m2qx9", false, "Approved r-4k7m2qx9. its review is settled, and it is active.\n"),
-        ("r-4k7m2qx9", true, "Approved r-4k7m2qx9. it still owes the review.\n"),
+        ("g-4k7m2qx9", false, "Approved r-4k7m2qx9. The window stays open.\n"),
+        ("r-4k7m2qx9", true, "Approved r-4k7m2qx9. It must still be reviewed.\n"),
     ] {
         let after = Entry { review_owed: owed, ..emergency() };
         let script =
@@ -215,7 +215,7 @@ fn a_selector_that_is_not_confirmed_reviews_nothing() {
 fn a_selector_that_selects_nothing_is_a_no() {
     let script = Script::answers(Call::Pending, &both());
     let ran = jitctl(&["approve", "--role", "other", "--yes"], &script);
-    assert_eq!(ran, Ran::new(1, "", "Nothing of that waits for your review; see: jitctl pending\n"));
+    assert_eq!(ran, Ran::new(1, "", "No matching request is waiting for you; see: jitctl pending\n"));
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn each_of_several_has_a_verdict_of_its_own_and_one_failure_stops_no_other() {
     };
     let args = ["approve", "r-7hq2m9xk", "r-00000001", "r-4k7m2qx9"];
     let ran = jitctl(&args, &script());
-    assert_eq!(ran.out, "Approved r-4k7m2qx9. its review is settled, and it is active.\n");
+    assert_eq!(ran.out, "Approved r-4k7m2qx9. The window stays open.\n");
     assert_eq!(ran.code, 1);
     for said in [
         "jitctl: r-7hq2m9xk: refused: refused: this review of r-7hq2m9xk does not count",
