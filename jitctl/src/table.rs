@@ -19,6 +19,31 @@ impl<const N: usize> Table<N> {
     }
 
     pub(crate) fn text(&self) -> String {
+        self.columns(N)
+    }
+
+    /// The same for a terminal, which breaks lines that are too long for it wherever they are: where a row is, the last
+    /// column goes below the others, on a line of its own with its heading, and is cut to that.
+    pub(crate) fn for_eyes(&self) -> String {
+        let longest = self.text().lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        let (Some(last), true) = (N.checked_sub(1).filter(|last| *last > 0), longest > COLUMNS) else {
+            return self.text();
+        };
+        let heading = self.rows.first().map_or("", |row| row[last].as_str());
+        let mut text = String::new();
+        for (number, (line, row)) in self.columns(last).lines().zip(&self.rows).enumerate() {
+            text += line;
+            text.push('\n');
+            if number > 0 && !matches!(row[last].as_str(), "" | "-") {
+                text += &shortened(&format!("    {heading}: {}", row[last]), COLUMNS);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// The first so many of the columns.
+    fn columns(&self, count: usize) -> String {
         let mut widths = [0; N];
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -28,7 +53,7 @@ impl<const N: usize> Table<N> {
         let mut text = String::new();
         for row in &self.rows {
             let mut line = String::new();
-            for (cell, width) in row.iter().zip(widths) {
+            for (cell, width) in row.iter().zip(widths).take(count) {
                 line += &format!("{cell:<width$}  ");
             }
             text += line.trim_end();
@@ -37,6 +62,9 @@ impl<const N: usize> Table<N> {
         text
     }
 }
+
+/// What every terminal has.
+const COLUMNS: usize = 80;
 
 /// `Name: value` lines under a title, the names right-aligned.
 pub(crate) struct Properties {
@@ -78,9 +106,12 @@ pub(crate) fn properties(title: &str, lines: &[(&'static str, String)]) -> Strin
 
 /// `text` in at most `most` characters, the last of them `…` where something was cut.
 pub(crate) fn cut(text: &str, most: usize) -> String {
-    let text = Shown(text).to_string();
+    shortened(&Shown(text).to_string(), most)
+}
+
+fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
-        return text;
+        return text.to_owned();
     }
     let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
     short.push('…');
@@ -97,6 +128,27 @@ mod tests {
         table.row(["g-4k7m2qx9".into(), "short".into()]);
         table.row(["ü".into(), String::new()]);
         assert_eq!(table.text(), "ID          REASON\ng-4k7m2qx9  short\nü\n");
+    }
+
+    #[test]
+    fn on_a_terminal_a_row_that_is_too_long_has_its_last_column_below_and_no_line_is_longer_than_80() {
+        let mut table = Table::new(["ID", "USER", "REASON"]);
+        table.row(["g-4k7m2qx9".into(), "maria".into(), "short".into()]);
+        assert_eq!(table.for_eyes(), table.text());
+        table.row(["g-00000001".into(), "tom".into(), "x".repeat(90)]);
+        table.row(["g-00000002".into(), "max".into(), "-".into()]);
+        let cut = format!("    REASON: {}…", "x".repeat(67));
+        let lines = [
+            "ID          USER",
+            "g-4k7m2qx9  maria",
+            "    REASON: short",
+            "g-00000001  tom",
+            &cut,
+            "g-00000002  max",
+        ];
+        assert_eq!(table.for_eyes().lines().collect::<Vec<_>>(), lines);
+        assert_eq!(cut.chars().count(), 80);
+        assert!(table.text().contains(&"x".repeat(90)), "and in a pipe nothing is moved or cut");
     }
 
     #[test]

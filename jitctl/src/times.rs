@@ -44,6 +44,26 @@ pub(crate) fn time(rfc3339: &str) -> String {
         .map_or_else(|_| Shown(rfc3339).to_string(), |at| with_offset(at, &zone::zone()))
 }
 
+/// The same for a table on a terminal: to the minute, and without the day where that is today. Rounded down: a window is never
+/// said to last longer.
+pub(crate) fn brief(rfc3339: &str) -> String {
+    brief_on(rfc3339, now())
+}
+
+fn brief_on(rfc3339: &str, now: Utc) -> String {
+    let zone = zone::zone();
+    let Ok(at) = rfc3339.parse::<Timestamp>() else { return Shown(rfc3339).to_string() };
+    let is_today = at.to_zoned(zone.clone()).date() == stamp(now).to_zoned(zone.clone()).date();
+    let shown = with_offset(at, &zone);
+    // `2026-11-23 09:51:00+01:00`: the day, the time to the minute, and the offset.
+    let parts = shown.split_once(' ').and_then(|(day, time)| Some((day, time.get(..5)?, time.get(8..)?)));
+    match parts {
+        Some((_, time, offset)) if is_today => format!("{time}{offset}"),
+        Some((day, time, offset)) => format!("{day} {time}{offset}"),
+        None => shown,
+    }
+}
+
 fn with_offset(at: Timestamp, zone: &TimeZone) -> String {
     let form = if *zone == TimeZone::UTC { "%Y-%m-%d %H:%M:%SZ" } else { "%Y-%m-%d %H:%M:%S%:z" };
     at.to_zoned(zone.clone()).strftime(form).to_string()
@@ -86,6 +106,17 @@ mod tests {
         assert_eq!(time("2026-07-23T08:51:00Z"), "2026-07-23 10:51:00+02:00");
         set_zone(of_caller(Some("Europe/London".as_ref())).unwrap());
         assert_eq!(time("2026-11-23T08:51:00Z"), "2026-11-23 08:51:00+00:00", "London is not always UTC");
+    }
+
+    #[test]
+    fn a_brief_time_has_no_seconds_and_on_its_own_day_no_day() {
+        let now = "2026-11-23T23:30:00Z".parse().unwrap();
+        assert_eq!(brief_on("2026-11-23T08:51:59Z", now), "08:51Z");
+        assert_eq!(brief_on("2026-11-24T08:51:59Z", now), "2026-11-24 08:51Z");
+        set_zone(of_caller(Some("Europe/Berlin".as_ref())).unwrap());
+        assert_eq!(brief_on("2026-11-23T08:51:59Z", now), "2026-11-23 09:51+01:00", "it is the 24th there");
+        assert_eq!(brief_on("2026-11-24T08:51:59Z", now), "09:51+01:00");
+        assert_eq!(brief_on("soon", now), "soon");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use jit_core::sign::NAMESPACE;
 use jit_proto::manager::Entry;
 
 use crate::output::View;
-use crate::table::{Properties, Table, cut};
-use crate::times::{left, length, time};
+use crate::table::{Properties, Table};
+use crate::times::{brief, left, length, time};
 
 mod entry;
 mod lock;
@@ -18,8 +18,8 @@ mod roles;
 mod spoken;
 mod waiting;
 
-use entry::{REASON_SHOWN, emergency};
 pub(crate) use entry::{begins, id, is_ahead, is_open, plural, state, verify_command, waits_for};
+use entry::{emergency, reason};
 pub(crate) use lock::{lock_line, locked, unlocked};
 pub(crate) use policy::{loaded, policy, policy_loaded};
 pub(crate) use progress::{follow, news, opened, progress, review_line};
@@ -31,18 +31,17 @@ pub(crate) use waiting::{pending, request};
 pub(crate) fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool) -> String {
     let mut table = Table::new(["ID", "USER", "ROLE", "STATE", "UNTIL", "LEFT", "REASON"]);
     for entry in entries {
-        let reason = if terminal { cut(&entry.reason, REASON_SHOWN) } else { entry.reason.clone() };
         table.row([
             id(entry).to_owned(),
             entry::user(entry),
             entry.role.clone(),
             state(entry),
-            entry.end.as_deref().map_or_else(|| "-".to_owned(), time),
+            entry.end.as_deref().map_or_else(|| "-".to_owned(), if terminal { brief } else { time }),
             if is_open(entry) { left(entry.remaining) } else { "-".to_owned() },
-            reason,
+            reason(entry, terminal),
         ]);
     }
-    table.text()
+    if terminal { table.for_eyes() } else { table.text() }
 }
 
 pub(crate) fn entry(entry: &Entry) -> View {

@@ -103,7 +103,7 @@ fn is_meant(scope: &Scope, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<b
         screen.say(&format!("Windows that it ends{of}:\n{}", views::table(windows.iter(), true).trim_end()));
     }
     if !sessions.is_empty() {
-        screen.say(&format!("Sessions that it ends{of}:\n{}", session::table(&sessions).trim_end()));
+        screen.say(&format!("Sessions that it ends{of}:\n{}", session::table(&sessions, true).trim_end()));
     }
     if !ends_something {
         screen.say("No window and no session is open.");

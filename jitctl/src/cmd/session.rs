@@ -15,7 +15,7 @@ use crate::output::{self, Outcome, View};
 use crate::prompts;
 use crate::screen::Screen;
 use crate::table::Table;
-use crate::times::{left, time};
+use crate::times::{brief, left, time};
 use crate::views::plural;
 
 /// What to do with sessions.
@@ -49,7 +49,10 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
     match verb {
-        Verb::List => jitd::show(jitd, &Call::Sessions, json, screen, |all: &Vec<Session>| list(all)),
+        Verb::List => {
+            let terminal = screen.terminal;
+            jitd::show(jitd, &Call::Sessions, json, screen, |all: &Vec<Session>| list(all, terminal))
+        }
         Verb::End { which: Which::Session(id), reason, .. } => {
             let call = Call::EndSession { id: *id, reason: reason.clone() };
             jitd::show(jitd, &call, json, screen, ended)
@@ -93,7 +96,7 @@ fn end_all(
     if open.is_empty() {
         return Err(Error::NotFound(format!("{user} has no session; see: jitctl session list")).into());
     }
-    screen.say(table(&open).trim_end());
+    screen.say(table(&open, true).trim_end());
     let question = format!("End {}?", plural(open.len(), "session"));
     if !yes && !prompts::yes(screen, &question, false) {
         screen.say("Nothing was ended.");
@@ -122,8 +125,8 @@ fn end_all(
 }
 
 /// One row for each.
-pub(super) fn table(sessions: &[Session]) -> String {
-    let mut table = Table::new(["ID", "USER", "SERVICE", "FROM", "TTY", "GRANT", "STATE", "UNTIL", "LEFT"]);
+pub(super) fn table(sessions: &[Session], terminal: bool) -> String {
+    let mut table = Table::new(["ID", "USER", "SERVICE", "TTY", "GRANT", "STATE", "UNTIL", "LEFT", "FROM"]);
     for session in sessions {
         let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         table.row([
@@ -133,27 +136,27 @@ pub(super) fn table(sessions: &[Session]) -> String {
                 None => session.user.clone(),
             },
             session.service.clone(),
-            or_dash(&session.from),
             or_dash(&session.tty),
             session.grant.clone(),
             match &session.ended {
                 Some(why) => format!("{} ({why})", session.state),
                 None => session.state.clone(),
             },
-            session.until.as_deref().map_or_else(|| "-".to_owned(), time),
+            session.until.as_deref().map_or_else(|| "-".to_owned(), if terminal { brief } else { time }),
             left(session.remaining),
+            or_dash(&session.from),
         ]);
     }
-    table.text()
+    if terminal { table.for_eyes() } else { table.text() }
 }
 
-fn list(sessions: &[Session]) -> View {
+fn list(sessions: &[Session], terminal: bool) -> View {
     if sessions.is_empty() {
         return View { said: vec!["Nobody is in by a window.".to_owned()], ..View::yes(String::new()) };
     }
     let by_key = sessions.iter().filter(|session| !session.keys.is_empty());
     let by_key = by_key.map(|one| format!("{} came in by {}\n", one.id, Shown(&one.keys.join(", "))));
-    let text = [table(sessions)].into_iter().chain(by_key).collect();
+    let text = [table(sessions, terminal)].into_iter().chain(by_key).collect();
     let mut view = View::yes(text);
     let unbound = sessions.iter().filter(|session| !session.enforced).count();
     if unbound > 0 {
@@ -228,8 +231,8 @@ pub(crate) mod tests {
         let script = Script::answers(Call::Sessions, &[session()]);
         let expected = Ran::new(
             0,
-            "ID  USER           SERVICE  FROM  TTY          GRANT       STATE             UNTIL                 LEFT\n\
-             17  maria as root  sudo     -     pts/3\\u{1b}  g-4k7m2qx9  ending (ordered)  2026-11-23 08:50:00Z  2h\n",
+            "ID  USER           SERVICE  TTY          GRANT       STATE             UNTIL                 LEFT  FROM\n\
+             17  maria as root  sudo     pts/3\\u{1b}  g-4k7m2qx9  ending (ordered)  2026-11-23 08:50:00Z  2h    -\n",
             "jitctl: of 1 of them it is not known where they run: they may outlive their end\n",
         );
         assert_eq!(jitctl(&["session", "list"], &script), expected);

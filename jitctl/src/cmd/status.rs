@@ -29,11 +29,12 @@ pub(crate) fn run_mine(
     // A jitd that cannot decide has no list to give, and the person has to hear that it cannot.
     let listed: Vec<Entry> =
         if json || !status.ready { Vec::new() } else { jitd::ask(jitd, &Call::List { all: false })? };
-    Ok(give(&status, json, screen, |status: &Status| mine(status, &listed, me))?)
+    let terminal = screen.terminal;
+    Ok(give(&status, json, screen, |status: &Status| mine(status, &listed, me, terminal))?)
 }
 
 /// The caller's own windows, and what they have asked for. Where the uid is unknown, all that jitd shows the caller.
-fn mine(status: &Status, listed: &[Entry], me: Option<u32>) -> View {
+fn mine(status: &Status, listed: &[Entry], me: Option<u32>, terminal: bool) -> View {
     let is_mine = |entry: &&Entry| me.is_none_or(|me| entry.uid == me);
     let mut view = judged(status);
     let mut table = Table::new(["ID", "ROLE", "SERVICES", "UNTIL", "LEFT"]);
@@ -59,7 +60,7 @@ fn mine(status: &Status, listed: &[Entry], me: Option<u32>) -> View {
     let waiting: Vec<&Entry> = listed.iter().filter(is_mine).filter(|entry| is_ahead(entry)).collect();
     if !waiting.is_empty() {
         let gap = if rows > 0 { "\n" } else { "" };
-        view.data += &format!("{gap}{}", ahead(&waiting));
+        view.data += &format!("{gap}{}", ahead(&waiting, terminal));
     }
     view.said.extend(status.locks.iter().map(lock_line));
     view.said.extend(to_review(status));
@@ -122,7 +123,7 @@ fn status(status: &Status, terminal: bool) -> View {
 }
 
 /// What has not opened yet.
-fn ahead(entries: &[&Entry]) -> String {
+fn ahead(entries: &[&Entry], terminal: bool) -> String {
     let mut table = Table::new(["ID", "ROLE", "STATE", "WAITS FOR"]);
     for entry in entries {
         let what = match &entry.begins {
@@ -131,7 +132,7 @@ fn ahead(entries: &[&Entry]) -> String {
         };
         table.row([id(entry).to_owned(), entry.role.clone(), state(entry), what]);
     }
-    table.text()
+    if terminal { table.for_eyes() } else { table.text() }
 }
 
 fn to_review(status: &Status) -> Option<String> {

@@ -202,8 +202,9 @@ fn a_long_reason_is_cut_on_a_terminal_and_never_in_a_pipe() {
     let answer = vec![Entry { reason: "x".repeat(200), ..active() }];
     let script = || Script::answers(Call::List { all: false }, &answer);
     assert!(jitctl(&["list"], &script()).out.contains(&"x".repeat(200)));
-    let cut = format!("  {}…\n", "x".repeat(39));
-    assert!(jitctl_on_a_terminal(&["list"], &script()).out.ends_with(&cut));
+    let cut = format!("\n    REASON: {}…\n", "x".repeat(39));
+    let ran = jitctl_on_a_terminal(&["list"], &script());
+    assert!(ran.out.ends_with(&cut) && ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
 }
 
 #[test]

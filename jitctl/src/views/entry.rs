@@ -4,10 +4,16 @@ use jit_host::signers::APPROVERS;
 use jit_proto::manager::{Ahead, Entry};
 use jit_proto::text::Typed;
 
+use crate::table::cut;
 use crate::times::time;
 
 /// The most characters of a reason in a table on a terminal.
-pub(crate) const REASON_SHOWN: usize = 40;
+const REASON_SHOWN: usize = 40;
+
+/// Why it was asked for; for eyes not all of it.
+pub(crate) fn reason(entry: &Entry, terminal: bool) -> String {
+    if terminal { cut(&entry.reason, REASON_SHOWN) } else { entry.reason.clone() }
+}
 
 /// The grant's id once there is one: the word that every other command takes.
 pub(crate) fn id(entry: &Entry) -> &str {

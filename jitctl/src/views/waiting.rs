@@ -2,11 +2,11 @@
 
 use jit_proto::manager::Entry;
 
-use super::entry::{REASON_SHOWN, begins, is_open, origin, user, waits_for};
+use super::entry::{begins, is_open, origin, reason, user, waits_for};
 use super::progress::review_line;
 use crate::output::View;
-use crate::table::{Properties, Table, cut};
-use crate::times::{left, length, time};
+use crate::table::{Properties, Table};
+use crate::times::{brief, left, length, time};
 
 /// The table, then each of them in full.
 pub(crate) fn pending(entries: &[Entry], terminal: bool) -> View {
@@ -20,12 +20,12 @@ pub(crate) fn pending(entries: &[Entry], terminal: bool) -> View {
             user(entry),
             entry.role.clone(),
             length(entry.duration).to_string(),
-            starts(entry),
-            entry.until.as_deref().map_or_else(|| "-".to_owned(), time),
-            if terminal { cut(&entry.reason, REASON_SHOWN) } else { entry.reason.clone() },
+            starts(entry, if terminal { brief } else { time }),
+            entry.until.as_deref().map_or_else(|| "-".to_owned(), if terminal { brief } else { time }),
+            reason(entry, terminal),
         ]);
     }
-    let mut data = table.text();
+    let mut data = if terminal { table.for_eyes() } else { table.text() };
     for entry in entries {
         data += &format!("\n{}", request(entry));
     }
@@ -43,7 +43,7 @@ pub(crate) fn request(entry: &Entry) -> String {
     }
     view.add("Services", &entry.services.join(", "));
     view.add("For", &length(entry.duration).to_string());
-    view.add("Starts", &starts(entry));
+    view.add("Starts", &starts(entry, time));
     limits(entry, &mut view);
     let uses = entry.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
     view.add("Uses", &uses);
@@ -76,7 +76,8 @@ pub(crate) fn limits(entry: &Entry, view: &mut Properties) {
     }
 }
 
-fn starts(entry: &Entry) -> String {
+/// When it starts, with times in this form.
+fn starts(entry: &Entry, time: fn(&str) -> String) -> String {
     match (&entry.start, &entry.begins, &entry.asked_start, &entry.extends) {
         (Some(start), ..) => time(start),
         (_, Some(begins), ..) => self::begins(begins),

@@ -105,7 +105,8 @@ fn nothing_to_review_is_said_and_is_no_failure() {
 #[test]
 fn a_long_reason_is_cut_in_the_table_on_a_terminal_and_nowhere_else() {
     let long = Entry { reason: "y".repeat(60), ..waiting() };
-    let (cut, whole) = (format!("  {}…\n", "y".repeat(39)), format!("Reason: {}\n", "y".repeat(60)));
+    let (cut, whole) =
+        (format!("    REASON: {}…\n", "y".repeat(39)), format!("Reason: {}\n", "y".repeat(60)));
     let ran =
         jitctl_on_a_terminal(&["pending"], &Script::answers(Call::Pending, std::slice::from_ref(&long)));
     assert!(ran.out.contains(&cut) && ran.out.contains(&whole), "{}", ran.out);
