@@ -51,8 +51,12 @@ impl When {
 
     /// What was typed for an option, and which moment that is: for the eye before it is sent.
     pub(crate) fn repeated(&self, option: &str, at: Utc) -> String {
-        format!("{option} '{self}' is {}.", time(&at.to_seconds()))
+        repeated(option, &self.0, at)
     }
+}
+
+fn repeated(option: &str, typed: &str, at: Utc) -> String {
+    format!("{option} '{}' is {}.", Shown(typed), time(&at.to_seconds()))
 }
 
 impl fmt::Display for When {
@@ -82,6 +86,11 @@ impl Bound {
     /// Which moment that is, as of now.
     pub(crate) fn utc(&self) -> Result<Utc, BadTime> {
         bound(&self.0, now(), &zone::zone())
+    }
+
+    /// What was typed for an option, and which moment that is, as [`When::repeated`] says it.
+    pub(crate) fn repeated(&self, option: &str, at: Utc) -> String {
+        repeated(option, &self.0, at)
     }
 }
 

@@ -43,6 +43,13 @@ pub(crate) fn explained_as_it_is_refused(site: &Site) {
     let later = explain(site, "sshd xenia --at 2099-01-01T00:00:00Z");
     assert_eq!((later.check.verdict, later.check.reason.as_str()), (Verdict::Deny, "no-window"));
     site.shell("jitctl explain sshd xenia --at '2001-01-01 00:00'").exits(2).says("is over");
+    // Times are typed and shown in the zone of whoever types, or of the host.
+    let new_year = "jitctl explain sshd xenia --at '2099-01-01 00:00'";
+    site.shell(&format!("TZ=Europe/Berlin {new_year}")).says("At: 2099-01-01 00:00:00+01:00");
+    site.shell(&format!("TZ=Europe/Berlin {new_year} --utc")).says("At: 2099-01-01 00:00:00Z");
+    let moved = "{ mv /etc/localtime /etc/localtime.was || true; ln -s ../usr/share/zoneinfo/Asia/Tokyo /etc/localtime; }";
+    let back = "{ rm /etc/localtime; mv /etc/localtime.was /etc/localtime || true; }";
+    site.shell(&format!("{moved} 2>&1; {new_year}; {back} 2>&1")).says("At: 2099-01-01 00:00:00+09:00");
     site.shell("jitctl explain xenia sshd")
         .exits(1)
         .says("did you swap them? type: jitctl explain sshd xenia");

@@ -61,7 +61,7 @@ pub(super) fn run(
     let made: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
     let (_, key) = newest(&made)?;
     if !file.exists() {
-        let Some(end) = end(wanted, &known, jitd)? else {
+        let Some(end) = end(wanted, &known, jitd, screen)? else {
             screen.say("jitctl: no record that is still here is old enough; nothing was written");
             return Ok(Outcome::Yes);
         };
@@ -128,7 +128,12 @@ struct Timed {
 }
 
 /// The record behind the last that is to go; none where none is.
-fn end(wanted: &Wanted, known: &Archives, jitd: &dyn Jitd) -> Result<Option<u64>, Failure> {
+fn end(
+    wanted: &Wanted,
+    known: &Archives,
+    jitd: &dyn Jitd,
+    screen: &mut Screen<'_>,
+) -> Result<Option<u64>, Failure> {
     let garbled = |what: &str| Error::Garbled(format!("the {what} of the log"));
     let Some(retain) = known.retain_seconds else {
         return Err(Error::Refused(
@@ -139,9 +144,14 @@ fn end(wanted: &Wanted, known: &Archives, jitd: &dyn Jitd) -> Result<Option<u64>
     };
     let now: Utc = known.now.parse().map_err(|_| garbled("time"))?;
     let floor = now.minus(Duration::from_secs(retain));
-    let before = wanted.before.as_ref().map(Bound::utc).transpose();
-    let before =
-        before.map_err(|why| Error::Usage(why.to_string()))?.map_or(floor, |before| before.min(floor));
+    let before = match &wanted.before {
+        Some(typed) => {
+            let before = typed.utc().map_err(|why| Error::Usage(why.to_string()))?;
+            screen.say(&typed.repeated("--before", before));
+            before.min(floor)
+        }
+        None => floor,
+    };
     let most = known.begins.saturating_add(ARCHIVE_RECORDS).min(known.total.saturating_sub(1));
     let mut end = known.begins;
     let mut reader = Reader::from(jitd, known.begins);
