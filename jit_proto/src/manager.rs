@@ -4,6 +4,7 @@
 //! what `--json` prints: a field can be added without a new method, and there is one form to document.
 //! Times are RFC 3339 in UTC, durations whole seconds.
 
+mod nothing;
 mod policy;
 
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,8 @@ pub struct Check {
     pub verdict: Verdict,
     /// The stable word for why.
     pub reason: String,
-    /// One line for a person.
+    /// One line for a person; absent where there is nothing to say.
+    #[serde(default, with = "nothing")]
     pub text: String,
     /// The role of the grant that admits.
     pub role: Option<String>,
@@ -88,9 +90,11 @@ pub struct Considered {
     pub missing: String,
     /// The same in words.
     pub condition: String,
-    /// What would have to change; empty if nothing.
+    /// What would have to change; absent if nothing.
+    #[serde(default, with = "nothing")]
     pub change: String,
-    /// Who could approve it now; empty where approval is not what is missing.
+    /// Who could approve it now; absent where approval is not what is missing.
+    #[serde(default, with = "nothing")]
     pub approvers: String,
 }
 
@@ -343,9 +347,11 @@ pub struct Evidence {
     pub flags: Option<u8>,
     /// Of a FIDO key, how often it had signed.
     pub counter: Option<u32>,
-    /// The exact text that was signed; empty in a list.
+    /// The exact text that was signed; absent in a list.
+    #[serde(default, with = "nothing")]
     pub text: String,
-    /// The signature, as ssh-keygen writes it; empty in a list.
+    /// The signature, as ssh-keygen writes it; absent in a list.
+    #[serde(default, with = "nothing")]
     pub signature: String,
 }
 
@@ -406,8 +412,10 @@ pub struct Session {
     /// For su and sudo, whom they have become.
     pub target: Option<String>,
     /// Where from, as the service says.
+    #[serde(default, with = "nothing")]
     pub from: String,
     /// On which terminal, as the service says.
+    #[serde(default, with = "nothing")]
     pub tty: String,
     /// The grant that covers it.
     pub grant: String,
@@ -480,7 +488,8 @@ pub struct Clock {
     pub state: String,
     /// Why it is suspect: `behind` or `ahead`.
     pub why: Option<String>,
-    /// The same in words; empty while it is trusted.
+    /// The same in words; absent while it is trusted.
+    #[serde(default, with = "nothing")]
     pub text: String,
     /// What the wall clock said when it became suspect.
     pub since: Option<String>,
