@@ -13,7 +13,7 @@ use super::session;
 use crate::call::Call;
 use crate::error::Failure;
 use crate::jitd::{self, Jitd};
-use crate::output::{Outcome, View, give};
+use crate::output::{Outcome, give};
 use crate::screen::Screen;
 use crate::values::seconds;
 use crate::{prompts, views};
@@ -62,7 +62,7 @@ pub(crate) fn run(
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
-    let (call, view): (Call, fn(&Lock) -> View) = match verb {
+    match verb {
         Verb::Lock { scope, message, seconds, unknown, yes } => {
             if !yes && screen.can_ask() && !is_meant(scope, jitd, screen)? {
                 screen.say("Nothing was locked.");
@@ -70,14 +70,25 @@ pub(crate) fn run(
             }
             let (scope, message) = (scope.clone(), message.clone());
             let seconds = seconds.unwrap_or(0);
-            (Call::Lock { scope, message, seconds, unknown: *unknown }, views::locked)
+            let lock: Lock = jitd::ask(jitd, &Call::Lock { scope, message, seconds, unknown: *unknown })?;
+            Ok(give(&lock, json, screen, views::locked)?)
         }
         Verb::Unlock { scope, reason } => {
-            (Call::Unlock { scope: scope.clone(), reason: reason.clone() }, views::unlocked)
+            let call = Call::Unlock { scope: scope.clone(), reason: reason.clone() };
+            let lock: Lock = jitd::ask(jitd, &call)?;
+            let ended = has_ended(&lock, jitd);
+            Ok(give(&lock, json, screen, |lock| views::unlocked(lock, ended))?)
         }
+    }
+}
+
+/// Whether windows have ended by a lock since this one was set. It is lifted, whatever the answer: if there is none, they may
+/// have.
+fn has_ended(lock: &Lock, jitd: &dyn Jitd) -> bool {
+    let by_lock = |entry: &Entry| {
+        entry.ended.as_deref() == Some("locked") && entry.end.as_deref() >= Some(lock.at.as_str())
     };
-    let lock: Lock = jitd::ask(jitd, &call)?;
-    Ok(give(&lock, json, screen, view)?)
+    jitd::ask::<Vec<Entry>>(jitd, &Call::List { all: true }).map_or(true, |all| all.iter().any(by_lock))
 }
 
 /// Says whom a lock ends, and asks.

@@ -23,8 +23,12 @@ pub(crate) fn locked(lock: &Lock) -> View {
     View { said: note.into_iter().chain([hint]).collect(), ..View::yes(format!("{}.\n", lock_line(lock))) }
 }
 
-pub(crate) fn unlocked(lock: &Lock) -> View {
+/// `ended` is whether it has ended windows.
+pub(crate) fn unlocked(lock: &Lock, ended: bool) -> View {
     let scope = Shown(&lock.scope);
     let said = "Windows that the lock ended are not restored; ask again with: jitctl request".to_owned();
-    View { said: vec![said], ..View::yes(format!("{scope} is no longer locked.\n")) }
+    View {
+        said: ended.then_some(said).into_iter().collect(),
+        ..View::yes(format!("{scope} is no longer locked.\n"))
+    }
 }

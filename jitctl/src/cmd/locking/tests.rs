@@ -38,12 +38,22 @@ fn a_lock_without_an_end_holds_until_it_is_lifted() {
 }
 
 #[test]
-fn a_lock_is_lifted_under_the_name_it_was_set_under() {
-    let call = Call::Unlock { scope: Scope::User("maria".parse().unwrap()), reason: None };
+fn a_lock_is_lifted_under_the_name_it_was_set_under_and_says_what_stays_ended_where_something_does() {
+    let call = || Call::Unlock { scope: Scope::User("maria".parse().unwrap()), reason: None };
     let answer = Lock { scope: "user:maria".into(), ..lock() };
-    let ran = jitctl(&["unlock", "user:maria"], &Script::answers(call, &answer));
+    let unlock = |listed: &[Entry]| {
+        let script = Script::answers(call(), &answer).then(Script::answers(Call::List { all: true }, listed));
+        jitctl(&["unlock", "user:maria"], &script)
+    };
+    let done = "user:maria is no longer locked.\n";
+    let by_lock = Entry { ended: Some("locked".into()), end: Some("2026-11-23T08:00:00Z".into()), ..ended() };
+    let before = Entry { end: Some("2026-11-23T07:59:59Z".into()), ..by_lock.clone() };
     let err = "Windows that the lock ended are not restored; ask again with: jitctl request\n";
-    assert_eq!(ran, Ran::new(0, "user:maria is no longer locked.\n", err));
+    assert_eq!(unlock(&[active(), by_lock]), Ran::new(0, done, err));
+    assert_eq!(unlock(&[active(), ended(), before]), Ran::new(0, done, ""));
+    let gone =
+        Script::answers(call(), &answer).then(Script::fails(Call::List { all: true }, Error::NotRunning));
+    assert_eq!(jitctl(&["unlock", "user:maria"], &gone), Ran::new(0, done, err), "it is lifted all the same");
 }
 
 #[test]
