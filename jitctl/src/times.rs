@@ -12,10 +12,9 @@ use jit_core::duration::Human;
 use jit_core::time::Utc;
 use jit_proto::text::Shown;
 
-mod typed;
+pub(crate) mod typed;
 mod zone;
 
-pub(crate) use typed::{BadTime, Bound, When};
 pub(crate) use zone::{of_caller, set as set_zone};
 
 /// What time it is, by the clock of this machine: for what is over or long ago, and for nothing that jitd decides.

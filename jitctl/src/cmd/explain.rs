@@ -14,7 +14,8 @@ use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, View, give};
 use crate::screen::Screen;
 use crate::table::Properties;
-use crate::times::{When, time};
+use crate::times::time;
+use crate::times::typed::When;
 
 /// Say why somebody would be let in or not, role by role
 ///

@@ -16,7 +16,8 @@ use crate::error::{Error, Failure};
 use crate::jitd::Jitd;
 use crate::output::{self, Outcome, give};
 use crate::screen::Screen;
-use crate::times::{BadTime, Bound, When, now};
+use crate::times::now;
+use crate::times::typed::{BadTime, Bound, When};
 use crate::values::seconds;
 
 /// Report who had which access when, who approved it, and what somebody has to look at

@@ -27,7 +27,7 @@ use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, View};
 use crate::screen::Screen;
 use crate::table::Table;
-use crate::times::Bound;
+use crate::times::typed::Bound;
 
 /// What to archive.
 #[derive(Clone, Debug, Args)]

@@ -10,7 +10,7 @@ use jit_core::event::{Event, Record};
 use jit_core::time::Utc;
 use jit_proto::words::{RequestId, RoleName, ServiceName, UserName};
 
-use crate::times::{BadTime, Bound};
+use crate::times::typed::{BadTime, Bound};
 use crate::values::Id;
 
 /// The filters. A record has to pass all that are given.

@@ -18,7 +18,7 @@ use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 use crate::output::Outcome;
 use crate::screen::Screen;
-use crate::times::Bound;
+use crate::times::typed::Bound;
 
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -24,7 +24,8 @@ use super::typed::{is_stdin, stdin};
 use crate::error::Error;
 use crate::output::Outcome;
 use crate::screen::Screen;
-use crate::times::{When, now};
+use crate::times::now;
+use crate::times::typed::When;
 use crate::values::{Id, seconds};
 
 /// Write a grant ahead of time, for approvers to sign

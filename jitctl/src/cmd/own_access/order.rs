@@ -6,7 +6,7 @@ use jit_proto::words::{Reason, RoleName};
 
 use crate::output::{Outcome, View};
 use crate::screen::Screen;
-use crate::times::When;
+use crate::times::typed::When;
 use crate::values::seconds;
 use crate::views;
 
