@@ -14,8 +14,8 @@ pub use crate::model::PolicyText;
 use crate::model::{
     Actor, Archived, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason,
     EndRun, EndTerms, EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override,
-    PamFiles, Past, Person, PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, UnaskedLogins, Unit,
-    Why,
+    PamFiles, Past, Person, PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, Space, UnaskedLogins,
+    Unit, UnreadNotes, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -502,6 +502,10 @@ pub enum Event {
         /// What the clock should have said by `CLOCK_BOOTTIME`.
         expected: Utc,
     },
+    /// There is so little room for records that nothing new opens.
+    DiskShort(Space),
+    /// There is room again.
+    DiskRoom(Space),
     /// The module let an account in through `recovery=` while jitd could not answer.
     Recovered {
         /// When, as the module wrote it down: unix seconds.
@@ -514,14 +518,7 @@ pub enum Event {
     /// What this host's PAM files are: at jitd's start, and whenever something was done to one of them.
     PamFiles(PamFiles),
     /// Notes of such logins that cannot be read: somebody may have been let in of whom nothing more is known.
-    RecoveryUnread {
-        /// What was set aside, and where.
-        name: String,
-        /// How many bytes of it say nothing.
-        bytes: u64,
-        /// Why they cannot be read.
-        why: String,
-    },
+    RecoveryUnread(UnreadNotes),
     /// Somebody logged in by a service that did not ask jitd about it, as logind has it.
     Unasked(UnaskedLogins),
     /// From here on, checkpoints of the log are signed by this key.

@@ -21,6 +21,7 @@ pub mod model;
 pub mod orders;
 pub mod proof;
 pub mod replay;
+pub mod room;
 pub mod sessions;
 pub mod sign;
 pub mod state;
@@ -55,6 +56,8 @@ mod opening_tests;
 mod orders_tests;
 #[cfg(test)]
 mod policy_change_tests;
+#[cfg(test)]
+mod room_tests;
 #[cfg(test)]
 mod signed_policy_tests;
 #[cfg(test)]

@@ -188,8 +188,10 @@ impl<'p> Replay<'p> {
             | Event::ClockSuspect { .. }
             | Event::ClockAccepted { .. }
             | Event::ClockRecovered { .. }
+            | Event::DiskShort(_)
+            | Event::DiskRoom(_)
             | Event::Recovered { .. }
-            | Event::RecoveryUnread { .. }
+            | Event::RecoveryUnread(_)
             | Event::Unasked(_)
             | Event::PamFiles(_)
             | Event::Checkpoint { .. }

@@ -71,6 +71,7 @@ pub struct State {
     taken_locks: BTreeMap<Serial, Taken>,
     tombstones: BTreeMap<Serial, Tombstone>,
     since: Option<Since>,
+    is_short: bool,
     next_seq: u64,
 }
 
@@ -232,6 +233,12 @@ impl State {
     #[must_use]
     pub const fn tried(&self) -> Option<&Tried> {
         self.tried.as_ref()
+    }
+
+    /// Whether there is so little room for records that nothing new opens.
+    #[must_use]
+    pub const fn is_short_of_room(&self) -> bool {
+        self.is_short
     }
 
     /// The sequence number that the next record must have.
@@ -400,8 +407,16 @@ impl State {
             | Event::PolicyProposed { .. }
             | Event::PolicyReviewed { .. }
             | Event::PolicyOverride { .. } => self.change_policy(record),
-            Event::Started { .. }
-            | Event::Stopped
+            // Whether there is room is looked for anew at each start.
+            Event::Started { .. } | Event::DiskRoom(_) => {
+                self.is_short = false;
+                Vec::new()
+            }
+            Event::DiskShort(_) => {
+                self.is_short = true;
+                Vec::new()
+            }
+            Event::Stopped
             | Event::PolicyRefused { .. }
             | Event::SignatureRefused { .. }
             | Event::RevokeTaken { .. }
@@ -412,7 +427,7 @@ impl State {
             | Event::ClockAccepted { .. }
             | Event::ClockRecovered { .. }
             | Event::Recovered { .. }
-            | Event::RecoveryUnread { .. }
+            | Event::RecoveryUnread(_)
             | Event::Unasked(_)
             | Event::PamFiles(_)
             | Event::Elsewhere { .. }

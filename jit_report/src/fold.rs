@@ -165,8 +165,10 @@ impl Fold {
             | Event::ClockSuspect { .. }
             | Event::ClockAccepted { .. }
             | Event::ClockRecovered { .. }
+            | Event::DiskShort(_)
+            | Event::DiskRoom(_)
             | Event::Recovered { .. }
-            | Event::RecoveryUnread { .. }
+            | Event::RecoveryUnread(_)
             | Event::Unasked(_)
             | Event::PamFiles(_)
             | Event::HostKey { .. }

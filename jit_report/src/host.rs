@@ -339,7 +339,7 @@ impl HostFold {
             let login = Recovery { at, service: service.clone(), account: user.clone() };
             self.seen.recoveries.logins.push(login);
         }
-        self.seen.recoveries.unread += u64::from(matches!(event, Event::RecoveryUnread { .. }));
+        self.seen.recoveries.unread += u64::from(matches!(event, Event::RecoveryUnread(_)));
         self.seen.unbound += u64::from(matches!(event, Event::SessionUnbound { .. }));
         self.seen.sessions_refused += u64::from(matches!(event, Event::SessionRefused { .. }));
         self.seen.signatures_refused += u64::from(matches!(event, Event::SignatureRefused { .. }));

@@ -7,6 +7,7 @@ mod clock_tests;
 mod fault_tests;
 mod looked_tests;
 mod policy_change_tests;
+mod room_tests;
 mod trial_tests;
 
 use std::collections::{BTreeMap, BTreeSet};

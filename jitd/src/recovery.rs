@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jit_core::event::Event;
+use jit_core::model::UnreadNotes;
 use jit_proto::RECOVERY_NOTES;
 use nix::fcntl::OFlag;
 
@@ -80,7 +81,7 @@ impl Notes {
         let keep = (!all_read).then(|| self.place_to_keep()).flatten();
         if !all_read {
             let name = keep.as_ref().unwrap_or(&self.written).display().to_string();
-            events.push(Event::RecoveryUnread { name, bytes: unread, why });
+            events.push(Event::RecoveryUnread(UnreadNotes { name, bytes: unread, why }));
         }
         Some(Taken { events, keep })
     }
@@ -162,7 +163,7 @@ mod tests {
         let Some(taken) = notes.take() else { return Vec::new() };
         let said = taken.events.iter().map(|event| match event {
             Event::Recovered { .. } => "recovered",
-            Event::RecoveryUnread { .. } => "unread",
+            Event::RecoveryUnread(_) => "unread",
             _ => "something else",
         });
         let said = said.collect();
@@ -223,7 +224,7 @@ mod tests {
         for n in 1..=MOST_KEPT + 3 {
             fs::write(&notes.written, format!("{ROOT_AT_SSHD}what is this\n")).unwrap();
             let taken = notes.take().unwrap();
-            let [Event::Recovered { .. }, Event::RecoveryUnread { name, bytes: 12, .. }] = &taken.events[..]
+            let [Event::Recovered { .. }, Event::RecoveryUnread(UnreadNotes { name, bytes: 12, .. })] = &taken.events[..]
             else {
                 panic!("{taken:?}");
             };

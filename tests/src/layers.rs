@@ -41,7 +41,7 @@ const CORE_LAYERS: [&[&str]; 12] = [
     &["code"],
     &["sign"],
     &["event"],
-    &["clock", "state", "timer"],
+    &["clock", "room", "state", "timer"],
     &["context"],
     &["orders"],
     &["check"],

@@ -9,7 +9,7 @@ use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
     Archived, Basis, ByCode, BySignature, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord,
-    Proposal, RefusedOrder, Request, Review, Time, UnaskedLogins,
+    Proposal, RefusedOrder, Request, Review, Time, UnaskedLogins, UnreadNotes,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -116,10 +116,13 @@ impl Fields {
             Event::ClockRecovered { why, by, mark, expected } => {
                 self.clock(record, *why, *mark, *expected).put("by", by.as_str())
             }
+            Event::DiskShort(space) | Event::DiskRoom(space) => {
+                self.put("free", space.free).put("size", space.size)
+            }
             Event::Recovered { at, service, user } => {
                 self.put("service", service).put("user", user).put("at", at)
             }
-            Event::RecoveryUnread { name, bytes, why } => {
+            Event::RecoveryUnread(UnreadNotes { name, bytes, why }) => {
                 self.put("name", name).put("bytes", bytes).put("why", why)
             }
             Event::PamFiles(_) | Event::Unasked(_) => self.of_pam(&record.event),

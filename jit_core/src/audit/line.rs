@@ -138,8 +138,10 @@ fn kind(event: &Event) -> (Severity, &'static str) {
         Event::ClockSuspect { .. } => (Severity::Alert, "clock-suspect"),
         Event::ClockAccepted { .. } => (Severity::Warning, "clock-accepted"),
         Event::ClockRecovered { .. } => (Severity::Notice, "clock-recovered"),
+        Event::DiskShort(_) => (Severity::Alert, "disk-short"),
+        Event::DiskRoom(_) => (Severity::Notice, "disk-room"),
         Event::Recovered { .. } => (Severity::Alert, "recovered"),
-        Event::RecoveryUnread { .. } => (Severity::Alert, "recovery-unread"),
+        Event::RecoveryUnread(_) => (Severity::Alert, "recovery-unread"),
         Event::Unasked(_) => (Severity::Alert, "unasked"),
         Event::PamFiles(PamFiles { touched, lost, .. }) => {
             let severity = match (touched.is_empty(), lost.is_empty()) {

@@ -42,8 +42,10 @@ macro_rules! of_no_session_or {
             | $crate::event::Event::ClockSuspect { .. }
             | $crate::event::Event::ClockAccepted { .. }
             | $crate::event::Event::ClockRecovered { .. }
+            | $crate::event::Event::DiskShort(_)
+            | $crate::event::Event::DiskRoom(_)
             | $crate::event::Event::Recovered { .. }
-            | $crate::event::Event::RecoveryUnread { .. }
+            | $crate::event::Event::RecoveryUnread(_)
             | $crate::event::Event::Unasked(_)
             | $crate::event::Event::PamFiles(_)
             | $crate::event::Event::HostKey { .. }
@@ -164,7 +166,9 @@ impl Event {
             | Self::Unmanaged { .. }
             | Self::ClockSuspect { .. }
             | Self::ClockRecovered { .. }
-            | Self::RecoveryUnread { .. }
+            | Self::DiskShort(_)
+            | Self::DiskRoom(_)
+            | Self::RecoveryUnread(_)
             | Self::Unasked(_)
             | Self::Checkpoint { .. }
             | Self::CheckpointCarried { .. } => false,
@@ -275,8 +279,10 @@ impl Event {
             | Self::ClockSuspect { .. }
             | Self::ClockAccepted { .. }
             | Self::ClockRecovered { .. }
+            | Self::DiskShort(_)
+            | Self::DiskRoom(_)
             | Self::Recovered { .. }
-            | Self::RecoveryUnread { .. }
+            | Self::RecoveryUnread(_)
             | Self::Unasked(_)
             | Self::PamFiles(_)
             | Self::HostKey { .. }

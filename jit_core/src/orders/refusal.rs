@@ -185,6 +185,13 @@ pub enum Refusal {
          at it with 'jitctl clock' and confirms that it is right with 'jitctl clock accept'; emergency roles open all the same"
     )]
     ClockSuspect(Suspicion),
+    /// What room there is for records is kept for what ends.
+    #[error(
+        "the disk of this host is nearly full, and what is left is kept for the records of revoking, of ends and of \
+         emergencies, so nothing new is asked for or opened; an admin makes room on the file system of /var/lib/jitd \
+         ('jitctl status' says how much), and then the same order works; emergency roles open all the same"
+    )]
+    NoRoom,
     /// The policy is not changed by it.
     #[error("{0}")]
     NoPolicyChange(Box<NoChange>),
@@ -300,6 +307,7 @@ impl Refusal {
             | Self::NotOfHere(_)
             | Self::NoCode(_)
             | Self::ClockSuspect(_)
+            | Self::NoRoom
             | Self::NotAccepted(_)
             | Self::NotLocked { .. }
             | Self::NoSuchScope { .. }
@@ -346,6 +354,11 @@ impl<'a> Context<'a> {
     /// Whether something may open by the wall clock.
     pub(crate) fn clock(self) -> Result<(), Refusal> {
         self.now.suspect.map_or(Ok(()), |why| Err(Refusal::ClockSuspect(why)))
+    }
+
+    /// Whether there is room for the records of something new.
+    pub(crate) const fn room(self) -> Result<(), Refusal> {
+        if self.state.is_short_of_room() { Err(Refusal::NoRoom) } else { Ok(()) }
     }
 
     /// Whether the caller may give admin's orders: the account, as root can do anything here anyway. It does not

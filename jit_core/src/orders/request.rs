@@ -242,6 +242,9 @@ pub(super) fn new_request(
     if state.pending().len() >= MAX_PENDING && !role.emergency {
         return Err(Refusal::TooManyPending);
     }
+    if !role.emergency {
+        here.room()?;
+    }
     if state.knows(id) {
         return Err(Refusal::IdTaken);
     }

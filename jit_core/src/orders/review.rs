@@ -194,6 +194,7 @@ pub fn review(
     // A denial opens nothing, and neither does a review of what has opened already.
     if given.decision == Decision::Approve && !stages.of_debt() {
         here.clock()?;
+        here.room()?;
     }
     let beneficiary = told(here, &stages, id, lookups, &request.beneficiary.name)?
         .filter(|now| request.beneficiary.is_account(now));

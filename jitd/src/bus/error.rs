@@ -80,6 +80,7 @@ impl From<NotDone> for Error {
                     | Refusal::NoSuchScope { .. }
                     | Refusal::TooLong { .. }
                     | Refusal::ClockSuspect(_)
+                    | Refusal::NoRoom
                     | Refusal::NotAccepted(_)
                     | Refusal::NotOfHere(_)
                     | Refusal::NoCode(_)

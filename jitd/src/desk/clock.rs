@@ -7,6 +7,7 @@ use jit_core::context::Context;
 use jit_core::model::{Actor, BySignature};
 use jit_core::orders::{Refusal, signed_clock};
 use jit_core::proof::note::HostKey;
+use jit_core::room;
 use jit_core::sign::clock::Challenge;
 use jit_core::time::Moment;
 use jit_proto::words::Reason;
@@ -15,7 +16,6 @@ use super::looked::{Looked, Word};
 use super::not_done::NotDone;
 use super::outage::CannotDecide;
 use super::room::{Desk, Open, Room};
-use crate::log;
 use crate::store::writer::Ticket;
 
 impl Desk {
@@ -91,20 +91,21 @@ impl Desk {
         })
     }
 
-    /// Samples the clocks, and records what that says about them. Whatever happens in this moment is judged by it.
+    /// Samples the clocks and the room that there is, and records what that says about them. Whatever happens in this moment
+    /// is judged by it.
     pub(super) fn sense(&self, open: &mut Open) -> Moment {
         let sample = self.clock.sample(open.synced);
         let told = open.clock.see(&sample);
         let now = open.clock.moment(&sample);
-        if let Some(event) = told {
+        if told.is_some() {
             open.clock_changed = true;
             if !now.is_trusted() {
                 self.doubted.notify(usize::MAX);
             }
-            if let Err(err) = self.commit(open, None, &now, vec![event]) {
-                log::error(err);
-            }
         }
+        let room = self.gauge.space().and_then(|space| room::told(&open.state, space));
+        let events: Vec<_> = told.into_iter().chain(room).collect();
+        self.commit_all(open, &now, vec![(None, events)]);
         now
     }
 }

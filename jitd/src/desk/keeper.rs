@@ -12,6 +12,8 @@ use jit_core::orders::resume::{AtHand, NotTheFiles, Resumed, elsewhere, resume};
 use jit_core::policy::{Policy, SourceFile};
 use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::{HostKey, PublicKey};
+use jit_core::room;
+use jit_core::state::State;
 use jit_proto::words::HostName;
 
 use super::in_force::{BadFiles, InForce, ReadPolicy, loaded_event, not_approved, read_policy};
@@ -93,6 +95,7 @@ impl Keeper for Desk {
             say_moved(how);
             events.extend(elsewhere(&loaded.state, how));
         }
+        events.extend(self.gauge.space().and_then(|space| room::told(&State::default(), space)));
         // Whatever ended jitd during a trial ended the trial.
         let ran = jit_core::orders::trial::running(&loaded.state);
         let before = ran.zip(loaded.before).map(|(trial, before)| {

@@ -22,6 +22,7 @@ use crate::bell::Bell;
 use crate::clock::{Clock, since_boot};
 use crate::log;
 use crate::notary::Notary;
+use crate::store::Gauge;
 use crate::store::writer::{Queue, Ticket};
 
 pub(super) struct Open {
@@ -67,6 +68,8 @@ pub(crate) struct Desk {
     pub(crate) settled: zruntime::Event,
     /// Rings when somebody has decided something.
     pub(crate) decided: zruntime::Event,
+    /// How much room there is for records.
+    pub(super) gauge: Arc<Gauge>,
     /// What signs the log.
     pub(crate) notary: Notary,
     /// Rings when records are on disk.
@@ -81,7 +84,13 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// A desk that waits for its store.
-    pub(crate) fn new(queue: Queue, clock: Clock, host: Host, policy_dir: PathBuf) -> Self {
+    pub(crate) fn new(
+        queue: Queue,
+        clock: Clock,
+        host: Host,
+        policy_dir: PathBuf,
+        gauge: Arc<Gauge>,
+    ) -> Self {
         Self {
             room: Mutex::new(Room::Down(Outage { why: STARTING.into(), since: Some(since_boot()) })),
             queue,
@@ -92,6 +101,7 @@ impl Desk {
             doubted: zruntime::Event::new(),
             settled: zruntime::Event::new(),
             decided: zruntime::Event::new(),
+            gauge,
             notary: Notary::default(),
             news: Bell::default(),
             changes: Changes::default(),

@@ -16,7 +16,6 @@ pub(crate) mod writer;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-#[cfg(test)]
 use std::sync::Arc;
 #[cfg(test)]
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +26,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 pub(crate) use error::StoreError;
+pub(crate) use room::Gauge;
 
 /// Which file a path led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,7 @@ pub(crate) struct FileId {
 #[derive(Clone, Debug)]
 pub(crate) struct StorePath {
     file: PathBuf,
+    gauge: Arc<Gauge>,
     /// How often it was opened for reading.
     #[cfg(test)]
     opened: Arc<AtomicUsize>,
@@ -77,6 +78,7 @@ impl StorePath {
     pub(crate) fn in_dir(dir: &Path) -> Self {
         Self {
             file: dir.join("store.db"),
+            gauge: Arc::new(Gauge::of(dir)),
             #[cfg(test)]
             opened: Arc::default(),
             #[cfg(test)]
@@ -109,9 +111,19 @@ impl StorePath {
         self.file.parent().unwrap_or(&self.file)
     }
 
+    /// What tells how much room there is for it.
+    pub(crate) fn gauge(&self) -> &Arc<Gauge> {
+        &self.gauge
+    }
+
     /// What there is to say of the room that is left for it; nothing where there is enough.
     pub(crate) fn room(&self) -> Option<String> {
-        room::note(self.dir())
+        self.gauge.note()
+    }
+
+    /// Keeps room in its files.
+    fn keep_room(&self, store: &mut Connection) -> Result<(), StoreError> {
+        self.gauge.keep(store, &self.file.with_file_name("store.db-wal"))
     }
 
     /// Which file is there.
@@ -136,7 +148,8 @@ impl StorePath {
         store.pragma_update(None, "foreign_keys", false)?;
         schema::prepare(&mut store)?;
         store.pragma_update(None, "foreign_keys", true)?;
-        store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        // What is written next begins it anew. It stays as long as it is: that is room which nobody else gets.
+        store.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
         Ok(store)
     }
 

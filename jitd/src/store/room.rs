@@ -1,54 +1,240 @@
-//! How much room there is for the record. Once there is none everybody is refused (law 7), so that it is said before.
+//! How much room there is for records, and the room that is kept for those of what ends.
+//!
+//! A disk that somebody fills is full within a second, and who fills it takes whatever is given back to it. So what is kept is
+//! never given back: it is inside of the store's own files, where nobody else gets at it. Pages of `store.db` that hold
+//! nothing are kept ahead of need, and its write-ahead log is as long from the start as it becomes.
 
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+#[cfg(test)]
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use jit_core::model::Space;
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, TransactionBehavior};
 
-/// Less than this is little, on whatever disk: years of records on most hosts, and an hour of them where something runs wild.
-const LITTLE: u64 = 256 * 1024 * 1024;
+use super::error::StoreError;
+use crate::log;
 
-/// More than one part in so many is enough on a small one.
-const PARTS: u64 = 10;
+/// The most that is kept in `store.db`: the records of a thousand accesses and more, and at least half of it at any time.
+const MOST_PAGES: u64 = 4 * 1024 * 1024;
 
-/// What is left of a file system, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Left {
-    free: u64,
-    size: u64,
+/// The most that the write-ahead log is made long.
+const MOST_LOG: u64 = 8 * 1024 * 1024;
+
+/// After so many pages SQLite by itself copies its log into the file (sqlite.org/pragma.html#pragma_wal_autocheckpoint).
+const MOST_FRAMES: u64 = 1000;
+
+/// A page of SQLite's, and as good as one of its log's.
+const PAGE: u64 = 4096;
+
+/// What is left of a file system, as far as it tells.
+#[derive(Debug)]
+pub(crate) struct Gauge {
+    dir: PathBuf,
+    /// The bytes in `store.db` that hold nothing.
+    inside: AtomicU64,
+    /// What a test says instead.
+    #[cfg(test)]
+    said: Mutex<Option<Space>>,
 }
 
-impl Left {
-    const fn is_little(self) -> bool {
-        self.free < LITTLE && self.free < self.size / PARTS
+impl Gauge {
+    /// Of the file system of this folder.
+    pub(super) fn of(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            inside: AtomicU64::new(0),
+            #[cfg(test)]
+            said: Mutex::new(None),
+        }
+    }
+
+    /// What is left; nothing where that cannot be told.
+    #[cfg(not(test))]
+    pub(crate) fn space(&self) -> Option<Space> {
+        self.measured()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn space(&self) -> Option<Space> {
+        *self.said.lock().unwrap()
+    }
+
+    /// Has a test's disk be like this.
+    #[cfg(test)]
+    pub(crate) fn say(&self, space: Space) {
+        *self.said.lock().unwrap() = Some(space);
+    }
+
+    fn measured(&self) -> Option<Space> {
+        let facts = statvfs(&self.dir).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(facts.fragment_size());
+        // What root alone may use is not counted: a disk that has no more for anybody else is full.
+        let outside = bytes(facts.blocks_available());
+        let free = outside.saturating_add(self.inside.load(Ordering::Relaxed));
+        Some(Space { free, size: bytes(facts.blocks()) })
+    }
+
+    /// What there is to say of it; nothing where there is enough.
+    pub(super) fn note(&self) -> Option<String> {
+        let space = self.space()?;
+        let (dir, free) = (self.dir.display(), space.free / 1024);
+        if space.is_short(false) {
+            return Some(format!(
+                "THE DISK IS NEARLY FULL: {dir} has {free} KiB left, which are kept for the records of revoking, of ends and of \
+                 emergencies. No other window opens until there are {} KiB. Once there is nothing left, everybody is refused, \
+                 and nothing is revoked; make room",
+                space.again() / 1024
+            ));
+        }
+        space.is_little().then(|| {
+            format!(
+                "THE DISK IS NEARLY FULL: {dir} has {free} KiB left. Below {} KiB no window opens but in an emergency; make room",
+                space.kept() / 1024
+            )
+        })
+    }
+
+    /// Keeps room in the store's files, as much as goes with the size of the disk, and best effort: without it, what ends is
+    /// refused with everything else once the disk is full.
+    pub(super) fn keep(&self, store: &mut Connection, wal: &Path) -> Result<(), StoreError> {
+        // Its log would leave with the last connection, and somebody else would take its room.
+        store.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let Some(space) = self.measured() else { return Ok(()) };
+        let long = Self::long(space);
+        let frames = i64::try_from((long / PAGE / 2).clamp(1, MOST_FRAMES)).unwrap_or(1);
+        store.pragma_update(None, "wal_autocheckpoint", frames)?;
+        if let Err(err) = lengthen(wal, long) {
+            log::warning(format_args!("no room is kept in {}: {err}", wal.display()));
+        }
+        self.refill(store);
+        Ok(())
+    }
+
+    /// Sees to it that the store has pages that hold nothing; best effort. They are used before the file grows.
+    pub(super) fn refill(&self, store: &mut Connection) {
+        if let Err(err) = self.try_refill(store) {
+            log::warning(format_args!("no room is kept in {}: {err}", self.dir.display()));
+        }
+    }
+
+    fn try_refill(&self, store: &mut Connection) -> Result<(), StoreError> {
+        let free = self.look_inside(store)?;
+        let Some(space) = self.measured() else { return Ok(()) };
+        let pages = Self::pages(space);
+        if free >= pages / 2 || space.is_short(true) {
+            return Ok(());
+        }
+        let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        change.execute_batch("CREATE TABLE spare (body BLOB)")?;
+        change.execute("INSERT INTO spare VALUES (zeroblob(?1))", [i64::try_from(pages).unwrap_or(0)])?;
+        change.execute_batch("DROP TABLE spare")?;
+        change.commit()?;
+        // Until then they are in the log, and the file has no room for them.
+        store.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        self.look_inside(store)?;
+        Ok(())
+    }
+
+    /// Learns how much in `store.db` holds nothing.
+    fn look_inside(&self, store: &Connection) -> Result<u64, StoreError> {
+        let of = |name: &str| store.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let free = of("freelist_count")?.saturating_mul(of("page_size")?);
+        let free = u64::try_from(free).unwrap_or(0);
+        self.inside.store(free, Ordering::Relaxed);
+        Ok(free)
+    }
+
+    /// Lets go of a store that jitd stops with, whose log then leaves: it is all in the one file. Not where there is no room
+    /// to make another.
+    pub(super) fn leave(&self, store: &Connection) -> Result<(), StoreError> {
+        if !self.measured().is_some_and(|space| space.is_short(true)) {
+            store.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        }
+        Ok(())
+    }
+
+    /// How much is kept in `store.db`.
+    fn pages(space: Space) -> u64 {
+        MOST_PAGES.min(space.kept() / 4)
+    }
+
+    /// How long its log is made.
+    fn long(space: Space) -> u64 {
+        MOST_LOG.min(space.kept() / 2)
     }
 }
 
-/// What there is to say of the file system of this folder. Nothing where it cannot be told.
-pub(super) fn note(dir: &Path) -> Option<String> {
-    let facts = statvfs(dir).ok()?;
-    let bytes = |blocks: u64| blocks.saturating_mul(facts.fragment_size());
-    // What root alone may use is not jitd's: it has no privilege for it.
-    let left = Left { free: bytes(facts.blocks_available()), size: bytes(facts.blocks()) };
-    left.is_little().then(|| {
-        format!(
-            "THE DISK IS NEARLY FULL: {} has {} KiB left. Once there is none, everybody is refused, and nothing is revoked; make room",
-            dir.display(),
-            left.free / 1024
-        )
-    })
+/// Makes the write-ahead log so long, if it is not. SQLite reads it up to the first frame that does not hold, and writes over
+/// what is behind.
+fn lengthen(wal: &Path, long: u64) -> std::io::Result<()> {
+    let file = OpenOptions::new().write(true).open(wal)?;
+    if file.metadata()?.len() < long {
+        fallocate(&file, FallocateFlags::empty(), 0, i64::try_from(long).unwrap_or(0))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
+    use crate::store::StorePath;
 
     #[test]
-    fn little_is_said_of_little_alone_on_small_and_large_disks() {
-        const MIB: u64 = 1024 * 1024;
-        let is_little = |free: u64, size: u64| Left { free: free * MIB, size: size * MIB }.is_little();
-        assert!(is_little(255, 500_000) && !is_little(256, 500_000), "a large disk");
-        assert!(is_little(6, 64) && !is_little(7, 64), "a small one");
-        assert!(!is_little(0, 0), "one that tells nothing");
-        assert_eq!(note(Path::new("/nonexistent")), None);
+    fn of_a_folder_that_is_not_there_nothing_is_said() {
+        let gauge = Gauge::of(Path::new("/nonexistent"));
+        assert_eq!((gauge.measured(), gauge.note()), (None, None));
+    }
+
+    #[test]
+    fn what_is_kept_is_on_disk_in_the_stores_own_files_and_is_used_before_they_grow() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = StorePath::in_dir(dir.path());
+        let mut store = path.open().unwrap();
+        path.gauge().keep(&mut store, &dir.path().join("store.db-wal")).unwrap();
+        let space = path.gauge().measured().unwrap();
+        let on_disk = |name: &str| {
+            let facts = std::fs::metadata(dir.path().join(name)).unwrap();
+            assert!(facts.blocks() * 512 >= facts.len(), "{name} has holes");
+            facts.len()
+        };
+        let (db, wal) = (on_disk("store.db"), on_disk("store.db-wal"));
+        assert!(wal >= Gauge::long(space) && db >= Gauge::pages(space), "{db} {wal} {space:?}");
+        assert!(path.gauge().look_inside(&store).unwrap() >= Gauge::pages(space));
+
+        // More than half of it is written, one row at a time, and copied from the log into the file.
+        store.execute_batch("CREATE TABLE rows (body BLOB)").unwrap();
+        for _ in 0..Gauge::pages(space) / PAGE * 5 / 8 {
+            store.execute("INSERT INTO rows VALUES (zeroblob(3000))", []).unwrap();
+        }
+        store.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).unwrap();
+        assert_eq!((on_disk("store.db"), on_disk("store.db-wal")), (db, wal), "neither grew");
+
+        path.gauge().refill(&mut store);
+        assert!(path.gauge().look_inside(&store).unwrap() >= Gauge::pages(space), "and it is kept anew");
+    }
+
+    #[test]
+    fn a_store_that_is_left_is_in_one_file_and_one_that_is_killed_keeps_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = StorePath::in_dir(dir.path());
+        let wal = dir.path().join("store.db-wal");
+        let open = || {
+            let mut store = path.open().unwrap();
+            path.gauge().keep(&mut store, &wal).unwrap();
+            store
+        };
+        drop(open());
+        assert!(wal.exists());
+        let store = open();
+        path.gauge().leave(&store).unwrap();
+        drop(store);
+        assert!(!wal.exists());
     }
 }

@@ -230,6 +230,7 @@ fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     host_key::settle(path.dir());
     machine.settle(path.dir());
     keeper.up(&tree);
+    path.keep_room(&mut store)?;
     Ok((store, tree, reached))
 }
 
@@ -366,6 +367,7 @@ fn work(
         if tree.size() > before {
             keeper.committed(&tree);
             reached.note(tree.size());
+            path.gauge().refill(&mut store);
         }
         if settle {
             *cursors = Cursors::default();
@@ -374,6 +376,7 @@ fn work(
             return Err(failed);
         }
         if stop {
+            path.gauge().leave(&store)?;
             break;
         }
         if again {

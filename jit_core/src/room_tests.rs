@@ -1,0 +1,120 @@
+//! What a disk that is nearly full stops, and what it does not: whatever is new, and nothing that ends.
+
+#![allow(clippy::unwrap_used)]
+
+use jit_proto::words::RequestId;
+
+use crate::event::Event;
+use crate::model::{Decision, EndWhy, Space};
+use crate::orders::Refusal;
+use crate::orders::request::{ExtendOrder, extend};
+use crate::policy::Subject;
+use crate::room::told;
+use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
+
+const MIB: u64 = 1024 * 1024;
+
+/// So much is left of a large disk, in MiB.
+const fn space(free: u64) -> Space {
+    Space { free: free * MIB, size: 500_000 * MIB }
+}
+
+const FULL: Space = space(31);
+
+fn olga() -> Subject {
+    subject("olga", 1004)
+}
+
+/// The world with an emergency role besides.
+fn world() -> World {
+    let emergency = r#"
+[role.break-glass]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { users = ["maria"] }
+max-duration = "1h"
+emergency = true
+[[role.break-glass.stage]]
+name = "afterwards"
+approvers = { users = ["olga"] }
+"#;
+    let mut world = World::new();
+    world.policy = policy(&format!("{POLICY}{emergency}"));
+    world
+}
+
+/// The disk is like this, and what that means happens.
+fn disk(world: &mut World, space: Space) -> Option<Event> {
+    let told = told(&world.state, space);
+    world.apply(told.clone());
+    told
+}
+
+fn extends(world: &mut World, grant: RequestId) -> Result<Vec<Event>, Refusal> {
+    let id = world.next_id();
+    let reason = "INC-2 longer".parse().unwrap();
+    let order = ExtendOrder { beneficiary: maria(), grant: grant.into(), duration: None, reason, id };
+    extend(world.here(), &as_self(maria()), order)
+}
+
+#[test]
+fn while_the_disk_is_nearly_full_nothing_new_is_asked_for_approved_granted_or_extended() {
+    let mut world = world();
+    let waits = world.file(maria(), "shell", "INC-1 look").unwrap();
+    let open = world.grant(&as_self(root()), maria(), "root", None).unwrap();
+    disk(&mut world, FULL);
+
+    let refused = |outcome: Result<RequestId, Refusal>| assert_eq!(outcome, Err(Refusal::NoRoom));
+    refused(world.file(maria(), "once", "INC-1 look"));
+    refused(world.grant(&as_self(root()), maria(), "once", None));
+    assert_eq!(world.review(&olga(), waits, Decision::Approve), Err(Refusal::NoRoom));
+    assert_eq!(extends(&mut world, open), Err(Refusal::NoRoom));
+    assert!(Refusal::NoRoom.to_string().contains("jitctl status"));
+    assert!(world.state.pending().contains_key(&waits), "it waits");
+
+    disk(&mut world, space(64));
+    assert!(world.review(&olga(), waits, Decision::Approve).unwrap());
+    assert!(extends(&mut world, open).is_ok());
+    assert!(world.file(maria(), "once", "INC-1 look").is_ok());
+}
+
+#[test]
+fn while_the_disk_is_nearly_full_windows_admit_and_end_and_emergencies_open_and_are_reviewed() {
+    let mut world = world();
+    let [gone, denied] = ["shell", "once"].map(|role| world.file(maria(), role, "INC-1 look").unwrap());
+    world.review(&olga(), gone, Decision::Approve).unwrap();
+    disk(&mut world, FULL);
+
+    assert!(world.check("sshd", &maria()).admission().is_some());
+    world.revoke(gone);
+    assert!(matches!(
+        world.log.last().map(|record| &record.event),
+        Some(Event::Ended { why: EndWhy::Revoked, .. })
+    ));
+    assert!(world.check("sshd", &maria()).admission().is_none());
+    world.review(&root(), denied, Decision::Deny).unwrap();
+    assert!(!world.state.pending().contains_key(&denied));
+
+    let emergency = world.file(maria(), "break-glass", "INC-1 look").unwrap();
+    assert!(world.check("sshd", &maria()).admission().is_some());
+    world.review(&olga(), emergency, Decision::Approve).unwrap();
+    assert!(world.state.owed().is_empty());
+    world.lock("user:maria", None);
+    assert!(world.check("sshd", &maria()).admission().is_none());
+    world.unlock("user:maria");
+}
+
+#[test]
+fn it_is_recorded_when_it_begins_and_ends_and_not_in_between_and_a_start_looks_anew() {
+    let mut world = World::new();
+    assert_eq!(disk(&mut world, space(32)), None);
+    assert_eq!(disk(&mut world, FULL), Some(Event::DiskShort(FULL)));
+    assert_eq!(disk(&mut world, space(1)), None);
+    assert_eq!(disk(&mut world, space(63)), None, "there has to be twice as much as is kept");
+    assert_eq!(disk(&mut world, space(64)), Some(Event::DiskRoom(space(64))));
+    assert_eq!(disk(&mut world, space(63)), None);
+
+    disk(&mut world, FULL);
+    world.apply([Event::Started { version: "1".into(), loginuid: true }]);
+    assert!(!world.state.is_short_of_room());
+}

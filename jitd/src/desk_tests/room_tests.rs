@@ -1,0 +1,56 @@
+//! A disk that is nearly full under a desk over a real store.
+
+use jit_core::model::Space;
+
+use super::*;
+
+const MIB: u64 = 1024 * 1024;
+
+impl Daemon {
+    /// So much is left of a large disk, in MiB.
+    fn has_left(&self, free: u64) {
+        self.app.store.gauge().say(Space { free: free * MIB, size: 500_000 * MIB });
+    }
+
+    /// What is on record of the room that there was.
+    fn told_of_room(&self) -> Vec<Event> {
+        self.until_durable();
+        let is_room = |event: &Event| matches!(event, Event::DiskShort(_) | Event::DiskRoom(_));
+        records(&self.store()).into_iter().map(|record| record.event).filter(is_room).collect()
+    }
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_opens_no_window_until_there_is_room_and_is_on_record_once() {
+    let daemon = Daemon::start();
+    daemon.has_left(32);
+    daemon.grant(1).unwrap();
+    assert_eq!(daemon.told_of_room(), []);
+
+    daemon.has_left(31);
+    for _ in 0..3 {
+        let refused = daemon.grant(2).unwrap_err();
+        assert!(refused.contains("nearly full") && refused.contains("jitctl status"), "{refused}");
+    }
+    assert!(matches!(daemon.told_of_room()[..], [Event::DiskShort(_)]));
+    let said = daemon.app.store.room().unwrap();
+    assert!(said.contains("31744 KiB left") && said.contains("until there are 65536 KiB"), "{said}");
+    assert_eq!(daemon.check().unwrap(), Verdict::Allow, "a window that is open admits");
+    let revoked = daemon.revoke(Target::Request(RequestId::from_bits(1))).unwrap();
+    zruntime::block_on(revoked.durable()).unwrap();
+
+    daemon.has_left(63);
+    daemon.grant(2).unwrap_err();
+    daemon.has_left(64);
+    // Nobody has to do anything for it.
+    daemon.desk().tick();
+    assert!(matches!(daemon.told_of_room()[..], [Event::DiskShort(_), Event::DiskRoom(_)]));
+    daemon.grant(2).unwrap();
+}
+
+#[test]
+fn where_a_disk_does_not_say_how_full_it_is_windows_open() {
+    let daemon = Daemon::start();
+    daemon.app.store.gauge().say(Space { free: 0, size: 0 });
+    daemon.grant(1).unwrap();
+}
