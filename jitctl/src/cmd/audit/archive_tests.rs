@@ -152,6 +152,26 @@ fn what_breaks_off_before_the_records_leave_loses_nothing_and_goes_on_with_the_s
 }
 
 #[test]
+fn an_archive_that_was_changed_before_its_records_left_moves_nothing() {
+    let (dir, live, _) = old_log();
+    let one = path(&dir, "1.jsonl");
+    *live.refuses.borrow_mut() = Some(Error::NotRunning);
+    live.archived_in(&one);
+    let whole = fs::read_to_string(&one).unwrap();
+    let last = whole.trim_end().rfind('\n').unwrap();
+    for (changed, word) in
+        [(whole.replacen("\"seq\":2", "\"seq\":3", 1), "REWRITTEN"), (whole[..=last].to_owned(), "TRUNCATED")]
+    {
+        fs::write(&one, changed).unwrap();
+        let ran = live.archived_in(&one);
+        assert_eq!((ran.code, live.begins()), (1, 0), "{ran:?}");
+        assert!(ran.err.contains(word) && ran.err.contains("the records are in the store"), "{}", ran.err);
+    }
+    fs::write(&one, &whole).unwrap();
+    assert_eq!((live.archived_in(&one).code, live.begins()), (0, 7));
+}
+
+#[test]
 fn a_file_that_is_no_archive_of_what_is_here_moves_nothing() {
     let (dir, live, _) = old_log();
     let file = written(&dir, "1.jsonl", &live.export(&[]).out);
