@@ -140,7 +140,13 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
     let (queue, inbox) = writer::queue();
     let store = StorePath::in_dir(Path::new(STATE_DIR));
     let app = Arc::new(App {
-        desk: Desk::new(queue.clone(), clock, settings.host, PathBuf::from(POLICY_DIR), Arc::clone(store.gauge())),
+        desk: Desk::new(
+            queue.clone(),
+            clock,
+            settings.host,
+            PathBuf::from(POLICY_DIR),
+            Arc::clone(store.gauge()),
+        ),
         names: Names::new(runtime.clone()),
         host_check: HostCheck::default(),
         runtime: runtime.clone(),

@@ -224,7 +224,8 @@ mod tests {
         for n in 1..=MOST_KEPT + 3 {
             fs::write(&notes.written, format!("{ROOT_AT_SSHD}what is this\n")).unwrap();
             let taken = notes.take().unwrap();
-            let [Event::Recovered { .. }, Event::RecoveryUnread(UnreadNotes { name, bytes: 12, .. })] = &taken.events[..]
+            let [Event::Recovered { .. }, Event::RecoveryUnread(UnreadNotes { name, bytes: 12, .. })] =
+                &taken.events[..]
             else {
                 panic!("{taken:?}");
             };

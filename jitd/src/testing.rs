@@ -121,7 +121,13 @@ fn app_in(dir: &Path, store: StorePath) -> (App, Clock, Queue, Inbox) {
     let clock = Clock::of_this_boot().unwrap();
     let runtime = SharedRuntime::current().unwrap();
     let app = App {
-        desk: Desk::new(queue.clone(), clock.clone(), host(), dir.join("policy.d"), Arc::clone(store.gauge())),
+        desk: Desk::new(
+            queue.clone(),
+            clock.clone(),
+            host(),
+            dir.join("policy.d"),
+            Arc::clone(store.gauge()),
+        ),
         names: Names::new(runtime.clone()),
         host_check: crate::host_check::HostCheck::default(),
         systemd: Systemd::new(runtime.clone()),
