@@ -253,18 +253,8 @@ fn pam_file(etc: &Path, service: &ServiceName) -> PamFile {
 /// Follows pam.d(5): a line that names the module for this stage (`account` is what lets in), or takes in a file that
 /// does. `None` where there is no file.
 fn names_module(etc: &Path, name: &str, stage: &str, depth: usize) -> std::io::Result<Option<bool>> {
-    if name.is_empty() || name.contains('/') {
-        return Ok(None);
-    }
-    let text = match fs::read(etc.join("pam.d").join(name)) {
-        // PAM reads bytes; a comment may be in any encoding.
-        Ok(bytes) => String::from_utf8_lossy(&bytes).replace("\\\n", " "),
-        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(why) => return Err(why),
-    };
-    for line in text.lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let words: Vec<&str> = line.split_whitespace().collect();
+    let Some(text) = pam_text(etc, name)? else { return Ok(None) };
+    for words in pam_lines(&text) {
         let included = match words[..] {
             ["@include", file] => Some(file),
             [kind, "include" | "substack", file, ..] if is_of(stage, kind) => Some(file),
@@ -280,6 +270,57 @@ fn names_module(etc: &Path, name: &str, stage: &str, depth: usize) -> std::io::R
         }
     }
     Ok(Some(false))
+}
+
+/// The text of a PAM file, a line that is folded in one. `None` where there is no file.
+fn pam_text(etc: &Path, name: &str) -> std::io::Result<Option<String>> {
+    if name.is_empty() || name.contains('/') {
+        return Ok(None);
+    }
+    match fs::read(etc.join("pam.d").join(name)) {
+        // PAM reads bytes; a comment may be in any encoding.
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).replace("\\\n", " "))),
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
+/// Its lines, a word at a time, without what is said beside them.
+fn pam_lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace().collect())
+}
+
+/// The accounts that the module lets into a service while jitd does not answer: those that its account lines name in
+/// `recovery=` (pam_jit(8)).
+#[must_use]
+pub fn recover(etc: &Path, service: &str) -> BTreeSet<UserName> {
+    let mut named = BTreeSet::new();
+    // A file that cannot be read lets nobody in.
+    drop(add_recovering(etc, service, DEPTH, &mut named));
+    named
+}
+
+fn add_recovering(
+    etc: &Path,
+    name: &str,
+    depth: usize,
+    named: &mut BTreeSet<UserName>,
+) -> std::io::Result<()> {
+    let Some(text) = pam_text(etc, name)? else { return Ok(()) };
+    for words in pam_lines(&text) {
+        match words[..] {
+            ["@include", file] if depth > 0 => add_recovering(etc, file, depth - 1, named)?,
+            [kind, "include" | "substack", file, ..] if depth > 0 && is_of("account", kind) => {
+                add_recovering(etc, file, depth - 1, named)?;
+            }
+            [kind, _, ..] if is_of("account", kind) && words.iter().any(|word| is_module(word)) => {
+                let lists = words.iter().filter_map(|word| word.strip_prefix("recovery="));
+                named.extend(lists.flat_map(|list| list.split(',')).filter_map(|name| name.parse().ok()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A `-` before it only silences the log.

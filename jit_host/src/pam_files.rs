@@ -7,7 +7,7 @@ use std::path::Path;
 use jit_core::digest::Digest;
 use jit_core::model::PamFileSeen;
 
-use crate::facts::{asks_jitd, has_session_line};
+use crate::facts::{asks_jitd, has_session_line, recover};
 
 /// The folder, in an `/etc`.
 pub const FOLDER: &str = "pam.d";
@@ -32,6 +32,7 @@ pub fn read(etc: &Path) -> io::Result<Vec<PamFileSeen>> {
         digest: digest(&etc.join(FOLDER).join(&name)),
         account: asks_jitd(etc, &name),
         session: has_session_line(etc, &name),
+        recovery: recover(etc, &name).into_iter().collect(),
         name,
     };
     Ok(names.into_iter().map(of).collect())
@@ -45,6 +46,8 @@ fn digest(path: &Path) -> Option<Digest> {
 
 #[cfg(test)]
 mod tests {
+    use jit_proto::words::UserName;
+
     use super::*;
 
     #[test]
@@ -52,7 +55,7 @@ mod tests {
         let etc = tempfile::tempdir().unwrap();
         let folder = etc.path().join(FOLDER);
         fs::create_dir_all(folder.join("folder")).unwrap();
-        let gate = "account required pam_jit.so\n";
+        let gate = "account required pam_jit.so \\\n recovery=root,admin timeout=3 # recovery=nobody\n";
         for (name, text) in
             [("sshd", "@include gate\nsession required pam_jit.so\n"), ("gate", gate), ("cron", "")]
         {
@@ -67,6 +70,9 @@ mod tests {
             seen,
             [("cron", false, false), ("gate", true, false), ("large", false, false), ("sshd", true, true)]
         );
+        let recovering: Vec<Vec<&str>> =
+            files.iter().map(|file| file.recovery.iter().map(UserName::as_str).collect()).collect();
+        assert_eq!(recovering, [vec![], vec!["admin", "root"], vec![], vec!["admin", "root"]]);
         assert_eq!(files[1].digest, Some(Digest::of(gate.as_bytes())));
         assert_eq!(files[2].digest, None, "more than is read");
         assert!(read(&etc.path().join("none")).is_err());

@@ -331,6 +331,7 @@ impl Fold {
         let (is_down, is_unread) = (self.host.is_down(), self.policy.is_unread());
         let accesses = rows(self.stories, policy.as_ref());
         let log = self.tape.finish();
+        let recovering = self.host.recovering();
         let mut coverage = self.host.finish(period, as_of);
         coverage.hours = self.hours.finish(period, as_of);
         let roles = roles::figures(&accesses, self.stages, period, as_of, policy.as_ref());
@@ -359,7 +360,7 @@ impl Fold {
             let_finish: self.let_finish,
             duties: duties::held_at_once(&accesses, period, as_of),
             live: self.live.map(LiveFold::finish),
-            standing: policy.as_ref().map(policies::standing),
+            standing: policy.as_ref().map(|policy| policies::standing(policy, &recovering)),
             groups: policy
                 .as_ref()
                 .map(|policy| policies::groups(policy, host.as_deref()))

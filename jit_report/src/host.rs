@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::hours::Hours;
 use crate::period::Period;
+use crate::policies::{Recovers, recovering};
 
 /// So many different logins that needed no window are counted apart; the rest as one. Strangers make up names.
 const MOST_STOOD: usize = 1000;
@@ -275,12 +276,18 @@ pub(crate) struct HostFold {
     checkpoint: Option<(Utc, u64)>,
     carried: Option<(Utc, u64)>,
     name: Option<String>,
+    recovering: Vec<Recovers>,
 }
 
 impl HostFold {
     /// The host's name, as its key or a request for it has it.
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Whom PAM files let in while jitd does not answer.
+    pub(crate) fn recovering(&self) -> Vec<Recovers> {
+        self.recovering.clone()
     }
 
     /// What is wrong now and not right again.
@@ -350,6 +357,7 @@ impl HostFold {
         let Event::PamFiles(files) = &record.event else { return };
         let is_news = !files.touched.is_empty() || files.lost != self.seen.pam_lost;
         self.seen.pam_lost.clone_from(&files.lost);
+        self.recovering = recovering(&files.files);
         if counts && is_news {
             let (touched, lost) = (files.touched.clone(), files.lost.clone());
             self.seen.pam_files.push(PamTouched { at: record.at.wall, touched, lost });

@@ -40,7 +40,7 @@ pub use hours::{Hours, ObservedAt};
 pub use live::{Live, LiveSession};
 pub use log::{Backwards, LogRead};
 pub use period::Period;
-pub use policies::{Exemption, NeverAsked, Standing};
+pub use policies::{Exemption, NeverAsked, Recovers, Standing};
 pub use report::Report;
 pub use rows::{
     Access, AccessState, Attention, Duty, Residue, Reviewed, Reviewer, RoleFigures, StageFigures,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jit_core::digest::Digest;
 use jit_core::event::PolicyText;
+use jit_core::model::PamFileSeen;
 use jit_core::policy::{Host, HostPattern, Observed, Policy, Role, SourceFile, Ways, Who};
 use jit_core::time::Utc;
 use jit_proto::words::{RoleName, ServiceName, UserName};
@@ -24,6 +25,28 @@ pub struct Standing {
     pub admins: Vec<String>,
     /// Who may read everything.
     pub auditors: Vec<String>,
+    /// Whom PAM files name in `recovery=`, by the last look at them that is on record.
+    pub recovery: Vec<Recovers>,
+}
+
+/// An account that is let in while jitd does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovers {
+    /// The account.
+    pub account: UserName,
+    /// The services whose PAM files say so.
+    pub services: Vec<String>,
+}
+
+/// By account, where its PAM files name it.
+pub(crate) fn recovering(files: &[PamFileSeen]) -> Vec<Recovers> {
+    let mut services: BTreeMap<&UserName, Vec<String>> = BTreeMap::new();
+    for file in files {
+        for account in &file.recovery {
+            services.entry(account).or_default().push(file.name.clone());
+        }
+    }
+    services.into_iter().map(|(account, services)| Recovers { account: account.clone(), services }).collect()
 }
 
 /// One `[[exempt]]` of the policy.
@@ -129,7 +152,7 @@ pub(crate) fn groups(policy: &Policy, host: Option<&str>) -> Vec<(RoleName, Stri
         .collect()
 }
 
-pub(crate) fn standing(policy: &Policy) -> Standing {
+pub(crate) fn standing(policy: &Policy, recovery: &[Recovers]) -> Standing {
     let exempt = policy.exemptions().map(|rule| Exemption {
         who: words(&rule.who),
         services: rule.services.iter().map(ServiceName::to_string).collect(),
@@ -145,6 +168,7 @@ pub(crate) fn standing(policy: &Policy) -> Standing {
         },
         admins: words(policy.admins()),
         auditors: words(policy.auditors()),
+        recovery: recovery.to_vec(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jit_proto::words::UserName;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -20,6 +21,9 @@ pub struct PamFileSeen {
     /// The same of its session stage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub session: bool,
+    /// The accounts that it lets in while jitd does not answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery: Vec<UserName>,
 }
 
 /// All of them at one time, and what became of them since the time before.
@@ -83,6 +87,7 @@ mod tests {
             digest: Some(Digest::of(text.as_bytes())),
             account,
             session: false,
+            recovery: Vec::new(),
         }
     }
 

@@ -166,6 +166,9 @@ fn needs_no_window(standing: &Standing) -> Markup {
             }
             "\n" li { "Admins: " (names(&standing.admins)) }
             "\n" li { "Auditors: " (names(&standing.auditors)) }
+            @for one in &standing.recovery {
+                "\n" li { strong { (one.account) } " at " (shown(&one.services.join(", "))) ", while jitd does not answer" }
+            }
         }
     }
 }

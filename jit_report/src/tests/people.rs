@@ -254,6 +254,15 @@ fn who_may_ask_and_did_not_is_named_and_groups_are_named_as_groups() {
         (&standing.exempt[0].who[..], &standing.exempt[0].from[..]),
         (&["erik".to_owned()][..], &["10.0.0.0/8".to_owned()][..])
     );
+    assert_eq!(standing.recovery, []);
+    // As PAM files have it by the last look at them.
+    log.push(200, "pam-files", r#""files":[{"name":"su","account":true,"recovery":["erik"]}]"#);
+    let of = |name: &str| format!(r#"{{"name":"{name}","account":true,"recovery":["root"]}}"#);
+    log.push(300, "pam-files", &format!(r#""files":[{},{},{{"name":"su"}}]"#, of("login"), of("sshd")));
+    let recovery = log.report().standing.unwrap().recovery;
+    let recovery: Vec<_> =
+        recovery.iter().map(|one| (one.account.as_str(), one.services.join(" "))).collect();
+    assert_eq!(recovery, [("root", "login sshd".to_owned())]);
     // Maria asked, under her other account.
     log.story(10_000, "00000002", "maria", "root", 60);
     assert_eq!(log.report().never_asked.len(), 1);
