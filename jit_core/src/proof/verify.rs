@@ -186,6 +186,12 @@ impl Verifier {
         self.before.size()
     }
 
+    /// The keys that count: those that were given, or that the log has named so far.
+    #[must_use]
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
     /// All before this number is in archives, and a record has to say so.
     pub const fn needs_archives(&mut self, begins: u64) {
         self.begins = begins;
@@ -281,7 +287,8 @@ impl Verifier {
     /// Takes the bytes of a record once more, from another copy of the log: they are those that were taken in its place, or
     /// the log has two histories.
     pub fn again(&mut self, place: u64, bytes: &[u8], copy: &str) {
-        let before = usize::try_from(place).ok().and_then(|place| self.leaves.get(place));
+        let nth = place.checked_sub(self.before.size()).and_then(|nth| usize::try_from(nth).ok());
+        let before = nth.and_then(|nth| self.leaves.get(nth));
         if before.is_some_and(|before| *before != merkle::leaf(bytes)) && self.findings.len() < MOST {
             let what = format!("record {place} is another in {copy} than before it");
             self.find(Verdict::Forked, place, place + 1, what);

@@ -74,8 +74,9 @@ fn told(hosts: &[Judged], changed: &[bool], screen: &mut Screen<'_>) -> Outcome 
             screen.say(&format!("jitctl: {name}: {}{gap}", host.verdict));
         }
         for (from, to) in &host.gaps {
-            screen
-                .say(&format!("jitctl: {name}: records {from} to {to} are not here: {}", host::BEHIND_A_GAP));
+            let is_proven = host.proven.contains(&to.saturating_add(1));
+            let behind = if is_proven { host::PROVEN_BEHIND_A_GAP } else { host::BEHIND_A_GAP };
+            screen.say(&format!("jitctl: {name}: records {from} to {to} are not here: {behind}"));
         }
         for finding in &host.findings {
             screen.say(&format!("jitctl: {name}: {}: {}", finding.verdict, finding.what));

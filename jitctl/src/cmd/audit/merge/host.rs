@@ -7,8 +7,9 @@ use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Take};
 use std::path::PathBuf;
 
 use jit_core::digest::Digest;
+use jit_core::proof::checkpoint::{Kept, Signs};
 use jit_core::proof::note::{KeyName, PublicKey};
-use jit_core::proof::preface::Preface;
+use jit_core::proof::preface::{Extent, Preface};
 use jit_core::proof::verify::{Finding, Verdict, Verifier};
 use jit_host::files::{Owner, open_regular};
 use serde::{Deserialize, Serialize};
@@ -20,12 +21,16 @@ use crate::error::Error;
 /// What is said of records that a gap parts from those before it.
 pub(super) const BEHIND_A_GAP: &str = "what is behind them is shown, and no signature vouches for it here";
 
+/// The same where the first line of a file proves what it goes on from.
+pub(super) const PROVEN_BEHIND_A_GAP: &str =
+    "what is behind them goes on from what is before them, by the proof that its file carries";
+
 /// A host's log, and what it is.
 #[derive(Debug, Serialize)]
 pub(super) struct Judged {
     /// The host, by the name of its log.
     pub(super) host: String,
-    /// In one word, as far as the first gap.
+    /// In one word, as far as the first gap, and of what is proven behind one.
     pub(super) verdict: Verdict,
     /// How many records are here.
     pub(super) records: u64,
@@ -41,6 +46,8 @@ pub(super) struct Judged {
     pub(super) is_pinned: bool,
     /// Records that are in none of the files: from one to another.
     pub(super) gaps: Vec<(u64, u64)>,
+    /// The first of those records behind a gap that a file proves to be of the same log, under the host's signature.
+    pub(super) proven: Vec<u64>,
     /// All that is wrong.
     pub(super) findings: Vec<Finding>,
     /// What of the files is read, in order.
@@ -80,6 +87,36 @@ pub(super) fn place_of(bytes: &[u8], next: u64) -> u64 {
     serde_json::from_slice::<Seq>(bytes).map_or(next, |head| head.seq)
 }
 
+/// Records behind a gap, whose file says what the log before them comes to.
+struct Behind {
+    first: u64,
+    /// Whether the log before the gap is the beginning of what the file left under.
+    goes_on: bool,
+    verifier: Verifier,
+}
+
+impl Behind {
+    /// Of a file that begins there. Its first line counts where the host's key signed the checkpoint that it left under, and
+    /// of its proofs those that lead to that; what they lead from is held against what is before the gap.
+    fn of(name: &str, preface: &Preface, before: &mut Verifier) -> Option<Self> {
+        let signed = Kept::from(preface.checkpoint.clone());
+        if signed.signed_by(before.keys()) != Signs::Well {
+            return None;
+        }
+        let mut verifier = Verifier::new(before.keys().to_vec());
+        if !verifier.preface(name, preface) {
+            return None;
+        }
+        let left = Extent { size: signed.checkpoint.size, root: signed.checkpoint.root };
+        let mut goes_on = false;
+        for proof in preface.proofs.iter().filter(|proof| proof.to == left && proof.holds()) {
+            goes_on |= proof.from.size > 0 && proof.from.size <= before.taken();
+            before.proof(name, proof.clone());
+        }
+        Some(Self { first: preface.first, goes_on, verifier })
+    }
+}
+
 /// Reads all files of a host once, and judges what they come to. It keeps a hash of each record, and no record.
 pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Judged, Error> {
     let keys: Vec<_> = keys.iter().filter(|key| *key.name() == name).cloned().collect();
@@ -90,18 +127,23 @@ pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Jud
     let mut read_in = Vec::new();
     let mut rows: Rows = logs.parts.into_iter().map(|part| Reverse((part, 0))).collect();
     let mut line = Vec::new();
+    let mut behind: Vec<Behind> = Vec::new();
+    // Whether a signature vouches for what is read.
+    let mut is_judged = true;
     // Whatever else stands in a file: the row that goes on is read before one that would leave a gap.
     while let Some(Reverse((part, from))) = rows.pop() {
         let mut leg = Leg { path: part.path, from, to: from };
         let mut input = Leg { to: u64::MAX, ..leg.clone() }.open()?;
         let mut expected = part.first;
+        let mut preface = None;
         loop {
             let read = next_line(&mut input, &mut line).map_err(|why| unreadable(&leg.path, &why))?;
             if read == 0 {
                 break;
             }
-            // What proves a file alone proves nothing that all of them together do not.
+            // What proves a file alone proves nothing that all of them together do not, but for what is behind a gap.
             if Preface::is_one(&line) {
+                preface = Preface::read(&line).ok();
                 leg.to += read as u64;
                 continue;
             }
@@ -114,13 +156,18 @@ pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Jud
             expected = place.saturating_add(1);
             if place < next {
                 verifier.again(place, &line, &named(&leg.path));
+                behind.iter_mut().for_each(|one| one.verifier.again(place, &line, &named(&leg.path)));
                 continue;
             }
             if place > next {
                 gaps.push((next, place - 1));
+                let preface = preface.as_ref().filter(|preface: &&Preface| preface.first == place);
+                let found = preface.and_then(|one| Behind::of(&named(&leg.path), one, &mut verifier));
+                is_judged = found.is_some();
+                behind.extend(found);
             }
-            if gaps.is_empty() {
-                verifier.take(&line);
+            if is_judged {
+                behind.last_mut().map_or(&mut verifier, |one| &mut one.verifier).take(&line);
             }
             first = first.or(Some(place));
             next = expected;
@@ -130,12 +177,28 @@ pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Jud
     }
     let taken = verifier.taken();
     for (carried, kept) in logs.checkpoints {
-        // Of what is behind a gap it says nothing.
-        if gaps.is_empty() || kept.checkpoint.size <= taken {
+        let size = kept.checkpoint.size;
+        // Of what is behind a gap and not proven it says nothing.
+        if gaps.is_empty() || size <= taken {
             verifier.carried(carried, kept);
+        } else if let Some(one) =
+            behind.iter_mut().find(|one| (one.first..=one.verifier.taken()).contains(&size))
+        {
+            one.verifier.carried(carried, kept);
         }
     }
-    let report = verifier.report();
+    let mut report = verifier.report();
+    let is_sound = report.findings.is_empty();
+    let mut proven = Vec::new();
+    for Behind { first, goes_on, verifier } in behind {
+        let found = verifier.report();
+        if is_sound && goes_on && found.findings.is_empty() {
+            proven.push(first);
+        }
+        report.agree.1 += found.agree.1;
+        report.verdict = report.verdict.max(found.verdict);
+        report.findings.extend(found.findings);
+    }
     Ok(Judged {
         host: name.as_str().strip_suffix("/jitd").unwrap_or(name.as_str()).to_owned(),
         verdict: report.verdict,
@@ -146,6 +209,7 @@ pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Jud
         agree: report.agree.1,
         is_pinned,
         gaps,
+        proven,
         findings: report.findings,
         legs: read_in,
     })

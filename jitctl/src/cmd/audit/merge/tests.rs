@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use jit_core::proof::merkle::Frontier;
-use jit_core::proof::preface::Preface;
+use jit_core::proof::extension::Extending;
+use jit_core::proof::merkle::{Frontier, leaf};
+use jit_core::proof::preface::{Consistency, Preface};
 use nix::sys::stat::Mode;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -116,6 +117,65 @@ fn what_is_missing_changed_or_forked_is_named_for_its_host_alone() {
         assert_eq!(ran.code, 1, "{found}: {ran:?}");
         assert!(ran.err.contains(found), "{found}: {}", ran.err);
         assert!(ran.err.contains("web-1: 5 records, 0 to 4; WHOLE"), "{}", ran.err);
+    }
+}
+
+/// An export of the records from `first` on, which goes on from the first so many.
+fn export(log: &Log, first: usize, from: u64) -> String {
+    let leaves: Vec<_> = log.records.iter().map(|record| leaf(record.as_bytes())).collect();
+    let mut before = Frontier::default();
+    leaves[..first].iter().for_each(|leaf| before.append(*leaf));
+    let mut extending = Extending::new(from, leaves.len() as u64).unwrap();
+    leaves.iter().for_each(|leaf| extending.take(*leaf));
+    let proof = Consistency::from(&extending.done().unwrap());
+    let preface = Preface::new(&before, log.key.public(), log.signed(), vec![proof]);
+    format!("{}\n{}\n", preface.line().unwrap(), log.records[first..].join("\n"))
+}
+
+/// The log goes on with four more records and a checkpoint, in its place 9.
+fn gone_on(mut log: Log) -> Log {
+    for _ in 0..4 {
+        log.push(r#""event":"session-gone","session":2"#);
+    }
+    log.checkpoint();
+    log
+}
+
+#[test]
+fn behind_a_gap_an_export_is_verified_where_it_proves_what_it_goes_on_from() {
+    let proven = "db-1: records 5 to 6 are not here: what is behind them goes on from what is before them";
+    let unproven =
+        "db-1: records 5 to 6 are not here: what is behind them is shown, and no signature vouches";
+    let merged = |export: &str| {
+        let (stick, ..) = two_hosts();
+        stick.put("later.jsonl", export);
+        let ran = stick.merged(&["--json"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert_eq!(shown(&ran).iter().filter(|(host, _)| host == "db-1").count(), 8, "all is shown");
+        ran.err
+    };
+    let db = || gone_on(Log::of("db-1", 7));
+    let good = export(&db(), 7, 5);
+    let said = merged(&good);
+    assert!(said.contains("db-1: WHOLE, WITH GAPS") && said.contains(proven), "{said}");
+
+    // What was changed there is found.
+    let said = merged(
+        &good.replace(r#""seq":8,"time":"2026-11-29T12:00:08Z""#, r#""seq":8,"time":"2026-11-29T12:00:09Z""#),
+    );
+    assert!(said.contains("db-1: REWRITTEN") && said.contains(unproven), "{said}");
+    // And so is a host that signed another log before it.
+    let mut other = Log::of("db-1", 7);
+    other.records[1] = other.records[1].replace("erik", "anna");
+    let said = merged(&export(&gone_on(other), 7, 5));
+    assert!(said.contains("db-1: REWRITTEN") && said.contains(unproven), "{said}");
+    // Another key, no first line, or one that proves nothing of what is here, and it is as unproven as ever.
+    let records = good.split_once('\n').unwrap().1;
+    let by_another_key = export(&gone_on(Log::of("db-1", 9)), 7, 5);
+    let (line, _) = by_another_key.split_once('\n').unwrap();
+    for text in [records.to_owned(), format!("{line}\n{records}"), export(&db(), 7, 6)] {
+        let said = merged(&text);
+        assert!(said.contains("db-1: WHOLE, WITH GAPS") && said.contains(unproven), "{said}");
     }
 }
 
