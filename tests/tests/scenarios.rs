@@ -80,6 +80,8 @@ mod locks;
 mod logins;
 #[path = "scenarios/logs.rs"]
 mod logs;
+#[path = "scenarios/long_log.rs"]
+mod long_log;
 #[path = "scenarios/names.rs"]
 mod names;
 #[path = "scenarios/offline.rs"]
@@ -335,6 +337,8 @@ const SCENARIOS: &[Scenario] = &[
     own("who_takes_the_modules_line_out_of_a_pam_file_is_on_record_also_if_it_is_put_back", guard::pam_files),
     own("a_login_that_jitd_was_not_asked_about_is_on_record_and_in_the_report_and_no_other_is", guard::unasked),
     own("a_machine_that_was_copied_has_none_of_the_others_windows_and_a_key_of_its_own", evidence::a_copied_machine),
+    own("a_long_log_costs_an_order_and_memory_what_a_short_one_does", long_log::costs_what_a_short_one_does),
+    own("jitd_killed_while_records_move_into_archives_loses_and_doubles_none", long_log::killed_while_records_move),
     own("an_export_is_verified_where_there_is_no_jitd", evidence::exported_and_verified_without_jitd),
     own("a_report_says_what_happened_as_another_program_reads_it_from_the_log_to_auditors_alone", report::what_happened),
     own("who_may_ask_is_attested_on_record_what_is_overdue_is_named_and_a_removal_is_a_change_of_policy", report::attested),
@@ -379,6 +383,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_killed_jitd_comes_back_with_what_it_confirmed", crash::a_kill),
     own("killed_at_random_moments_jitd_keeps_every_confirmed_change_and_its_log_agrees", crash::kills_at_random_moments),
     own("a_full_disk_refuses_everybody_says_so_and_loses_nothing", disk::full),
+    own("a_disk_that_somebody_keeps_full_opens_no_window_and_revokes_ends_emergencies_and_recovery_work", disk::nearly_full),
     own("a_read_only_disk_refuses_everybody_says_so_and_loses_nothing", disk::read_only),
     own("a_damaged_or_newer_store_refuses_everybody_and_says_why", disk::damaged),
 

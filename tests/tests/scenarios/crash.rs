@@ -14,7 +14,7 @@ use crate::site::{ACCOUNT, Entrance, Role, Site};
 use crate::stage::count;
 use crate::store::audited;
 
-const KILL: &str = "kill -KILL \"$(systemctl show -P MainPID jitd)\"";
+pub(crate) const KILL: &str = "kill -KILL \"$(systemctl show -P MainPID jitd)\"";
 
 pub(crate) fn a_kill(site: &Site) {
     site.person_with_role("kim", &["sshd"]);

@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
+use jit_proto::manager::Entry;
 use jit_tests::machine::until;
 
-use crate::site::{Entrance, SOON, Site};
+use crate::site::{Entrance, Role, SOON, Site, read};
 use crate::store::audited;
+
+/// Puts jitd's folder on a disk of its own, of so many MiB. The room that the store has kept on a large disk stays there.
+fn on_a_disk_of(site: &Site, size: u32) {
+    site.shell(&format!(
+        "systemctl stop jitd && cp -a /var/lib/jitd /run/before && sqlite3 /run/before/store.db VACUUM &&
+         mount -t tmpfs -o size={size}m,mode=0700 small /var/lib/jitd && cp -a /run/before/. /var/lib/jitd/ &&
+         systemctl start jitd"
+    ))
+    .done();
+    site.is_ready();
+}
 
 /// Puts jitd's folder on a small disk of its own.
 fn on_a_small_disk(site: &Site) {
-    site.shell(
-        "systemctl stop jitd && cp -a /var/lib/jitd /run/before &&
-         mount -t tmpfs -o size=4m,mode=0700 small /var/lib/jitd && cp -a /run/before/. /var/lib/jitd/ &&
-         systemctl start jitd",
-    )
-    .done();
-    site.is_ready();
+    on_a_disk_of(site, 4);
 }
 
 /// jitd runs and cannot decide: it says why, root recovers, others do not get in.
@@ -64,6 +70,75 @@ pub(crate) fn full(site: &Site) {
     cannot_decide(site, "full");
     site.shell("rm /var/lib/jitd/filler /var/lib/jitd/most").done();
     decides_again(site, &open, &gone);
+}
+
+/// Takes all room on jitd's disk, and whatever is given back, as fast as it can.
+fn a_filler_runs(site: &Site) {
+    let takes = "while :; do cat /dev/zero >>/var/lib/jitd/filler 2>/dev/null; done";
+    site.shell(&format!("systemd-run --quiet --unit=filler sh -c '{takes}' 2>/dev/null")).done();
+    until(SOON, "the disk is full", || {
+        site.shell("df --output=avail /var/lib/jitd | tail -n 1").stdout.trim() == "0"
+    });
+}
+
+pub(crate) fn nearly_full(site: &Site) {
+    site.person_with_role("dina", &["sshd", "su"]);
+    site.person_with_role("emil", &["sshd"]);
+    site.person("erna");
+    site.roles(&[Role::new("break-glass", &["sshd"], "erna").with("emergency = true\n")]);
+    on_a_disk_of(site, 64);
+    let open = site.open("dina", "dina", "30m");
+    let other = site.open("dina", "dina", "30m").id;
+    site.open("emil", "emil", "30m");
+    let stays = site.start_logged_in("dina", "echo in && sleep 600");
+    until(SOON, "dina is in", || !site.sessions().is_empty());
+
+    a_filler_runs(site);
+    // jitd looks with every question and order, and each minute.
+    site.shell("jitctl status").says("THE DISK IS NEARLY FULL").says("are kept for the records of").done();
+    until(SOON, "it is on record", || !site.logged("disk-short", "free=").is_empty());
+    let ask = "jitctl --json request --yes --role dina --reason 'INC-1 once more'";
+    let grant = || site.grant_because("dina", "dina", "30m", "INC-1 not now");
+    grant().exits(1).says("the disk of this host is nearly full").says("emergency roles open all the same");
+    site.machine.as_user("dina", ask).exits(1).says("the disk of this host is nearly full");
+
+    // A window that is open goes on, and ends with its record.
+    site.ssh("dina").admits("dina");
+    site.machine.run(&["jitctl", "revoke", &other]).done();
+    open.revoke();
+    assert!(!stays.output().is_ok(), "it was ended");
+    until(SOON, "the end is on record", || !site.logged("sessions-ended", &open.id).is_empty());
+    site.denies("dina", "no-window", || site.ssh("dina"));
+
+    // So do emergencies, and locks.
+    let emergency = "jitctl --json request --yes --role break-glass --reason 'INC-2 the disk is full'";
+    let entry: Entry = read(&site.machine.as_user("erna", emergency));
+    assert_eq!(entry.state, "active", "{entry:?}");
+    site.ssh("erna").admits("erna");
+    site.machine.run(&["jitctl", "lock", "user:erna", "--message", "INC-2 enough"]).done();
+    site.denies("erna", "locked", || site.ssh("erna"));
+    site.machine.run(&["jitctl", "unlock", "user:erna"]).done();
+
+    // jitd is stopped, somebody recovers, and jitd starts, all on the full disk.
+    site.shell("systemctl mask --quiet --runtime jitd && systemctl stop jitd").done();
+    site.ssh("root").admits("root");
+    site.shell("systemctl unmask --quiet --runtime jitd && systemctl start jitd").done();
+    site.is_ready();
+    until(SOON, "the recovery is on record", || !site.logged("recovered", "user=\"root\"").is_empty());
+    grant().exits(1).says("the disk of this host is nearly full");
+    site.ssh("emil").admits("emil");
+    assert_eq!(
+        site.shell("df --output=avail /var/lib/jitd | tail -n 1").stdout.trim(),
+        "0",
+        "it is full still"
+    );
+
+    site.shell("systemctl stop filler && rm /var/lib/jitd/filler").done();
+    until(SOON, "there is room", || !site.shell("jitctl status").stdout.contains("NEARLY FULL"));
+    grant().done();
+    until(SOON, "that is on record", || !site.logged("disk-room", "free=").is_empty());
+    site.ssh("dina").admits("dina");
+    audited(site);
 }
 
 pub(crate) fn read_only(site: &Site) {
