@@ -32,7 +32,7 @@ pub struct Standing {
 /// An account that is let in while jitd does not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recovers {
-    /// The account.
+    /// The account that is let in.
     pub account: UserName,
     /// The services whose PAM files say so.
     pub services: Vec<String>,

@@ -9,7 +9,7 @@ use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
     Archived, Basis, ByCode, BySignature, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord,
-    Proposal, RefusedOrder, Request, Review, Time, UnaskedLogins, UnreadNotes,
+    Proposal, RefusedOrder, Request, Review, Space, Time, UnaskedLogins, UnreadNotes,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -35,6 +35,10 @@ impl Fields {
         }
         fields.event(record);
         fields
+    }
+
+    fn space(&mut self, space: Space) -> &mut Self {
+        self.put("free", space.free).put("size", space.size)
     }
 
     fn put(&mut self, name: &'static str, value: impl Display) -> &mut Self {
@@ -116,9 +120,7 @@ impl Fields {
             Event::ClockRecovered { why, by, mark, expected } => {
                 self.clock(record, *why, *mark, *expected).put("by", by.as_str())
             }
-            Event::DiskShort(space) | Event::DiskRoom(space) => {
-                self.put("free", space.free).put("size", space.size)
-            }
+            Event::DiskShort(space) | Event::DiskRoom(space) => self.space(*space),
             Event::Recovered { at, service, user } => {
                 self.put("service", service).put("user", user).put("at", at)
             }

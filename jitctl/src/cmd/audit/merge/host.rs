@@ -156,7 +156,9 @@ pub(super) fn judge(name: KeyName, logs: Logs, keys: &[PublicKey]) -> Result<Jud
             expected = place.saturating_add(1);
             if place < next {
                 verifier.again(place, &line, &named(&leg.path));
-                behind.iter_mut().for_each(|one| one.verifier.again(place, &line, &named(&leg.path)));
+                for one in &mut behind {
+                    one.verifier.again(place, &line, &named(&leg.path));
+                }
                 continue;
             }
             if place > next {

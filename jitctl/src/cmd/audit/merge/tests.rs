@@ -124,9 +124,13 @@ fn what_is_missing_changed_or_forked_is_named_for_its_host_alone() {
 fn export(log: &Log, first: usize, from: u64) -> String {
     let leaves: Vec<_> = log.records.iter().map(|record| leaf(record.as_bytes())).collect();
     let mut before = Frontier::default();
-    leaves[..first].iter().for_each(|leaf| before.append(*leaf));
+    for leaf in &leaves[..first] {
+        before.append(*leaf);
+    }
     let mut extending = Extending::new(from, leaves.len() as u64).unwrap();
-    leaves.iter().for_each(|leaf| extending.take(*leaf));
+    for leaf in &leaves {
+        extending.take(*leaf);
+    }
     let proof = Consistency::from(&extending.done().unwrap());
     let preface = Preface::new(&before, log.key.public(), log.signed(), vec![proof]);
     format!("{}\n{}\n", preface.line().unwrap(), log.records[first..].join("\n"))
