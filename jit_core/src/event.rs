@@ -6,7 +6,7 @@ pub mod kinds;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use jit_proto::words::{GrantId, Reason, RequestId, RoleName, ServiceName, Uid, UserName};
+use jit_proto::words::{GrantId, Reason, RequestId, RoleName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -14,8 +14,8 @@ pub use crate::model::PolicyText;
 use crate::model::{
     Actor, Archived, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason,
     EndRun, EndTerms, EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override,
-    PamFiles, Past, Person, PolicyWord, Proposal, RefusedOrder, Request, Review, Scope, Space, UnaskedLogins,
-    Unit, UnreadNotes, Why,
+    PamFiles, Past, Person, PolicyWord, Proposal, RecoveredLogin, RefusedOrder, Request, Review, Scope, Space,
+    UnaskedLogins, Unit, UnreadNotes, Why,
 };
 use crate::policy::Difference;
 use crate::proof::checkpoint::Signed;
@@ -507,14 +507,7 @@ pub enum Event {
     /// There is room again.
     DiskRoom(Space),
     /// The module let an account in through `recovery=` while jitd could not answer.
-    Recovered {
-        /// When, as the module wrote it down: unix seconds.
-        at: i64,
-        /// Into which service.
-        service: ServiceName,
-        /// The account that was let in.
-        user: UserName,
-    },
+    Recovered(RecoveredLogin),
     /// What this host's PAM files are: at jitd's start, and whenever something was done to one of them.
     PamFiles(PamFiles),
     /// Notes of such logins that cannot be read: somebody may have been let in of whom nothing more is known.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jit_core::digest::Digest;
 use jit_core::event::{Event, PolicyText, Record};
-use jit_core::model::{Actor, Decision, Login, PolicyWord, Scope, UnaskedLogins, Why};
+use jit_core::model::{Actor, Decision, Login, PolicyWord, RecoveredLogin, Scope, UnaskedLogins, Why};
 use jit_core::time::Utc;
 use jit_proto::words::{Reason, ServiceName, UserName};
 use serde::Serialize;
@@ -341,7 +341,7 @@ impl HostFold {
         } else if let Event::Unasked(UnaskedLogins { count, login, .. }) = event {
             let key = (login.service.clone(), login.user.clone());
             *self.unasked.entry(key).or_default() += u64::from(count.get());
-        } else if let Event::Recovered { at, service, user } = event {
+        } else if let Event::Recovered(RecoveredLogin { at, service, user }) = event {
             let at = Utc::from_unix_millis(at.saturating_mul(1000));
             let login = Recovery { at, service: service.clone(), account: user.clone() };
             self.seen.recoveries.logins.push(login);

@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jit_core::event::Event;
-use jit_core::model::UnreadNotes;
+use jit_core::model::{RecoveredLogin, UnreadNotes};
 use jit_proto::RECOVERY_NOTES;
 use nix::fcntl::OFlag;
 
@@ -137,7 +137,7 @@ fn note(line: &str) -> Option<Event> {
     let at = words.next()?.parse().ok()?;
     let service = words.next()?.parse().ok()?;
     let user = words.next()?.parse().ok()?;
-    Some(Event::Recovered { at, service, user })
+    Some(Event::Recovered(RecoveredLogin { at, service, user }))
 }
 
 fn size(path: &Path) -> u64 {
@@ -224,7 +224,7 @@ mod tests {
         for n in 1..=MOST_KEPT + 3 {
             fs::write(&notes.written, format!("{ROOT_AT_SSHD}what is this\n")).unwrap();
             let taken = notes.take().unwrap();
-            let [Event::Recovered { .. }, Event::RecoveryUnread(UnreadNotes { name, bytes: 12, .. })] =
+            let [Event::Recovered(_), Event::RecoveryUnread(UnreadNotes { name, bytes: 12, .. })] =
                 &taken.events[..]
             else {
                 panic!("{taken:?}");

@@ -121,11 +121,11 @@ impl Fields {
                 self.clock(record, *why, *mark, *expected).put("by", by.as_str())
             }
             Event::DiskShort(space) | Event::DiskRoom(space) => self.space(*space),
-            Event::Recovered { at, service, user } => {
-                self.put("service", service).put("user", user).put("at", at)
+            Event::Recovered(login) => {
+                self.put("service", &login.service).put("user", &login.user).put("at", login.at)
             }
-            Event::RecoveryUnread(UnreadNotes { name, bytes, why }) => {
-                self.put("name", name).put("bytes", bytes).put("why", why)
+            Event::RecoveryUnread(notes) => {
+                self.put("name", &notes.name).put("bytes", notes.bytes).put("why", &notes.why)
             }
             Event::PamFiles(_) | Event::Unasked(_) => self.of_pam(&record.event),
             Event::Elsewhere { how } => self.put("how", how.as_str()),
