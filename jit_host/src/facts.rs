@@ -76,12 +76,15 @@ fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
     }
     let etc = Path::new("/etc");
     let services = policy.services().map(|service| (service.clone(), pam_file(etc, service))).collect();
+    let sessions =
+        policy.services().filter(|service| has_session_line(etc, service.as_str())).cloned().collect();
     let standing = standing(&accounts.uids);
     let of_askers = policy.askers().flat_map(|asker| [Some(asker.account()), asker.end_as()]).flatten();
     let askers = of_askers.map(|account| (account.clone(), asker_account(etc, account))).collect();
     let of_askers = policy.askers().flat_map(Asker::services);
     let ends = of_askers.filter(|service| has_end(etc, service)).cloned().collect();
-    Facts { host: host.clone(), groups, accounts: accounts.known, standing, askers, ends, services, unlisted }
+    let (host, accounts) = (host.clone(), accounts.known);
+    Facts { host, groups, accounts, standing, askers, ends, sessions, services, unlisted }
 }
 
 /// Accounts that were asked after, each once.

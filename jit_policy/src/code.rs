@@ -124,6 +124,11 @@ pub(crate) const ASKS_FOR_OTHERS: Code = warning("JIT102");
 pub(crate) const NO_SUCH_ASKER: Code = warning("JIT103");
 pub(crate) const NO_END: Code = warning("JIT104");
 
+// How logins at a service end.
+pub(crate) const BAD_SERVICE: Code = error("JIT110");
+pub(crate) const SAME_SERVICE: Code = error("JIT111");
+pub(crate) const NO_ROLE_THERE: Code = warning("JIT112");
+
 /// Those of the last kind.
 pub(crate) const OF_HOST: [Code; 13] = [
     NO_SUCH_GROUP,

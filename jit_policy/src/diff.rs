@@ -107,6 +107,12 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     for asker in old.rules.askers.difference(&new.rules.askers) {
         about.loses(format!("no longer: {asker}"));
     }
+    for service in old.rules.processes.symmetric_difference(&new.rules.processes) {
+        let end =
+            |policy: &Policy| policy.ends(service).map_or("no process".to_owned(), |ends| ends.to_string());
+        let mut about = changes.about(format!("service {service}"));
+        about.otherwise("a login there ends with", &end(old), &end(new));
+    }
     let mut about = changes.about("mode".to_owned());
     match (&old.rules.observed, &new.rules.observed) {
         (old, new) if old == new => {}

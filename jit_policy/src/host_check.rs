@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 
 use super::asker::Asker;
+use super::ends::{self, HowEnds};
+use super::facts::{Account, AskerAccount, Facts, Group, PamFile, Standing};
 use super::finding::{Finding, Log, Spot};
-use super::host::Host;
 use super::lint::names;
 use super::lint_whole::{Places, stuck};
 use super::mentions::Mentions;
@@ -23,86 +24,6 @@ use super::role::{Role, Stage, Then};
 use super::rules::{Exempt, Rules};
 use super::set::Policy;
 use super::{code, parse};
-
-/// What a host knows of the names in a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// The host. Roles that do not exist on it are not judged.
-    pub host: Host,
-    /// Each group that the policy names.
-    pub groups: BTreeMap<GroupName, Group>,
-    /// Each account that the policy names.
-    pub accounts: BTreeMap<UserName, Account>,
-    /// What each of these accounts has running that is no login, if anything.
-    pub standing: BTreeMap<UserName, Standing>,
-    /// Each account that may ask about others.
-    pub askers: BTreeMap<UserName, AskerAccount>,
-    /// The services of those of which this host has a program that ends logins (`/etc/jit/end.d`).
-    pub ends: BTreeSet<ServiceName>,
-    /// Each service that a role names.
-    pub services: BTreeMap<ServiceName, PamFile>,
-    /// Why the host cannot list all accounts and members of groups, if it cannot.
-    pub unlisted: Option<String>,
-}
-
-/// A group, as far as the host knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// The host knows none of this name.
-    Absent,
-    /// Its members, those included whose primary group it is.
-    Members(BTreeSet<UserName>),
-    /// The name service failed.
-    Unanswered,
-}
-
-/// An account, as far as the host knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Account {
-    /// The host knows none of this name.
-    Absent,
-    /// It is there.
-    There,
-    /// The name service failed.
-    Unanswered,
-}
-
-/// An account that may ask about others, by this host's own files: of no other is it believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AskerAccount {
-    /// They have none of this name.
-    Absent,
-    /// It is another name of root.
-    Root,
-    /// It is one of those for people (login.defs(5), `UID_MIN`).
-    Persons,
-    /// It is one of the system's.
-    There,
-    /// They could not be read.
-    Unread,
-}
-
-/// What an account has running without being logged in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// Its manager starts with the machine (loginctl(1), enable-linger).
-    pub lingers: bool,
-    /// The services of the system that run as it.
-    pub services: BTreeSet<String>,
-}
-
-/// The PAM file of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PamFile {
-    /// There is none; PAM takes the one called `other`.
-    Absent,
-    /// It names the module, itself or by way of a file that it includes.
-    NamesModule,
-    /// It does not.
-    NamesOthers,
-    /// It could not be read.
-    Unread,
-}
 
 impl Policy {
     /// What would not work on a host of which these are the facts. By file and place.
@@ -124,6 +45,7 @@ impl Policy {
                 judge.change(spot, log);
             }
             judge.services(log);
+            judge.ends(log);
             for (spot, asker) in &seen.askers {
                 judge.asker(asker.account(), spot, log);
                 judge.end(asker, spot, log);
@@ -445,22 +367,20 @@ impl<'a> Judge<'a> {
     /// Whether the end of a window ends anything where a program asks that is not root: jitd cannot see what its logins are.
     fn end(&self, asker: &Asker, spot: &Spot, log: &mut Log<'_>) {
         for service in asker.services() {
-            let what = format!("the end of a window ends no login at `{service}` that is open");
-            let there = self.facts.ends.contains(service);
-            let (why, hint) = match asker.end_as().map(|account| self.facts.askers.get(account)) {
-                None => ("no `end-as` says as whom a program would".to_owned(), "add end-as = \"ACCOUNT\""),
-                Some(Some(AskerAccount::There | AskerAccount::Persons)) if there => continue,
-                Some(Some(AskerAccount::There | AskerAccount::Persons)) => (
-                    format!(
-                        "there is no /etc/jit/end.d/{service} that root alone can write and others can run"
-                    ),
-                    "examples are in /usr/share/doc/pam-jit/examples/end.d",
-                ),
-                Some(_) => {
-                    ("the account of `end-as` is root, or not in /etc/passwd".to_owned(), "name another")
-                }
-            };
-            log.add_with_hint(code::NO_END, spot, format!("{what}: {why}"), hint);
+            no_end(service, &ends::asked_for(self.rules, self.facts, service, asker), spot, log);
+        }
+    }
+
+    /// The same of what root's programs let in.
+    fn ends(&self, log: &mut Log<'_>) {
+        let is_asked_for =
+            |service: &ServiceName| self.rules.askers.iter().any(|asker| asker.services().contains(service));
+        for service in self.facts.services.keys().filter(|service| !is_asked_for(service)) {
+            let of_role = self.roles().find(|(role, _)| role.services.contains(service));
+            let how = ends::at(self.rules, self.facts, service);
+            if let (Some((_, spot)), Some(how)) = (of_role, how) {
+                no_end(service, &how, spot, log);
+            }
         }
     }
 
@@ -494,6 +414,27 @@ fn from_afar(stage: &Stage) -> bool {
 }
 
 const UNANSWERED: &str = "the name service does not answer";
+
+/// Says that the end of logins at a service is not enforced, or not surely, where that is so.
+fn no_end(service: &ServiceName, how: &HowEnds, spot: &Spot, log: &mut Log<'_>) {
+    let (message, hint) = match how {
+        HowEnds::Session | HowEnds::Process | HowEnds::Program(_) | HowEnds::Untold => return,
+        HowEnds::Nothing { why, hint } => {
+            (format!("the end of a window ends no login at `{service}` that is open: {why}"), hint.clone())
+        }
+        HowEnds::Found => (
+            format!(
+                "a login at `{service}` is ended by what jitd finds of it, which may not be all: /etc/pam.d/{service} has no \
+                 session line of pam_jit.so"
+            ),
+            format!(
+                "add `session required pam_jit.so` to it or, if its program opens no session, [service.{service}] with \
+                 ends = \"process\""
+            ),
+        ),
+    };
+    log.add_with_hint(code::NO_END, spot, message, &hint);
+}
 
 fn cannot_tell(what: &str, why: &str, spot: &Spot, log: &mut Log<'_>) {
     log.add(code::CANNOT_TELL, spot, format!("cannot tell {what}; {why}"));

@@ -9,7 +9,8 @@
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
 //! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` and `lint_whole` (do
 //! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
-//! `hours`, `reason`, `asker`. Apart from all that, `host_check` judges a policy by what one host says of its names.
+//! `hours`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
+//! host says of its names (`facts`).
 
 #![forbid(unsafe_code)]
 // What is added to an enum is decided on wherever it matters. Tests may pass over what they are not about.
@@ -25,6 +26,8 @@ mod asker;
 mod code;
 mod diff;
 mod difference;
+mod ends;
+mod facts;
 mod finding;
 mod host;
 mod host_check;
@@ -54,15 +57,16 @@ pub use asker::{Asker, BadAsker};
 pub use code::{BAD_CASES, Code, Severity};
 pub use diff::{Change, Direction, diff};
 pub use difference::Difference;
+pub use ends::{HowEnds, ServiceEnd};
+pub use facts::{Account, AskerAccount, Facts, Group, PamFile, Standing};
 pub use finding::{FileFault, Finding, Log, Spot};
 pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern, ShownCommand, Ways};
-pub use host_check::{Account, AskerAccount, Facts, Group, PamFile, Standing};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
 pub use net::{BadNetwork, Network};
 pub use people::{BadPrincipal, People, PersonName, Principal, Subject, Who};
 pub use reason::ReasonRule;
 pub use retain::{BadRetain, Retain};
 pub use role::{AtEnd, Limits, Method, Outside, Role, Stage, Starts, Then, Uses};
-pub use rules::{ChangeRule, Exempt, Observed};
+pub use rules::{ChangeRule, Ends, Exempt, Observed};
 pub use set::{Loaded, Policy};
 pub use source::{Flaw, Source, SourceFile};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jit_proto::words::{RoleName, UserName};
+use jit_proto::words::{RoleName, ServiceName, UserName};
 
 use super::code;
 use super::finding::{Log, Spot};
@@ -29,6 +29,21 @@ pub(super) fn rules(rules: &Rules, places: &BTreeMap<RoleName, Spot>, log: &mut 
     }
     included(rules, places, log);
     locked_out(rules, log);
+}
+
+/// Services of which it is said how logins end, and where nobody is let in by a role.
+pub(super) fn ends(rules: &Rules, places: &BTreeMap<ServiceName, Spot>, log: &mut Log<'_>) {
+    for (service, spot) in places {
+        if !rules.roles.values().any(|role| role.services.contains(service)) {
+            let message = format!("no role opens `{service}`: no window ends there");
+            log.add_with_hint(
+                code::NO_ROLE_THERE,
+                spot,
+                message,
+                "it is called as its file in /etc/pam.d is",
+            );
+        }
+    }
 }
 
 /// Whether all stages together find enough distinct people, whoever of those eligible by name asks. Stages that a

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jit_proto::words::RoleName;
+use jit_proto::words::{RoleName, ServiceName, subject_is_caller};
 use toml::de::DeTable;
 
 use super::asker::{Asker, BadAsker};
@@ -12,8 +12,8 @@ use super::mentions::Mentions;
 use super::parse_role::role;
 use super::people::{PersonName, Who};
 use super::reason::Patterns;
-use super::rules::{ChangeRule, Exempt, Observed, Rules};
-use super::shape::{ASKER, CHANGE, EXEMPT, FILE, MODE, PERSON, quoted};
+use super::rules::{ChangeRule, Ends, Exempt, Observed, Rules};
+use super::shape::{ASKER, CHANGE, EXEMPT, FILE, MODE, PERSON, SERVICE, quoted};
 use super::source::Source;
 use super::source::SourceFile;
 use super::walk::{Node, Table};
@@ -81,6 +81,8 @@ pub(super) struct Seen {
     unread_file: bool,
     pub(super) roles: BTreeMap<RoleName, Spot>,
     people: BTreeMap<PersonName, Spot>,
+    /// Each `[service.NAME]`, where it stands.
+    pub(super) services: BTreeMap<ServiceName, Spot>,
     mode: Option<Spot>,
     /// Where `[policy-change]` stands.
     pub(super) change: Option<Spot>,
@@ -114,6 +116,7 @@ impl Reader<'_> {
         // Of rules that are not all there, nothing more can be said.
         if !self.log.has_errors() {
             lint_whole::rules(&self.rules, &self.seen.roles, &mut self.log);
+            lint_whole::ends(&self.rules, &self.seen.services, &mut self.log);
             if let Some(spot) = &self.seen.change {
                 lint_change::change(&self.rules, spot, &mut self.log);
             }
@@ -155,6 +158,9 @@ impl Reader<'_> {
         }
         if let Some(node) = file.node("asker") {
             self.askers(&node);
+        }
+        if let Some(node) = file.node("service") {
+            self.services(&node);
         }
         if let Some(node) = file.node("admins") {
             let admins = self.named(&node);
@@ -329,6 +335,38 @@ impl Reader<'_> {
                     self.log.add(code::BAD_ASKER, &spot, format!("this cannot be an asker: {bad}"));
                 }
             }
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn services(&mut self, node: &Node<'_>) {
+        let Some(named) = node.named(&mut self.log) else { return };
+        for (spot, node) in named {
+            let name: ServiceName = match node.key.parse() {
+                Ok(name) => name,
+                Err(err) => {
+                    self.log.add(code::BAD_NAME, &spot, format!("{}: {err}", quoted(node.key)));
+                    continue;
+                }
+            };
+            if let Some(first) = self.seen.services.get(&name) {
+                let message = format!("service `{name}` is already defined at {}", self.log.place(first));
+                self.log.add(code::SAME_SERVICE, &spot, message);
+                continue;
+            }
+            self.seen.services.insert(name.clone(), spot.clone());
+            let Some(table) = node.table(&SERVICE, &mut self.log) else { continue };
+            let ends = |node: &Node<'_>, log: &mut Log<'_>| node.choice(&[("process", Ends::Process)], log);
+            let Some(ends) = table.required("ends", ends, &mut self.log) else { continue };
+            if subject_is_caller(&name) {
+                let message = format!("`{name}` has a scope for each session: nothing else ends there");
+                self.log.add(code::BAD_SERVICE, &spot, message);
+                continue;
+            }
+            match ends {
+                Ends::Process => self.rules.processes.insert(name),
+            };
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The rules of a policy as data, independent of how the files are written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use jit_proto::words::{RoleName, ServiceName};
+use serde::{Deserialize, Serialize};
 
 use super::asker::Asker;
 use super::net::Network;
@@ -23,6 +25,8 @@ pub(super) struct Rules {
     pub(super) auditors: Who,
     pub(super) change: Option<ChangeRule>,
     pub(super) askers: BTreeSet<Asker>,
+    /// The services at which the process that asked ends with the window.
+    pub(super) processes: BTreeSet<ServiceName>,
     pub(super) retain: Option<Retain>,
 }
 
@@ -55,6 +59,33 @@ pub enum Observed {
     At(Services),
     /// Every service is observed.
     Everything,
+}
+
+/// `ends` of `[service.NAME]`: what is ended where a program opens no session for whoever it lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ends {
+    /// The process that asked, with what it has started.
+    Process,
+}
+
+impl Ends {
+    /// The word in policy and in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+        }
+    }
+}
+
+/// As in "a login there ends with …".
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process => f.write_str("the process that asked"),
+        }
+    }
 }
 
 /// `[policy-change]`: who has to approve another policy before it comes into force.

@@ -11,7 +11,7 @@ use super::parse;
 use super::people::{People, Subject, Who};
 use super::retain::Retain;
 use super::role::Role;
-use super::rules::{ChangeRule, Exempt, Observed, Rules};
+use super::rules::{ChangeRule, Ends, Exempt, Observed, Rules};
 use super::source::SourceFile;
 use crate::digest::{Canonical, Digest};
 
@@ -228,6 +228,12 @@ impl Policy {
         askers.map(Asker::account).collect::<BTreeSet<_>>().into_iter()
     }
 
+    /// What is ended where a program at this service opens no session for whoever it lets in, if that is said.
+    #[must_use]
+    pub fn ends(&self, service: &ServiceName) -> Option<Ends> {
+        self.rules.processes.contains(service).then_some(Ends::Process)
+    }
+
     /// How long records stay on a host at least; for ever where that is not said.
     #[must_use]
     pub const fn retain(&self) -> Option<Retain> {
@@ -263,7 +269,7 @@ impl Policy {
         self.rules.roles.values().flat_map(|role| &role.services).collect::<BTreeSet<_>>().into_iter()
     }
 
-    /// Every service that the policy names, as a role's, an exemption's, an asker's or an observed one; some more than once.
+    /// Every service that the policy names, as a role's, an exemption's, an asker's, an observed one or by itself; some more than once.
     pub fn named_services(&self) -> impl Iterator<Item = &ServiceName> {
         let observed = match &self.rules.observed {
             Observed::At(services) => Some(services),
@@ -271,7 +277,8 @@ impl Policy {
         };
         let of_askers = self.askers().map(Asker::services);
         let of_rules = self.rules.exempt.iter().map(|rule| &rule.services).chain(observed).chain(of_askers);
-        self.rules.roles.values().map(|role| &role.services).chain(of_rules).flatten()
+        let in_roles = self.rules.roles.values().map(|role| &role.services);
+        in_roles.chain(of_rules).flatten().chain(&self.rules.processes)
     }
 
     fn everybody(&self) -> impl Iterator<Item = &Who> {

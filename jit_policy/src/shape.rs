@@ -30,6 +30,7 @@ pub(super) const FILE: Shape = Shape {
         ("mode", r#"mode = "observe""#),
         ("policy-change", "[policy-change]"),
         ("asker", "[[asker]]"),
+        ("service", "[service.NAME]"),
         ("retain", r#"retain = "3y""#),
     ],
 };
@@ -146,8 +147,11 @@ pub(super) const ASKER: Shape = Shape {
     ],
 };
 
-pub(super) const ALL: [&Shape; 11] =
-    [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE, &CHANGE, &ASKER];
+pub(super) const SERVICE: Shape =
+    Shape { what: "a service", header: "under [service.NAME]", keys: &[("ends", r#"ends = "process""#)] };
+
+pub(super) const ALL: [&Shape; 12] =
+    [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE, &CHANGE, &ASKER, &SERVICE];
 
 impl Shape {
     /// Reports a key that the table does not take. The answer is the key that was probably meant.

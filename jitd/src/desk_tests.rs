@@ -352,6 +352,7 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
         groups: [("no-such-group".parse().unwrap(), Group::Absent)].into(),
         accounts: BTreeMap::new(),
         standing: BTreeMap::new(),
+        sessions: [].into(),
         services: BTreeMap::new(),
         unlisted: None,
     };

@@ -30,7 +30,7 @@ const POLICY_LAYERS: [&[&str]; 4] = [
         "walk",
         "words",
     ],
-    &["diff", "difference", "host_check", "set"],
+    &["diff", "difference", "ends", "facts", "host_check", "set"],
 ];
 
 /// The layers of `jit_core`, bottom to top, as docs/DESIGN.md has them: a module, with all below it in its folder, uses

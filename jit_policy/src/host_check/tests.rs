@@ -1,6 +1,7 @@
 use std::fmt::Write;
 
 use super::*;
+use crate::Host;
 use crate::{Severity, SourceFile};
 
 const BASE: &str = r#"
@@ -46,6 +47,7 @@ fn host(groups: &[(&str, Group)]) -> Facts {
         accounts: BTreeMap::new(),
         askers: BTreeMap::new(),
         ends: BTreeSet::new(),
+        sessions: BTreeSet::new(),
         standing: BTreeMap::new(),
         services: BTreeMap::new(),
         unlisted: None,
@@ -233,6 +235,7 @@ fn admins_who_get_in_nowhere_on_this_host_are_named() {
 #[test]
 fn a_service_that_does_not_ask_jitd_is_a_warning() {
     let mut facts = host(&[("dba", members(&["maria"])), ("leads", members(&["ana"]))]);
+    facts.sessions.insert("sshd".parse().unwrap());
     for (file, code) in [
         (PamFile::NamesModule, None),
         (PamFile::NamesOthers, Some("JIT078")),
@@ -322,4 +325,45 @@ fn whether_the_end_of_a_window_ends_logins_of_a_program_that_is_not_root_is_said
         let said = said(&text, &facts);
         assert!(said.len() == 1 && said[0].contains("JIT104") && said[0].contains(why), "{said:?}");
     }
+}
+
+#[test]
+fn of_each_service_that_a_role_names_it_is_said_how_a_login_there_ends_on_this_host() {
+    let services = "services = [\"sshd\", \"sudo\", \"vsftpd\", \"imap\", \"pg\", \"db\", \"cron\", \"x\"]";
+    let more = "[service.vsftpd]\nends = \"process\"\n[service.db]\nends = \"process\"\n\
+                [[asker]]\naccount = \"pg\"\nservices = [\"pg\", \"db\"]\nend-as = \"dba\"\n";
+    let text = format!("{}\n{more}", role(services));
+    let set =
+        |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<BTreeSet<ServiceName>>();
+    let asks =
+        ["sshd", "sudo", "sudo-i", "vsftpd", "imap", "pg", "db"].map(|name| (name, PamFile::NamesModule));
+    let others = [("cron", PamFile::NamesOthers), ("x", PamFile::Unread)];
+    let account = |name: &str| (name.parse().unwrap(), AskerAccount::There);
+    let facts = Facts {
+        services: asks.into_iter().chain(others).map(|(name, file)| (name.parse().unwrap(), file)).collect(),
+        sessions: set(&["sshd", "sudo", "sudo-i"]),
+        ends: set(&["pg"]),
+        askers: [account("pg"), account("dba")].into(),
+        ..host(&[("dba", members(&["maria"])), ("leads", members(&["ana"]))])
+    };
+    let ends: Vec<String> = policy(&text).ends_on(&facts).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        ends,
+        [
+            "db: with the process that asked (ends = \"process\")",
+            "imap: by what jitd finds of it: /etc/pam.d/imap has no session line of pam_jit.so",
+            "pg: by /etc/jit/end.d/pg, as dba",
+            "sshd: with its session, in a scope of its own",
+            "sudo: with its session, in a scope of its own",
+            "sudo-i: with its session, in a scope of its own",
+            "vsftpd: with the process that asked (ends = \"process\")",
+            "x: cannot be told: /etc/pam.d/x cannot be read",
+        ]
+    );
+    let warned = said(&text, &facts);
+    let of_ends: Vec<_> = warned.iter().filter(|line| line.contains("JIT104")).collect();
+    assert!(
+        of_ends.len() == 1 && of_ends[0].contains("a login at `imap` is ended by what jitd finds of it"),
+        "{warned:#?}"
+    );
 }

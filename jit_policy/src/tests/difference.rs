@@ -96,6 +96,11 @@ fn every_change_of_a_role_is_said_with_its_direction() {
             "version = 1\nasker = [{ account = \"postgres\", services = [\"postgresql\"] }]",
             "+ asker: postgres may ask about anybody at postgresql",
         ),
+        (
+            "version = 1",
+            "version = 1\nservice = { sshd = { ends = \"process\" } }",
+            "~ service sshd: a login there ends with the process that asked; was no process",
+        ),
         ("[\"eve\"]", "[\"eve\", \"sam\"]", "+ auditors: also sam"),
         ("\nusers = [\"root\"]\ngroups", "\ngroups", "- admins: no longer root"),
         (

@@ -6,6 +6,7 @@ mod golden;
 mod meaning;
 mod properties;
 mod refused;
+mod services;
 mod shipped;
 
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jit_core::policy::{Finding, Loaded, Policy, Severity, SourceFile};
+use jit_core::policy::{Finding, HowEnds, Loaded, Policy, ServiceEnd, Severity, SourceFile};
 use jit_host::facts;
 use jit_host::settings::{SETTINGS, Settings};
 use serde::Serialize;
@@ -21,7 +21,10 @@ pub(crate) fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Error> {
     let report = match which.read()? {
-        Ok(files) => Report::new(files.len(), &check(&files, on_host)),
+        Ok(files) => {
+            let (findings, ends) = judge(&files, on_host);
+            Report { ends, ..Report::new(files.len(), &findings) }
+        }
         Err(findings) => Report::new(0, &findings),
     };
     screen.data(&if json { crate::output::json(&report)? } else { report.text() })?;
@@ -30,20 +33,28 @@ pub(crate) fn run(
 
 /// All that is to be said of these files; what this host says of their names only once they are sound themselves.
 pub(super) fn check(files: &[SourceFile], on_host: bool) -> Vec<Finding> {
+    judge(files, on_host).0
+}
+
+/// The same, with how logins end on this host.
+fn judge(files: &[SourceFile], on_host: bool) -> (Vec<Finding>, Vec<End>) {
     let Loaded { policy, warnings: mut findings } = match Policy::parse(files) {
         Ok(loaded) => loaded,
-        Err(findings) => return findings,
+        Err(findings) => return (findings, Vec::new()),
     };
+    let mut ends = Vec::new();
     if on_host {
         match Settings::read(Path::new(SETTINGS)) {
             Ok(settings) => {
-                findings.extend(policy.host_check(&facts::gather_within(LIMIT, &policy, &settings.host)));
+                let facts = facts::gather_within(LIMIT, &policy, &settings.host);
+                findings.extend(policy.host_check(&facts));
+                ends.extend(policy.ends_on(&facts).iter().map(End::of));
             }
             Err(bad) => findings.push(bad.finding()),
         }
         findings.extend(jit_host::signers::findings());
     }
-    findings
+    (findings, ends)
 }
 
 /// How long the name service is waited for; what it has not said by then is found to be untold.
@@ -56,6 +67,29 @@ pub(super) struct Report {
     errors: usize,
     warnings: usize,
     findings: Vec<Item>,
+    /// How logins end at each service that a role of this host names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ends: Vec<End>,
+}
+
+/// How logins at one service end, as JSON has it.
+#[derive(Debug, Serialize)]
+struct End {
+    service: String,
+    how: &'static str,
+    enforced: bool,
+    #[serde(skip)]
+    said: String,
+}
+
+impl End {
+    fn of(end: &ServiceEnd) -> Self {
+        let enforced = match end.how {
+            HowEnds::Session | HowEnds::Process | HowEnds::Program(_) => true,
+            HowEnds::Found | HowEnds::Nothing { .. } | HowEnds::Untold => false,
+        };
+        Self { service: end.service.to_string(), how: end.how.as_str(), enforced, said: end.to_string() }
+    }
 }
 
 /// One finding, as JSON has it.
@@ -82,6 +116,7 @@ impl Report {
             errors: of(Severity::Error),
             warnings: of(Severity::Warning),
             findings: findings.iter().map(item).collect(),
+            ends: Vec::new(),
         }
     }
 
@@ -90,6 +125,11 @@ impl Report {
         let mut text = String::new();
         for finding in &self.findings {
             text += &format!("{}\n\n", finding.rendered);
+        }
+        if !self.ends.is_empty() {
+            text += "When a window is over, a login ends at\n";
+            text.extend(self.ends.iter().map(|end| format!("  {}\n", end.said)));
+            text.push('\n');
         }
         text +=
             &format!("{}, {}", views::plural(self.errors, "error"), views::plural(self.warnings, "warning"));
