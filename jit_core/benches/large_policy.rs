@@ -185,6 +185,7 @@ impl World {
             holds_claim: false,
             from: None,
             opener: None,
+            asking: None,
             asker: None,
         }
     }

@@ -17,7 +17,7 @@ use crate::model::{
     PamFiles, Past, Person, PolicyWord, Proposal, RecoveredLogin, RefusedOrder, Request, Review, Scope, Space,
     UnaskedLogins, Unit, UnreadNotes, Why,
 };
-use crate::policy::Difference;
+use crate::policy::{Difference, Ends};
 use crate::proof::checkpoint::Signed;
 use crate::proof::note::PublicKey;
 use crate::sign::revoke::What;
@@ -248,9 +248,13 @@ pub enum Event {
         /// The use that this login takes, if uses are counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<ClaimKind>,
-        /// The process that asked, where it is root's: what its session is found by if that is never asked for.
+        /// The process that asked, where it is root's, or ends with the window: what its session is found by if that is
+        /// never asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Leader>,
+        /// What ends with the window, where that is no session that PAM opens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends: Option<Ends>,
         /// The account of the program that asked, where that is not root and asks for others by policy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asker: Option<UserName>,
@@ -285,6 +289,9 @@ pub enum Event {
         /// On what it was let in.
         #[serde(flatten)]
         basis: Basis,
+        /// The control group of the process that asked, where that ends with the window: PAM opened no session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        process_in: Option<String>,
         /// The record of the check that it opens by; then this is no record, and that is the session's number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         admitted: Option<u64>,
@@ -311,12 +318,15 @@ pub enum Event {
         /// The unit that it runs in.
         unit: Unit,
     },
-    /// It was not found out where a session runs, so its end will not be enforced.
+    /// It was not found out where a session runs, so its end will not be enforced, or not wholly.
     SessionUnbound {
         /// The number of the record that opened it.
         session: u64,
         /// Why it was not found out.
         why: String,
+        /// Its process serves others, too, and is not ended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        others: bool,
     },
     /// A session goes on under another grant.
     SessionMoved {

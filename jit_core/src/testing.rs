@@ -303,6 +303,7 @@ impl World {
             holds_claim: false,
             from: None,
             opener: None,
+            asking: None,
             asker: None,
         }
     }

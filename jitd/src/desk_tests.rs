@@ -95,6 +95,7 @@ fn question() -> Question {
         holds_claim: false,
         from: None,
         opener: None,
+        asking: None,
         asker: None,
     }
 }
@@ -230,6 +231,7 @@ fn note_openings(state: &mut State, records: &[Record], openings: &[(u64, u64, P
             opener: past.opener,
             from: past.from,
             basis: past.basis.clone(),
+            process_in: past.process_in.clone(),
             admitted: Some(*session),
             login: past.login.clone(),
         };

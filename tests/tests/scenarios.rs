@@ -32,6 +32,8 @@ mod clock;
 mod clocks_and_ends;
 #[path = "scenarios/codes.rs"]
 mod codes;
+#[path = "scenarios/connections.rs"]
+mod connections;
 #[path = "scenarios/crash.rs"]
 mod crash;
 #[path = "scenarios/daemon.rs"]
@@ -355,6 +357,10 @@ const SCENARIOS: &[Scenario] = &[
     // programs besides sshd
     own_of(PROGRAMS, "postgresql_asks_as_itself_for_its_services_alone_and_a_window_lets_its_user_in", programs::postgresql),
     own_of(PROGRAMS, "a_connection_to_postgresql_ends_with_its_window_by_a_sites_program_and_the_record_has_its_answer", programs::connections_end),
+
+    own_of(PROGRAMS, "an_ftp_connection_ends_with_its_window_where_policy_ends_its_process_and_nobody_elses_does", connections::vsftpd),
+    own_of(PROGRAMS, "who_has_a_process_run_on_stays_no_longer_and_a_process_of_others_is_not_ended", connections::attacks),
+    own_of(PROGRAMS, "a_login_at_cockpit_is_under_its_window_and_ends_with_it", connections::cockpit),
 
     // these machines themselves
     own("a_fido_key_approves_with_a_touch_and_not_without", tokens::a_touch_counts),

@@ -11,7 +11,7 @@ use crate::model::{
     Archived, Basis, ByCode, BySignature, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord,
     Proposal, RefusedOrder, Request, Review, Space, Time, UnaskedLogins, UnreadNotes,
 };
-use crate::policy::Difference;
+use crate::policy::{Difference, Ends};
 use crate::proof::checkpoint::Signed;
 use crate::services::Services;
 use crate::time::{Suspicion, Utc};
@@ -160,10 +160,10 @@ impl Fields {
             Event::Came { user, uid, lingers } => {
                 self.put("user", user).put("uid", uid).put("lingers", lingers)
             }
-            Event::Allowed { grant, role, remaining, claim, by, asker, from, basis, login } => {
+            Event::Allowed { grant, role, remaining, claim, by, ends, asker, from, basis, login } => {
                 self.login(login).put("grant", grant).put("role", role).put("remaining", remaining);
                 self.process(by.or_else(|| record.actor?.process)).maybe("from", *from).basis(basis);
-                self.maybe("asker", asker.as_ref());
+                self.maybe("asker", asker.as_ref()).maybe("ends", ends.map(Ends::as_str));
                 self.maybe("use", claim.map(|kind| if kind == ClaimKind::Held { "held" } else { "spent" }))
             }
             Event::SessionOpened { grant, role, remaining, opener, from, basis, login, .. } => {
@@ -173,7 +173,9 @@ impl Fields {
             }
             Event::SessionClosed { login, .. } => self.login(login),
             Event::SessionPlaced { session, unit } => self.put("session", session).put("unit", unit),
-            Event::SessionUnbound { session, why } => self.put("session", session).put("why", why),
+            Event::SessionUnbound { session, why, others } => {
+                self.put("session", session).put("why", why).maybe("others", others.then_some(true))
+            }
             Event::SessionMoved { session, from, grant, role, remaining, uses } => {
                 self.put("session", session).put("from", from).put("grant", grant).put("role", role);
                 self.put("remaining", remaining).put("uses", uses)
@@ -199,7 +201,10 @@ impl Fields {
                 if let Some(past) = past {
                     self.past(past, record);
                 }
-                self.maybe("escape", unbound.then_some("not excluded: it was bound to no unit"))
+                let is_process = past.as_ref().is_some_and(|past| past.process_in.is_some());
+                let why =
+                    if is_process { "its process asked more than once" } else { "it was bound to no unit" };
+                self.maybe("escape", unbound.then(|| format!("not excluded: {why}")))
             }
             Event::Shut { grant } => self.put("grant", grant),
             Event::SessionsEnded { grant, user, sessions, at_end, left, spared, stays, escape, programs } => {
@@ -368,7 +373,7 @@ impl Fields {
         self.put("seconds", record.at.since(&past.opened).as_secs()).maybe("why", past.why);
         self.process(past.opener.map(|opener| opener.leader));
         self.maybe("audit", past.opener.and_then(|one| one.audit)).maybe("from", past.from);
-        self.maybe("unit", past.unit.as_ref());
+        self.maybe("unit", past.unit.as_ref()).maybe("process-in", past.process_in.as_ref());
         self.maybe("loginuid", past.opened_by.and_then(|by| by.loginuid)).basis(&past.basis)
     }
 

@@ -296,6 +296,7 @@ impl<'p> World<'p> {
             holds_claim: false,
             from: step.from,
             opener: None,
+            asking: None,
             asker: None,
         };
         let answer = decide(self.policy, &self.state, &self.host, &question, &self.now);

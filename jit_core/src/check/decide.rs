@@ -11,7 +11,7 @@ use crate::context::{Context, groups_at};
 use crate::event::Event;
 pub use crate::model::Known;
 use crate::model::{Basis, ClaimKind, Grant, Question, Why};
-use crate::policy::{Host, Outside, Policy, Role, Subject};
+use crate::policy::{Ends, Host, Outside, Policy, Role, Subject};
 use crate::state::State;
 use crate::time::{Moment, Window};
 
@@ -47,6 +47,8 @@ pub struct Admission {
     pub begins: Option<Window>,
     /// On what that is.
     pub basis: Basis,
+    /// What ends with the window, where that is no session that PAM opens.
+    pub ends: Option<Ends>,
 }
 
 /// What an admission does to the uses of its grant.
@@ -167,6 +169,7 @@ impl Answer {
 ///     holds_claim: false,
 ///     from: None,
 ///     opener: None,
+///     asking: None,
 ///     asker: None,
 /// };
 /// assert_eq!(decide(&policy, &State::default(), &host, &question, &now), Answer::Deny(Why::NoWindow));
@@ -295,18 +298,31 @@ impl Admission {
     /// The events that an `allow` must have on record before it leaves.
     #[must_use]
     pub fn events(&self, question: &Question) -> Vec<Event> {
-        let Self { grant, role, remaining, takes, begins, basis } = self.clone();
+        let Self { grant, role, remaining, takes, begins, basis, ends } = self.clone();
         let (remaining, login) = (remaining.as_secs(), question.login.clone());
         let (opener, from) = (question.opener, question.from);
-        let by = opener.map(|opener| opener.leader);
+        let asking = question.asking.as_ref().filter(|_| ends.is_some());
+        let by = opener.map(|opener| opener.leader).or(asking.map(|asking| asking.process));
         let allowed = |claim| {
             let (role, basis, login) = (role.clone(), basis.clone(), login.clone());
             let asker = question.asker.clone();
-            Event::Allowed { grant, role, remaining, claim, by, asker, from, basis, login }
+            Event::Allowed { grant, role, remaining, claim, by, ends, asker, from, basis, login }
         };
         let session = |claim| {
             let (role, basis, login) = (role.clone(), basis.clone(), login.clone());
-            Event::SessionOpened { grant, role, remaining, claim, opener, from, basis, admitted: None, login }
+            let (process_in, admitted) = (None, None);
+            Event::SessionOpened {
+                grant,
+                role,
+                remaining,
+                claim,
+                opener,
+                from,
+                basis,
+                process_in,
+                admitted,
+                login,
+            }
         };
         let admitted = match takes {
             Takes::Use(kind) => allowed(Some(kind)),
@@ -395,6 +411,7 @@ pub(crate) fn admits(
     let here = Context { policy, state, host, now };
     let (role, remaining, begins) = lasts(here, question, subject, grant)?;
     let service = &question.login.service;
+    let ends = question.asking.as_ref().and_then(|_| policy.ends(service));
     let takes = if !grant.counts_uses(role.uses) {
         Takes::Nothing
     } else if question.stage == Stage::Session && is_adopted(state, grant, question) {
@@ -409,16 +426,18 @@ pub(crate) fn admits(
     } else if grant.is_spent(role.uses) {
         return Err(Miss::Spent);
     } else {
-        Takes::Use(if question.holds_claim { ClaimKind::Held } else { ClaimKind::Spent })
+        // What ends with the window is in by the check, and no session is waited for.
+        Takes::Use(if question.holds_claim && ends.is_none() { ClaimKind::Held } else { ClaimKind::Spent })
     };
     let basis = Basis { ticket: grant.ticket.clone(), policy: Some(policy.digest()) };
-    Ok(Admission { grant: grant.id, role: grant.role.clone(), remaining, takes, begins, basis })
+    Ok(Admission { grant: grant.id, role: grant.role.clone(), remaining, takes, begins, basis, ends })
 }
 
 /// Whether the process that asks for its session is in by an adopted one of the same grant: its session line came late.
 fn is_adopted(state: &State, grant: &Grant, question: &Question) -> bool {
     let leader = question.opener.map(|opener| opener.leader);
-    state.sessions().iter().any(|one| one.adopted && one.grant == grant.id && one.leader == leader)
+    let mut taken_for = state.sessions().iter().filter(|one| one.adopted || one.is_process());
+    taken_for.any(|one| one.grant == grant.id && one.leader == leader)
 }
 
 fn covers(role: &Role, host: &Host, subject: &Subject) -> bool {

@@ -3,4 +3,5 @@
 pub mod decide;
 pub mod explain;
 pub mod login_request;
+pub mod process;
 pub mod tally;

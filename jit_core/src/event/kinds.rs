@@ -75,6 +75,8 @@ pub struct Opening<'a> {
     pub basis: &'a Basis,
     /// What was asked.
     pub login: &'a Login,
+    /// The control group of the process that asked, where that is the session.
+    pub process_in: Option<&'a str>,
     /// The record of the check that it opens by; the number of the session is that, or else that of its own record.
     pub admitted: Option<u64>,
 }
@@ -179,13 +181,14 @@ impl Event {
     #[must_use]
     pub fn opening(&self) -> Option<Opening<'_>> {
         match self {
-            Self::SessionOpened { grant, role, opener, from, basis, admitted, login, .. } => {
+            Self::SessionOpened { grant, role, opener, from, basis, process_in, admitted, login, .. } => {
                 let (grant, opener, from, admitted) = (*grant, *opener, *from, *admitted);
-                Some(Opening { grant, role, opener, from, basis, login, admitted })
+                let process_in = process_in.as_deref();
+                Some(Opening { grant, role, opener, from, basis, login, process_in, admitted })
             }
             Self::SessionAdopted { grant, role, opener, from, basis, login, .. } => {
                 let (grant, opener, from) = (*grant, Some(*opener), *from);
-                Some(Opening { grant, role, opener, from, basis, login, admitted: None })
+                Some(Opening { grant, role, opener, from, basis, login, process_in: None, admitted: None })
             }
             of_no_session_or!(
                 Came,

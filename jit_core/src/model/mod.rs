@@ -47,7 +47,7 @@ pub(crate) use person::same;
 pub use person::{Caller, LoginAccount, Person};
 pub use policy_change::{Overridden, Override, PolicyChanges, PolicyText, Proposal, Proposed};
 pub use policy_word::{PolicySigned, PolicyWord};
-pub use process::Leader;
+pub use process::{Asking, Leader};
 pub use question::Question;
 pub use recovered::{RecoveredLogin, UnreadNotes};
 pub use refused_order::RefusedOrder;

@@ -42,6 +42,9 @@ pub struct Past {
     /// The scope that it ran in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
+    /// The control group of the process that asked, where that was to end with the window: PAM opened no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_in: Option<String>,
     /// It came in without asking for its session.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
@@ -69,6 +72,7 @@ impl Past {
             opener: session.leader.map(|leader| Opener { leader, audit: session.audit }),
             from: session.from,
             unit: session.unit,
+            process_in: session.process_in,
             adopted: session.adopted,
             closed: session.closed_at,
             why: session.over.map(|over| over.why),

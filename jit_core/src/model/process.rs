@@ -10,3 +10,80 @@ pub struct Leader {
     /// Its start time: field 22 of /proc/PID/stat (proc(5)).
     pub start: u64,
 }
+
+/// A process that asks about somebody, as it was seen while it waited for the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// Which it is.
+    pub process: Leader,
+    /// The pid of the process that started it.
+    pub parent: u32,
+    /// The control group that it runs in, from systemd's root.
+    pub group: String,
+}
+
+impl Asking {
+    /// Why it is no process of one connection, as far as that can be seen: nothing has started it for one. What accepts
+    /// connections starts a process for each, and so does systemd where a socket has `Accept=yes` (systemd.socket(5)).
+    #[must_use]
+    pub fn serves_others(&self) -> Option<String> {
+        let unit = unit(&self.group);
+        let is_of_connection = unit.is_some_and(is_of_connection);
+        (self.parent <= 1 && !is_of_connection).then(|| {
+            format!(
+                "process {} is {} itself and serves others, too",
+                self.process.pid,
+                unit.unwrap_or("init")
+            )
+        })
+    }
+}
+
+/// The unit of a control group: the first part of the path that is no slice.
+fn unit(group: &str) -> Option<&str> {
+    group.split('/').find(|part| !part.is_empty() && part.strip_suffix(".slice").is_none())
+}
+
+/// Whether systemd has started a service for one connection: `NAME@NUMBER-ADDRESS:PORT-ADDRESS:PORT`.
+fn is_of_connection(unit: &str) -> bool {
+    let instance = unit.strip_suffix(".service").and_then(|unit| unit.split_once('@'));
+    let Some((number, ends)) = instance.and_then(|(_, instance)| instance.split_once('-')) else {
+        return false;
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_port = |end: &str| end.rsplit_once(':').is_some_and(|(_, port)| is_number(port));
+    is_number(number) && ends.rsplit_once('-').is_some_and(|(here, there)| has_port(here) && has_port(there))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nothing_has_started_for_one_connection_serves_others_too() {
+        let serves_others = |pid, parent, group: &str| {
+            Asking { process: Leader { pid, start: 1 }, parent, group: group.into() }.serves_others()
+        };
+        for own in ["/system.slice/vsftpd.service", "/user.slice/user-0.slice/session-1.scope", "/"] {
+            assert_eq!(serves_others(229, 200, own), None, "{own}");
+        }
+        assert_eq!(
+            serves_others(200, 1, "/system.slice/vsftpd.service").as_deref(),
+            Some("process 200 is vsftpd.service itself and serves others, too")
+        );
+        // By inetd's way systemd starts one for each connection, and counts them.
+        let of_one = "/system.slice/system-ftp.slice/ftp@3-127.0.0.1:21-127.0.0.1:40000.service";
+        assert_eq!(serves_others(229, 1, of_one), None);
+        for of_all in [
+            "/system.slice/system-openvpn.slice/openvpn-server@site.service",
+            "/system.slice/postgresql@15-main.service/sub",
+            "/system.slice/x@-127.0.0.1:21-127.0.0.1:40000.service",
+            "/system.slice/x@3-127.0.0.1:21.service",
+            "/init.scope",
+            "/",
+        ] {
+            assert!(serves_others(229, 1, of_all).is_some(), "{of_all}");
+        }
+        assert!(serves_others(1, 0, "/init.scope").is_some());
+    }
+}

@@ -8,6 +8,7 @@ use jit_proto::words::{Uid, UserName};
 
 use super::known::Known;
 use super::login::Login;
+use super::process::Asking;
 use super::session::Opener;
 use crate::policy::{Limits, Outside, Subject};
 use crate::time::Moment;
@@ -29,6 +30,9 @@ pub struct Question {
     pub from: Option<IpAddr>,
     /// The process that runs the PAM stack, where it is known and root's: what its session is found by.
     pub opener: Option<Opener>,
+    /// The process that asks at the account stage, where it may be told to end: root's, or that of an account that policy
+    /// lets ask.
+    pub asking: Option<Asking>,
     /// The account that asks for somebody else, where the program is not root and policy lets it (`[[asker]]`).
     pub asker: Option<UserName>,
 }

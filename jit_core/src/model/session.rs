@@ -124,6 +124,12 @@ pub struct Session {
     /// Where it runs, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
+    /// The control group of the process that asked, where that ends with the window: PAM opened no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_in: Option<String>,
+    /// That process serves others, too: it is not ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub others: bool,
     /// Where it runs was not found out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unbound: bool,
@@ -151,11 +157,21 @@ impl Session {
     }
 
     /// Whether all that it started can be told by where it runs: in its scope, or, until it should have that, by an audit
-    /// session of its own, which what a login starts keeps wherever it goes. By that alone what forks fast is missed.
+    /// session of its own, which what a login starts keeps wherever it goes. By that alone what forks fast is missed. Or it is
+    /// a process that serves nobody else.
     #[must_use]
     pub fn is_bound(&self) -> bool {
+        if self.process_in.is_some() {
+            return !self.unbound;
+        }
         let by_audit = self.audit.is_some() && !self.unbound && !gets_a_scope(&self.login.service);
         self.unit.is_some() || by_audit
+    }
+
+    /// Whether it is the process that asked, which opened no session by PAM.
+    #[must_use]
+    pub const fn is_process(&self) -> bool {
+        self.process_in.is_some()
     }
 
     /// Whether there is anything to find its processes by.

@@ -459,6 +459,7 @@ fn asked(
         holds_claim,
         from,
         opener,
+        asking: None,
         asker: None,
     }
 }

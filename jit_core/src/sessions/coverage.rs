@@ -152,6 +152,7 @@ fn question(session: &Session, known: &Known, uid: Uid) -> Question {
         holds_claim: false,
         from: session.from,
         opener: None,
+        asking: None,
         asker: None,
     }
 }
@@ -304,6 +305,7 @@ fn reasons(here: Context<'_>, grant: &Grant, subject: &Subject) -> impl Iterator
             holds_claim: false,
             from: None,
             opener: None,
+            asking: None,
             asker: None,
         };
         lasts(here, &question, subject, grant).err()

@@ -8,12 +8,15 @@ use crate::model::{Begins, Claim, EndWhy, Grant, Scheduled, Time};
 use crate::time::{Moment, Window};
 
 impl State {
-    /// A check was allowed: it may take a use, and where a program asked that is not root, the grant keeps where.
+    /// A check was allowed: it may take a use, and where a program asked that is not root and does not end, the grant keeps
+    /// where.
     pub(super) fn admit(&mut self, record: &Record) -> Vec<Row> {
-        let Event::Allowed { grant, claim, asker, login, .. } = &record.event else { return Vec::new() };
+        let Event::Allowed { grant, claim, asker, ends, login, .. } = &record.event else {
+            return Vec::new();
+        };
         let Some(live) = self.grants.get_mut(grant) else { return Vec::new() };
         let mut rows = Vec::new();
-        if asker.is_some() && !live.asked.contains(&login.service) {
+        if asker.is_some() && ends.is_none() && !live.asked.contains(&login.service) {
             live.asked = live.asked.iter().chain([&login.service]).cloned().collect();
             rows.push(Row::Began(live.clone()));
         }

@@ -21,9 +21,9 @@ impl State {
             Event::SessionPlaced { session, unit } => {
                 self.session(*session).is_some_and(|session| session.unit.as_ref() != Some(unit))
             }
-            Event::SessionUnbound { session, .. } => {
-                self.session(*session).is_some_and(|session| !session.unbound && session.unit.is_none())
-            }
+            Event::SessionUnbound { session, others, .. } => self.session(*session).is_some_and(|session| {
+                session.unit.is_none() && (!session.unbound || (*others && !session.others))
+            }),
             Event::SessionGone { session, .. } => self.session(*session).is_some(),
             Event::SessionsEnded { grant, .. } => self.endings.contains_key(grant),
             of_no_session_or!(
@@ -113,7 +113,10 @@ impl State {
                 session.unit = Some(unit.clone());
                 session.unbound = false;
             }),
-            Event::SessionUnbound { session, .. } => self.change(*session, |session| session.unbound = true),
+            Event::SessionUnbound { session, others, .. } => self.change(*session, |session| {
+                session.unbound = true;
+                session.others |= *others;
+            }),
             Event::SessionMoved { session, grant, role, uses, .. } => {
                 let used = if *uses { self.use_again(*grant) } else { None };
                 let moved = self.change(*session, |session| {
@@ -178,8 +181,12 @@ impl State {
 
     fn open_session(&mut self, record: &Record) -> Vec<Row> {
         let Some(session) = opened(record) else { return Vec::new() };
-        // Its session line came late: the session that it asks for takes the place of the adopted one.
-        let same = |old: &Session| old.adopted && old.leader.is_some() && old.leader == session.leader;
+        // It asks for its session late: that takes the place of the one that it was taken for. A process may be several
+        // people's.
+        let same = |old: &Session| {
+            let is_taken_for = old.adopted || (old.is_process() && old.login.uid == session.login.uid);
+            is_taken_for && old.leader.is_some() && old.leader == session.leader
+        };
         let late: Vec<_> = self.sessions.extract_if(.., |old| same(old)).collect();
         // Of an earlier boot nothing is left.
         let mut gone: Vec<_> =
@@ -251,7 +258,7 @@ impl State {
 
 /// The session that a record opens.
 fn opened(record: &Record) -> Option<Session> {
-    let Opening { grant, role, opener, from, basis, login, admitted } = record.event.opening()?;
+    let Opening { grant, role, opener, from, basis, login, process_in, admitted } = record.event.opening()?;
     Some(Session {
         id: admitted.unwrap_or(record.seq),
         grant,
@@ -265,6 +272,8 @@ fn opened(record: &Record) -> Option<Session> {
         audit: opener.and_then(|opener| opener.audit),
         from,
         unit: None,
+        process_in: process_in.map(str::to_owned),
+        others: false,
         unbound: false,
         adopted: matches!(record.event, Event::SessionAdopted { .. }),
         closed: false,
@@ -294,6 +303,7 @@ mod tests {
             opener: leader.map(|leader| Opener { leader, audit: Some(leader.pid) }),
             from: None,
             basis: Basis::default(),
+            process_in: None,
             admitted: None,
             login: World::question("sshd", whom, Stage::Session).login,
         }
@@ -350,7 +360,7 @@ mod tests {
         world.grant(&as_self(root()), maria(), "shell", None).unwrap();
         let session = open(&mut world, &maria(), Some(7));
         let unit: Unit = "session-4.scope".parse().unwrap();
-        let unbound = Event::SessionUnbound { session, why: "none in time".into() };
+        let unbound = Event::SessionUnbound { session, why: "none in time".into(), others: false };
         let placed = Event::SessionPlaced { session, unit };
         let gone = Event::SessionGone { session, unbound: false, past: None };
         for event in [unbound.clone(), placed.clone()] {

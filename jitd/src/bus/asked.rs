@@ -160,6 +160,7 @@ impl Asked {
             holds_claim: self.holds_claim,
             from,
             opener: None,
+            asking: None,
             asker: None,
         }
     }

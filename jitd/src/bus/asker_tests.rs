@@ -109,6 +109,27 @@ fn last(jitd: &Daemon) -> Record {
 }
 
 #[test]
+fn an_askers_process_is_in_from_its_check_on_where_policy_says_that_it_ends_and_nobody_elses_is() {
+    let ends = "[service.postgresql]\nends = \"process\"\n";
+    let jitd = Daemon::of(&format!("{}{ends}", policy()));
+    jitd.grants(RequestOrder { beneficiary: subject("daemon", 1), ..order(1, "database") }).unwrap();
+    let (server, own) = (Program::run(2, &["sleep", "600"]), Program::run(1, &["sleep", "600"]));
+    // Who asks about themselves is let in, and has nothing ended.
+    let themselves = Question { caller_uid: 1, ..question() };
+    assert_eq!(asked(&jitd, own.peer(1, 1), themselves).unwrap().verdict, "allow");
+    let sessions = || jitd.app.desk.look(|here| here.state.sessions().to_vec()).unwrap();
+    assert_eq!(sessions(), []);
+    assert_eq!(asked(&jitd, server.peer(2, 2), question()).unwrap().verdict, "allow");
+    let Event::Allowed { ends: Some(_), by: Some(by), .. } = last(&jitd).event else { panic!() };
+    let [session] = &sessions()[..] else { panic!("{:?}", sessions()) };
+    assert_eq!((by.pid, session.leader), (server.0.id(), Some(by)));
+    assert!(session.is_process() && session.is_bound());
+    // The grant has nothing that a program of the site's would end.
+    let asked = jitd.app.desk.look(|here| here.state.grant(session.grant).map(|grant| grant.asked.clone()));
+    assert!(asked.unwrap().unwrap().is_empty());
+}
+
+#[test]
 fn an_asker_asks_about_anybody_at_its_services_and_learns_whether_and_the_line_alone() {
     let (jitd, server) = (jitd(), Program::run(2, &["sleep", "600"]));
     let postgres = server.peer(2, 2);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jit_core::access::Method;
 use jit_core::check::decide::Takes;
 use jit_core::check::explain::not_enclosed;
-use jit_core::model::{Actor, Opener, Question, Why};
+use jit_core::model::{Actor, Asking, Opener, Question, Why};
 use jit_core::policy::Asker;
 use jit_core::services::Services;
 use jit_core::text::cut;
@@ -70,6 +70,8 @@ struct Facts<'a> {
     actor: Actor,
     from: Option<IpAddr>,
     opener: Option<Opener>,
+    /// The process that asks whether somebody may come in, where that could be one that ends with a window.
+    asking: Option<&'a Asking>,
     /// The account that asks for others, where that is not root.
     asker: Option<&'a UserName>,
 }
@@ -107,7 +109,7 @@ impl Gate {
         let patience = self.app.names.patience();
         let whose = Whose::Name(asked.subject.clone());
         let mut lookup = self.app.names.lookup(whose, Share::of(peer), &patience);
-        let Briefing { groups } = desk.briefing(&asked.service);
+        let Briefing { groups, ends } = desk.briefing(&asked.service);
         // What has to be asked is on its way while the address is found out.
         let _on_its_way = lookup.known(&groups);
         let from = self.address(&asked, peer).await;
@@ -119,7 +121,10 @@ impl Gate {
         if asked.stage == Stage::Account {
             self.app.askers.asks(peer, asked.is_login());
         }
-        let facts = Facts { peer, actor, from, opener, asker: by_program.as_ref() };
+        // Only root and an asker have a process that ends: whoever asks about themselves has nothing ended.
+        let may_end = ends && asked.stage == Stage::Account && (peer.uid.is_root() || by_program.is_some());
+        let asking = if may_end { session::asking(peer) } else { None };
+        let facts = Facts { peer, actor, from, opener, asking: asking.as_ref(), asker: by_program.as_ref() };
         let (question, checked) = self.checked(&asked, groups, &mut lookup, &patience, facts).await?;
         if asked.stage == Stage::Session && peer.uid.is_root() {
             self.app.awaiting.asked(peer, &question.login);
@@ -177,9 +182,9 @@ impl Gate {
         Ok(None)
     }
 
-    /// A login that was allowed is ours, whether or not it asks for its session.
+    /// A login that was allowed is ours, whether or not it asks for its session. One whose process ends is in already.
     fn expect(&self, caller: SeenAsker, question: &Question, admitted: &OnRecord) {
-        let Some(check) = admitted.check else { return };
+        let Some(check) = admitted.check.filter(|_| admitted.admission.ends.is_none()) else { return };
         let allowed = Allowed {
             check,
             role: admitted.admission.role.clone(),
@@ -229,13 +234,18 @@ impl Gate {
         mut groups: BTreeSet<GroupName>,
         lookup: &mut Lookup<'_>,
         patience: &Patience,
-        Facts { peer, actor, from, opener, asker }: Facts<'_>,
+        Facts { peer, actor, from, opener, asking, asker }: Facts<'_>,
     ) -> Result<(Question, Checked), Error> {
         let mut waits = Waits::ForMore;
         let mut looks = 0;
         loop {
             let subject = lookup.known(&groups);
-            let question = Question { opener, asker: asker.cloned(), ..asked.question(&subject, from) };
+            let question = Question {
+                opener,
+                asking: asking.cloned(),
+                asker: asker.cloned(),
+                ..asked.question(&subject, from)
+            };
             let check = if asked.stage == Stage::Session {
                 self.app.awaiting.admitted(peer, &question.login)
             } else {

@@ -76,7 +76,7 @@ pub(super) fn answer(here: Context<'_>, session: &Session, is_there: bool) -> ma
         state: state.to_owned(),
         ended: session.over.as_ref().map(|over| over.why.to_string()),
         unit: session.unit.as_ref().map(ToString::to_string),
-        enforced: session.unit.is_some(),
+        enforced: session.unit.is_some() || (session.is_process() && !session.others),
         audit: session.audit,
         keys: session.login.keys.iter().map(ToString::to_string).collect(),
         before: None,

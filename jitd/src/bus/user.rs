@@ -367,6 +367,7 @@ impl User {
                 holds_claim: false,
                 from,
                 opener: None,
+                asking: None,
                 asker: None,
             }
         };

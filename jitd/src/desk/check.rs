@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jit_core::check::decide::{Admission, Answer, decide, settled};
 use jit_core::check::explain::{Explanation, explain, refusal};
+use jit_core::check::process;
 use jit_core::context::{self, Context};
 use jit_core::due;
 use jit_core::event::Event;
@@ -29,6 +30,8 @@ pub(crate) const SLACK: Duration = Duration::from_secs(5);
 pub(crate) struct Briefing {
     /// The groups that the answer can depend on.
     pub(crate) groups: BTreeSet<GroupName>,
+    /// Whether the process that asks ends with the window that it lets somebody in by.
+    pub(crate) ends: bool,
 }
 
 /// What a question comes to.
@@ -173,7 +176,10 @@ pub(crate) enum Waits {
 impl Desk {
     /// What a check at a service depends on now.
     pub(crate) fn briefing(&self, service: &ServiceName) -> Briefing {
-        let brief = |here: Context<'_>| Briefing { groups: groups_at(here, service) };
+        let brief = |here: Context<'_>| {
+            let ends = here.policy.ends(service).is_some();
+            Briefing { groups: groups_at(here, service), ends }
+        };
         self.look(brief).unwrap_or_default()
     }
 
@@ -219,6 +225,10 @@ impl Desk {
                             drop(self.commit(open, Some(actor), now, vec![event])?);
                         }
                     } else {
+                        let others = process::serves_another(&open.state, question);
+                        if !others.is_empty() {
+                            drop(self.commit(open, Some(actor), now, others)?);
+                        }
                         self.tell(open, question, actor, &answer, now)?;
                     }
                     let is_on_disk = open.policy_at <= self.changes.durable();
@@ -245,11 +255,14 @@ impl Desk {
         let came = Self::came(open, question, now);
         let admits = admission.events(question).into_iter();
         let admits = admits.map(|event| by_check(event, check, &open.state));
-        let events: Vec<Event> = forgotten.into_iter().chain(came).chain(admits).collect();
+        let mut events: Vec<Event> = forgotten.into_iter().chain(came).chain(admits).collect();
+        let comes_in = process::comes_in(&open.state, question, &events);
+        events.extend(comes_in);
         let numbers = open.state.next_seq()..;
         let mut numbered = numbers.zip(&events);
-        let session =
-            numbered.clone().find_map(|(seq, event)| Some(event.opening()?.admitted.unwrap_or(seq)));
+        let opened = numbered.clone().find_map(|(seq, event)| Some(event.opening()?.admitted.unwrap_or(seq)));
+        // What is in by its check alone is in where it runs.
+        let session = opened.filter(|_| opens);
         let check = numbered.find_map(|(seq, event)| {
             let Event::Allowed { grant, claim, .. } = event else { return None };
             Some(CheckRecord { seq, grant: *grant, claims: claim.is_some() })
@@ -353,12 +366,15 @@ impl Desk {
 /// An opening, by the check that admitted it where that is on record: the claim's own, or that of the same process for
 /// the same grant.
 fn by_check(event: Event, check: Option<CheckRecord>, state: &State) -> Event {
-    let Event::SessionOpened { grant, role, remaining, claim, opener, from, basis, login, .. } = event else {
+    let Event::SessionOpened {
+        grant, role, remaining, claim, opener, from, basis, process_in, login, ..
+    } = event
+    else {
         return event;
     };
     let same = check.filter(|check| check.grant == grant && check.claims == claim.is_some());
     let admitted = claim.or(same.map(|check| check.seq)).filter(|seq| state.session(*seq).is_none());
-    Event::SessionOpened { grant, role, remaining, claim, opener, from, basis, admitted, login }
+    Event::SessionOpened { grant, role, remaining, claim, opener, from, basis, process_in, admitted, login }
 }
 
 fn groups_at(here: Context<'_>, service: &ServiceName) -> BTreeSet<GroupName> {

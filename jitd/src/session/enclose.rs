@@ -52,7 +52,7 @@ pub(crate) async fn enclose(
 /// Lets a session be that is in no unit: root's own, who can leave any.
 pub(crate) fn leave_unbound(app: &App, session: u64, why: &NotEnclosed) {
     log::warning(format_args!("session {session} has no scope, so its end cannot be proven: {why}"));
-    record(app, Event::SessionUnbound { session, why: why.to_string() });
+    record(app, Event::SessionUnbound { session, why: why.to_string(), others: false });
 }
 
 /// Puts the leader of a session, and others that it has started, into a scope of their own.

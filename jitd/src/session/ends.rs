@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use super::cgroups;
 use super::follower::{Follower, Look, Seen, members};
-use super::glance::is_there;
+use super::glance::{has_left, is_there};
 use super::pace::{OFTEN, SELDOM};
 use super::processes::{Process, signal_to};
 use super::systemd::{self, NoSystemd, Order};
@@ -22,6 +22,11 @@ use crate::tty::Tty;
 impl Follower {
     /// Carries the end of one session on, and says when to look again.
     pub(super) async fn end(&mut self, session: &Session, look: &Look<'_>, seen: &Seen) -> Duration {
+        if session.others && session.over.is_some() {
+            // What it serves others by is not ended, and of this person nothing more is known.
+            self.record(Event::gone(session));
+            return Duration::ZERO;
+        }
         let left = members(session, look);
         let runs = !left.is_empty()
             || session.unit.as_ref().is_some_and(cgroups::runs_in)
@@ -44,7 +49,7 @@ impl Follower {
         }
         let done = self.sessions.entry(session.id).or_default();
         let Some(over) = &session.over else {
-            if !session.closed {
+            if !has_left(session) {
                 return SELDOM;
             }
             // Its person has left and something runs on, for a moment or for as long as the window.

@@ -11,7 +11,7 @@ use jit_core::sessions::coverage;
 use jit_proto::words::GrantId;
 
 use super::follower::{Follower, Look, Seen, is_awaited, taken};
-use super::glance::is_there;
+use super::glance::{has_left, is_there};
 use super::index::Index;
 use super::pace::{OFTEN, SELDOM};
 use super::people::People;
@@ -57,7 +57,8 @@ impl Follower {
         let mut wait = self.place_by_leaders(&seen, &taken);
         if self.wants_all(&seen) {
             let Some(all) = self.processes().await else { return OFTEN * 10 };
-            let look = Look { all: &all, index: Index::of(&all), taken: &taken };
+            let (index, sessions) = (Index::of(&all), seen.sessions.as_slice());
+            let look = Look { all: &all, index, taken: &taken, sessions };
             wait = wait.min(self.place(&seen, &look));
             for session in &seen.sessions {
                 wait = wait.min(self.end(session, &look, &seen).await);
@@ -66,7 +67,7 @@ impl Follower {
                 wait = wait.min(self.sweep(ending, look.all, &seen).await);
             }
         }
-        let closed = seen.sessions.iter().filter(|session| session.closed && session.over.is_none());
+        let closed = seen.sessions.iter().filter(|session| session.over.is_none() && has_left(session));
         let look_at = closed.filter_map(|session| Some(self.sessions.get(&session.id)?.look_at)).min();
         let looks = look_at.map_or(SELDOM, |at| at.saturating_sub(since_boot()).max(OFTEN));
         wait.min(looks).min(self.warn(&seen).await)
@@ -131,7 +132,7 @@ impl Follower {
         let wanted = |session: &Session| {
             let look_at = self.sessions.get(&session.id).map_or(Duration::ZERO, |done| done.look_at);
             let is_lost = || is_awaited(session) && !is_there(session);
-            session.over.is_some() || (session.closed && now >= look_at) || is_lost()
+            session.over.is_some() || (now >= look_at && has_left(session)) || is_lost()
         };
         let wants = long_ago || !seen.endings.is_empty() || seen.sessions.iter().any(wanted);
         if long_ago {

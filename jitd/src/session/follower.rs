@@ -14,6 +14,7 @@ use super::people::People;
 use super::processes::{self, Process};
 use super::programs::Runs;
 use super::record::record;
+use super::serving;
 use super::shut::Shut;
 use crate::app::App;
 use crate::log;
@@ -74,6 +75,7 @@ pub(super) struct Look<'a> {
     pub(super) all: &'a [Process],
     pub(super) index: Index<'a>,
     pub(super) taken: &'a Taken<'a>,
+    pub(super) sessions: &'a [Session],
 }
 
 impl Follower {
@@ -108,9 +110,9 @@ impl Follower {
 }
 
 /// Whether a session's scope is still waited for. One that had none in time may get it later, and is looked at with
-/// everything else.
+/// everything else. A process that asked gets none.
 pub(super) const fn is_awaited(session: &Session) -> bool {
-    session.unit.is_none() && !session.unbound && session.leader.is_some()
+    session.unit.is_none() && !session.unbound && session.leader.is_some() && !session.is_process()
 }
 
 /// Which session has which scope.
@@ -126,6 +128,9 @@ pub(super) fn taken(sessions: &[Session]) -> Taken<'_> {
 /// another session without a scope, or without an audit session of its own, what its opener started, as far as that can
 /// still be told.
 pub(super) fn members<'p>(session: &Session, look: &Look<'p>) -> Vec<&'p Process> {
+    if session.is_process() {
+        return serving::members(session, look.sessions, &look.index, look.all);
+    }
     let index = &look.index;
     let leader = session.leader.filter(|_| !session.closed).and_then(|leader| index.get(leader));
     if let Some(unit) = &session.unit {

@@ -1,6 +1,6 @@
 //! What can be told of a process, a session or a stay at a glance.
 
-use jit_core::model::{Opener, Session, Stay};
+use jit_core::model::{Asking, Leader, Opener, Session, Stay};
 use jit_core::time::Moment;
 use jit_host::facts::lingers;
 
@@ -24,9 +24,26 @@ pub(crate) fn opener(peer: Peer, audit: Option<u32>) -> Option<SeenOpener> {
     Some(SeenOpener { opener: Opener { leader, audit: audit.filter(|_| !is_inside) }, is_inside })
 }
 
+/// Looks at the process that asks whether somebody may come in. None where it has gone, or cannot be seen.
+pub(crate) fn asking(peer: Peer) -> Option<Asking> {
+    let process = peer.process()?;
+    let seen = processes::read(process.pid).filter(|seen| seen.id == process)?;
+    Some(Asking { process, parent: seen.parent(), group: seen.group().path().to_owned() })
+}
+
 /// Whether the process that opened a session is still there, as far as can be told.
 pub(crate) fn is_there(session: &Session) -> bool {
-    session.leader.is_none_or(|leader| processes::leader(leader.pid) == Some(leader))
+    // A process that has ended serves nobody, whether or not its parent has taken note of that.
+    let is_it = |leader: Leader| match processes::leader(leader.pid) {
+        found if session.is_process() => found == Some(leader) && processes::read(leader.pid).is_some(),
+        found => found == Some(leader),
+    };
+    session.leader.is_none_or(is_it)
+}
+
+/// Whether whoever was in it has left, as PAM says or, of a process that opened no session, as is seen.
+pub(super) fn has_left(session: &Session) -> bool {
+    session.closed || (session.is_process() && !is_there(session))
 }
 
 /// Whether something of a session runs, as far as can be told at a glance: who follows sessions looks at those of which

@@ -10,11 +10,12 @@ use super::clear::keep_clearing;
 use super::follow::follow;
 use super::limits::keep_limits;
 use super::people::{People, keep_asking};
+use super::serving::keep_holding;
 use crate::alarm::Alarm;
 use crate::app::App;
 
 /// Starts all of it. It goes on until the tasks are dropped.
-pub(crate) fn keep(app: &Arc<App>, runtime: &SharedRuntime, alarm: Alarm) -> [Task<(), Shared>; 6] {
+pub(crate) fn keep(app: &Arc<App>, runtime: &SharedRuntime, alarm: Alarm) -> [Task<(), Shared>; 7] {
     let people = Arc::new(People::default());
     let (app, timer) = (|| Arc::clone(app), || runtime.clone());
     [
@@ -24,5 +25,6 @@ pub(crate) fn keep(app: &Arc<App>, runtime: &SharedRuntime, alarm: Alarm) -> [Ta
         runtime.spawn("clearing", keep_clearing(app(), timer())),
         runtime.spawn("limits", keep_limits(app(), Arc::clone(&people), timer())),
         runtime.spawn("people", keep_asking(app(), people, timer())),
+        runtime.spawn("holding", keep_holding(app(), timer())),
     ]
 }

@@ -31,6 +31,7 @@ mod programs;
 mod recall;
 mod record;
 pub(crate) mod remains;
+mod serving;
 pub(crate) mod shut;
 mod sweep;
 pub(crate) mod systemd;
@@ -41,7 +42,7 @@ mod whose;
 pub(crate) use awaited::Allowed;
 pub(crate) use awaiting::{Awaiting, SeenAsker};
 pub(crate) use enclose::{enclose, leave_unbound};
-pub(crate) use glance::{SeenOpener, before, is_there, opener, runs};
+pub(crate) use glance::{SeenOpener, asking, before, is_there, opener, runs};
 pub(crate) use jit_core::model::gets_a_scope;
 pub(crate) use keep::keep;
 #[cfg(test)]

@@ -34,7 +34,8 @@ impl Follower {
 
     /// Finds the scopes of all others, by all that runs, and says when to look again.
     pub(super) fn place(&self, seen: &Seen, look: &Look<'_>) -> Duration {
-        let with_leader = seen.sessions.iter().filter(|session| session.leader.is_some());
+        let may_come = |session: &&Session| session.leader.is_some() && !session.is_process();
+        let with_leader = seen.sessions.iter().filter(may_come);
         with_leader
             .map(|session| self.place_one(seen, session, &members(session, look), look.taken))
             .min()
@@ -55,7 +56,7 @@ impl Follower {
                 return if age < SOON { OFTEN / 4 } else { OFTEN };
             }
             let why = "it is in no scope of logind's or jitd's".into();
-            self.record(Event::SessionUnbound { session: session.id, why });
+            self.record(Event::SessionUnbound { session: session.id, why, others: false });
         }
         SELDOM
     }
@@ -124,6 +125,8 @@ pub(super) mod tests {
             audit,
             from: None,
             unit: None,
+            process_in: None,
+            others: false,
             unbound: false,
             adopted: false,
             closed: false,

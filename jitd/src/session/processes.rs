@@ -10,6 +10,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::group::{Group, Groups};
 use crate::procfs::{self, ProcFolder};
 
+/// The ticks in which a start time is counted, in milliseconds (USER_HZ of time(7)).
+const TICK: u64 = 10;
+
 /// A process that runs now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -168,6 +171,16 @@ impl Process {
     /// The unit that it runs in.
     pub(crate) fn unit_name(&self) -> Option<&str> {
         self.group.unit()
+    }
+
+    /// Whether it runs in a service of systemd's.
+    pub(super) fn is_in_service(&self) -> bool {
+        self.unit_name().is_some_and(|unit| unit.strip_suffix(".service").is_some())
+    }
+
+    /// Whether it has started since then, in milliseconds of the boot clock; in the same tick, too.
+    pub(super) const fn has_started_since(&self, boot: u64) -> bool {
+        self.id.start.saturating_add(1).saturating_mul(TICK) > boot
     }
 
     /// The innermost slice of the unit that it runs in.

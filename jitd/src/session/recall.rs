@@ -75,7 +75,10 @@ fn follow(awaiting: &Awaiting, record: Record) {
     if let Some((session, _)) = record.event.leaving() {
         awaiting.opened(session);
     }
-    let Event::Allowed { grant, role, claim, by: Some(by), from, basis, login, .. } = record.event else {
+    // What ends with the window is in by its check.
+    let Event::Allowed { grant, role, claim, by: Some(by), ends: None, from, basis, login, .. } =
+        record.event
+    else {
         return;
     };
     let parent = processes::read(by.pid).filter(|process| process.id == by);
@@ -117,7 +120,8 @@ mod tests {
     fn check(by: Option<Leader>) -> Event {
         let Allowed { check, role, basis, login, .. } = allowed("sshd");
         let grant = check.grant;
-        Event::Allowed { grant, role, remaining: 60, claim: None, by, asker: None, from: None, basis, login }
+        let (claim, ends, asker, from) = (None, None, None, None);
+        Event::Allowed { grant, role, remaining: 60, claim, by, ends, asker, from, basis, login }
     }
 
     fn waits(events: impl IntoIterator<Item = Event>) -> bool {
@@ -144,6 +148,7 @@ mod tests {
             opener: Some(opener),
             from: None,
             basis: basis.clone(),
+            process_in: None,
             admitted: None,
             login,
         };

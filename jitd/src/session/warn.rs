@@ -45,7 +45,8 @@ impl Follower {
         // Not to know what runs is to tell nobody.
         if let Some(all) = if due.is_empty() { None } else { self.processes().await } {
             let taken = taken(&seen.sessions);
-            let look = Look { all: &all, index: Index::of(&all), taken: &taken };
+            let (index, sessions) = (Index::of(&all), seen.sessions.as_slice());
+            let look = Look { all: &all, index, taken: &taken, sessions };
             for (session, line) in due {
                 self.tell(session, &members(session, &look), &line).await;
             }

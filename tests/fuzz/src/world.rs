@@ -499,6 +499,7 @@ pub(crate) fn question(service: &ServiceName, subject: &Subject, stage: Stage) -
         holds_claim: false,
         from: None,
         opener: None,
+        asking: None,
         asker: None,
     }
 }

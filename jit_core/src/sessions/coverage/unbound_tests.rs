@@ -67,7 +67,8 @@ fn of_what_was_bound_to_nothing_no_record_says_that_nothing_is_left() {
         let open = world.state.sessions()[0].id;
         // Ten seconds on, logind has made no scope.
         let unbound = (service, audit) == ("sshd", Some(5));
-        let unbound = unbound.then(|| Event::SessionUnbound { session: open, why: "none".into() });
+        let unbound =
+            unbound.then(|| Event::SessionUnbound { session: open, why: "none".into(), others: false });
         world.apply(unbound);
         let placed = unit.map(|unit| Event::SessionPlaced { session: open, unit: unit.parse().unwrap() });
         world.apply(placed);
