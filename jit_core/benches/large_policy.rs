@@ -179,6 +179,7 @@ impl World {
                 rhost: String::new(),
                 tty: String::new(),
                 keys: Vec::new(),
+                person: None,
             },
             subject: Known::Fully(maria),
             caller_uid: Uid::ROOT,
@@ -187,6 +188,7 @@ impl World {
             opener: None,
             asking: None,
             asker: None,
+            awaits_key: false,
         }
     }
 

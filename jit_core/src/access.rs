@@ -101,6 +101,7 @@ methods! {
     PolicyChanges: "Review" "PolicyChanges" Own,
     ReviewPolicy: "Review" "ReviewPolicy" Review,
     Grant: "Admin" "Grant" Admin,
+    GrantPerson: "Admin" "GrantPerson" Admin,
     Revoke: "Admin" "Revoke" Admin,
     Lock: "Admin" "Lock" Admin,
     LockUnknown: "Admin" "LockUnknown" Admin,

@@ -63,6 +63,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Review.PolicyChanges", "+ + l g h + + + g"),
     ("Review.ReviewPolicy", "+ n l g h + + + g"),
     ("Admin.Grant",         "+ n l g h + + + g"),
+    ("Admin.GrantPerson",   "+ n l g h + + + g"),
     ("Admin.Revoke",        "+ n l g h + + + g"),
     ("Admin.Lock",          "+ n l g h + + + g"),
     ("Admin.LockUnknown",   "+ n l g h + + + g"),

@@ -14,8 +14,8 @@ pub use crate::model::PolicyText;
 use crate::model::{
     Actor, Archived, BackWhy, Basis, BySignature, CarriedBy, ClaimKind, Decision, Elsewhere, EndReason,
     EndRun, EndTerms, EndWhy, Entitled, Evidence, Grant, Keep, Leader, Lock, Login, Opener, Override,
-    PamFiles, Past, Person, PolicyWord, Proposal, RecoveredLogin, RefusedOrder, Request, Review, Scope, Space,
-    UnaskedLogins, Unit, UnreadNotes, Why,
+    PamFiles, Past, Person, PolicyWord, Proposal, RecoveredLogin, RefusedOrder, Request, Review, Scope,
+    Space, UnaskedLogins, Unit, UnreadNotes, Why,
 };
 use crate::policy::{Difference, Ends};
 use crate::proof::checkpoint::Signed;

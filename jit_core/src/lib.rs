@@ -55,6 +55,8 @@ mod opening_tests;
 #[cfg(test)]
 mod orders_tests;
 #[cfg(test)]
+mod people_tests;
+#[cfg(test)]
 mod policy_change_tests;
 #[cfg(test)]
 mod room_tests;

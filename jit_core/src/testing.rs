@@ -297,6 +297,7 @@ impl World {
                 rhost: "10.0.0.9".into(),
                 tty: String::new(),
                 keys: Vec::new(),
+                person: None,
             },
             subject: Known::Fully(subject.clone()),
             caller_uid: if service.starts_with("su") { subject.uid } else { Uid::ROOT },
@@ -305,6 +306,7 @@ impl World {
             opener: None,
             asking: None,
             asker: None,
+            awaits_key: false,
         }
     }
 

@@ -128,6 +128,8 @@ pub(crate) const NO_END: Code = warning("JIT104");
 pub(crate) const BAD_SERVICE: Code = error("JIT110");
 pub(crate) const SAME_SERVICE: Code = error("JIT111");
 pub(crate) const NO_ROLE_THERE: Code = warning("JIT112");
+// People who share accounts.
+pub(crate) const NO_PERSON: Code = error("JIT113");
 
 /// Those of the last kind.
 pub(crate) const OF_HOST: [Code; 13] = [

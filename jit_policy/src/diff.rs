@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jit_proto::text::Shown;
+use jit_proto::words::UserName;
 
 use super::host::HostPattern;
 use super::people::{PersonName, Who};
@@ -125,6 +126,8 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     let (was, is) = (&old.rules.people, &new.rules.people);
     owners("account", &was.accounts, &is.accounts, "a person of its own", &mut about);
     owners("key", &was.keys, &is.keys, "nobody's", &mut about);
+    owners("ssh key", &was.ssh_keys, &is.ssh_keys, "nobody's", &mut about);
+    sharers(&was.shared, &is.shared, &mut about);
     changes.0.sort();
     changes.0
 }
@@ -364,6 +367,23 @@ fn owners<T: Ord + fmt::Display>(
         let (before, after) = (was.get(thing), is.get(thing));
         if before != after {
             about.changes(format!("{what} {thing} is {}, was {}", shown(after), shown(before)));
+        }
+    }
+}
+
+/// Who shares an account, where that is no longer as it was.
+fn sharers(
+    was: &BTreeMap<UserName, BTreeSet<PersonName>>,
+    is: &BTreeMap<UserName, BTreeSet<PersonName>>,
+    about: &mut About<'_>,
+) {
+    let shown = |people: Option<&BTreeSet<PersonName>>| {
+        people.map_or_else(|| "not shared".to_owned(), |people| format!("shared by {}", list(people)))
+    };
+    for account in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
+        let (before, after) = (was.get(account), is.get(account));
+        if before != after {
+            about.changes(format!("account {account} is {}, was {}", shown(after), shown(before)));
         }
     }
 }

@@ -63,7 +63,7 @@ pub use finding::{FileFault, Finding, Log, Spot};
 pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern, ShownCommand, Ways};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
 pub use net::{BadNetwork, Network};
-pub use people::{BadPrincipal, People, PersonName, Principal, Subject, Who};
+pub use people::{BadPrincipal, BadSshKey, People, PersonName, Principal, SshKey, Subject, Who};
 pub use reason::ReasonRule;
 pub use retain::{BadRetain, Retain};
 pub use role::{AtEnd, Limits, Method, Outside, Role, Stage, Starts, Then, Uses};

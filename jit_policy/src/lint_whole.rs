@@ -56,7 +56,8 @@ fn distinct(role: &Role, people: &People, spot: &Spot, log: &mut Log<'_>) {
             humans: stage.approvers.users.iter().map(|user| people.human(user)).collect(),
         })
         .collect();
-    let askers = role.eligible.users.iter().map(|user| people.human(user)).collect();
+    let by_name = role.eligible.users.iter().map(|user| people.human(user));
+    let askers = by_name.chain(role.eligible.people.keys().cloned().map(Human::Person)).collect();
     if let Some(asker) = stuck(&stages, &askers) {
         let who = asker.map_or_else(|| "nobody".to_owned(), ToString::to_string);
         let could = if asker.is_some() { "could never" } else { "could ever" };

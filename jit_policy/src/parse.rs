@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jit_proto::words::{RoleName, ServiceName, subject_is_caller};
+use jit_proto::words::{RoleName, ServiceName, UserName, subject_is_caller};
 use toml::de::DeTable;
 
 use super::asker::{Asker, BadAsker};
@@ -107,6 +107,7 @@ impl Reader<'_> {
         if self.seen.unread_file {
             return;
         }
+        self.persons();
         if self.seen.admins.is_none() {
             lint::no_admins(&mut self.log);
         }
@@ -224,13 +225,67 @@ impl Reader<'_> {
             self.seen.people.insert(name.clone(), spot);
             let Some(table) = node.table(&PERSON, &mut self.log) else { continue };
             let accounts = table.required("accounts", |node, log| node.some(Node::word, log), &mut self.log);
+            let own = table.optional("own", |node, log| node.some(Node::word, log), &mut self.log);
             let parsed = |node: &Node<'_>, log: &mut Log<'_>| node.parsed(code::BAD_NAME, log);
             let keys = table.optional("keys", |node, log| node.some(parsed, log), &mut self.log);
+            let parsed = |node: &Node<'_>, log: &mut Log<'_>| node.parsed(code::BAD_NAME, log);
+            let ssh_keys = table.optional("ssh-keys", |node, log| node.some(parsed, log), &mut self.log);
+            let has_keys = table.has("ssh-keys");
+            let accounts: BTreeSet<UserName> = accounts.unwrap_or_default();
+            let (shared, mut alone) =
+                if has_keys { (accounts, BTreeSet::new()) } else { (BTreeSet::new(), accounts) };
+            alone.extend(own.flatten().unwrap_or_default());
+            self.accounts(&name, &alone, &shared, &table);
             let people = &mut self.rules.people;
-            let at = table.spot_of("accounts");
-            belong(accounts.unwrap_or_default(), "account", &name, &mut people.accounts, &at, &mut self.log);
             let at = table.spot_of("keys");
             belong(keys.flatten().unwrap_or_default(), "key", &name, &mut people.keys, &at, &mut self.log);
+            let (at, ssh_keys) = (table.spot_of("ssh-keys"), ssh_keys.flatten().unwrap_or_default());
+            belong(ssh_keys, "ssh key", &name, &mut people.ssh_keys, &at, &mut self.log);
+        }
+    }
+
+    /// Notes which accounts are a person's alone, and which they share: no account is both.
+    fn accounts(
+        &mut self,
+        name: &PersonName,
+        alone: &BTreeSet<UserName>,
+        shared: &BTreeSet<UserName>,
+        table: &Table<'_>,
+    ) {
+        let at = table.spot_of("accounts");
+        let people = &mut self.rules.people;
+        for account in alone.iter().filter(|account| shared.contains(*account) || people.is_shared(account)) {
+            let message = format!(
+                "account `{account}` is known by ssh keys elsewhere in `[people]`; it can be one person's alone, or shared \
+                 by people who each list `ssh-keys`"
+            );
+            self.log.add(code::TWO_PERSONS, &at, message);
+        }
+        for account in shared {
+            if let Some(owner) = people.accounts.get(account) {
+                let message = format!(
+                    "account `{account}` is {owner}'s alone already; to share it, each of its people lists `ssh-keys`"
+                );
+                self.log.add(code::TWO_PERSONS, &at, message);
+            }
+            people.shared.entry(account.clone()).or_default().insert(name.clone());
+        }
+        belong(alone.clone(), "account", name, &mut people.accounts, &at, &mut self.log);
+    }
+
+    /// Persons whom roles name: they have to be there, and what is theirs alone is theirs under this name, too.
+    fn persons(&mut self) {
+        let Rules { roles, people, .. } = &mut self.rules;
+        for role in roles.values_mut() {
+            for (person, own) in &mut role.eligible.people {
+                *own = people.own_accounts(person);
+                if !self.seen.people.contains_key(person) {
+                    let message =
+                        format!("role `{}` is for person `{person}`, who is not in `[people]`", role.name);
+                    let spot = self.seen.roles.get(&role.name).cloned().unwrap_or_else(|| Spot::file(0));
+                    self.log.add(code::NO_PERSON, &spot, message);
+                }
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use super::role::Method;
 use super::role::{AtEnd, Limits, Role, Stage, Starts, Then, Uses};
 use super::shape::{HOURS, REASON, ROLE, STAGE, quoted};
 use super::walk::{Node, Table};
-use super::words::{networks, services, who};
+use super::words::{eligible, networks, services, who};
 use super::{code, lint};
 use jit_proto::duration::Human;
 
@@ -49,7 +49,7 @@ pub(super) fn role(
     let summary = table.optional("summary", |node, log| node.line(MAX_LINE, log), log);
     let hosts = table.required("hosts", |node, log| node.some(host, log), log);
     let services = table.required("services", services, log);
-    let eligible = table.required("eligible", who, log);
+    let eligible = table.required("eligible", eligible, log);
     let limits = limits(&table, log);
     let max_duration = table.required("max-duration", Node::duration, log);
     let default_duration = table.optional("default-duration", Node::duration, log);

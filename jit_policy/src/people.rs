@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use jit_proto::text::{Shown, is_unprintable};
 use jit_proto::words::{BadWord, GroupName, Uid, UserName};
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Canonical;
 
@@ -20,13 +21,27 @@ pub struct Subject {
     pub also: BTreeSet<UserName>,
     /// The names of all its groups, the primary one included.
     pub groups: BTreeSet<GroupName>,
+    /// Who comes by it, where several people share it and that is known.
+    pub person: Option<PersonName>,
 }
 
 impl Subject {
     /// An account that has no other name and is in no group.
     #[must_use]
     pub const fn named(name: UserName, uid: Uid) -> Self {
-        Self { name, uid, also: BTreeSet::new(), groups: BTreeSet::new() }
+        Self { name, uid, also: BTreeSet::new(), groups: BTreeSet::new(), person: None }
+    }
+
+    /// The same account as this person comes by it.
+    #[must_use]
+    pub fn as_person(&self, person: Option<PersonName>) -> Self {
+        Self { person, ..self.clone() }
+    }
+
+    /// Whether this is one of the account's names.
+    #[must_use]
+    pub fn is_called(&self, name: &UserName) -> bool {
+        self.names().any(|own| own == name)
     }
 
     /// Every name that the account is known by.
@@ -35,69 +50,97 @@ impl Subject {
     }
 }
 
-/// A set of people: these accounts, and whoever is in one of these groups.
+/// A set of people: these accounts, whoever is in one of these groups, and these persons.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Who {
     /// Accounts by name.
     pub users: BTreeSet<UserName>,
     /// Groups by name.
     pub groups: BTreeSet<GroupName>,
+    /// Persons of `[people]`, each with the accounts that are theirs alone.
+    pub people: BTreeMap<PersonName, BTreeSet<UserName>>,
 }
 
 impl Who {
-    /// Whether the subject is one of them, by its own name or by a group.
+    /// Whether the subject is one of them: by one of its names, which are of one uid and so one person's, by a group, or as
+    /// the person that comes by it.
     #[must_use]
     pub fn contains(&self, subject: &Subject) -> bool {
-        self.users.contains(&subject.name) || !self.groups.is_disjoint(&subject.groups)
+        subject.names().any(|name| self.names(name))
+            || !self.groups.is_disjoint(&subject.groups)
+            || subject.person.as_ref().is_some_and(|person| self.people.contains_key(person))
+    }
+
+    /// Whether it names this account, by itself or as one that is a person's alone.
+    fn names(&self, account: &UserName) -> bool {
+        self.users.contains(account) || self.people.values().any(|own| own.contains(account))
     }
 
     /// Whether it names nobody at all. A group counts even if it has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty()
+        self.users.is_empty() && self.groups.is_empty() && self.people.is_empty()
     }
 
     /// Whether every name of the other is one of these. Who is in a group is not asked.
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
-        self.users.is_superset(&other.users) && self.groups.is_superset(&other.groups)
+        self.users.is_superset(&other.users)
+            && self.groups.is_superset(&other.groups)
+            && other.people.keys().all(|person| self.people.contains_key(person))
     }
 
     /// What this names and the other does not.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        Self { users: &self.users - &other.users, groups: &self.groups - &other.groups }
+        let is_new = |(person, _): &(&PersonName, &BTreeSet<UserName>)| !other.people.contains_key(*person);
+        let people = self.people.iter().filter(is_new).map(|(person, own)| (person.clone(), own.clone()));
+        Self {
+            users: &self.users - &other.users,
+            groups: &self.groups - &other.groups,
+            people: people.collect(),
+        }
     }
 
     pub(super) fn extend(&mut self, other: Self) {
         self.users.extend(other.users);
         self.groups.extend(other.groups);
+        self.people.extend(other.people);
     }
 
     pub(super) fn write_to(&self, bytes: &mut Canonical) {
         bytes.list(self.users.iter().map(UserName::as_str));
         bytes.list(self.groups.iter().map(GroupName::as_str));
+        // Where none are named, as in every policy of before there were any, the digest is what it was.
+        if !self.people.is_empty() {
+            bytes.part(b"people");
+            bytes.list(self.people.keys().map(|person| person.0.as_str()));
+        }
     }
 }
 
-/// Users, then groups behind an `@`: `ana, tom, @dba`. `nobody` if there are none.
+/// Users, persons, then groups behind an `@`: `ana, person kim, @dba`. `nobody` if there are none.
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return f.pad("nobody");
         }
         let users = self.users.iter().map(ToString::to_string);
+        let people = self.people.keys().map(|person| format!("person {person}"));
         let groups = self.groups.iter().map(|group| format!("@{group}"));
-        f.pad(&users.chain(groups).collect::<Vec<_>>().join(", "))
+        f.pad(&users.chain(people).chain(groups).collect::<Vec<_>>().join(", "))
     }
 }
 
-/// `[people]`: which accounts and signing keys belong to one human. An account that stands nowhere here is a
-/// person of its own.
+/// `[people]`: which accounts, signing keys and ssh keys belong to one human. An account that stands nowhere here is a
+/// person of its own. One that people list with `ssh-keys` is shared: who comes by it is known by the key alone, since
+/// they all have its uid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct People {
     pub(super) accounts: BTreeMap<UserName, PersonName>,
     pub(super) keys: BTreeMap<Principal, PersonName>,
+    pub(super) shared: BTreeMap<UserName, BTreeSet<PersonName>>,
+    pub(super) ssh_keys: BTreeMap<SshKey, PersonName>,
 }
 
 impl People {
@@ -111,6 +154,60 @@ impl People {
     #[must_use]
     pub fn of_key(&self, key: &Principal) -> Option<&PersonName> {
         self.keys.get(key)
+    }
+
+    /// Whether people share an account, so that its name does not say who comes by it.
+    #[must_use]
+    pub fn is_shared(&self, account: &UserName) -> bool {
+        self.shared.contains_key(account)
+    }
+
+    /// Whether somebody who shares accounts is called so.
+    #[must_use]
+    pub fn is_sharer(&self, name: &UserName) -> bool {
+        self.shared.values().flatten().any(|person| person.as_account() == name)
+    }
+
+    /// Whether policy has any such account.
+    #[must_use]
+    pub fn share_any(&self) -> bool {
+        !self.shared.is_empty()
+    }
+
+    /// The people who share an account, in name order; nobody where it is not shared.
+    pub fn sharers(&self, account: &UserName) -> impl Iterator<Item = &PersonName> {
+        self.shared.get(account).into_iter().flatten()
+    }
+
+    /// Whether the person comes by this account, which others may share.
+    #[must_use]
+    pub fn share(&self, person: &PersonName, account: &UserName) -> bool {
+        self.shared.get(account).is_some_and(|people| people.contains(person))
+    }
+
+    /// Who comes by a shared account that was opened by these keys, each written as `ssh-keygen -l` does. Where they are two
+    /// people's, or of somebody who does not share the account, that is not known.
+    pub fn by_keys<'k>(
+        &self,
+        account: &UserName,
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> Option<&PersonName> {
+        let known = keys.into_iter().filter_map(|key| self.ssh_keys.get(&key.parse().ok()?));
+        let people: BTreeSet<&PersonName> = known.collect();
+        let only = people.first().copied().filter(|_| people.len() == 1)?;
+        self.share(only, account).then_some(only)
+    }
+
+    /// A key that opens ssh for this person; nothing where they list none.
+    #[must_use]
+    pub fn ssh_key_of(&self, person: &PersonName) -> Option<&SshKey> {
+        self.ssh_keys.iter().find(|(_, owner)| *owner == person).map(|(key, _)| key)
+    }
+
+    /// The accounts that are this person's alone.
+    pub(super) fn own_accounts(&self, person: &PersonName) -> BTreeSet<UserName> {
+        let own = self.accounts.iter().filter(|(_, owner)| *owner == person);
+        own.map(|(account, _)| account.clone()).collect()
     }
 
     /// Whether two accounts are the same human as far as policy knows.
@@ -152,7 +249,7 @@ impl fmt::Display for Human {
 }
 
 /// What policy calls a human; written as an account name is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PersonName(UserName);
 
 impl FromStr for PersonName {
@@ -211,6 +308,44 @@ impl FromStr for Principal {
 }
 
 impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A key that opens ssh, by its fingerprint as `ssh-keygen -l` writes it: `SHA256:` and 32 bytes in base64 without padding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SshKey(String);
+
+/// Why a text is not such a fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an ssh key is named by its fingerprint, SHA256: and 43 letters and digits, as `ssh-keygen -lf KEY.pub` shows it"
+)]
+pub struct BadSshKey;
+
+impl FromStr for SshKey {
+    type Err = BadSshKey;
+
+    fn from_str(text: &str) -> Result<Self, BadSshKey> {
+        // 43 symbols have two bits more than 32 bytes; in the one spelling that counts these are not set.
+        const LAST: &[u8] = b"AEIMQUYcgkosw048";
+        let symbols = text.strip_prefix("SHA256:").ok_or(BadSshKey)?.as_bytes();
+        let is_base64 = symbols.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'));
+        let ends_well = symbols.last().is_some_and(|last| LAST.contains(last));
+        if symbols.len() == 43 && is_base64 && ends_well { Ok(Self(text.to_owned())) } else { Err(BadSshKey) }
+    }
+}
+
+impl SshKey {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SshKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }

@@ -8,7 +8,7 @@ use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 use super::asker::Asker;
 use super::finding::Finding;
 use super::parse;
-use super::people::{People, Subject, Who};
+use super::people::{People, PersonName, Subject, Who};
 use super::retain::Retain;
 use super::role::Role;
 use super::rules::{ChangeRule, Ends, Exempt, Observed, Rules};
@@ -38,6 +38,7 @@ pub struct Policy {
     /// The roles that name each account or group as eligible, in name order: a refusal looks at no others.
     by_user: BTreeMap<UserName, Vec<RoleName>>,
     by_group: BTreeMap<GroupName, Vec<RoleName>>,
+    by_person: BTreeMap<PersonName, Vec<RoleName>>,
 }
 
 impl Policy {
@@ -85,10 +86,16 @@ impl Policy {
         let digest = bytes.digest();
         let by_family =
             index(&rules, |role| role.services.iter().map(|name| name.family().to_owned()).collect());
-        let by_user = index(&rules, |role| role.eligible.users.clone());
+        let by_user = index(&rules, |role| {
+            role.eligible.users.iter().chain(role.eligible.people.values().flatten()).cloned().collect()
+        });
+        let by_person = index(&rules, |role| role.eligible.people.keys().cloned().collect());
         let by_group = index(&rules, |role| role.eligible.groups.clone());
         let terms = rules.roles.values().map(|role| (role.name.clone(), role.terms_digest())).collect();
-        Ok(Loaded { policy: Self { files, digest, rules, by_family, terms, by_user, by_group }, warnings })
+        Ok(Loaded {
+            policy: Self { files, digest, rules, by_family, terms, by_user, by_group, by_person },
+            warnings,
+        })
     }
 
     /// SHA-256 over name and bytes of every file in name order, each part behind its length (eight bytes,
@@ -136,9 +143,10 @@ impl Policy {
         subject: &'p Subject,
         service: &'p ServiceName,
     ) -> impl Iterator<Item = &'p Role> {
-        let of_user = self.by_user.get(&subject.name).into_iter();
+        let of_user = subject.names().filter_map(|name| self.by_user.get(name));
+        let of_person = subject.person.iter().filter_map(|person| self.by_person.get(person));
         let of_groups = subject.groups.iter().filter_map(|group| self.by_group.get(group));
-        let mut lists: Vec<&Vec<RoleName>> = of_user.chain(of_groups).collect();
+        let mut lists: Vec<&Vec<RoleName>> = of_user.chain(of_person).chain(of_groups).collect();
         let of_service = self.by_family.get(service.family()).into_iter().collect::<Vec<_>>();
         let count = |lists: &[&Vec<RoleName>]| lists.iter().map(|list| list.len()).sum::<usize>();
         if count(&of_service) < count(&lists) {

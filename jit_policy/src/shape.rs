@@ -82,6 +82,16 @@ pub(super) const WHO: Shape = Shape {
     keys: &[("users", r#"users = ["ana"]"#), ("groups", r#"groups = ["dba"]"#)],
 };
 
+pub(super) const ELIGIBLE: Shape = Shape {
+    what: "who is eligible",
+    header: "as eligible = { users = […], groups = […], people = […] }",
+    keys: &[
+        ("users", r#"users = ["ana"]"#),
+        ("groups", r#"groups = ["dba"]"#),
+        ("people", r#"people = ["kim"]"#),
+    ],
+};
+
 pub(super) const EXEMPT: Shape = Shape {
     what: "an exemption",
     header: "under [[exempt]]",
@@ -96,7 +106,12 @@ pub(super) const EXEMPT: Shape = Shape {
 pub(super) const PERSON: Shape = Shape {
     what: "a person",
     header: "under [people]",
-    keys: &[("accounts", r#"accounts = ["maria", "adm-maria"]"#), ("keys", r#"keys = ["maria@site-a"]"#)],
+    keys: &[
+        ("accounts", r#"accounts = ["maria", "adm-maria"]"#),
+        ("keys", r#"keys = ["maria@site-a"]"#),
+        ("ssh-keys", r#"ssh-keys = ["SHA256:…"], as ssh-keygen -lf KEY.pub shows it"#),
+        ("own", r#"own = ["maria"]"#),
+    ],
 };
 
 pub(super) const HOURS: Shape = Shape {
@@ -150,8 +165,10 @@ pub(super) const ASKER: Shape = Shape {
 pub(super) const SERVICE: Shape =
     Shape { what: "a service", header: "under [service.NAME]", keys: &[("ends", r#"ends = "process""#)] };
 
-pub(super) const ALL: [&Shape; 12] =
-    [&FILE, &ROLE, &STAGE, &WHO, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE, &CHANGE, &ASKER, &SERVICE];
+pub(super) const ALL: [&Shape; 13] = [
+    &FILE, &ROLE, &STAGE, &WHO, &ELIGIBLE, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE, &CHANGE, &ASKER,
+    &SERVICE,
+];
 
 impl Shape {
     /// Reports a key that the table does not take. The answer is the key that was probably meant.

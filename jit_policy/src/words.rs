@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use jit_proto::words::ServiceName;
+use jit_proto::words::{GroupName, ServiceName, UserName};
 
 use super::code;
 use super::finding::Log;
 use super::net::Network;
-use super::people::Who;
-use super::shape::WHO;
+use super::people::{PersonName, Who};
+use super::shape::{ELIGIBLE, WHO};
 use super::walk::{Node, Table};
 use crate::services::Services;
 
@@ -16,11 +16,21 @@ pub(super) fn who(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
     who_in(&node.table(&WHO, log)?, log)
 }
 
+/// Who may ask for a role: of persons, which accounts are theirs alone is known once all files are read.
+pub(super) fn eligible(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
+    let table = node.table(&ELIGIBLE, log)?;
+    let Some(people) = table.optional("people", |node, log| node.some(Node::word, log), log)? else {
+        return who_in(&table, log);
+    };
+    let (users, groups) = users_and_groups(&table, log)?;
+    let people = people.into_iter().map(|person: PersonName| (person, BTreeSet::new())).collect();
+    Some(Who { users, groups, people })
+}
+
 /// The people that a table names with `users` and `groups`, whatever else it says.
 pub(super) fn who_in(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
-    let users = table.optional("users", |node, log| node.set(Node::word, log), log);
-    let groups = table.optional("groups", |node, log| node.set(Node::word, log), log);
-    let who = Who { users: users?.unwrap_or_default(), groups: groups?.unwrap_or_default() };
+    let (users, groups) = users_and_groups(table, log)?;
+    let who = Who { users, groups, ..Who::default() };
     if who.is_empty() {
         // A misspelt `users` has been reported.
         if !table.has_misspelt() {
@@ -30,6 +40,15 @@ pub(super) fn who_in(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
         return None;
     }
     Some(who)
+}
+
+fn users_and_groups(
+    table: &Table<'_>,
+    log: &mut Log<'_>,
+) -> Option<(BTreeSet<UserName>, BTreeSet<GroupName>)> {
+    let users = table.optional("users", |node, log| node.set(Node::word, log), log);
+    let groups = table.optional("groups", |node, log| node.set(Node::word, log), log);
+    Some((users?.unwrap_or_default(), groups?.unwrap_or_default()))
 }
 
 /// Services, with all that `sudo` and `su` stand for.

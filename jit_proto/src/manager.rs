@@ -30,7 +30,7 @@ pub const REVIEW_INTERFACE: &str = "org.jitd.Jit1.Review";
 /// The most entries that one `List` answers: the newest.
 pub const LIST_LIMIT: usize = 1000;
 
-/// `Grant(user, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
+/// `Grant(user, role, seconds, reason)`, `GrantPerson(user, person, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
 /// `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`,
 /// `ChangePolicy(seconds, reason)`, `OverridePolicy(reason)`, `LoadSignedPolicy(text, signatures, reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
@@ -144,7 +144,7 @@ pub struct RoleStage {
     pub accept: Vec<String>,
 }
 
-/// A request and the grant that it became, if it did. Answer to `Admin.Grant`, `User.{Show,Request,Extend}` and
+/// A request and the grant that it became, if it did. Answer to `Admin.{Grant,GrantPerson}`, `User.{Show,Request,Extend}` and
 /// `Review.Review`; element of `User.List` and `Review.Pending`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -162,6 +162,9 @@ pub struct Entry {
     pub user: String,
     /// The uid that the name had when it was asked.
     pub uid: u32,
+    /// Whom alone it admits, of those who share the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// The role that was asked for.
     pub role: String,
     /// The PAM services it opens; before it has opened, those that were asked for.
@@ -438,6 +441,9 @@ pub struct Session {
     /// The audit session that began with it, for ausearch(8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<u32>,
+    /// Who that is, where people share the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// The keys that opened ssh, each as `ssh-keygen -l` writes it, with the id and serial of a certificate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,

@@ -212,14 +212,25 @@ impl Fold {
     /// Somebody comes by a window, or goes.
     fn of_a_session(&mut self, record: &Record) {
         let (at, event) = (record.at.wall, &record.event);
-        if let Event::Allowed { grant, .. } = event {
+        if let Event::Allowed { grant, basis, .. } = event {
+            if basis.awaits_key {
+                // Nobody is in by it: who comes, the record of their session says.
+                return;
+            }
             self.with(*grant, |story| {
                 story.used(at);
                 story.row.logins += 1;
             });
         } else if let Some(opening) = event.opening() {
             self.sessions.insert(record.seq, opening.grant.into());
-            self.with(opening.grant, |story| story.opens(at));
+            let by_key = opening.basis.by_key;
+            self.with(opening.grant, |story| {
+                if by_key {
+                    story.used(at);
+                    story.row.logins += 1;
+                }
+                story.opens(at);
+            });
         } else if let Event::SessionMoved { session, from, grant, .. } = event {
             let is_new = self.sessions.insert(*session, (*grant).into()).is_none();
             self.with(*from, |story| story.left(at, is_new));

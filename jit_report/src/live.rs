@@ -51,7 +51,11 @@ impl LiveFold {
 
     pub(crate) fn take(&mut self, record: &Record) {
         let (now, event) = (record.at.wall, &record.event);
-        if let Event::Allowed { grant, login, .. } = event {
+        if let Event::Allowed { basis, .. } = event
+            && basis.awaits_key
+        {
+            // Nobody is in by it: who comes, the record of their session says.
+        } else if let Event::Allowed { grant, login, .. } = event {
             self.comes(record, false, *grant, login);
         } else if let Some(opening) = event.opening() {
             self.comes(record, true, opening.grant, opening.login);

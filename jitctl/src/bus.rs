@@ -230,9 +230,13 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             jitd.call_with_flags(method, flags, &body).await
         }
         Call::Roles { user } => jitd.call_with_flags(method, flags, &(text(user.as_ref()),)).await,
-        Call::Grant { user, role, seconds, reason } => {
-            let body = (user.as_str(), role.as_str(), seconds, reason.as_str());
-            jitd.call_with_flags(method, flags, &body).await
+        Call::Grant { user, person, role, seconds, reason } => {
+            let (user, role, reason) = (user.as_str(), role.as_str(), reason.as_str());
+            if let Some(person) = person {
+                let body = (user, person.as_account().as_str(), role, seconds, reason);
+                return jitd.call_with_flags(method, flags, &body).await;
+            }
+            jitd.call_with_flags(method, flags, &(user, role, seconds, reason)).await
         }
         Call::EndSession { id, reason } => {
             jitd.call_with_flags(method, flags, &(id, or_empty(reason.as_ref()))).await

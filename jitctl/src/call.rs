@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jit_core::digest::Digest;
 use jit_core::model::{CarriedBy, Decision, Entitled, Keep, Scope};
+use jit_core::policy::PersonName;
 use jit_core::time::Utc;
 use jit_proto::audit::AUDIT_INTERFACE;
 use jit_proto::manager::{ADMIN_INTERFACE, REVIEW_INTERFACE, USER_INTERFACE};
@@ -89,6 +90,8 @@ pub(crate) enum Call {
     },
     Grant {
         user: UserName,
+        /// Whom alone it is for, where people share the account.
+        person: Option<PersonName>,
         role: RoleName,
         /// 0 is the role's default.
         seconds: u64,
@@ -301,7 +304,10 @@ impl Call {
             Self::EnterCode { id, .. } => {
                 changes(REVIEW_INTERFACE, "EnterCode", "Whether the code was taken is unknown", show(id))
             }
-            Self::Grant { .. } => changes(ADMIN, "Grant", "Whether the window was opened is unknown", list),
+            Self::Grant { person, .. } => {
+                let method = if person.is_some() { "GrantPerson" } else { "Grant" };
+                changes(ADMIN, method, "Whether the window was opened is unknown", list)
+            }
             Self::Revoke { id, .. } => {
                 changes(ADMIN, "Revoke", "Whether it was revoked is unknown", show(id))
             }

@@ -166,6 +166,7 @@ pub(crate) fn active() -> Entry {
         ended: None,
         user: "maria".into(),
         uid: 1000,
+        person: None,
         role: "db-oncall".into(),
         services: vec!["sshd".into(), "sudo".into()],
         duration: 1800,

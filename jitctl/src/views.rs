@@ -18,7 +18,7 @@ mod roles;
 mod spoken;
 mod waiting;
 
-pub(crate) use entry::{begins, id, is_ahead, is_open, plural, state, verify_command, waits_for};
+pub(crate) use entry::{begins, id, is_ahead, is_open, plural, state, user, verify_command, waits_for};
 use entry::{emergency, reason};
 pub(crate) use lock::{lock_line, locked, unlocked};
 pub(crate) use policy::{loaded, policy, policy_loaded};
@@ -33,7 +33,7 @@ pub(crate) fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool
     for entry in entries {
         table.row([
             id(entry).to_owned(),
-            entry::user(entry),
+            user(entry),
             entry.role.clone(),
             state(entry),
             entry.end.as_deref().map_or_else(|| "-".to_owned(), if terminal { brief } else { time }),
@@ -45,7 +45,7 @@ pub(crate) fn table<'e>(entries: impl Iterator<Item = &'e Entry>, terminal: bool
 }
 
 pub(crate) fn entry(entry: &Entry) -> View {
-    let mut view = Properties::new(&format!("{} - {} for {}", id(entry), entry.role, entry.user));
+    let mut view = Properties::new(&format!("{} - {} for {}", id(entry), entry.role, user(entry)));
     let remaining = if is_open(entry) { format!(", {} left", left(entry.remaining)) } else { String::new() };
     view.add("State", &format!("{}{remaining}", state(entry)));
     if entry.emergency {
@@ -68,6 +68,9 @@ pub(crate) fn entry(entry: &Entry) -> View {
     view.add("Services", &entry.services.join(", "));
     waiting::limits(entry, &mut view);
     view.add("User", &format!("{} (uid {})", entry.user, entry.uid));
+    if let Some(person) = &entry.person {
+        view.add("Person", person);
+    }
     if let Some(ahead) = &entry.ahead {
         view.add("Comes from", &entry::origin(ahead));
     }

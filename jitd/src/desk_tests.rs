@@ -89,6 +89,7 @@ fn question() -> Question {
             rhost: String::new(),
             tty: String::new(),
             keys: Vec::new(),
+            person: None,
         },
         subject: Known::Fully(maria()),
         caller_uid: Uid::ROOT,
@@ -97,6 +98,7 @@ fn question() -> Question {
         opener: None,
         asking: None,
         asker: None,
+        awaits_key: false,
     }
 }
 

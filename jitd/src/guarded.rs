@@ -16,6 +16,13 @@ impl Watched {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(files);
     }
 
+    /// Whether the session stage of a service asks jitd, as far as its file says.
+    pub(crate) fn opens_sessions(&self, service: &ServiceName) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = known.iter().flat_map(|files| &files.files);
+        files.any(|file| file.name == service.as_str() && file.session)
+    }
+
     /// What `status` says: services of the policy's roles by which people are let in unasked, though they were not.
     pub(crate) fn notes(&self, policy: Option<&Policy>) -> Vec<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

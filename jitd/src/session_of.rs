@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jit_core::access::LoginUid;
+use jit_core::model::LoginKey;
 use jit_proto::words::ServiceName;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, fdo};
 use zruntime::SharedRuntime;
@@ -38,14 +39,16 @@ pub(crate) struct Sessions {
 struct Opened {
     service: ServiceName,
     from: Option<IpAddr>,
+    /// The keys that opened it, as sshd said.
+    keys: Vec<LoginKey>,
 }
 
 impl Sessions {
     /// A login's session has opened. The first to say so is the login itself: what opens later under the same id runs
     /// inside it.
-    pub(crate) fn opened(&self, id: u32, service: &ServiceName, from: Option<IpAddr>) {
+    pub(crate) fn opened(&self, id: u32, service: &ServiceName, from: Option<IpAddr>, keys: Vec<LoginKey>) {
         let mut open = lock(&self.open);
-        open.entry(id).or_insert_with(|| Opened { service: service.clone(), from });
+        open.entry(id).or_insert_with(|| Opened { service: service.clone(), from, keys });
         // The kernel counts them up. Whoever is killed never closes theirs.
         while open.len() > MOST {
             open.pop_first();
@@ -58,6 +61,11 @@ impl Sessions {
         if open.get(&id).is_some_and(|opened| opened.service == *service) {
             open.remove(&id);
         }
+    }
+
+    /// The keys that opened this login; nothing where this jitd did not see it open.
+    pub(crate) fn keys(&self, id: u32) -> Option<Vec<LoginKey>> {
+        lock(&self.open).get(&id).map(|opened| opened.keys.clone())
     }
 
     /// The system bus, for as long as there is one.
@@ -151,10 +159,10 @@ mod tests {
         let sessions = Sessions::default();
         let (sshd, cron): (ServiceName, ServiceName) = ("sshd".parse().unwrap(), "cron".parse().unwrap());
         let from = Some("10.1.2.3".parse().unwrap());
-        sessions.opened(7, &sshd, from);
-        sessions.opened(7, &cron, Some("10.9.9.9".parse().unwrap()));
+        sessions.opened(7, &sshd, from, Vec::new());
+        sessions.opened(7, &cron, Some("10.9.9.9".parse().unwrap()), Vec::new());
         sessions.closed(7, &cron);
-        assert_eq!(known(&sessions, 7), Some(Opened { service: sshd.clone(), from }));
+        assert_eq!(known(&sessions, 7), Some(Opened { service: sshd.clone(), from, keys: Vec::new() }));
         sessions.closed(7, &sshd);
         assert_eq!(known(&sessions, 7), None);
     }
@@ -163,8 +171,8 @@ mod tests {
     fn a_login_at_the_console_is_known_to_come_from_nowhere() {
         let sessions = Sessions::default();
         let login: ServiceName = "login".parse().unwrap();
-        sessions.opened(8, &login, None);
-        assert_eq!(known(&sessions, 8), Some(Opened { service: login, from: None }));
+        sessions.opened(8, &login, None, Vec::new());
+        assert_eq!(known(&sessions, 8), Some(Opened { service: login, from: None, keys: Vec::new() }));
     }
 
     #[test]
@@ -174,10 +182,14 @@ mod tests {
         let from = Some("10.1.2.3".parse().unwrap());
         let last = u32::try_from(MOST).unwrap() + 10;
         for id in 1..=last {
-            sessions.opened(id, &sshd, from);
+            sessions.opened(id, &sshd, from, Vec::new());
         }
         assert_eq!(lock(&sessions.open).len(), MOST);
-        assert_eq!(known(&sessions, last), Some(Opened { service: sshd, from }), "the newest");
+        assert_eq!(
+            known(&sessions, last),
+            Some(Opened { service: sshd, from, keys: Vec::new() }),
+            "the newest"
+        );
         assert_eq!(known(&sessions, 1), None, "the oldest was forgotten");
     }
 

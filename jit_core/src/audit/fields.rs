@@ -364,6 +364,7 @@ impl Fields {
     }
 
     fn basis(&mut self, basis: &Basis) -> &mut Self {
+        self.maybe("awaits", basis.awaits_key.then_some("key")).maybe("use", basis.uses.then_some("spent"));
         self.maybe("ticket", basis.ticket.as_ref()).maybe("policy", basis.policy)
     }
 
@@ -379,6 +380,7 @@ impl Fields {
 
     fn login(&mut self, login: &Login) -> &mut Self {
         self.put("service", &login.service).put("user", &login.user);
+        self.maybe("person", login.person.as_ref());
         self.maybe("uid", login.uid).maybe("target", login.target.as_ref());
         for (name, value) in [("rhost", &login.rhost), ("tty", &login.tty)] {
             self.maybe(name, (!value.is_empty()).then_some(value));

@@ -34,6 +34,7 @@ pub(in crate::audit) fn denied(rhost: &str) -> Record {
         rhost: rhost.to_owned(),
         tty: "ssh".to_owned(),
         keys: Vec::new(),
+        person: None,
     };
     let actor = Actor {
         uid: jit_proto::words::Uid::ROOT,

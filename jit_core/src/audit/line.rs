@@ -182,6 +182,7 @@ mod tests {
             rhost: rhost.to_owned(),
             tty: String::new(),
             keys: Vec::new(),
+            person: None,
         };
         let event = Event::Denied {
             why: crate::model::Why::NoWindow,

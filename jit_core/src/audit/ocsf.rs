@@ -31,7 +31,10 @@ struct Class {
 
 impl Class {
     const fn of(event: &Event) -> Self {
-        if matches!(event, Event::Allowed { .. } | Event::SessionAdopted { .. }) {
+        if matches!(event, Event::Allowed { basis, .. } if !basis.awaits_key)
+            || matches!(event, Event::SessionOpened { basis, .. } if basis.by_key)
+            || matches!(event, Event::SessionAdopted { .. })
+        {
             Self::login((1, "Logon"), true)
         } else if matches!(event, Event::Denied { .. } | Event::SessionRefused { .. }) {
             Self::login((1, "Logon"), false)

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::model::{Scope, Why};
-use crate::policy::{BAD_CASES, HostGroup, Log, Method, Source, Spot};
+use crate::policy::{BAD_CASES, HostGroup, Log, Method, PersonName, Source, Spot};
 use crate::services::Services;
 use crate::time::Utc;
 
@@ -67,6 +67,8 @@ pub(super) struct Step {
     /// How long nothing happens.
     pub(super) wait: Option<String>,
     pub(super) by: Option<UserName>,
+    /// Who that is, or whom `grant` is for, where people share the account.
+    pub(super) person: Option<PersonName>,
     pub(super) to: Option<UserName>,
     #[serde(rename = "for")]
     pub(super) duration: Option<String>,

@@ -13,13 +13,13 @@ use crate::context::Context;
 use crate::due::due;
 use crate::duration::parse_duration;
 use crate::event::{Event, Record};
-use crate::model::{Caller, Decision, Known, Login, LoginAccount, Narrow, Question, Scope, Why};
+use crate::model::{Caller, Decision, Known, Login, LoginAccount, LoginKey, Narrow, Question, Scope, Why};
 use crate::orders::lock::{self, LockOrder};
 use crate::orders::request::{self, ExtendOrder, RequestOrder};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::revoke::{self, Target};
 use crate::orders::{Refusal, stages};
-use crate::policy::{Host, Method, Policy, Subject, Ways};
+use crate::policy::{Host, Method, Policy, SshKey, Subject, Ways};
 use crate::state::State;
 use crate::time::{BootId, Moment};
 
@@ -106,6 +106,7 @@ impl<'p> World<'p> {
             return Ok(Got { tried: "wait".to_owned(), then: "", why: None, text: String::new() });
         }
         let by = self.account(step.by.as_ref(), "by")?;
+        let by = if grant.is_some() { by } else { by.as_person(step.person.clone()) };
         if let Some(service) = check {
             return Ok(self.check(step, by, service));
         }
@@ -141,7 +142,8 @@ impl<'p> World<'p> {
         duration: Option<Duration>,
     ) -> Result<Got, String> {
         let by_admin = step.grant.is_some();
-        let to = if by_admin { self.account(step.to.as_ref(), "to")? } else { by.clone() };
+        let to = || self.account(step.to.as_ref(), "to");
+        let to = if by_admin { to()?.as_person(step.person.clone()) } else { by.clone() };
         let id = self.next_id();
         let reason = reason(step)?;
         let start = step.start;
@@ -280,8 +282,17 @@ impl<'p> World<'p> {
     }
 
     fn check(&mut self, step: &Step, subject: Subject, service: &ServiceName) -> Got {
+        // Where people share an account, sshd says by its session whose key came.
+        let key = subject.person.as_ref().and_then(|person| self.policy.people().ssh_key_of(person));
+        let by_key = |key: &SshKey| LoginKey {
+            kind: "ssh".to_owned(),
+            fingerprint: key.to_string(),
+            certificate: None,
+        };
+        let is_login = !subject_is_caller(service);
+        let stage = if key.is_some() && is_login { gate::Stage::Session } else { gate::Stage::Account };
         let question = Question {
-            stage: gate::Stage::Account,
+            stage,
             login: Login {
                 service: service.clone(),
                 user: subject.name.clone(),
@@ -289,7 +300,8 @@ impl<'p> World<'p> {
                 target: step.target.clone(),
                 rhost: String::new(),
                 tty: String::new(),
-                keys: Vec::new(),
+                keys: key.map(by_key).into_iter().collect(),
+                person: subject.person.clone(),
             },
             caller_uid: if subject_is_caller(service) { subject.uid } else { Uid::ROOT },
             subject: Known::Fully(subject.clone()),
@@ -298,6 +310,7 @@ impl<'p> World<'p> {
             opener: None,
             asking: None,
             asker: None,
+            awaits_key: false,
         };
         let answer = decide(self.policy, &self.state, &self.host, &question, &self.now);
         for rule in self.policy.exemptions() {

@@ -1,6 +1,7 @@
 //! The answer to a check. Pure and total (law 13): the same policy, state, question and moment give the same
 //! answer, and there is an answer to every question.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use jit_proto::words::{GrantId, GroupName, RoleName, Verdict, subject_is_caller}
 use crate::context::{Context, groups_at};
 use crate::event::Event;
 pub use crate::model::Known;
-use crate::model::{Basis, ClaimKind, Grant, Question, Why};
-use crate::policy::{Ends, Host, Outside, Policy, Role, Subject};
+use crate::model::{Basis, ClaimKind, Grant, Login, Question, Why};
+use crate::policy::{Ends, Host, Outside, People, PersonName, Policy, Role, Subject};
 use crate::state::State;
 use crate::time::{Moment, Window};
 
@@ -45,6 +46,8 @@ pub struct Admission {
     pub takes: Takes,
     /// The window that this login opens, where it is the first of its grant.
     pub begins: Option<Window>,
+    /// Whom alone the grant admits, of those who share the account.
+    pub person: Option<PersonName>,
     /// On what that is.
     pub basis: Basis,
     /// What ends with the window, where that is no session that PAM opens.
@@ -60,6 +63,8 @@ pub enum Takes {
     Use(ClaimKind),
     /// The claim that the check made, at the session.
     Claim(u64),
+    /// One use, at the session: the check did not know whose.
+    Late,
 }
 
 impl Answer {
@@ -163,6 +168,7 @@ impl Answer {
 ///         rhost: "10.1.2.3".to_owned(),
 ///         tty: "ssh".to_owned(),
 ///         keys: Vec::new(),
+///         person: None,
 ///     },
 ///     subject: Known::Fully(maria),
 ///     caller_uid: Uid::ROOT,
@@ -171,6 +177,7 @@ impl Answer {
 ///     opener: None,
 ///     asking: None,
 ///     asker: None,
+///     awaits_key: false,
 /// };
 /// assert_eq!(decide(&policy, &State::default(), &host, &question, &now), Answer::Deny(Why::NoWindow));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -235,6 +242,7 @@ fn managed(
     now: &Moment,
 ) -> Answer {
     let service = &question.login.service;
+    let subject = &question.as_who_comes(policy.people(), subject);
     if subject_is_caller(service) {
         match (question.caller_uid.is_root(), subject.uid.is_root()) {
             (true, true) => return Answer::Unmanaged(Why::CallerIsRoot),
@@ -270,7 +278,7 @@ fn admission(
 ) -> Result<Admission, Why> {
     let mut best: Option<Admission> = None;
     let mut nearest_miss = None;
-    for grant in state.grants_of(subject.uid).filter(|grant| grant.user == subject.name) {
+    for grant in state.grants_of(subject.uid).filter(|grant| subject.is_called(&grant.user)) {
         match admits(policy, state, host, question, subject, grant, now) {
             Ok(candidate) => {
                 if best.as_ref().is_none_or(|best| candidate.rank() > best.rank()) {
@@ -290,7 +298,9 @@ fn admission(
         Some(Miss::Outside(Outside::From)) => Why::OtherAddress,
         Some(Miss::Outside(Outside::RunAs)) => Why::OtherTarget,
         Some(Miss::RoleChanged) => Why::RoleChanged,
-        None | Some(Miss::Over | Miss::OtherService) => no_window(policy, host, question, subject),
+        None | Some(Miss::OtherPerson | Miss::OtherService | Miss::Over) => {
+            no_window(policy, host, question, subject)
+        }
     })
 }
 
@@ -298,8 +308,10 @@ impl Admission {
     /// The events that an `allow` must have on record before it leaves.
     #[must_use]
     pub fn events(&self, question: &Question) -> Vec<Event> {
-        let Self { grant, role, remaining, takes, begins, basis, ends } = self.clone();
-        let (remaining, login) = (remaining.as_secs(), question.login.clone());
+        let Self { grant, role, remaining, takes, begins, person, basis, ends } = self.clone();
+        // Until the key is known it is nobody's.
+        let person = person.filter(|_| !basis.awaits_key).or_else(|| question.login.person.clone());
+        let (remaining, login) = (remaining.as_secs(), Login { person, ..question.login.clone() });
         let (opener, from) = (question.opener, question.from);
         let asking = question.asking.as_ref().filter(|_| ends.is_some());
         let by = opener.map(|opener| opener.leader).or(asking.map(|asking| asking.process));
@@ -328,21 +340,22 @@ impl Admission {
             Takes::Use(kind) => allowed(Some(kind)),
             Takes::Claim(claim) => session(Some(claim)),
             Takes::Nothing if question.stage == Stage::Account => allowed(None),
-            Takes::Nothing => session(None),
+            Takes::Nothing | Takes::Late => session(None),
         };
         begins.map(|window| Event::Began { grant, window }).into_iter().chain([admitted]).collect()
     }
 
-    pub(crate) fn rank(&self) -> (bool, i128) {
+    pub(crate) fn rank(&self) -> (bool, bool, i128) {
         let left = i128::try_from(self.remaining.as_millis()).unwrap_or(i128::MAX);
         let uncounted = self.takes == Takes::Nothing;
-        (uncounted, if uncounted { left } else { -left })
+        (!self.basis.awaits_key, uncounted, if uncounted { left } else { -left })
     }
 }
 
 /// Why one grant does not admit, the most telling last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Miss {
+    OtherPerson,
     OtherService,
     Over,
     NotBegun,
@@ -364,6 +377,8 @@ pub(crate) fn lasts<'p>(
 ) -> Result<(&'p Role, Duration, Option<Window>), Miss> {
     let Context { policy, state, host, now } = here;
     let service = &question.login.service;
+    let holder = holder(policy.people(), question, subject, grant)?;
+    let subject = holder.as_ref();
     if !grant.services.contains(service) {
         return Err(Miss::OtherService);
     }
@@ -382,7 +397,10 @@ pub(crate) fn lasts<'p>(
         .role(&grant.role)
         .filter(|role| covers(role, host, subject) && role.services.contains(service))
         .ok_or(Miss::RoleChanged)?;
-    if state.locked(now).on_role(&role.name).is_some() {
+    let locks = state.locked(now);
+    // Whoever is only supposed to come may be locked; of others that is known before.
+    let is_out = || matches!(holder, Cow::Owned(_)) && locks.on_subject(subject, policy.people()).is_some();
+    if locks.on_role(&role.name).is_some() || is_out() {
         return Err(Miss::Locked);
     }
     if !role.survives_reboot && window.start.boot_id != now.boot_id {
@@ -396,6 +414,25 @@ pub(crate) fn lasts<'p>(
     let within = |limits, remaining| question.within(limits, now, remaining).map_err(Miss::Outside);
     let remaining = within(&role.limits, within(&grant.limits, remaining)?)?;
     Ok((role, remaining, begins))
+}
+
+/// The subject as whom the grant admits, if that is who comes: of an account that people share, a grant that is one
+/// person's admits that person, as long as policy says that they share it, and whoever may turn out to be that one.
+fn holder<'s>(
+    people: &People,
+    question: &Question,
+    subject: &'s Subject,
+    grant: &Grant,
+) -> Result<Cow<'s, Subject>, Miss> {
+    let Some(person) = &grant.person else { return Ok(Cow::Borrowed(subject)) };
+    let still_shares = people.share(person, &grant.user);
+    match &subject.person {
+        Some(who) if who != person => Err(Miss::OtherPerson),
+        Some(_) | None if !still_shares => Err(Miss::RoleChanged),
+        Some(_) => Ok(Cow::Borrowed(subject)),
+        None if question.awaits_key => Ok(Cow::Owned(subject.as_person(Some(person.clone())))),
+        None => Err(Miss::OtherPerson),
+    }
 }
 
 /// How a grant admits, if it does.
@@ -412,11 +449,22 @@ pub(crate) fn admits(
     let (role, remaining, begins) = lasts(here, question, subject, grant)?;
     let service = &question.login.service;
     let ends = question.asking.as_ref().and_then(|_| policy.ends(service));
+    let by_key = grant.person.is_some() && !subject_is_caller(service);
+    let awaits_key = grant.person.is_some() && question.awaits_key;
     let takes = if !grant.counts_uses(role.uses) {
+        Takes::Nothing
+    } else if awaits_key && grant.is_spent(role.uses) {
+        return Err(Miss::Spent);
+    } else if awaits_key {
         Takes::Nothing
     } else if question.stage == Stage::Session && is_adopted(state, grant, question) {
         // Taken for a login without a session line, it has its use already.
         Takes::Nothing
+    } else if question.stage == Stage::Session && by_key {
+        if grant.is_spent(role.uses) {
+            return Err(Miss::Spent);
+        }
+        Takes::Late
     } else if question.stage == Stage::Session {
         let claim = state
             .claim_for(grant.id, service.as_str(), &question.login.rhost)
@@ -429,8 +477,17 @@ pub(crate) fn admits(
         // What ends with the window is in by the check, and no session is waited for.
         Takes::Use(if question.holds_claim && ends.is_none() { ClaimKind::Held } else { ClaimKind::Spent })
     };
-    let basis = Basis { ticket: grant.ticket.clone(), policy: Some(policy.digest()) };
-    Ok(Admission { grant: grant.id, role: grant.role.clone(), remaining, takes, begins, basis, ends })
+    let basis = Basis {
+        ticket: grant.ticket.clone(),
+        policy: Some(policy.digest()),
+        awaits_key,
+        by_key: by_key && question.stage == Stage::Session,
+        uses: takes == Takes::Late,
+    };
+    // A window that a login begins is begun by the person whose it is.
+    let begins = begins.filter(|_| !awaits_key);
+    let (role, person) = (grant.role.clone(), grant.person.clone());
+    Ok(Admission { grant: grant.id, role, remaining, takes, begins, person, basis, ends })
 }
 
 /// Whether the process that asks for its session is in by an adopted one of the same grant: its session line came late.
@@ -446,7 +503,13 @@ fn covers(role: &Role, host: &Host, subject: &Subject) -> bool {
 
 fn no_window(policy: &Policy, host: &Host, question: &Question, subject: &Subject) -> Why {
     let service = &question.login.service;
-    if policy.roles_open_to(subject, service).any(|role| role.on_host(host)) {
+    let sharers: Vec<&PersonName> = subject.names().flat_map(|name| policy.people().sharers(name)).collect();
+    if !sharers.is_empty() && subject.person.is_none() && !question.awaits_key {
+        return Why::NoPerson;
+    }
+    let is_open = |subject: &Subject| policy.roles_open_to(subject, service).any(|role| role.on_host(host));
+    let is_open_to = |person: &PersonName| is_open(&subject.as_person(Some(person.clone())));
+    if is_open(subject) || (question.awaits_key && sharers.into_iter().any(is_open_to)) {
         return Why::NoWindow;
     }
     if policy.roles_for(service).any(|role| role.on_host(host)) { Why::NotEligible } else { Why::NoRole }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jit_proto::gate::MAX_TEXT;
-use jit_proto::words::{RequestId, RoleName, ServiceName, UserName, Verdict};
+use jit_proto::words::{RequestId, RoleName, ServiceName, UserName, Verdict, subject_is_caller};
 
 use crate::check::decide::{Answer, Miss, admits, decide};
 use crate::context::Context;
-use crate::model::{Grant, Lock, Login, Pending, Question, Time, Why};
+use crate::model::{Grant, Lock, Login, Pending, Person, Question, Time, Why};
 use crate::orders::stages::{asked_in, waiting_for};
 use crate::policy::{Host, Method, Outside, Policy, Role, Subject, Ways, Who, next_opening};
 use crate::state::State;
@@ -193,7 +193,10 @@ struct Asker<'a> {
     state: &'a State,
     host: &'a Host,
     question: &'a Question,
-    subject: &'a Subject,
+    /// As who comes by it, where people share the account.
+    subject: Subject,
+    /// Whoever may come by it, where the key is still to be shown.
+    may_come: Vec<Subject>,
     /// Their requests that wait; looked up once for all roles.
     pending: Vec<&'a Pending>,
     now: &'a Moment,
@@ -205,12 +208,25 @@ impl<'a> Asker<'a> {
         state: &'a State,
         host: &'a Host,
         question: &'a Question,
-        subject: &'a Subject,
+        subject: &Subject,
         now: &'a Moment,
     ) -> Self {
-        let mine = |pending: &&Pending| pending.request.beneficiary.is_account(subject);
+        let people = policy.people();
+        let subject = question.as_who_comes(people, subject);
+        let sharers = subject.names().flat_map(|name| people.sharers(name)).filter(|_| question.awaits_key);
+        let may_come: Vec<_> = sharers.map(|person| subject.as_person(Some(person.clone()))).collect();
+        let mine = |pending: &&Pending| {
+            let Person { person, .. } = &pending.request.beneficiary;
+            let is_who_comes = *person == subject.person || may_come.iter().any(|one| one.person == *person);
+            pending.request.beneficiary.is_account(&subject) && (person.is_none() || is_who_comes)
+        };
         let pending = state.pending().values().filter(mine).collect();
-        Self { policy, state, host, question, subject, pending, now }
+        Self { policy, state, host, question, subject, may_come, pending, now }
+    }
+
+    /// The subject, and each of those whom it may turn out to be.
+    fn all(&self) -> impl Iterator<Item = &Subject> {
+        [&self.subject].into_iter().chain(&self.may_come)
     }
 
     fn roles(&self) -> Vec<Considered> {
@@ -219,7 +235,8 @@ impl<'a> Asker<'a> {
 
     /// Those of [`Self::roles`] that are for the subject.
     fn open_roles(&self) -> Vec<Considered> {
-        let open = self.policy.roles_open_to(self.subject, &self.question.login.service);
+        let service = &self.question.login.service;
+        let open = self.all().flat_map(|subject| self.policy.roles_open_to(subject, service));
         let open: BTreeMap<_, _> = open.map(|role| (&role.name, role)).collect();
         open.into_values().map(|role| self.consider(role)).collect()
     }
@@ -234,7 +251,7 @@ impl<'a> Asker<'a> {
         if !role.on_host(self.host) {
             return only(Missing::Host, format!("it exists on {}", list(&role.hosts)));
         }
-        if !role.eligible.contains(self.subject) {
+        if !self.all().any(|subject| role.eligible.contains(subject)) {
             return only(Missing::Eligible, format!("it is for {}", role.eligible));
         }
         if let Some(lock) = self.state.locked(self.now).on_role(&role.name) {
@@ -273,8 +290,9 @@ impl<'a> Asker<'a> {
 
     /// What is missing of a role that would do here and now.
     fn window(&self, role: &Role) -> (Missing, String, String) {
-        let Self { policy, state, host, question, subject, now, .. } = *self;
-        let grants = state.grants_of(subject.uid).filter(|g| g.user == subject.name && g.role == role.name);
+        let Self { policy, state, host, question, ref subject, now, .. } = *self;
+        let is_own = |grant: &&Grant| subject.is_called(&grant.user) && grant.role == role.name;
+        let grants = state.grants_of(subject.uid).filter(is_own);
         let tried: Vec<_> =
             grants.map(|grant| admits(policy, state, host, question, subject, grant, now)).collect();
         if tried.iter().any(Result::is_ok) {
@@ -304,7 +322,7 @@ impl<'a> Asker<'a> {
 
     /// When the window of a grant that waits will begin.
     fn begins(&self, role: &Role) -> String {
-        let mine = |grant: &&Grant| grant.user == self.subject.name && grant.role == role.name;
+        let mine = |grant: &&Grant| self.subject.is_called(&grant.user) && grant.role == role.name;
         let scheduled =
             self.state.grants_of(self.subject.uid).filter(mine).find_map(|grant| match &grant.time {
                 Time::Scheduled { scheduled } => Some(&scheduled.begins),
@@ -315,14 +333,18 @@ impl<'a> Asker<'a> {
 
     /// These people, without the accounts of the one who asks.
     fn but_me(&self, who: &Who) -> String {
-        others(self.policy, who, &self.subject.name).to_string()
+        let person = self.subject.person.as_ref();
+        self.subject.names().fold(who.clone(), |who, own| others(self.policy, &who, own, person)).to_string()
     }
 }
 
 /// These people, without the accounts of this one.
-fn others(policy: &Policy, who: &Who, me: &UserName) -> Who {
-    let users = who.users.iter().filter(|user| !policy.people().same(user, me)).cloned().collect();
-    Who { users, groups: who.groups.clone() }
+fn others(policy: &Policy, who: &Who, me: &UserName, person: Option<&PersonName>) -> Who {
+    let people = policy.people();
+    let is_me =
+        |user: &UserName| people.same(user, me) || (person.is_some() && people.of_account(user) == person);
+    let users = who.users.iter().filter(|user| !is_me(user)).cloned().collect();
+    Who { users, ..who.clone() }
 }
 
 /// A part of the line that policy makes as long as it likes.
@@ -376,11 +398,13 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
             // That of a window of theirs: what is said of other roles' locks is not for everybody.
             let of_role = || {
                 let subject = question.known()?;
-                let own = state.grants_of(subject.uid).filter(|grant| grant.user == subject.name);
+                let own = state.grants_of(subject.uid).filter(|grant| subject.is_called(&grant.user));
                 own.filter(|grant| grant.services.contains(service))
                     .find_map(|grant| locks.on_role(&grant.role))
             };
-            let subject = question.known().and_then(|subject| locks.on_subject(subject, policy.people()));
+            let people = policy.people();
+            let subject = question.known().map(|subject| question.as_who_comes(people, subject));
+            let subject = subject.and_then(|subject| locks.on_subject(&subject, people));
             let lock = subject.or_else(|| locks.on_service(service)).or_else(of_role);
             let lock = lock.map_or_else(|| "locked".to_owned(), Lock::refusal);
             format!("jit: {service} on {host} is {}. Ask an admin ({admins}).", part(lock))
@@ -414,8 +438,21 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
                  end one with: jitctl session end"
             )
         }
+        Why::NoPerson => no_person(question, host),
         Why::Window | Why::Exempt | Why::CallerIsRoot | Why::Observed | Why::Closing => String::new(),
     }
+}
+
+/// What somebody is told of whom nothing says which of those they are who share the account.
+fn no_person(question: &Question, host: &Host) -> String {
+    let Login { service, user, .. } = &question.login;
+    let who = format!("jit: several people share {user} on {host}, each known by ssh keys of their own");
+    if subject_is_caller(service) {
+        return format!(
+            "{who}, and the login that {service} runs in was not opened by one. Log in by ssh with yours."
+        );
+    }
+    format!("{who}, and this login to {service} was not opened by one. Log in by ssh with yours.")
 }
 
 /// What a person is told whose session could not be put into a unit of its own.

@@ -134,11 +134,11 @@ pub fn progress(
         return Stands::Open;
     }
     let here = Context { policy, state, host, now };
-    let me = question.known().map(Person::of);
-    let own = state.pending().get(&id).filter(|pending| me.as_ref() == Some(&pending.request.beneficiary));
-    let granted = state
-        .grant(id.into())
-        .filter(|grant| me.as_ref().is_some_and(|me| grant.user == me.name && grant.uid == me.uid));
+    let is_own = |holder: &Person| {
+        question.known().is_some_and(|subject| holder.is_account(subject) && holder.person == subject.person)
+    };
+    let own = state.pending().get(&id).filter(|pending| is_own(&pending.request.beneficiary));
+    let granted = state.grant(id.into()).filter(|grant| is_own(&grant.holder()));
     match own.filter(|pending| asked_in(here, pending).is_some()) {
         Some(pending) => Stands::waiting(here, pending),
         None if granted.is_some() => Stands::Over(format!(

@@ -241,6 +241,7 @@ mod tests {
             rhost: String::new(),
             tty: String::new(),
             keys: Vec::new(),
+            person: None,
         }
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use jit_proto::words::{GrantId, RequestId, RoleName, ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
+use super::person::Person;
 use crate::digest::Digest;
-use crate::policy::{Limits, Uses};
+use crate::policy::{Limits, PersonName, Uses};
 use crate::services::Services;
 use crate::time::{Moment, Utc, Window};
 
@@ -20,6 +21,9 @@ pub struct Grant {
     pub user: UserName,
     /// The account's uid when it was asked. A recycled uid or a renamed account is another account.
     pub uid: Uid,
+    /// Whom alone it admits, of those who share the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
     /// The role that was asked for.
     pub role: RoleName,
     /// The services it opens, aliases spelled out.
@@ -172,6 +176,12 @@ impl Grant {
             },
             Time::Open { .. } => false,
         }
+    }
+
+    /// Whom it admits.
+    #[must_use]
+    pub fn holder(&self) -> Person {
+        Person { person: self.person.clone(), ..Person::named(self.user.clone(), self.uid) }
     }
 
     /// The request it came from.

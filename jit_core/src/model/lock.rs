@@ -9,14 +9,15 @@ use jit_proto::words::{BadWord, GroupName, Reason, RoleName, ServiceName, Uid, U
 use serde::{Deserialize, Serialize};
 
 use super::person::Person;
-use crate::policy::{People, Subject};
+use crate::policy::{People, PersonName, Subject};
 use crate::time::Moment;
 
 /// What a lock shuts. Text form: `host`, or the kind, a colon and the name: `user:maria`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Scope {
-    /// A human: this account, and those that policy says are the same person.
+    /// A human: this account, and those that policy says are the same person; or the person of this name, who shares
+    /// accounts with others. A shared account's is everybody who comes by it.
     User(UserName),
     /// Everybody in a group.
     Group(GroupName),
@@ -136,13 +137,23 @@ impl Lock {
         match &self.scope {
             // By uid as well: a second name of it is the same account.
             Scope::User(name) => {
-                subject.names().any(|own| people.same(name, own)) || self.uids.contains(&subject.uid)
+                subject.names().any(|own| people.same(name, own))
+                    || self.uids.contains(&subject.uid)
+                    || subject.person.as_ref().is_some_and(|person| is_locked(people, name, person))
+                    || subject.names().any(|own| {
+                        people.of_account(own).is_some_and(|person| is_locked(people, name, person))
+                    })
             }
             Scope::Group(group) => subject.groups.contains(group),
             Scope::Host => true,
             Scope::Service(_) | Scope::Role(_) => false,
         }
     }
+}
+
+/// Whether a lock on this name is on a person: by the person's own name, or by an account that is theirs alone.
+pub(crate) fn is_locked(people: &People, name: &UserName, person: &PersonName) -> bool {
+    person.as_account() == name || people.of_account(name) == Some(person)
 }
 
 /// The locks that hold.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::process::Leader;
 use crate::digest::Digest;
+use crate::policy::{People, PersonName};
 
 /// One login: service, subject, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,16 +32,35 @@ pub struct Login {
     /// came to an account that several people use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<LoginKey>,
+    /// Who that is by policy, where people share the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
 }
 
 impl Login {
+    /// The person who comes by it, where people share the account and the keys are of one of them.
+    #[must_use]
+    pub fn person_by(&self, people: &People) -> Option<PersonName> {
+        person_by(people, [&self.user], &self.keys)
+    }
+
     /// Whether it is the same login, of which another stage of PAM asked: only the first knows its keys.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
-        let Self { service, user, uid, target, rhost, tty, keys: _ } = self;
+        let Self { service, user, uid, target, rhost, tty, keys: _, person: _ } = self;
         (service, user, uid, target) == (&other.service, &other.user, &other.uid, &other.target)
             && (rhost, tty) == (&other.rhost, &other.tty)
     }
+}
+
+/// The person who comes, by these keys, by an account of these names.
+pub fn person_by<'n>(
+    people: &People,
+    names: impl IntoIterator<Item = &'n UserName>,
+    keys: &[LoginKey],
+) -> Option<PersonName> {
+    let by = |name| people.by_keys(name, keys.iter().map(|key| key.fingerprint.as_str()));
+    names.into_iter().find_map(by).cloned()
 }
 
 /// A key by which somebody logged in over ssh, as sshd tells it (`SSH_AUTH_INFO_0`).
@@ -102,4 +122,13 @@ pub struct Basis {
     /// The policy that was in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Digest>,
+    /// It was let in only until the session is asked for, when sshd says by which key: by itself that admits nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_key: bool,
+    /// By that key: its check was only until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_key: bool,
+    /// The session took a use as it opened: its check did not know whose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uses: bool,
 }

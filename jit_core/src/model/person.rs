@@ -7,7 +7,7 @@ use jit_proto::words::{Uid, UserName};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Denied;
-use crate::policy::{People, Subject};
+use crate::policy::{People, PersonName, Subject};
 
 /// An account that stands for a human. Which accounts are one human, `[people]` says on top.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,19 +19,23 @@ pub struct Person {
     /// The other names that this host's account files had for the uid. `[people]` may know the human by one of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub also: BTreeSet<UserName>,
+    /// Who comes by it, where several people share it and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
 }
 
 impl Person {
     /// An account of which no other name is known.
     #[must_use]
     pub const fn named(name: UserName, uid: Uid) -> Self {
-        Self { name, uid, also: BTreeSet::new() }
+        Self { name, uid, also: BTreeSet::new(), person: None }
     }
 
     /// The person behind an account.
     #[must_use]
     pub fn of(subject: &Subject) -> Self {
-        Self { name: subject.name.clone(), uid: subject.uid, also: subject.also.clone() }
+        let Subject { name, uid, also, person, groups: _ } = subject.clone();
+        Self { name, uid, also, person }
     }
 
     /// Whether two accounts are the same person: by uid, so that a second name for one uid is not a second
@@ -41,10 +45,10 @@ impl Person {
         self.uid == other.uid || self.name == other.name
     }
 
-    /// Whether name and uid are both the same.
+    /// Whether name and uid are both the same; the name may be another of the uid's.
     #[must_use]
     pub fn is_account(&self, account: &Subject) -> bool {
-        (&self.name, self.uid) == (&account.name, account.uid)
+        self.uid == account.uid && account.is_called(&self.name)
     }
 
     /// Every name that the account is known by.
@@ -53,9 +57,13 @@ impl Person {
     }
 }
 
+/// `maria`; of an account that people share, with who comes by it: `support (kim)`.
 impl fmt::Display for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name.fmt(f)
+        match &self.person {
+            Some(person) => f.pad(&format!("{} ({person})", self.name)),
+            None => self.name.fmt(f),
+        }
     }
 }
 
@@ -129,7 +137,35 @@ impl Caller {
 }
 
 /// Whether two accounts are one human, by uid, or because two of their names are one or policy says that they are one
-/// human's. So `alice2`, who has alice's uid, is also whoever `[people]` says is alice's person.
+/// human's. So `alice2`, who has alice's uid, is also whoever `[people]` says is alice's person. Of an account that people
+/// share, one of whom nothing more is known may be any of them.
 pub(crate) fn same(people: &People, a: &Person, b: &Person) -> bool {
-    a.is(b) || a.names().any(|name| b.names().any(|other| people.same(name, other)))
+    if let (Some(a), Some(b)) = (&a.person, &b.person) {
+        return a == b;
+    }
+    a.is(b)
+        || a.names().any(|name| b.names().any(|other| people.same(name, other)))
+        || behind(people, a).any(|person| behind(people, b).any(|other| person == other))
+}
+
+/// Whoever policy says may be behind an account.
+fn behind<'a>(people: &'a People, who: &'a Person) -> impl Iterator<Item = &'a PersonName> {
+    let by_account =
+        |name| people.of_account(name).into_iter().chain(people.sharers(name)).collect::<Vec<_>>();
+    let known = who.person.iter();
+    known.chain(who.names().filter(|_| who.person.is_none()).flat_map(by_account))
+}
+
+/// Whether what is `theirs` is surely this caller's own. Unlike [`same`], nobody has what is one person's on an account that
+/// people share for having come by it.
+#[must_use]
+pub fn owns(people: &People, caller: &Person, theirs: &Person) -> bool {
+    match &theirs.person {
+        Some(person) if caller.person.is_some() => caller.person.as_ref() == Some(person),
+        Some(person) => caller.names().any(|name| people.of_account(name) == Some(person)),
+        None if caller.person.is_some() && !caller.is(theirs) => {
+            theirs.names().any(|name| people.of_account(name) == caller.person.as_ref())
+        }
+        None => caller.is(theirs) || caller.names().any(|own| theirs.names().any(|n| people.same(own, n))),
+    }
 }

@@ -53,16 +53,18 @@ pub struct Request {
 impl Request {
     /// The exact bytes that are reviewed: ASCII labels in a fixed order, one line each, LF.
     ///
-    /// Every value is a validated word or number without a line break, so no value can start a new field. `start`,
-    /// `extends` and `grant`, the digest of the signed grant that it comes from, have no line where there is none.
+    /// Every value is a validated word or number without a line break, so no value can start a new field. `person`, who
+    /// comes by an account that people share, `start`, `extends` and `grant`, the digest of the signed grant that it comes from, have no line where there is none.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let services: Vec<&str> = self.services.iter().map(ServiceName::as_str).collect();
         let start = self.start.map_or_else(String::new, |start| format!("start: {start}\n"));
         let extends = self.extends.map_or_else(String::new, |base| format!("extends: {base}\n"));
         let ahead = self.ahead.as_ref().map_or_else(String::new, |ahead| format!("grant: {}\n", ahead.text));
+        let person = self.beneficiary.person.as_ref();
+        let person = person.map_or_else(String::new, |person| format!("person: {person}\n"));
         let text = format!(
-            "jitd.request.v1\nid: {}\nhost: {}\nuser: {}\nuid: {}\nrole: {}\nterms: {}\nservices: {}\nuses: {}\nduration: {}\n\
+            "jitd.request.v1\nid: {}\nhost: {}\nuser: {}\nuid: {}\n{person}role: {}\nterms: {}\nservices: {}\nuses: {}\nduration: {}\n\
              {start}{extends}{ahead}filed-by: {}\nfiled-by-uid: {}\nfiled-at: {}\nreason: {}\n",
             self.id,
             self.host,

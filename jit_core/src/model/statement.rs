@@ -9,7 +9,7 @@ use super::person::Person;
 use super::review::Evidence;
 use super::serial::Serial;
 use crate::digest::Digest;
-use crate::policy::People;
+use crate::policy::{People, PersonName};
 use crate::time::Utc;
 
 /// Of a request that nobody typed on this host: the signed grant that it comes from.
@@ -35,11 +35,15 @@ impl Ahead {
         let text = behind.as_str();
         let of_key = text.parse().ok().and_then(|principal| people.of_key(&principal));
         let of_account = text.parse().ok().and_then(|account| people.of_account(&account));
+        let is_behind = |person: &PersonName| {
+            person.to_string().eq_ignore_ascii_case(text) || [of_key, of_account].contains(&Some(person))
+        };
+        if who.person.as_ref().is_some_and(is_behind) {
+            return true;
+        }
         who.names().any(|name| {
             let person = people.of_account(name);
-            name.as_str().eq_ignore_ascii_case(text)
-                || person.is_some_and(|person| person.to_string().eq_ignore_ascii_case(text))
-                || person.is_some() && (person == of_key || person == of_account)
+            name.as_str().eq_ignore_ascii_case(text) || person.is_some_and(is_behind)
         })
     }
 }

@@ -33,6 +33,8 @@ pub enum EndReason {
     Ordered,
     /// The store is on another machine, or its own went back in time.
     OtherMachine,
+    /// Its window is one person's of those who share the account, and nothing said that this is that person.
+    NoPerson,
 }
 
 impl EndReason {
@@ -49,6 +51,7 @@ impl EndReason {
             Self::OutsideHours => "outside-hours",
             Self::Ordered => "ordered",
             Self::OtherMachine => "other-machine",
+            Self::NoPerson => "no-person",
         }
     }
 }
@@ -101,7 +104,8 @@ impl EndTerms {
             | EndReason::RoleChanged
             | EndReason::OutsideHours
             | EndReason::Ordered
-            | EndReason::OtherMachine => Self { term: Duration::ZERO, kill: grace.min(GRACE) },
+            | EndReason::OtherMachine
+            | EndReason::NoPerson => Self { term: Duration::ZERO, kill: grace.min(GRACE) },
         }
     }
 

@@ -54,11 +54,13 @@ pub enum Why {
     NotEnclosed,
     /// A window admits the subject, but as many of their sessions are open, or of all people's, as jitd follows.
     TooManySessions,
+    /// People share the account, and nothing that came with this login says which of them it is.
+    NoPerson,
 }
 
 impl Why {
     /// Every reason there is, for whoever documents them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Window,
         Self::Exempt,
         Self::CallerIsRoot,
@@ -81,6 +83,7 @@ impl Why {
         Self::CallerMismatch,
         Self::NotEnclosed,
         Self::TooManySessions,
+        Self::NoPerson,
     ];
 
     /// The word in records and answers.
@@ -109,6 +112,7 @@ impl Why {
             Self::CallerMismatch => "caller-mismatch",
             Self::NotEnclosed => NOT_ENCLOSED,
             Self::TooManySessions => "too-many-sessions",
+            Self::NoPerson => "no-person",
         }
     }
 }

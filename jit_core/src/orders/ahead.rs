@@ -14,7 +14,7 @@ use crate::orders::signed::account_of;
 use crate::orders::stages::Stages;
 use crate::orders::statement::{Signed, evidence};
 use crate::orders::{NotOfHere, Refusal};
-use crate::policy::{Method, Role, Subject, Uses};
+use crate::policy::{Method, PersonName, Role, Subject, Uses};
 use crate::sign::grant::GrantStatement;
 use crate::sign::kind::SignedText as _;
 
@@ -103,6 +103,7 @@ fn filed(
     let stages = Stages::of_role(role);
     let beneficiary = told(here, &stages, fresh, lookups, &says.user)?;
     let beneficiary = beneficiary.ok_or_else(|| NotOfHere::NoUser(says.user.clone()))?;
+    let beneficiary = &behind(here, says, beneficiary)?;
     let mut request = asked(here, role, says, beneficiary, fresh)?;
     let pending = Pending { request: request.clone(), reviews: Vec::new() };
     let account = signer(here, signed, &stages, &pending, accounts, lookups)?;
@@ -116,6 +117,24 @@ fn filed(
         own_quota(here, &request.filed_by)?;
     }
     Ok([Event::Requested { request }].into_iter().chain(reviewed).collect())
+}
+
+/// The account as whom the grant names behind it, where people share that: it is that person's alone. Of one that names
+/// nobody it is everybody's, as of one that a role of this account is granted for.
+fn behind(here: Context<'_>, says: &GrantStatement, beneficiary: &Subject) -> Result<Subject, Refusal> {
+    let people = here.policy.people();
+    let Some(behind) = says.behind.as_ref().filter(|_| people.is_shared(&beneficiary.name)) else {
+        return Ok(beneficiary.clone());
+    };
+    let text = behind.as_str();
+    let of_key = || people.of_key(&text.parse().ok()?);
+    let of_account = || people.of_account(&text.parse().ok()?);
+    let by_name = text.parse().ok();
+    let is_behind =
+        |one: &&PersonName| by_name.as_ref() == Some(*one) || [of_key(), of_account()].contains(&Some(*one));
+    let person = people.sharers(&beneficiary.name).find(is_behind).cloned();
+    let nobody = || NotOfHere::NoUser(beneficiary.name.clone()).into();
+    person.map(|person| beneficiary.as_person(Some(person))).ok_or_else(nobody)
 }
 
 /// What the grant asks for: no more than its role has.

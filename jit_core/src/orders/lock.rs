@@ -7,7 +7,7 @@ use jit_proto::words::{GroupName, Reason, ServiceName, Uid, UserName};
 
 use crate::context::Context;
 use crate::event::Event;
-use crate::model::{BySignature, Caller, EndWhy, Grant, Lock, Person, Scope};
+use crate::model::{BySignature, Caller, EndWhy, Grant, Lock, Person, Scope, is_locked};
 use crate::orders::{Refusal, revoke};
 use crate::policy::{Role, Subject};
 use crate::services::Services;
@@ -48,7 +48,11 @@ pub(super) fn set(
 ) -> Vec<Event> {
     let people = here.policy.people();
     let shut = |grant: &Grant| match &order.scope {
-        Scope::User(name) => people.same(name, &grant.user) || order.uids.contains(&grant.uid),
+        Scope::User(name) => {
+            people.same(name, &grant.user)
+                || order.uids.contains(&grant.uid)
+                || grant.person.as_ref().is_some_and(|person| is_locked(people, name, person))
+        }
         Scope::Role(role) => grant.role == *role,
         Scope::Host => true,
         // Who is in a group takes time to look up: see `end_of_members`.
@@ -101,7 +105,8 @@ pub fn is_on_something(
             let has_something = grants().any(|grant| grant.user == *name)
                 || pending().any(|request| request.beneficiary.name == *name)
                 || state.sessions().iter().any(|session| session.login.user == *name);
-            ("user", name.as_str(), is_there || has_something || unknown)
+            let is_person = policy.people().is_sharer(name);
+            ("user", name.as_str(), is_there || has_something || is_person || unknown)
         }
         Scope::Group(name) => ("group", name.as_str(), is_there || unknown),
         Scope::Service(name) => {
@@ -162,7 +167,7 @@ pub fn unlock(
 pub fn speaks_to(here: Context<'_>, lock: &Lock, subject: &Subject) -> bool {
     let of_window = |holds: &dyn Fn(&Grant) -> bool| {
         let own = here.state.grants_of(subject.uid);
-        own.filter(|grant| grant.user == subject.name).any(holds)
+        own.filter(|grant| subject.is_called(&grant.user)).any(holds)
     };
     match &lock.scope {
         Scope::Role(name) => {

@@ -64,7 +64,7 @@ pub fn course(
                 return Err(NoChange::NotAtTheConsole(rule.approvers.to_string()));
             }
             // Whoever is root by a window starts what has no login.
-            Reviewer::Online(caller).identified(here.state, here.now).map_err(unidentified)?;
+            Reviewer::Online(caller).identified(here).map_err(unidentified)?;
             if reason.is_none() { Err(NoChange::Reason) } else { Ok(Course::Overrides) }
         }
         Way::Usual if rule.signed_only => Err(NoChange::SignedOnly),
@@ -180,7 +180,7 @@ fn unidentified(why: NoReview) -> NoChange {
 
 /// Whether it is known who that is, and no lock is on them.
 fn identified(here: Context<'_>, caller: &Caller) -> Result<(), Refusal> {
-    Reviewer::Online(caller).identified(here.state, here.now).map_err(unidentified)?;
+    Reviewer::Online(caller).identified(here).map_err(unidentified)?;
     let locks = here.state.locked(here.now);
     let lock = caller.accounts().find_map(|account| locks.on_subject(account, here.policy.people()));
     lock.map_or(Ok(()), |lock| Err(Refusal::Locked(Box::new(lock.clone()))))

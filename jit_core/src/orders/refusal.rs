@@ -16,7 +16,7 @@ use super::no_code::NoCode;
 use super::not_of_here::NotOfHere;
 use crate::context::Context;
 use crate::model::NotNarrower;
-use crate::policy::{Method as Way, Role};
+use crate::policy::{Method as Way, PersonName, Role};
 use crate::text::cut;
 use crate::time::{Suspicion, Utc};
 
@@ -79,9 +79,28 @@ pub enum Refusal {
         /// The role that was asked for.
         role: RoleName,
         /// Whom it was asked for.
-        user: UserName,
+        user: Person,
         /// Whom the role is for.
         eligible: String,
+    },
+    /// People share the account, and nothing says which of them asks.
+    #[error(
+        "several people share {user}, and nothing says which of them you are; log in to it by ssh with a key that policy \
+         lists for you, or have an admin run: jitctl grant {user} --person NAME --role ROLE --reason WHY"
+    )]
+    NoPerson {
+        /// The account.
+        user: UserName,
+    },
+    /// Nobody of this name shares the account.
+    #[error(
+        "{person} is not one of those who share {user} ([people] with ssh-keys in the policy; see: jitctl policy show)"
+    )]
+    NoSuchPerson {
+        /// Who was named.
+        person: PersonName,
+        /// The account.
+        user: UserName,
     },
     /// More time than the role allows.
     #[error("role '{role}' opens for at most {max}, not {asked}")]
@@ -142,7 +161,7 @@ pub enum Refusal {
     )]
     ReviewOwed {
         /// The account that opened it.
-        user: UserName,
+        user: Person,
         /// For which opening.
         id: RequestId,
         /// Of which role.
@@ -285,6 +304,7 @@ impl Refusal {
             Self::NotOwn { .. } => ("not-own", None),
             Self::NotEligible { .. } => ("not-eligible", None),
             Self::ForSomebodyElse => ("for-somebody-else", None),
+            Self::NoPerson { .. } => ("no-person", None),
             Self::NotConcerned(_) | Self::NotYourSession(_) => ("not-concerned", None),
             Self::NoReview { id, why } => (why.word()?, Some(*id)),
             Self::NoSigner(why) => (why.word()?, None),
@@ -293,6 +313,7 @@ impl Refusal {
             Self::NoPolicyChange(why) => (why.word()?, None),
             Self::NoArchive(why) => (why.word()?, None),
             Self::NotEntitled { .. }
+            | Self::NoSuchPerson { .. }
             | Self::NoSuchRole(_)
             | Self::TooLong { .. }
             | Self::Reason { .. }
@@ -425,6 +446,12 @@ pub enum NoReview {
          open, that could be them; log in as yourself to review"
     )]
     RootSession(UserName),
+    /// The reviewer's account is one that people share.
+    #[error(
+        "several people share {0}, and what one of them runs there the others can make do what they like; review from an \
+         account of your own, or by signature"
+    )]
+    Shared(UserName),
     /// A lock is on the reviewer.
     #[error("the reviewer is {0}")]
     Locked(String),
@@ -447,6 +474,7 @@ impl NoReview {
             Self::Method { .. } => Some("not-this-way"),
             Self::NoLogin | Self::RootSession(_) => Some("no-login"),
             Self::AnotherLogin => Some("another-login"),
+            Self::Shared(_) => Some("shared-account"),
             Self::Locked(_) => Some("locked"),
             Self::Lapsed(_) | Self::Denied(_) | Self::Met | Self::NotNarrower(_) => None,
         }

@@ -11,7 +11,7 @@ use jit_proto::words::{GrantId, Reason, RequestId, RoleName};
 use crate::context::Context;
 use crate::duration::Human;
 use crate::event::Event;
-use crate::model::{Caller, Decision, Person, Request, same};
+use crate::model::{Caller, Decision, Person, Request, owns, same};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
 use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotOfHere, Refusal, terms};
@@ -57,6 +57,7 @@ fn own<'a>(here: Context<'a>, caller: &Caller, order: RequestOrder) -> Result<(&
     if !is_for(here, caller, &order.beneficiary) {
         return Err(Refusal::ForSomebodyElse);
     }
+    who_asks(here, &order.beneficiary)?;
     let (role, request) = new_request(here, person.clone(), order, None)?;
     // An emergency waits for nobody, and must not wait for what does.
     if !role.emergency {
@@ -124,8 +125,10 @@ pub fn extend(here: Context<'_>, caller: &Caller, order: ExtendOrder) -> Result<
     let base = here
         .state
         .grant(grant)
-        .filter(|base| base.uid == beneficiary.uid && base.user == beneficiary.name)
+        .filter(|base| base.uid == beneficiary.uid && beneficiary.is_called(&base.user))
+        .filter(|base| base.person.is_none() || base.person == beneficiary.person)
         .ok_or_else(|| Refusal::NotFound(grant.to_string()))?;
+    who_asks(here, &beneficiary)?;
     if base.remaining(here.now).is_zero() {
         return Err(Refusal::NotOpen(grant.to_string()));
     }
@@ -202,10 +205,15 @@ pub(super) fn new_request(
     let Context { policy, state, host, now } = here;
     let RequestOrder { beneficiary, role, duration, start, reason, id } = order;
     let role = here.role(&role)?;
+    if let Some(person) =
+        beneficiary.person.as_ref().filter(|one| !policy.people().share(one, &beneficiary.name))
+    {
+        return Err(Refusal::NoSuchPerson { person: person.clone(), user: beneficiary.name });
+    }
     if !role.eligible.contains(&beneficiary) {
         return Err(Refusal::NotEligible {
             role: role.name.clone(),
-            user: beneficiary.name,
+            user: Person::of(&beneficiary),
             eligible: role.eligible.to_string(),
         });
     }
@@ -237,7 +245,7 @@ pub(super) fn new_request(
     };
     if let Some(owed) = state.owed().values().find(owes) {
         let id = owed.request.id;
-        return Err(Refusal::ReviewOwed { user: beneficiary.name, id, role: role.name.clone() });
+        return Err(Refusal::ReviewOwed { user: me, id, role: role.name.clone() });
     }
     if state.pending().len() >= MAX_PENDING && !role.emergency {
         return Err(Refusal::TooManyPending);
@@ -270,7 +278,16 @@ pub(super) fn new_request(
 /// Whether somebody asks for themselves: by the account, and by the login where there is one.
 fn is_for(here: Context<'_>, caller: &Caller, beneficiary: &Subject) -> bool {
     let people = here.policy.people();
-    same(people, &caller.own(), &Person::of(beneficiary)) && caller.is_one_person(people)
+    owns(people, &caller.own(), &Person::of(beneficiary)) && caller.is_one_person(people)
+}
+
+/// Of whom nobody knows who of those it is that share an account, nothing is filed: it would be for all of them.
+fn who_asks(here: Context<'_>, beneficiary: &Subject) -> Result<(), Refusal> {
+    let people = here.policy.people();
+    if beneficiary.person.is_none() && beneficiary.names().any(|name| people.is_shared(name)) {
+        return Err(Refusal::NoPerson { user: beneficiary.name.clone() });
+    }
+    Ok(())
 }
 
 /// One person's flood leaves room for others.

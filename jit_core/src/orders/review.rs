@@ -16,7 +16,6 @@ use crate::orders::stages::{Progress, Stages};
 use crate::orders::{NoReview, NotOfHere, Refusal, revoke, terms};
 use crate::policy::{Method, Role, Stage, Subject, Who};
 use crate::state::State;
-use crate::time::Moment;
 
 /// Who reviews, and how that reached this host.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +47,13 @@ impl<'a> Reviewer<'a> {
     }
 
     /// Whether the kernel's word on who this is can be relied on (law 4).
-    pub(super) fn identified(self, state: &State, now: &Moment) -> Result<(), NoReview> {
+    pub(super) fn identified(self, here: Context<'_>) -> Result<(), NoReview> {
         let Self::Online(caller) = self else { return Ok(()) };
+        let people = here.policy.people();
+        let mut names = caller.accounts().flat_map(Subject::names);
+        if let Some(shared) = names.find(|name| people.is_shared(name)) {
+            return Err(NoReview::Shared(shared.clone()));
+        }
         let root = caller.account.uid.is_root();
         match &caller.login {
             // Either root that somebody became, or a process that is not what it seems.
@@ -58,7 +62,7 @@ impl<'a> Reviewer<'a> {
             }
             LoginAccount::Unset if !root => Err(NoReview::NoLogin),
             // Whoever is root by a grant can start a process that has no login.
-            LoginAccount::Unset | LoginAccount::Untold if root => match state.root_session(now) {
+            LoginAccount::Unset | LoginAccount::Untold if root => match here.state.root_session(here.now) {
                 Some(session) => Err(NoReview::RootSession(session.login.user.clone())),
                 None => Ok(()),
             },
@@ -197,11 +201,13 @@ pub fn review(
         here.room()?;
     }
     let beneficiary = told(here, &stages, id, lookups, &request.beneficiary.name)?
-        .filter(|now| request.beneficiary.is_account(now));
+        .filter(|now| request.beneficiary.is_account(now))
+        .map(|now| now.as_person(request.beneficiary.person.clone()));
     // Who is no longer eligible may still be denied, and an emergency of theirs reviewed.
     let may_open = match stages.role() {
         Some(role) if given.decision == Decision::Approve => {
-            let eligible = beneficiary.filter(|now| role.eligible.contains(now));
+            let still = |now: &&Subject| role.eligible.contains(now) && is_still_there(here, request);
+            let eligible = beneficiary.as_ref().filter(still);
             Some(eligible.ok_or_else(|| not_eligible(role, request))?)
         }
         Some(_) | None => None,
@@ -343,10 +349,16 @@ pub(crate) fn events(
     Ok(events)
 }
 
+/// Whether whoever it is for still shares the account, where people do.
+fn is_still_there(here: Context<'_>, request: &Request) -> bool {
+    let Person { name, person, .. } = &request.beneficiary;
+    person.as_ref().is_none_or(|person| here.policy.people().share(person, name))
+}
+
 fn not_eligible(role: &Role, request: &Request) -> Refusal {
     Refusal::NotEligible {
         role: role.name.clone(),
-        user: request.beneficiary.name.clone(),
+        user: request.beneficiary.clone(),
         eligible: role.eligible.to_string(),
     }
 }
@@ -381,7 +393,7 @@ fn may(
 ) -> Result<(), NoReview> {
     let people = here.policy.people();
     let (by, method) = (reviewer.person(), reviewer.method());
-    reviewer.identified(here.state, here.now)?;
+    reviewer.identified(here)?;
     if request.is_for(people, &by) {
         return Err(NoReview::OwnRequest);
     }

@@ -6,7 +6,7 @@ use jit_proto::words::{GrantId, Reason, RequestId};
 
 use crate::context::Context;
 use crate::event::Event;
-use crate::model::{Caller, EndWhy, Person, same};
+use crate::model::{Caller, EndWhy, Person, owns};
 use crate::orders::Refusal;
 use crate::state::State;
 
@@ -78,8 +78,7 @@ pub fn done(
 ) -> Result<Vec<Event>, Refusal> {
     let id: GrantId = target.request().into();
     let grant = here.state.grant(id).ok_or_else(|| target.not_found())?;
-    let holder = Person::named(grant.user.clone(), grant.uid);
-    if !is_one_of(here, caller, &[&holder]) {
+    if !is_one_of(here, caller, &[&grant.holder()]) {
         return Err(not_own(here, caller, target));
     }
     Ok(end(here.state, id, EndWhy::Done, reason))
@@ -95,7 +94,7 @@ fn not_own(here: Context<'_>, caller: &Caller, target: Target) -> Refusal {
 
 fn is_one_of(here: Context<'_>, caller: &Caller, people: &[&Person]) -> bool {
     let me = caller.own();
-    people.iter().any(|person| same(here.policy.people(), &me, person))
+    people.iter().any(|person| owns(here.policy.people(), &me, person))
 }
 
 pub(super) fn take(

@@ -15,6 +15,7 @@ pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews:
         id: request.id.into(),
         user: request.beneficiary.name.clone(),
         uid: request.beneficiary.uid,
+        person: request.beneficiary.person.clone(),
         role: request.role.clone(),
         services,
         limits: role.limits.clone(),

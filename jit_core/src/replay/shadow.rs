@@ -317,13 +317,17 @@ impl<'p> Shadow<'p> {
         record: &Record,
         login: &Login,
         claim: Option<ClaimKind>,
+        awaits_key: bool,
         from: Option<IpAddr>,
         by: Option<Leader>,
         recorded: Option<&Policy>,
     ) -> (&'static str, String) {
         let opener = by.map(|leader| Opener { leader, audit: None });
         let holds_claim = claim == Some(ClaimKind::Held);
-        let question = |known: Known, from| asked(login, known, holds_claim, from, opener);
+        let question = |known: Known, from| {
+            let asked = asked(login, known, holds_claim, from, opener);
+            Question { awaits_key, ..asked }
+        };
         let (answer, sure) = self.answer(login, &[from], &question, recorded.map(|policy| (policy, false)));
         let Event::Allowed { grant, .. } = &record.event else { return ("deny", String::new()) };
         let word = answer.verdict().as_str();
@@ -360,7 +364,8 @@ impl<'p> Shadow<'p> {
             | Why::CallerIsRoot
             | Why::Closing
             | Why::NotEnclosed
-            | Why::TooManySessions => return (word, was.to_string()),
+            | Why::TooManySessions
+            | Why::NoPerson => return (word, was.to_string()),
             Why::Window
             | Why::Exempt
             | Why::Observed
@@ -461,9 +466,11 @@ fn asked(
         opener,
         asking: None,
         asker: None,
+        awaits_key: false,
     }
 }
 
 fn subject(person: &Person, groups: &BTreeSet<GroupName>) -> Subject {
-    Subject { name: person.name.clone(), uid: person.uid, also: person.also.clone(), groups: groups.clone() }
+    let Person { name, uid, also, person } = person.clone();
+    Subject { name, uid, also, groups: groups.clone(), person }
 }

@@ -12,7 +12,7 @@ use crate::context::{Context, groups, groups_at};
 use crate::event::Event;
 use crate::model::{
     Begins, Caller, Due, EndReason, EndTerms, Grant, Known, Login, Over, Person, Question, Session,
-    Termination, Time, Tried, same,
+    Termination, Time, Tried, owns, person_by,
 };
 use crate::orders::Refusal;
 use crate::policy::{Outside, Subject};
@@ -45,6 +45,9 @@ pub fn coverage(here: Context<'_>, session: &Session, known: &Known) -> Coverage
     }
     let certain = known.certain(groups_at(policy, state, &login.service));
     let subject = certain.cloned().unwrap_or_else(|| supposed(here, known, &login.user, uid));
+    // Who came by an account that people share, the session keeps; whose keys these are, policy says today.
+    let person = person_by(policy.people(), subject.names(), &login.keys);
+    let subject = subject.as_person(person.clone());
     if !is_of(&subject, &login.user, uid) {
         return Coverage::Over(EndReason::RoleChanged);
     }
@@ -53,7 +56,8 @@ pub fn coverage(here: Context<'_>, session: &Session, known: &Known) -> Coverage
     if policy.observes(&login.service) || certain.is_some_and(exempt) {
         return Coverage::Covered { left: Duration::MAX };
     }
-    if is_locked(here, session, known.subject(), &subject) {
+    let told = known.subject().map(|told| told.as_person(person));
+    if is_locked(here, session, told.as_ref(), &subject) {
         return Coverage::Over(EndReason::Locked);
     }
     let question = question(session, known, uid);
@@ -84,7 +88,7 @@ fn supposed(here: Context<'_>, known: &Known, user: &UserName, uid: Uid) -> Subj
 
 /// Whether this is the account that was approved. A recycled uid or a recreated name is a different account.
 fn is_of(subject: &Subject, user: &UserName, uid: Uid) -> bool {
-    (&subject.name, subject.uid) == (user, uid)
+    subject.uid == uid && subject.is_called(user)
 }
 
 /// Whether a grant that would let nobody in now ends no session all the same. A suspect clock stops starts only: what has
@@ -97,7 +101,12 @@ fn ends_nothing(here: Context<'_>, own: &Grant, miss: Miss) -> bool {
         Miss::RoleChanged | Miss::Outside(_) => on_trial,
         // By its own end, or by the lesser that today's role allows.
         Miss::Over => on_trial && !own.remaining(here.now).is_zero(),
-        Miss::OtherService | Miss::NotBegun | Miss::Locked | Miss::Spent | Miss::NoClaim => false,
+        Miss::OtherPerson
+        | Miss::OtherService
+        | Miss::NotBegun
+        | Miss::Locked
+        | Miss::Spent
+        | Miss::NoClaim => false,
     }
 }
 
@@ -123,8 +132,9 @@ fn taking_over(
     subject: &Subject,
 ) -> Option<Vec<Event>> {
     let Context { policy, state, host, now } = here;
-    let others =
-        state.grants_of(subject.uid).filter(|grant| grant.user == subject.name && grant.id != session.grant);
+    let others = state
+        .grants_of(subject.uid)
+        .filter(|grant| subject.is_called(&grant.user) && grant.id != session.grant);
     let admitting =
         others.filter_map(|grant| admits(policy, state, host, question, subject, grant, now).ok());
     let costs = |best: &Admission| best.takes != Takes::Nothing || best.begins.is_some();
@@ -154,6 +164,7 @@ fn question(session: &Session, known: &Known, uid: Uid) -> Question {
         opener: None,
         asking: None,
         asker: None,
+        awaits_key: false,
     }
 }
 
@@ -161,6 +172,7 @@ fn why(here: Context<'_>, session: &Session, miss: Option<Miss>) -> EndReason {
     match miss {
         None => here.state.endings().get(&session.grant).map_or(EndReason::Expired, |ending| ending.why),
         Some(Miss::Locked) => EndReason::Locked,
+        Some(Miss::OtherPerson) => EndReason::NoPerson,
         Some(Miss::Outside(Outside::Hours)) => EndReason::OutsideHours,
         Some(Miss::RoleChanged | Miss::OtherService | Miss::Outside(_)) => EndReason::RoleChanged,
         Some(Miss::Over | Miss::NotBegun | Miss::Clock | Miss::Spent | Miss::NoClaim) => EndReason::Expired,
@@ -213,7 +225,9 @@ pub fn end_one(
 #[must_use]
 pub fn may_see(here: Context<'_>, caller: &Caller, session: &Session) -> bool {
     session.login.uid.is_some_and(|uid| {
-        same(here.policy.people(), &caller.own(), &Person::named(session.login.user.clone(), uid))
+        let theirs = Person::named(session.login.user.clone(), uid);
+        let person = session.login.person.clone();
+        owns(here.policy.people(), &caller.own(), &Person { person, ..theirs })
     })
 }
 
@@ -235,11 +249,13 @@ pub fn outlook(here: Context<'_>, session: &Session, known: &Known) -> Duration 
     let left = left.saturating_add(goes_on);
     let certain = known.certain(groups_at(here.policy, here.state, &session.login.service));
     let subject = certain.cloned().unwrap_or_else(|| supposed(here, known, &session.login.user, uid));
+    let subject = subject.as_person(person_by(here.policy.people(), subject.names(), &session.login.keys));
     let question = question(session, known, uid);
     let others = here
         .state
         .grants_of(uid)
-        .filter(|grant| grant.user == subject.name && grant.id != session.grant && grant.window().is_some());
+        .filter(|grant| subject.is_called(&grant.user) && grant.id != session.grant)
+        .filter(|grant| grant.window().is_some());
     // A use is not counted on before it is there to be taken.
     let lasting = others.filter_map(|grant| {
         let (role, left, _) = lasts(here, &question, &subject, grant).ok()?;
@@ -287,6 +303,7 @@ fn covers(here: Context<'_>, grant: &Grant, subject: &Subject) -> bool {
 
 /// For each of a window's services, why it would not let its subject in.
 fn reasons(here: Context<'_>, grant: &Grant, subject: &Subject) -> impl Iterator<Item = Option<Miss>> {
+    let subject = subject.as_person(grant.person.clone());
     grant.services.iter().map(move |service| {
         let login = Login {
             service: service.clone(),
@@ -296,6 +313,7 @@ fn reasons(here: Context<'_>, grant: &Grant, subject: &Subject) -> impl Iterator
             rhost: String::new(),
             tty: String::new(),
             keys: Vec::new(),
+            person: None,
         };
         let question = Question {
             stage: Stage::Account,
@@ -307,8 +325,9 @@ fn reasons(here: Context<'_>, grant: &Grant, subject: &Subject) -> impl Iterator
             opener: None,
             asking: None,
             asker: None,
+            awaits_key: false,
         };
-        lasts(here, &question, subject, grant).err()
+        lasts(here, &question, &subject, grant).err()
     })
 }
 

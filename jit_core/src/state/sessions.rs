@@ -81,10 +81,11 @@ impl State {
     /// What becomes of a session, and of what is left when its window is over.
     pub(super) fn follow_session(&mut self, record: &Record) -> Vec<Row> {
         match &record.event {
-            Event::SessionOpened { claim, .. } => {
+            Event::SessionOpened { claim, grant, basis, .. } => {
                 let gone = claim.and_then(|claim| self.drop_claim(claim));
+                let used = if basis.uses { self.use_again(*grant) } else { None };
                 let opened = self.open_session(record);
-                gone.into_iter().chain(opened).chain(self.follow_stay(record)).collect()
+                gone.into_iter().chain(used).chain(opened).chain(self.follow_stay(record)).collect()
             }
             Event::SessionAdopted { claim, grant, .. } => {
                 // One that was void by then has returned its use, which this login has had all the same.

@@ -15,7 +15,7 @@ fn a_policy_says_what_its_file_says() {
             summary: Some("On-call".to_owned()),
             hosts: ["backup", "db-*"].map(|glob| HostPattern::Name(glob.parse().unwrap())).to_vec(),
             services: set(&["sshd", "sudo", "sudo-i"]).into(),
-            eligible: Who { users: set(&["maria"]), groups: set(&["dba"]) },
+            eligible: Who { users: set(&["maria"]), groups: set(&["dba"]), ..Who::default() },
             max_duration: Duration::from_hours(4),
             default_duration: Duration::from_mins(30),
             limits: Limits::default(),
@@ -29,7 +29,7 @@ fn a_policy_says_what_its_file_says() {
             emergency: false,
             stages: vec![Stage {
                 name: "team lead".to_owned(),
-                approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]) },
+                approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]), ..Who::default() },
                 approvals: NonZeroU32::new(2).unwrap(),
                 denials: NonZeroU32::MIN,
                 expires: None,
@@ -188,7 +188,7 @@ fn a_role_exists_on_the_hosts_that_one_of_its_patterns_matches() {
 
 #[test]
 fn a_person_belongs_by_name_or_by_group_and_not_by_half_a_name() {
-    let who = Who { users: set(&["ana"]), groups: set(&["dba"]) };
+    let who = Who { users: set(&["ana"]), groups: set(&["dba"]), ..Who::default() };
     assert!(who.contains(&subject("ana", &[])));
     assert!(who.contains(&subject("tom", &["staff", "dba"])));
     for (name, groups) in [("tom", &["staff"]), ("dba", &["ana"]), ("an", &["db"]), ("ANA", &["DBA"])] {
@@ -199,7 +199,10 @@ fn a_person_belongs_by_name_or_by_group_and_not_by_half_a_name() {
 
 #[test]
 fn people_are_shown_as_users_then_groups() {
-    assert_eq!(Who { users: set(&["tom", "ana"]), groups: set(&["dba"]) }.to_string(), "ana, tom, @dba");
+    assert_eq!(
+        Who { users: set(&["tom", "ana"]), groups: set(&["dba"]), ..Who::default() }.to_string(),
+        "ana, tom, @dba"
+    );
     assert_eq!(Who::default().to_string(), "nobody");
     assert!(Who::default().is_empty() && !Who { users: set(&["ana"]), ..Who::default() }.is_empty());
 }
@@ -369,7 +372,7 @@ fn with_change(lines: &str) -> String {
 fn a_change_of_the_policy_takes_what_the_table_says_and_without_one_an_admins_word() {
     assert_eq!(load(BASE).change(), None);
     let few = load(&with_change("approvers = { groups = [\"leads\"] }"));
-    let approvers = Who { users: set(&[]), groups: set(&["leads"]) };
+    let approvers = Who { users: set(&[]), groups: set(&["leads"]), ..Who::default() };
     let usual = ChangeRule { approvers, approvals: 1, reason: false, overrides: true, signed_only: false };
     assert_eq!(few.change(), Some(&usual));
     let lines = "approvers = { groups = [\"leads\"] }\napprovals = 8\nreason = true\nsigned-only = true\n";

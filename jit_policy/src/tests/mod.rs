@@ -7,6 +7,7 @@ mod meaning;
 mod properties;
 mod refused;
 mod services;
+mod shared;
 mod shipped;
 
 use std::collections::BTreeSet;

@@ -324,6 +324,7 @@ fn explain() -> Call {
 fn grant() -> Call {
     Call::Grant {
         user: "maria".parse().unwrap(),
+        person: None,
         role: "db-oncall".parse().unwrap(),
         seconds: 1800,
         reason: "INC-1 disk".parse().unwrap(),

@@ -1,6 +1,7 @@
 //! `jitctl grant`: a request on somebody's behalf, together with the caller's own review of it.
 
 use clap::Args;
+use jit_core::policy::PersonName;
 use jit_proto::manager::Entry;
 use jit_proto::text::Shown;
 use jit_proto::words::{Reason, RoleName, UserName};
@@ -22,6 +23,9 @@ use crate::views;
 pub(crate) struct Grant {
     /// Whom the window is for
     user: UserName,
+    /// Whom alone it admits, where people share the account: a name of [people] in the policy
+    #[arg(long, value_name = "NAME")]
+    person: Option<PersonName>,
     /// The role that the window opens
     #[arg(long)]
     role: RoleName,
@@ -41,6 +45,7 @@ pub(crate) fn run(
 ) -> Result<Outcome, Failure> {
     let call = Call::Grant {
         user: grant.user.clone(),
+        person: grant.person.clone(),
         role: grant.role.clone(),
         seconds: grant.seconds.unwrap_or(0),
         reason: grant.reason.clone(),
@@ -50,7 +55,8 @@ pub(crate) fn run(
 
 /// A grant is done when its window is open; a request that still waits has opened nothing.
 fn granted(entry: &Entry) -> View {
-    let (user, role) = (Shown(&entry.user), Shown(&entry.role));
+    let user = views::user(entry);
+    let (user, role) = (Shown(&user), Shown(&entry.role));
     let id = Shown(views::id(entry));
     if let Some(text) = views::opened(entry) {
         // Of an emergency it opens nothing and settles nothing.

@@ -132,8 +132,8 @@ pub(super) fn table(sessions: &[Session], terminal: bool) -> String {
         table.row([
             session.id.to_string(),
             match &session.target {
-                Some(target) => format!("{} as {target}", session.user),
-                None => session.user.clone(),
+                Some(target) => format!("{} as {target}", user(session)),
+                None => user(session),
             },
             session.service.clone(),
             or_dash(&session.tty),
@@ -182,10 +182,16 @@ fn ended(session: &Session) -> View {
     View::yes(format!(
         "Session {} of {} ({}) is being ended; {} stays open.\n",
         session.id,
-        Shown(&session.user),
+        Shown(&user(session)),
         Shown(&session.service),
         Shown(&session.grant)
     ))
+}
+
+/// The account, and who that is where people share it.
+fn user(session: &Session) -> String {
+    let person = session.person.as_ref();
+    person.map_or_else(|| session.user.clone(), |person| format!("{} ({person})", session.user))
 }
 
 #[cfg(test)]
@@ -213,6 +219,7 @@ pub(crate) mod tests {
             enforced: false,
             audit: None,
             keys: Vec::new(),
+            person: None,
             before: None,
         }
     }

@@ -7,6 +7,7 @@ use crate::call::Call;
 fn grant() -> Call {
     Call::Grant {
         user: "maria".parse().unwrap(),
+        person: None,
         role: "db-oncall".parse().unwrap(),
         seconds: 0,
         reason: "INC-1".parse().unwrap(),

@@ -12,6 +12,7 @@ fn check_call() -> Call {
 fn grant_call(seconds: u64) -> Call {
     Call::Grant {
         user: "maria".parse().unwrap(),
+        person: None,
         role: "db-oncall".parse().unwrap(),
         seconds,
         reason: "INC-1 disk".parse().unwrap(),

@@ -25,9 +25,10 @@ pub(crate) fn is_open(entry: &Entry) -> bool {
     matches!(entry.state.as_str(), "active" | "spent")
 }
 
-/// The account, and the human who comes by it where a signed grant names one.
+/// The account, and who comes by it where people share it, or where a signed grant names one.
 pub(crate) fn user(entry: &Entry) -> String {
     let behind = entry.ahead.as_ref().and_then(|ahead| ahead.behind.as_ref());
+    let behind = entry.person.as_ref().or(behind);
     behind.map_or_else(|| entry.user.clone(), |behind| format!("{} ({behind})", entry.user))
 }
 

@@ -4,12 +4,13 @@ use jit_core::code::Bucket;
 use jit_proto::manager::{ByCode, Entry, Review};
 use jit_proto::text::Shown;
 
-use super::entry::{begins, id, is_ahead, is_open, state, waits_for};
+use super::entry::{begins, id, is_ahead, is_open, state, user, waits_for};
 use crate::times::{left, length, time};
 
 /// The sentence for a window that is open or approved; none for anything else.
 pub(crate) fn opened(entry: &Entry) -> Option<String> {
-    let (id, user, role) = (Shown(id(entry)), Shown(&entry.user), Shown(&entry.role));
+    let user = user(entry);
+    let (id, user, role) = (Shown(id(entry)), Shown(&user), Shown(&entry.role));
     if is_open(entry) {
         let until = entry.end.as_deref().map_or_else(|| "its end".to_owned(), time);
         let services = entry.services.join(", ");
@@ -29,7 +30,8 @@ pub(crate) fn opened(entry: &Entry) -> Option<String> {
 pub(crate) fn progress(entry: &Entry) -> String {
     opened(entry).unwrap_or_else(|| {
         let state = state(entry);
-        let (id, user, role) = (Shown(id(entry)), Shown(&entry.user), Shown(&entry.role));
+        let user = user(entry);
+        let (id, user, role) = (Shown(id(entry)), Shown(&user), Shown(&entry.role));
         let waits = match waits_for(entry) {
             "" => String::new(),
             what => format!("; it waits for {}", Shown(what)),

@@ -36,8 +36,11 @@ pub(crate) fn pending(entries: &[Entry], terminal: bool) -> View {
 
 /// One request as a reviewer has to see it.
 pub(crate) fn request(entry: &Entry) -> String {
-    let mut view = Properties::new(&format!("{} - {} for {}", entry.request, entry.role, entry.user));
+    let mut view = Properties::new(&format!("{} - {} for {}", entry.request, entry.role, user(entry)));
     view.add("User", &format!("{} (uid {})", entry.user, entry.uid));
+    if let Some(person) = &entry.person {
+        view.add("Person", person);
+    }
     if let Some(ahead) = &entry.ahead {
         view.add("Comes from", &origin(ahead));
     }

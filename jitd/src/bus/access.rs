@@ -23,9 +23,10 @@ fn is_from_a_login(peer: Peer) -> bool {
     matches!(peer.login(), Ok(LoginUid::Set(_) | LoginUid::Untold))
 }
 
-/// Whether what is for this person is for this account.
+/// Whether what is for this person is for this account, and for who comes by it where people share it.
 pub(super) fn is_about(beneficiary: &Person, caller: &Subject) -> bool {
-    beneficiary.uid == caller.uid && beneficiary.name == caller.name
+    let is_theirs = beneficiary.person.is_none() || beneficiary.person == caller.person;
+    beneficiary.is_account(caller) && is_theirs
 }
 
 /// Why somebody is shown what is their own and no more.

@@ -13,7 +13,7 @@ use jit_core::orders::policy_change::Way;
 use jit_core::orders::request::{self, Granted, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
 use jit_core::orders::signed_lock::Named;
-use jit_core::policy::Subject;
+use jit_core::policy::{PersonName, Subject};
 use jit_proto::manager;
 use jit_proto::words::{GroupName, Reason, RequestId, RoleName, UserName};
 use zbus::message::Header;
@@ -49,21 +49,26 @@ impl Admin {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let mut by = self.origin.order_of(Method::Grant, &self.app, connection, &header).await?;
-        let user: UserName = user.parse().map_err(invalid)?;
-        let role: RoleName = role.parse().map_err(invalid)?;
-        let reason: Reason = reason.parse().map_err(invalid)?;
-        let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
-        // Before anything is looked up for them: who may not grant learns nothing about accounts here.
-        by.admin().await.map_err(|err| by.error(err))?;
-        let id = random_id()?;
-        let order = GrantOrder { user, role, duration, reason, id };
-        let (ticket, not_counted) = self.granted(&mut by, &order).await?;
-        carried_out(ticket, async {
-            let not_counted = not_counted.as_ref().map(answer::refused);
-            json(&manager::Entry { not_counted, ..entry_of(&self.app, id).await? })
-        })
-        .await
+        let by = self.origin.order_of(Method::Grant, &self.app, connection, &header).await?;
+        self.grant_to(by, (user, None), role, seconds, reason).await
+    }
+
+    /// As `Grant`, for one of the people who share an account: it admits nobody else.
+    #[zbus(out_args("json"))]
+    #[allow(clippy::too_many_arguments, reason = "five of them are the order, and none has two meanings")]
+    async fn grant_person(
+        &self,
+        user: &str,
+        person: &str,
+        role: &str,
+        seconds: u64,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let by = self.origin.order_of(Method::GrantPerson, &self.app, connection, &header).await?;
+        let person: PersonName = person.parse().map_err(invalid)?;
+        self.grant_to(by, (user, Some(person)), role, seconds, reason).await
     }
 
     /// Takes a grant back, or withdraws a request. What had ended already stays as it ended.
@@ -331,6 +336,31 @@ impl Admin {
         }
     }
 
+    /// Asks for a role for an account, or for one of those who share it, with the caller's own review.
+    async fn grant_to(
+        &self,
+        mut by: Orderer<'_>,
+        (user, person): (&str, Option<PersonName>),
+        role: &str,
+        seconds: u64,
+        reason: &str,
+    ) -> Result<String, Error> {
+        let user: UserName = user.parse().map_err(invalid)?;
+        let role: RoleName = role.parse().map_err(invalid)?;
+        let reason: Reason = reason.parse().map_err(invalid)?;
+        let duration = (seconds != 0).then(|| Duration::from_secs(seconds));
+        // Before anything is looked up for them: who may not grant learns nothing about accounts here.
+        by.admin().await.map_err(|err| by.error(err))?;
+        let id = random_id()?;
+        let order = GrantOrder { user, person, role, duration, reason, id };
+        let (ticket, not_counted) = self.granted(&mut by, &order).await?;
+        carried_out(ticket, async {
+            let not_counted = not_counted.as_ref().map(answer::refused);
+            json(&manager::Entry { not_counted, ..entry_of(&self.app, id).await? })
+        })
+        .await
+    }
+
     /// The policy in force, which these files are, or else what waits.
     fn in_force(&self, read: &ReadPolicy) -> Result<String, Error> {
         let desk = &self.app.desk;
@@ -406,6 +436,8 @@ impl Admin {
 /// An order to grant, before the account is looked up.
 struct GrantOrder {
     user: UserName,
+    /// Of those who share it.
+    person: Option<PersonName>,
     role: RoleName,
     duration: Option<Duration>,
     reason: Reason,
@@ -419,7 +451,7 @@ impl GrantOrder {
         let subject = known.subject().ok_or_else(|| self.unanswered())?;
         let grant = |groups: &BTreeSet<GroupName>| {
             let groups = subject.groups.union(groups).cloned().collect();
-            let beneficiary = Subject { groups, ..subject.clone() };
+            let beneficiary = Subject { groups, person: self.person.clone(), ..subject.clone() };
             let Self { role, duration, reason, id, .. } = self;
             let (role, reason) = (role.clone(), reason.clone());
             let order = RequestOrder { beneficiary, role, duration: *duration, start: None, reason, id: *id };

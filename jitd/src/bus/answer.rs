@@ -40,6 +40,7 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
         ended: ended.map(ToOwned::to_owned),
         user: request.beneficiary.name.to_string(),
         uid: request.beneficiary.uid.as_u32(),
+        person: request.beneficiary.person.as_ref().map(ToString::to_string),
         role: request.role.to_string(),
         services: words(grant.as_ref().map_or(&request.services, |grant| &grant.services)),
         duration: request.duration.as_secs(),

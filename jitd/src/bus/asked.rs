@@ -106,7 +106,7 @@ impl Asked {
     /// An unprivileged program, such as a screen locker, may ask about its own user, and only whether to go on. Where
     /// it says to be asked from is its own word and does not enter the record.
     pub(super) fn must_be_about(&mut self, uid: Uid, own: &Known, asks_at: &[Services]) -> Result<(), Error> {
-        let about_own = own.subject().is_some_and(|own| own.name == self.subject);
+        let about_own = own.subject().is_some_and(|own| own.is_called(&self.subject));
         if !about_own || self.caller_uid != uid {
             return Err(Error::NotPermitted(match asks_at {
                 [] => "only root may ask about somebody else".into(),
@@ -151,6 +151,7 @@ impl Asked {
             rhost: self.rhost.clone(),
             tty: self.tty.clone(),
             keys: self.keys.clone(),
+            person: None,
         };
         Question {
             stage: self.stage,
@@ -162,8 +163,15 @@ impl Asked {
             opener: None,
             asking: None,
             asker: None,
+            awaits_key: false,
         }
     }
+}
+
+/// Whether it is sshd that asks by this name: its own or, where there are several, one that begins with it and a hyphen.
+pub(super) fn is_of_sshd(service: &ServiceName) -> bool {
+    let service = service.as_str();
+    service == "sshd" || service.starts_with("sshd-")
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jit_core::access::{LoginUid, Method};
 use jit_core::context::Context;
 use jit_core::event::Event;
-use jit_core::model::{Caller, Known};
+use jit_core::model::{Caller, Known, LoginKey, Session, person_by};
 use jit_core::orders::Refusal;
+use jit_core::policy::{PersonName, Subject};
 use jit_proto::words::{GroupName, UserName};
 
 use super::error::Error;
@@ -30,6 +31,8 @@ pub(crate) struct Orderer<'a> {
     account: Lookup<'a>,
     login: Behind<'a>,
     patience: Patience,
+    /// Who comes by the accounts of this login that people share.
+    persons: Vec<(UserName, PersonName)>,
     /// The groups that counted when the desk was last asked. What an order turns on is judged there by those of then.
     groups: Option<Arc<BTreeSet<GroupName>>>,
 }
@@ -55,13 +58,55 @@ impl App {
             LoginUid::Unset => Behind::Unset,
             LoginUid::Untold => Behind::Untold,
         };
-        let mut by = Orderer { app: self, method, peer, account, login, patience, groups: None };
+        let persons = Vec::new();
+        let mut by = Orderer { app: self, method, peer, account, login, patience, persons, groups: None };
         while by.looked(&BTreeSet::new()).is_none() {
             if !by.more().await {
                 return Err(by.unknown());
             }
         }
+        by.persons = self.persons(by.looked(&BTreeSet::new()).as_ref(), peer);
         Ok(by)
+    }
+
+    /// Who comes by the accounts of a login that people share, by the keys that opened it.
+    fn persons(&self, looked: Option<&Looked>, peer: Peer) -> Vec<(UserName, PersonName)> {
+        let Some(caller) = looked.map(Looked::caller) else { return Vec::new() };
+        let share = self.desk.look(|here| {
+            let people = here.policy.people();
+            caller.accounts().flat_map(Subject::names).any(|name| people.is_shared(name))
+        });
+        if share.is_ok_and(|share| !share) {
+            return Vec::new();
+        }
+        let keys = self.keys_around(peer);
+        let persons = self.desk.look(|here| {
+            let of = |one: &Subject| {
+                Some((one.name.clone(), person_by(here.policy.people(), one.names(), &keys)?))
+            };
+            caller.accounts().filter_map(of).collect()
+        });
+        persons.unwrap_or_default()
+    }
+
+    /// The account of a caller, as who comes by it where people share it.
+    pub(crate) fn as_who_comes(&self, subject: &Subject, peer: Peer) -> Subject {
+        let looked = Looked::new(Known::Fully(subject.clone()), LoggedIn::Unset);
+        let person = self.persons(looked.as_ref(), peer).pop().map(|(_, person)| person);
+        subject.as_person(person)
+    }
+
+    /// The keys that opened the login that a process runs in (its audit session, which it cannot change): as the session has
+    /// them, or, of one that no window let in, as sshd said to this jitd. None where that is not known.
+    pub(crate) fn keys_around(&self, peer: Peer) -> Vec<LoginKey> {
+        let Some(id) = peer.session() else { return Vec::new() };
+        let of_session = |here: Context<'_>| {
+            let is_it =
+                |one: &&Session| one.audit == Some(id) && one.at.boot_id == here.now.boot_id && !one.adopted;
+            here.state.sessions().iter().find(is_it).map(|one| one.login.keys.clone())
+        };
+        let known = self.desk.look(of_session).ok().flatten();
+        known.or_else(|| self.sessions.keys(id)).unwrap_or_default()
     }
 
     /// The account of this name, with the groups that policy and locks name now.
@@ -108,10 +153,10 @@ impl Orderer<'_> {
 
     /// What is known by now.
     fn looked(&mut self, groups: &BTreeSet<GroupName>) -> Option<Looked> {
-        let account = self.account.known(groups);
+        let account = who_comes(&self.persons, self.account.known(groups));
         let login = match &mut self.login {
             Behind::Itself => LoggedIn::As(account.clone()),
-            Behind::Another(login) => LoggedIn::As(login.known(groups)),
+            Behind::Another(login) => LoggedIn::As(who_comes(&self.persons, login.known(groups))),
             Behind::Unset => LoggedIn::Unset,
             Behind::Untold => LoggedIn::Untold,
         };
@@ -123,8 +168,8 @@ impl Orderer<'_> {
         let groups = self.groups();
         while self.looked(&groups).is_none_or(|looked| looked.is_open(&groups)) && self.more().await {}
         match &mut self.login {
-            Behind::Itself => LoggedIn::As(self.account.known(&*groups)),
-            Behind::Another(login) => LoggedIn::As(login.known(&*groups)),
+            Behind::Itself => LoggedIn::As(who_comes(&self.persons, self.account.known(&*groups))),
+            Behind::Another(login) => LoggedIn::As(who_comes(&self.persons, login.known(&*groups))),
             Behind::Unset => LoggedIn::Unset,
             Behind::Untold => LoggedIn::Untold,
         }
@@ -250,6 +295,18 @@ impl Orderer<'_> {
                 unsaid(&mut self.account, groups)
             }
         }
+    }
+}
+
+/// An account as who comes by it, where people share it.
+fn who_comes(persons: &[(UserName, PersonName)], known: Known) -> Known {
+    let person = |subject: &Subject| {
+        persons.iter().find(|(account, _)| *account == subject.name).map(|(_, person)| person.clone())
+    };
+    match known {
+        Known::Fully(subject) => Known::Fully(subject.as_person(person(&subject))),
+        Known::Partly(subject, not_in) => Known::Partly(subject.as_person(person(&subject)), not_in),
+        Known::Not | Known::Unanswered => known,
     }
 }
 

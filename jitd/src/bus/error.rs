@@ -65,6 +65,8 @@ impl From<NotDone> for Error {
                     | Refusal::NotYourSession(_) => Self::NotFound(text),
                     Refusal::NoSuchRole(_)
                     | Refusal::NotEligible { .. }
+                    | Refusal::NoPerson { .. }
+                    | Refusal::NoSuchPerson { .. }
                     | Refusal::NotOwn { .. }
                     | Refusal::Reason { .. }
                     | Refusal::Start { .. }

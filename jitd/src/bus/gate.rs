@@ -17,7 +17,7 @@ use jit_proto::words::{GroupName, Uid, UserName, subject_is_caller};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
-use super::asked::Asked;
+use super::asked::{Asked, is_of_sshd};
 use super::caller::ATTEMPTS;
 use super::origin::may;
 use super::reply::Reply;
@@ -74,6 +74,8 @@ struct Facts<'a> {
     asking: Option<&'a Asking>,
     /// The account that asks for others, where that is not root.
     asker: Option<&'a UserName>,
+    /// sshd will say at the session by which key.
+    awaits_key: bool,
 }
 
 /// Whether a session that was allowed has a unit that can be ended, where it needs one.
@@ -109,7 +111,7 @@ impl Gate {
         let patience = self.app.names.patience();
         let whose = Whose::Name(asked.subject.clone());
         let mut lookup = self.app.names.lookup(whose, Share::of(peer), &patience);
-        let Briefing { groups, ends } = desk.briefing(&asked.service);
+        let Briefing { groups, ends, share } = desk.briefing(&asked.service);
         // What has to be asked is on its way while the address is found out.
         let _on_its_way = lookup.known(&groups);
         let from = self.address(&asked, peer).await;
@@ -124,7 +126,13 @@ impl Gate {
         // Only root and an asker have a process that ends: whoever asks about themselves has nothing ended.
         let may_end = ends && asked.stage == Stage::Account && (peer.uid.is_root() || by_program.is_some());
         let asking = if may_end { session::asking(peer) } else { None };
-        let facts = Facts { peer, actor, from, opener, asking: asking.as_ref(), asker: by_program.as_ref() };
+        if share && peer.uid.is_root() && subject_is_caller(&asked.service) {
+            // Of those who share an account, only the login around su or sudo tells which it is.
+            asked.keys = self.app.keys_around(peer);
+        }
+        let awaits_key = share && self.awaits_key(&asked);
+        let (asking, asker) = (asking.as_ref(), by_program.as_ref());
+        let facts = Facts { peer, actor, from, opener, asking, asker, awaits_key };
         let (question, checked) = self.checked(&asked, groups, &mut lookup, &patience, facts).await?;
         if asked.stage == Stage::Session && peer.uid.is_root() {
             self.app.awaiting.asked(peer, &question.login);
@@ -149,7 +157,9 @@ impl Gate {
         // The account stage is not yet in the session, and su and sudo open none.
         if let (Some(id), true) = (actor.session, asked.is_login()) {
             match asked.stage {
-                Stage::Session if is_in => self.app.sessions.opened(id, &asked.service, from),
+                Stage::Session if is_in => {
+                    self.app.sessions.opened(id, &asked.service, from, asked.keys.clone());
+                }
                 Stage::Close => self.app.sessions.closed(id, &asked.service),
                 Stage::Account | Stage::Session => {}
             }
@@ -234,19 +244,16 @@ impl Gate {
         mut groups: BTreeSet<GroupName>,
         lookup: &mut Lookup<'_>,
         patience: &Patience,
-        Facts { peer, actor, from, opener, asking, asker }: Facts<'_>,
+        Facts { peer, actor, from, opener, asking, asker, awaits_key }: Facts<'_>,
     ) -> Result<(Question, Checked), Error> {
         let mut waits = Waits::ForMore;
         let mut looks = 0;
         loop {
             let subject = lookup.known(&groups);
-            let question = Question {
-                opener,
-                asking: asking.cloned(),
-                asker: asker.cloned(),
-                ..asked.question(&subject, from)
-            };
-            let check = if asked.stage == Stage::Session {
+            let (asking, asker) = (asking.cloned(), asker.cloned());
+            let asked = asked.question(&subject, from);
+            let question = Question { opener, asking, asker, awaits_key, ..asked };
+            let check = if question.stage == Stage::Session {
                 self.app.awaiting.admitted(peer, &question.login)
             } else {
                 None
@@ -262,6 +269,14 @@ impl Gate {
                 waits = Waits::NoLonger;
             }
         }
+    }
+
+    /// Whether sshd is about to say by which key somebody came, to a session line that is there to hear it.
+    fn awaits_key(&self, asked: &Asked) -> bool {
+        asked.stage == Stage::Account
+            && asked.is_login()
+            && is_of_sshd(&asked.service)
+            && self.app.pam_files.opens_sessions(&asked.service)
     }
 
     /// The address that the login came from: its own for a login, that of the login around it for su and sudo.

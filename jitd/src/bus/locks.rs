@@ -34,7 +34,15 @@ pub(super) async fn locked(
     let set = |here: Context<'_>| lock::set_on(here.state, scope).next().map(|lock| answer::lock(lock, true));
     let set = desk.look(set)?;
     let set = set.ok_or_else(|| Error::NotFound(format!("the lock on {scope} was lifted again")))?;
-    let note = note(scope, found);
+    let is_sharer = desk.look(|here| match scope {
+        Scope::User(name) => here.policy.people().is_sharer(name),
+        Scope::Group(_) | Scope::Service(_) | Scope::Role(_) | Scope::Host => false,
+    })?;
+    let note = if is_sharer {
+        Some(format!("{scope} is a person who shares accounts: they are shut out of these, and of their own"))
+    } else {
+        note(scope, found)
+    };
     Ok(manager::Lock { note, ..set })
 }
 

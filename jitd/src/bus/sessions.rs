@@ -78,6 +78,7 @@ pub(super) fn answer(here: Context<'_>, session: &Session, is_there: bool) -> ma
         unit: session.unit.as_ref().map(ToString::to_string),
         enforced: session.unit.is_some() || (session.is_process() && !session.others),
         audit: session.audit,
+        person: session.login.person.as_ref().map(ToString::to_string),
         keys: session.login.keys.iter().map(ToString::to_string).collect(),
         before: None,
     }

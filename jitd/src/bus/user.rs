@@ -21,6 +21,7 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 
 use super::access::{is_about, may_read_all, reads_own};
+use super::asked::is_of_sshd;
 use super::error::carried_out;
 use super::status::files_are_in_force;
 use super::stories::{entries, entry, entry_of, read, story_for};
@@ -346,6 +347,10 @@ impl User {
         })?;
         self.may_ask_about(&user, &caller, peer, "check")?;
         let groups = self.app.desk.groups_at(&service);
+        let keys = if caller.is_called(&user) { self.app.keys_around(peer) } else { Vec::new() };
+        // Of whom nobody knows who they are, sshd will say.
+        let at_sshd = is_of_sshd(&service) && self.app.pam_files.opens_sessions(&service);
+        let awaits_key = at_sshd && keys.is_empty();
         let login = Login {
             service,
             user,
@@ -353,7 +358,8 @@ impl User {
             target,
             rhost: String::new(),
             tty: String::new(),
-            keys: Vec::new(),
+            keys,
+            person: None,
         };
         let question = |subject: &Known| {
             let uid = subject.subject().map(|subject| subject.uid);
@@ -369,6 +375,7 @@ impl User {
                 opener: None,
                 asking: None,
                 asker: None,
+                awaits_key,
             }
         };
         let settled = |known: &Known| self.app.desk.is_settled(&question(known)).unwrap_or(true);
@@ -382,7 +389,7 @@ impl User {
 
     /// One's own account one may ask about, and admins and auditors anybody's.
     fn may_ask_about(&self, user: &UserName, caller: &Subject, peer: Peer, what: &str) -> Result<(), Error> {
-        if *user == caller.name || may_read_all(&self.app, peer, caller) {
+        if caller.is_called(user) || may_read_all(&self.app, peer, caller) {
             return Ok(());
         }
         let why = format!("only admins and auditors may {what} somebody else");
@@ -403,7 +410,7 @@ impl User {
         let known =
             self.app.names.account(Whose::Uid(peer.uid), Share::of(peer), &self.app.desk.groups()).await;
         match known.subject() {
-            Some(subject) => Ok((subject.clone(), peer)),
+            Some(subject) => Ok((self.app.as_who_comes(subject, peer), peer)),
             None => Err(crate::peer::Gone.into()),
         }
     }

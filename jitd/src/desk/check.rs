@@ -32,6 +32,8 @@ pub(crate) struct Briefing {
     pub(crate) groups: BTreeSet<GroupName>,
     /// Whether the process that asks ends with the window that it lets somebody in by.
     pub(crate) ends: bool,
+    /// Whether policy has accounts that people share.
+    pub(crate) share: bool,
 }
 
 /// What a question comes to.
@@ -80,6 +82,8 @@ pub(crate) struct CheckRecord {
     pub(crate) grant: GrantId,
     /// Whether it made a claim, as its use is counted.
     pub(crate) claims: bool,
+    /// Whether it was only until the session is asked for: no session opens by it.
+    pub(crate) awaits_key: bool,
 }
 
 /// A check that a window admits, and whose record is on disk.
@@ -177,8 +181,8 @@ impl Desk {
     /// What a check at a service depends on now.
     pub(crate) fn briefing(&self, service: &ServiceName) -> Briefing {
         let brief = |here: Context<'_>| {
-            let ends = here.policy.ends(service).is_some();
-            Briefing { groups: groups_at(here, service), ends }
+            let (ends, share) = (here.policy.ends(service).is_some(), here.policy.people().share_any());
+            Briefing { groups: groups_at(here, service), ends, share }
         };
         self.look(brief).unwrap_or_default()
     }
@@ -195,6 +199,7 @@ impl Desk {
     ) -> Result<Judged, CannotDecide> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
+            let question = &question.named(policy.people());
             // Law 6: a beginning or an end that a check notices is written down, whatever it is answered.
             if let Some(uid) = question.login.uid {
                 self.commit_until_quiet(open, now, |open| due::of(&open.state, uid, now))?;
@@ -264,8 +269,9 @@ impl Desk {
         // What is in by its check alone is in where it runs.
         let session = opened.filter(|_| opens);
         let check = numbered.find_map(|(seq, event)| {
-            let Event::Allowed { grant, claim, .. } = event else { return None };
-            Some(CheckRecord { seq, grant: *grant, claims: claim.is_some() })
+            let Event::Allowed { grant, claim, basis, .. } = event else { return None };
+            let awaits_key = basis.awaits_key;
+            Some(CheckRecord { seq, grant: *grant, claims: claim.is_some(), awaits_key })
         });
         let terms = EndTerms::of(policy.role(&admission.role), EndReason::Expired);
         let host_limit = admission.remaining.saturating_add(terms.kill).saturating_add(SLACK);
@@ -372,7 +378,9 @@ fn by_check(event: Event, check: Option<CheckRecord>, state: &State) -> Event {
     else {
         return event;
     };
-    let same = check.filter(|check| check.grant == grant && check.claims == claim.is_some());
+    let is_of =
+        |check: &CheckRecord| check.grant == grant && check.claims == claim.is_some() && !check.awaits_key;
+    let same = check.filter(is_of);
     let admitted = claim.or(same.map(|check| check.seq)).filter(|seq| state.session(*seq).is_none());
     Event::SessionOpened { grant, role, remaining, claim, opener, from, basis, process_in, admitted, login }
 }

@@ -102,7 +102,12 @@ fn a_check_that_opens_no_session_stays_on_record_and_one_check_opens_one_session
     daemon.grant(1).unwrap();
     let (check, session) = daemon.comes_in();
     assert_eq!(check, session);
-    let admitted = Some(CheckRecord { seq: check, grant: RequestId::from_bits(1).into(), claims: false });
+    let admitted = Some(CheckRecord {
+        seq: check,
+        grant: RequestId::from_bits(1).into(),
+        claims: false,
+        awaits_key: false,
+    });
     assert_ne!(daemon.at(Stage::Session, admitted).session(), Some(check), "it has its session");
     daemon.at(Stage::Account, None);
     daemon.until_durable();

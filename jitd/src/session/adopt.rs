@@ -79,7 +79,8 @@ fn look_at(waiting: Vec<Waiting>, now: Duration) -> std::io::Result<Looked> {
 
 /// Takes one for a session of its grant. Where jitd makes its scope, that is seen to next ([`super::bind`]).
 fn adopt(app: &App, one: &Awaited, found: Found, is_there: bool) {
-    let Allowed { check: CheckRecord { seq, grant, claims }, role, basis, login, from } = one.allowed.clone();
+    let Allowed { check: CheckRecord { seq, grant, claims, .. }, role, basis, login, from } =
+        one.allowed.clone();
     let claim = claims.then_some(seq);
     let Found { opener, unit } = found;
     let service = login.service.clone();
@@ -106,6 +107,6 @@ fn adopt(app: &App, one: &Awaited, found: Found, is_there: bool) {
         app.awaiting.lacks_line(&service);
     }
     if let Some(audit) = opener.audit {
-        app.sessions.opened(audit, &service, from);
+        app.sessions.opened(audit, &service, from, Vec::new());
     }
 }

@@ -242,8 +242,10 @@ pub(super) mod tests {
             rhost: String::new(),
             tty: String::new(),
             keys: Vec::new(),
+            person: None,
         };
-        let check = CheckRecord { seq: 3, grant: "g-00000001".parse().unwrap(), claims: false };
+        let check =
+            CheckRecord { seq: 3, grant: "g-00000001".parse().unwrap(), claims: false, awaits_key: false };
         let (role, basis) = ("shell".parse().unwrap(), Basis::default());
         Allowed { check, role, basis, login, from: None }
     }

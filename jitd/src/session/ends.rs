@@ -177,6 +177,9 @@ fn end_line(session: &Session, over: &Over) -> String {
             format!("an admin ended this session. Your window {grant} is still open; you may log in again")
         }
         EndReason::OutsideHours => format!("the hours of your window {grant} are over"),
+        EndReason::NoPerson => {
+            format!("{grant} is the window of one person, and nothing said that this session is theirs")
+        }
         EndReason::Expired
         | EndReason::Reboot
         | EndReason::Revoked

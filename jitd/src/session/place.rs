@@ -111,6 +111,7 @@ pub(super) mod tests {
             rhost: String::new(),
             tty: String::new(),
             keys: Vec::new(),
+            person: None,
         };
         Session {
             id: 17,

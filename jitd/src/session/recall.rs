@@ -86,7 +86,7 @@ fn follow(awaiting: &Awaiting, record: Record) {
     let is_caller = subject_is_caller(&login.service);
     let asker = Asker::recalled(by, &login.service);
     let allowed = Allowed {
-        check: CheckRecord { seq: record.seq, grant, claims: claim.is_some() },
+        check: CheckRecord { seq: record.seq, grant, claims: claim.is_some(), awaits_key: basis.awaits_key },
         role,
         basis,
         // An older jitd did not write it down.

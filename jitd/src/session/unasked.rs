@@ -112,6 +112,7 @@ impl Looker {
                 rhost: String::new(),
                 tty: String::new(),
                 keys: Vec::new(),
+                person: None,
             };
             events.push(Event::Unasked(UnaskedLogins { count, audit: login.audit, login: login_event }));
         }

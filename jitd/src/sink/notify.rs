@@ -158,6 +158,7 @@ mod tests {
             rhost: String::new(),
             tty: String::new(),
             keys: Vec::new(),
+            person: None,
         };
         take(
             &mut programs,

@@ -493,6 +493,7 @@ pub(crate) fn question(service: &ServiceName, subject: &Subject, stage: Stage) -
             rhost: String::new(),
             tty: String::new(),
             keys: Vec::new(),
+            person: None,
         },
         subject: Known::Fully(subject.clone()),
         caller_uid: if subject_is_caller(service) { subject.uid } else { Uid::ROOT },
@@ -501,6 +502,7 @@ pub(crate) fn question(service: &ServiceName, subject: &Subject, stage: Stage) -
         opener: None,
         asking: None,
         asker: None,
+        awaits_key: false,
     }
 }
 

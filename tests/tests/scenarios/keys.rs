@@ -1,6 +1,7 @@
 //! Who came to an account that several people use: the key or certificate that opened ssh, as sshd itself says.
 
-use jit_tests::machine::{Running, until};
+use jit_proto::manager::Entry;
+use jit_tests::machine::{Output, Running, until};
 use serde_json::Value;
 
 use crate::ends::is_put_out;
@@ -82,4 +83,172 @@ pub(crate) fn of_a_shared_account(site: &Site) {
     let told = (&certificate["id"], &certificate["serial"], &certificate["authority"]);
     assert_eq!(told, (&Value::from("lee of \"Vendor\""), &Value::from(7), &Value::from(ca)), "{gone:?}");
     audited(site);
+}
+
+/// A command of somebody's who comes to the shared account by this key.
+fn by_key(site: &Site, key: &str, command: &str) -> Output {
+    let ssh = format!("ssh -i /root/{key} -o IdentitiesOnly=yes -o BatchMode=yes -T support@127.0.0.1");
+    site.machine.run(&["bash", "-c", &format!("{ssh} {}", quoted(command))])
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// An admin's window for one of those who share the account.
+fn window_for(site: &Site, person: &str) -> String {
+    let order = format!(
+        "echo 0 >/proc/self/loginuid; jitctl --json grant support --person {person} --role vendor --for 30m \
+         --reason 'INC-1 look at the pump'"
+    );
+    let entry: Entry = serde_json::from_str(site.shell(&order).done()).expect("an entry");
+    assert_eq!((entry.user.as_str(), entry.person.as_deref()), ("support", Some(person)));
+    entry.grant.expect("it is open")
+}
+
+fn revoke(site: &Site, id: &str) {
+    site.machine.run(&["jitctl", "revoke", id]).done();
+}
+
+/// Who is in, by what the list says.
+fn persons(site: &Site) -> Vec<Option<String>> {
+    site.sessions().into_iter().map(|one| one.person).collect()
+}
+
+fn shared_by_kim_and_lee(site: &Site) {
+    site.person("support");
+    site.sudoer("support", "support ALL=(ALL) NOPASSWD: ALL");
+    for key in ["kim", "lee", "stranger"] {
+        site.shell(&format!(
+            "ssh-keygen -q -t ed25519 -N '' -f /root/{key} && cat /root/{key}.pub >>~support/.ssh/authorized_keys"
+        ))
+        .done();
+    }
+    let (kim, lee) = (fingerprint(site, "kim.pub"), fingerprint(site, "lee.pub"));
+    site.policy(
+        "50-vendor",
+        &format!(
+            r#"[people]
+kim = {{ accounts = ["support"], ssh-keys = ["{kim}"] }}
+lee = {{ accounts = ["support"], ssh-keys = ["{lee}"] }}
+[role.vendor]
+hosts = ["*"]
+services = ["sshd", "sudo"]
+eligible = {{ people = ["kim", "lee"] }}
+max-duration = "4h"
+[[role.vendor.stage]]
+name = "lead"
+approvers = {{ users = ["root", "support"] }}
+"#
+        ),
+    );
+}
+
+pub(crate) fn a_window_is_one_persons(site: &Site) {
+    shared_by_kim_and_lee(site);
+    by_key(site, "kim", "id -un").refuses("jitctl grant support --person NAME --role vendor");
+    let kims = window_for(site, "kim");
+    by_key(site, "kim", "id -un").admits("support");
+    let refused = |why: &str, person: &str| {
+        site.logged("denied", &format!("why=\"{why}\"")).iter().any(|line| line.contains(person))
+    };
+    // Others with a key of theirs, one that policy does not know, none at all, and a module that does not tell.
+    by_key(site, "lee", "id -un").is_cut_off();
+    until(SOON, "lee has no window", || refused("no-window", "person=\"lee\""));
+    by_key(site, "stranger", "id -un").is_cut_off();
+    until(SOON, "nobody knows the stranger", || refused("no-person", "user=\"support\""));
+    site.ssh_by("password", "support").is_cut_off();
+    site.ssh_by("keyboard-interactive", "support").is_cut_off();
+    let nonce = "16 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15";
+    site.shell(&format!(
+        "busctl call org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1.Gate Check '(ayssssssuu)' {nonce} \
+         session sshd support '' 127.0.0.1 ssh 0 0"
+    ))
+    .says("\"deny\" \"no-person\"")
+    .done();
+    assert!(persons(site).is_empty(), "{:?}", persons(site));
+
+    // What runs as root there is by the window of who came, and of nobody else.
+    by_key(site, "kim", "sudo -n id -un").admits("root");
+    let lees = window_for(site, "lee");
+    revoke(site, &kims);
+    by_key(site, "lee", "sudo -n id -un").admits("root");
+    by_key(site, "kim", "id -un").is_cut_off();
+    let kims = window_for(site, "kim");
+
+    // Each end is one person's.
+    let kim = comes_by(site, "kim", "");
+    let mut lee = comes_by(site, "lee", "");
+    let both = |site: &Site| {
+        let mut names: Vec<String> = persons(site).into_iter().flatten().collect();
+        names.sort();
+        names
+    };
+    until(SOON, "both are in, each by name", || both(site) == ["kim", "lee"]);
+    revoke(site, &kims);
+    is_put_out(kim);
+    until(SOON, "hers alone is over", || both(site) == ["lee"]);
+    assert!(lee.is_running());
+    let spared = || records(site, "sessions-ended").iter().any(|one| one["spared"] == "covered otherwise");
+    until(SOON, "the record says that the account was not swept", spared);
+    revoke(site, &lees);
+    is_put_out(lee);
+    let named = |event: &str, person: &str| records(site, event).iter().any(|one| one["person"] == person);
+    assert!(named("session-opened", "kim") && named("session-opened", "lee"));
+    until(SOON, "the ends name them", || named("session-gone", "kim") && named("session-gone", "lee"));
+    audited(site);
+}
+
+pub(crate) fn orders_are_one_persons(site: &Site) {
+    shared_by_kim_and_lee(site);
+    for person in ["kim", "lee"] {
+        window_for(site, person);
+    }
+    let asks = |key: &str| {
+        by_key(
+            site,
+            key,
+            "jitctl --json request vendor --for 20m --reason 'INC-2 again' 2>&1; jitctl --json list",
+        )
+    };
+    asks("kim").says("\"person\": \"kim\"").does_not_say("\"person\": \"lee\"");
+    let waits = site.entries().into_iter().find(|one| one.state == "pending").expect("hers waits");
+    assert_eq!((waits.person.as_deref(), waits.requested_by.as_str()), (Some("kim"), "support (kim)"));
+    let id = &waits.request;
+    // Nobody reviews from there, by root or not; nor is it another's to take back or to see.
+    for key in ["kim", "lee"] {
+        by_key(site, key, &format!("jitctl approve {id}")).says("several people share support");
+        by_key(site, key, &format!("sudo -n jitctl approve {id}")).says("several people share support");
+    }
+    by_key(site, "lee", &format!("jitctl withdraw {id}")).exits(1);
+    by_key(site, "lee", &format!("jitctl show {id}")).exits(1).says("no request or grant");
+    assert_eq!(site.entry(id).state, "pending");
+    by_key(site, "kim", &format!("jitctl withdraw {id}")).done();
+    // A jitd that was not there when they came knows them all the same.
+    let mut kim = comes_by(site, "kim", "");
+    until(SOON, "she is in", || persons(site).contains(&Some("kim".to_owned())));
+    site.shell("systemctl restart jitd").done();
+    site.is_ready();
+    assert!(kim.is_running() && persons(site).contains(&Some("kim".to_owned())));
+    site.machine.run(&["jitctl", "lock", "user:kim"]).says("shares accounts").done();
+    is_put_out(kim);
+    by_key(site, "lee", "id -un").admits("support");
+}
+
+pub(crate) fn who_skips_the_session_line_is_put_out(site: &Site) {
+    shared_by_kim_and_lee(site);
+    window_for(site, "kim");
+    by_key(site, "kim", "id -un").admits("support");
+    // It stands there, and another line jumps over it: nobody asks by which key.
+    site.shell("sed -i '/^session.*pam_jit/i session [success=1 default=1] pam_permit.so' /etc/pam.d/sshd")
+        .done();
+    is_put_out(comes_by(site, "stranger", ""));
+    let over = || !site.logged("session-over", "why=\"no-person\"").is_empty();
+    until(SOON, "the record says why", over);
+    // Without the line nobody is let in until a key is known.
+    site.shell("sed -i '/^session.*pam_jit/d; /^session .success=1/d' /etc/pam.d/sshd").done();
+    until(SOON, "jitd has seen it", || {
+        let refused = by_key(site, "kim", "id -un");
+        !refused.is_ok() && refused.stderr.contains("several people share support")
+    });
 }

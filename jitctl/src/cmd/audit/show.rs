@@ -306,7 +306,8 @@ fn unit(open: &Session) -> String {
 
 /// Sessions that may be open: one was admitted, and no record says that it is over.
 fn may_be_in(record: &Record, open: &mut BTreeSet<u64>) {
-    if record.event.opening().is_some() || matches!(record.event, Event::Allowed { .. }) {
+    let is_let_in = matches!(&record.event, Event::Allowed { basis, .. } if !basis.awaits_key);
+    if record.event.opening().is_some() || is_let_in {
         open.insert(record.seq);
     }
     if let Some((session, _)) = record.event.leaving() {

@@ -288,7 +288,7 @@ impl Row {
         } else {
             (views::id(entry), format!("{} left", left(entry.remaining.saturating_sub(age))))
         };
-        let text = format!("{id}  {}  {}  {time}  {}", entry.user, entry.role, entry.reason);
+        let text = format!("{id}  {}  {}  {time}  {}", views::user(entry), entry.role, entry.reason);
         Shown(&text).to_string()
     }
 }
