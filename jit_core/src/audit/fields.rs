@@ -258,7 +258,9 @@ impl Fields {
     }
 
     fn request(&mut self, request: &Request) -> &mut Self {
-        self.put("request", request.id).put("user", &request.beneficiary).put("role", &request.role);
+        let whom = &request.beneficiary;
+        self.put("request", request.id).put("user", &whom.name).maybe("person", whom.person.as_ref());
+        self.put("role", &request.role);
         self.put("seconds", request.duration.as_secs()).put("by", &request.filed_by);
         self.put("digest", request.digest()).put("reason", &request.reason);
         let ahead = request.ahead.as_ref();
@@ -289,7 +291,8 @@ impl Fields {
     }
 
     fn grant(&mut self, grant: &Grant) -> &mut Self {
-        self.put("grant", grant.id).put("user", &grant.user).put("role", &grant.role);
+        self.put("grant", grant.id).put("user", &grant.user).maybe("person", grant.person.as_ref());
+        self.put("role", &grant.role);
         self.put("services", list(&grant.services));
         match &grant.time {
             Time::Open { window } => self.put("end", window.end().to_seconds()),

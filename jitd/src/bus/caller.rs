@@ -69,18 +69,13 @@ impl App {
         Ok(by)
     }
 
-    /// Who comes by the accounts of a login that people share, by the keys that opened it.
+    /// Who comes by the accounts of a login that people share, by the keys that opened it. Where a process is in no login,
+    /// nobody has to be asked.
     fn persons(&self, looked: Option<&Looked>, peer: Peer) -> Vec<(UserName, PersonName)> {
-        let Some(caller) = looked.map(Looked::caller) else { return Vec::new() };
-        let share = self.desk.look(|here| {
-            let people = here.policy.people();
-            caller.accounts().flat_map(Subject::names).any(|name| people.is_shared(name))
-        });
-        if share.is_ok_and(|share| !share) {
-            return Vec::new();
-        }
-        let keys = self.keys_around(peer);
+        let Some((caller, id)) = looked.map(Looked::caller).zip(peer.session()) else { return Vec::new() };
+        let told = self.sessions.keys(id);
         let persons = self.desk.look(|here| {
+            let keys = keys_of(here, id).or(told).unwrap_or_default();
             let of = |one: &Subject| {
                 Some((one.name.clone(), person_by(here.policy.people(), one.names(), &keys)?))
             };
@@ -100,12 +95,7 @@ impl App {
     /// them, or, of one that no window let in, as sshd said to this jitd. None where that is not known.
     pub(crate) fn keys_around(&self, peer: Peer) -> Vec<LoginKey> {
         let Some(id) = peer.session() else { return Vec::new() };
-        let of_session = |here: Context<'_>| {
-            let is_it =
-                |one: &&Session| one.audit == Some(id) && one.at.boot_id == here.now.boot_id && !one.adopted;
-            here.state.sessions().iter().find(is_it).map(|one| one.login.keys.clone())
-        };
-        let known = self.desk.look(of_session).ok().flatten();
+        let known = self.desk.look(|here| keys_of(here, id)).ok().flatten();
         known.or_else(|| self.sessions.keys(id)).unwrap_or_default()
     }
 
@@ -296,6 +286,12 @@ impl Orderer<'_> {
             }
         }
     }
+}
+
+/// The keys that opened the login of this audit session, as a session by a window has them.
+fn keys_of(here: Context<'_>, id: u32) -> Option<Vec<LoginKey>> {
+    let is_it = |one: &&Session| one.audit == Some(id) && one.at.boot_id == here.now.boot_id && !one.adopted;
+    here.state.sessions().iter().find(is_it).map(|one| one.login.keys.clone())
 }
 
 /// An account as who comes by it, where people share it.

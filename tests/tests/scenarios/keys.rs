@@ -208,7 +208,7 @@ pub(crate) fn orders_are_one_persons(site: &Site) {
         by_key(
             site,
             key,
-            "jitctl --json request vendor --for 20m --reason 'INC-2 again' 2>&1; jitctl --json list",
+            "jitctl --json request --yes --role vendor --for 20m --reason 'INC-2 again'; jitctl --json list",
         )
     };
     asks("kim").says("\"person\": \"kim\"").does_not_say("\"person\": \"lee\"");
