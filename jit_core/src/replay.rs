@@ -129,12 +129,11 @@ impl<'p> Replay<'p> {
             Event::Opened { grant } => self.opened(record, grant),
             Event::Refused { request, .. } => self.closed(record, *request, "denied"),
             Event::Lapsed { request, .. } => self.closed(record, *request, "lapsed"),
-            Event::Allowed { role, claim, from, by, basis, login, .. } => {
+            Event::Allowed { role, claim, from, by, login, .. } => {
                 let role = self.recorded.as_ref().and_then(|policy| policy.role(role));
                 self.shadow.facts.learn(&login.user, role.map(|role| &role.eligible));
                 let recorded = self.recorded.as_ref();
-                let would =
-                    self.shadow.allowed(record, login, *claim, basis.awaits_key, *from, *by, recorded);
+                let would = self.shadow.allowed(record, login, *claim, *from, *by, recorded);
                 self.login(record, login, 1, "allow", Why::Window, would);
             }
             Event::Denied { why, count, login, .. } => {

@@ -13,6 +13,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use jit_core::policy::PersonName;
 use jit_core::time::Utc;
 use jit_proto::words::{Reason, ServiceName};
 use jit_proto::{BUS_NAME, OBJECT_PATH, PRIVATE_SOCKET, SYSTEM_BUS_SOCKET, error_name};
@@ -231,12 +232,7 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
         }
         Call::Roles { user } => jitd.call_with_flags(method, flags, &(text(user.as_ref()),)).await,
         Call::Grant { user, person, role, seconds, reason } => {
-            let (user, role, reason) = (user.as_str(), role.as_str(), reason.as_str());
-            if let Some(person) = person {
-                let body = (user, person.as_account().as_str(), role, seconds, reason);
-                return jitd.call_with_flags(method, flags, &body).await;
-            }
-            jitd.call_with_flags(method, flags, &(user, role, seconds, reason)).await
+            grant(jitd, method, (user.as_str(), person.as_ref()), (role.as_str(), *seconds, reason)).await
         }
         Call::EndSession { id, reason } => {
             jitd.call_with_flags(method, flags, &(id, or_empty(reason.as_ref()))).await
@@ -245,6 +241,21 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             jitd.call_with_flags(method, flags, &(id.to_string(), or_empty(reason.as_ref()))).await
         }
     }
+}
+
+/// A grant for an account, or for one of those who share it, which is a method of its own.
+async fn grant(
+    jitd: &Proxy<'_>,
+    method: &str,
+    (user, person): (&str, Option<&PersonName>),
+    (role, seconds, reason): (&str, u64, &Reason),
+) -> zbus::Result<Option<String>> {
+    let (flags, reason) = (MethodFlags::NO_AUTO_START, reason.as_str());
+    let Some(person) = person else {
+        return jitd.call_with_flags(method, flags, &(user, role, seconds, reason)).await;
+    };
+    let body = (user, person.as_account().as_str(), role, seconds, reason);
+    jitd.call_with_flags(method, flags, &body).await
 }
 
 fn or_empty(text: Option<&Reason>) -> &str {

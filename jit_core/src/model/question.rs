@@ -57,7 +57,7 @@ impl Question {
         // Of su and sudo, the keys of the login around them say who that is, and else are nothing of theirs.
         let is_told = !subject_is_caller(&self.login.service) || names.any(|name| people.is_shared(name));
         let keys = if is_told { self.login.keys.clone() } else { Vec::new() };
-        Self { login: Login { person, keys, ..self.login.clone() }, ..self.clone() }
+        Self { login: Login { keys, person, ..self.login.clone() }, ..self.clone() }
     }
 
     /// The subject as who comes by it.

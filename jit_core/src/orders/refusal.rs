@@ -79,7 +79,7 @@ pub enum Refusal {
         /// The role that was asked for.
         role: RoleName,
         /// Whom it was asked for.
-        user: Person,
+        user: Box<Person>,
         /// Whom the role is for.
         eligible: String,
     },
@@ -89,7 +89,7 @@ pub enum Refusal {
          lists for you, or have an admin run: jitctl grant {user} --person NAME --role ROLE --reason WHY"
     )]
     NoPerson {
-        /// The account.
+        /// The account that they share.
         user: UserName,
     },
     /// Nobody of this name shares the account.
@@ -99,7 +99,7 @@ pub enum Refusal {
     NoSuchPerson {
         /// Who was named.
         person: PersonName,
-        /// The account.
+        /// The account that they do not share.
         user: UserName,
     },
     /// More time than the role allows.
@@ -161,7 +161,7 @@ pub enum Refusal {
     )]
     ReviewOwed {
         /// The account that opened it.
-        user: Person,
+        user: Box<Person>,
         /// For which opening.
         id: RequestId,
         /// Of which role.

@@ -213,7 +213,7 @@ pub(super) fn new_request(
     if !role.eligible.contains(&beneficiary) {
         return Err(Refusal::NotEligible {
             role: role.name.clone(),
-            user: Person::of(&beneficiary),
+            user: Box::new(Person::of(&beneficiary)),
             eligible: role.eligible.to_string(),
         });
     }
@@ -245,7 +245,7 @@ pub(super) fn new_request(
     };
     if let Some(owed) = state.owed().values().find(owes) {
         let id = owed.request.id;
-        return Err(Refusal::ReviewOwed { user: me, id, role: role.name.clone() });
+        return Err(Refusal::ReviewOwed { user: Box::new(me), id, role: role.name.clone() });
     }
     if state.pending().len() >= MAX_PENDING && !role.emergency {
         return Err(Refusal::TooManyPending);

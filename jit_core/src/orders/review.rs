@@ -358,7 +358,7 @@ fn is_still_there(here: Context<'_>, request: &Request) -> bool {
 fn not_eligible(role: &Role, request: &Request) -> Refusal {
     Refusal::NotEligible {
         role: role.name.clone(),
-        user: request.beneficiary.clone(),
+        user: Box::new(request.beneficiary.clone()),
         eligible: role.eligible.to_string(),
     }
 }

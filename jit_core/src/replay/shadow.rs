@@ -317,19 +317,19 @@ impl<'p> Shadow<'p> {
         record: &Record,
         login: &Login,
         claim: Option<ClaimKind>,
-        awaits_key: bool,
         from: Option<IpAddr>,
         by: Option<Leader>,
         recorded: Option<&Policy>,
     ) -> (&'static str, String) {
         let opener = by.map(|leader| Opener { leader, audit: None });
         let holds_claim = claim == Some(ClaimKind::Held);
+        let Event::Allowed { grant, basis, .. } = &record.event else { return ("deny", String::new()) };
+        let awaits_key = basis.awaits_key;
         let question = |known: Known, from| {
             let asked = asked(login, known, holds_claim, from, opener);
             Question { awaits_key, ..asked }
         };
         let (answer, sure) = self.answer(login, &[from], &question, recorded.map(|policy| (policy, false)));
-        let Event::Allowed { grant, .. } = &record.event else { return ("deny", String::new()) };
         let word = answer.verdict().as_str();
         if let Answer::Allow(admission) = &answer {
             let unsure = self.unsure.contains(&admission.grant.into());

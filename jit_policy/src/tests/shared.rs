@@ -83,7 +83,7 @@ fn an_account_is_one_persons_alone_or_shared_by_people_with_keys_and_a_key_is_on
         (format!(r#"lee = {{ accounts = ["support"], ssh-keys = ["{KIM}"] }}"#), "JIT038"),
         (r#"lee = { accounts = ["support"], ssh-keys = [] }"#.to_owned(), "JIT016"),
         (r#"lee = { accounts = ["support"], ssh-keys = ["MD5:00:11"] }"#.to_owned(), "JIT017"),
-        (format!(r#"lee = {{ accounts = ["support"], ssh-keys = ["{}="] }}"#, LEE), "JIT017"),
+        (format!(r#"lee = {{ accounts = ["support"], ssh-keys = ["{LEE}="] }}"#), "JIT017"),
         (format!(r#"lee = {{ accounts = ["support"], ssh-keys = ["{}V"] }}"#, &LEE[..49]), "JIT017"),
     ] {
         // In whichever order they stand.
