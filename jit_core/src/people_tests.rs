@@ -75,7 +75,7 @@ fn named(person: &str) -> Subject {
 
 fn window_for(world: &mut World, person: &str, role: &str) -> RequestId {
     world.grant(&as_self(root()), named(person), role, None).unwrap();
-    world.state.grants().map(|grant| grant.request()).last().unwrap()
+    world.state.grants().last().unwrap().request()
 }
 
 fn by(service: &str, stage: Stage, keys: &[&str]) -> Question {
