@@ -9,7 +9,7 @@ use crate::event::kinds::of_no_session_or;
 use crate::event::{Event, Record};
 use crate::model::{
     Archived, Basis, ByCode, BySignature, ClaimKind, Grant, Leader, Lock, Login, PamFiles, Past, PolicyWord,
-    Proposal, RefusedOrder, Request, Review, Space, Time, UnaskedLogins, UnreadNotes,
+    Proposal, RefusedOrder, Request, Review, Space, Time, UnaskedLogins,
 };
 use crate::policy::{Difference, Ends};
 use crate::proof::checkpoint::Signed;

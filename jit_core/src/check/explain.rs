@@ -11,7 +11,7 @@ use crate::check::decide::{Answer, Miss, admits, decide};
 use crate::context::Context;
 use crate::model::{Grant, Lock, Login, Pending, Person, Question, Time, Why};
 use crate::orders::stages::{asked_in, waiting_for};
-use crate::policy::{Host, Method, Outside, Policy, Role, Subject, Ways, Who, next_opening};
+use crate::policy::{Host, Method, Outside, PersonName, Policy, Role, Subject, Ways, Who, next_opening};
 use crate::state::State;
 use crate::text::cut;
 use crate::time::Moment;
@@ -483,7 +483,8 @@ fn how(policy: &Policy, host: &Host, login: &Login, name: &RoleName) -> String {
         );
     }
     let stages = role.map_or(&[][..], |role| &role.stages);
-    let people = stages.iter().map(|stage| others(policy, &stage.approvers, user).to_string());
+    let me = login.person_by(policy.people());
+    let people = stages.iter().map(|stage| others(policy, &stage.approvers, user, me.as_ref()).to_string());
     let people = people.collect::<Vec<_>>().join("; then ");
     format!("Ask {} for role {name}; where you are logged in on {host}, with: {order}", part(people))
 }

@@ -291,7 +291,7 @@ impl Waiting {
             Progress::Waits { stage, approvers, lacking } => {
                 let mine = |user: &&UserName| people.same(user, &request.beneficiary.name);
                 let users = approvers.users.iter().filter(|user| !mine(user)).cloned().collect();
-                let approvers = Who { users, groups: approvers.groups.clone() };
+                let approvers = Who { users, ..approvers.clone() };
                 Some(Self::Approvals { lacking, approvers, stage: stage.name.clone() })
             }
         }
