@@ -126,7 +126,7 @@ fn a_window_of_one_person_admits_that_persons_key_and_no_other() {
         assert_ne!(world.ask(&by(service, Stage::Account, &[])).why(), Why::Window, "{service}");
     }
     assert!(line(&world, &opens(&[])).contains("several people share support"));
-    assert!(line(&world, &opens(&[LEE])).contains("jitctl grant support --person lee --role vendor"));
+    assert!(line(&world, &opens(&[LEE])).contains("Ask kim, olga, root for role vendor"));
 }
 
 #[test]

@@ -124,9 +124,9 @@ impl People {
         Some(Self { users: set("users"), groups: set("groups") })
     }
 
-    /// Whether they name this account, or a group that it is in.
+    /// Whether they name this account, by one of the names of its uid, or a group that it is in.
     pub(crate) fn names(&self, account: &Subject) -> bool {
-        self.users.contains(account.name.as_str())
+        [&account.name].into_iter().chain(&account.also).any(|name| self.users.contains(name.as_str()))
             || account.groups.iter().any(|group| self.groups.contains(group.as_str()))
     }
 }

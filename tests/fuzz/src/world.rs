@@ -405,7 +405,9 @@ impl World {
         if let Some(admits) = answer.admission() {
             let subject = question.known().unwrap();
             let grant = state.grant(admits.grant).unwrap();
-            assert_eq!((&grant.user, grant.uid), (&subject.name, subject.uid));
+            // By whichever of its names it was opened.
+            assert_eq!(grant.uid, subject.uid);
+            assert!([&subject.name].into_iter().chain(&subject.also).any(|name| *name == grant.user));
             let service = question.login.service.as_str();
             assert!(Named::of(&grant.services).hold(service), "{answer:?}");
             let role = policy.role(&admits.role).unwrap();
@@ -521,7 +523,8 @@ pub(crate) fn exercise(policy: &Policy) -> usize {
     let mut allowed = 0;
     for role in policy.roles().take(MAX_ROLES) {
         let mut world = World::new(policy.clone(), host_of(role));
-        let subject = &people(&role.eligible, 1_000, 1)[0];
+        // Whoever is known by a key alone has an admin ask for them.
+        let Some(subject) = &people(&role.eligible, 1_000, 1).pop() else { continue };
         let mut questions = Vec::new();
         for service in &role.services {
             for stage in [Stage::Account, Stage::Session, Stage::Close] {
