@@ -106,6 +106,15 @@ fn who_is_no_longer_eligible_gets_nothing_opened_and_can_still_be_denied() {
 }
 
 #[test]
+fn whoever_is_asked_now_or_later_may_see_a_request_and_nobody_else() {
+    let mut world = world();
+    let id = ask(&mut world, "shell", &maria(), None).unwrap();
+    let briefing = crate::orders::review::Briefing::of(world.here(), id).unwrap();
+    let sees = |name: &str| briefing.asks(&person(name));
+    assert_eq!(["root", "sam", "tim", "erik"].map(sees), [true, true, true, false]);
+}
+
+#[test]
 fn one_person_with_two_accounts_counts_once_across_all_stages() {
     let mut world = world();
     let id = ask(&mut world, "shell", &maria(), None).unwrap();

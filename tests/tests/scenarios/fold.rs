@@ -266,9 +266,13 @@ impl Fold {
                 }
                 self.opens(record.seq, seat_of(*grant, login, true), uid_of(login), Some(opener.leader));
             }
-            // One that no check of this jitd was for: its opening is a record of its own.
-            Event::SessionOpened { grant, claim, opener, login, admitted: None, .. } => {
+            // One that no check of this jitd was for, or whose check did not know who it is: its opening is a record of its
+            // own, and takes a use that the check did not.
+            Event::SessionOpened { grant, claim, opener, basis, login, admitted: None, .. } => {
                 claim.map(|claim| self.live.claims.remove(&claim));
+                if basis.uses {
+                    self.uses(&grant.to_string(), 1);
+                }
                 let leader = opener.map(|opener| opener.leader);
                 self.opens(record.seq, seat_of(*grant, login, false), uid_of(login), leader);
             }
