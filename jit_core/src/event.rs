@@ -512,7 +512,7 @@ pub enum Event {
         /// What the clock should have said by `CLOCK_BOOTTIME`.
         expected: Utc,
     },
-    /// There is so little room for records that nothing new opens.
+    /// There is so little room for records that nothing new opens; recorded once more when logins stop as well.
     DiskShort(Space),
     /// There is room again.
     DiskRoom(Space),

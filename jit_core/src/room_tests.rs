@@ -4,8 +4,9 @@
 
 use jit_proto::words::RequestId;
 
+use crate::check::decide::Answer;
 use crate::event::Event;
-use crate::model::{Decision, EndWhy, Space};
+use crate::model::{Decision, EndWhy, Space, Why};
 use crate::orders::Refusal;
 use crate::orders::request::{ExtendOrder, extend};
 use crate::policy::Subject;
@@ -105,11 +106,46 @@ fn while_the_disk_is_nearly_full_windows_admit_and_end_and_emergencies_open_and_
 }
 
 #[test]
+fn once_what_is_left_is_for_ends_no_window_admits_but_in_an_emergency_and_all_that_ends_does() {
+    let mut world = world();
+    let open = world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    disk(&mut world, FULL);
+    assert!(world.check("sshd", &maria()).admission().is_some());
+    assert_eq!(disk(&mut world, space(2)), None);
+    assert_eq!(disk(&mut world, space(1)), Some(Event::DiskShort(space(1))));
+    assert_eq!(disk(&mut world, space(1)), None, "that is on record once");
+    assert_eq!(world.check("sshd", &maria()), Answer::Deny(Why::NoRoom));
+    assert_eq!(world.check("sshd", &olga()).why(), Why::NotEligible, "who has no window is told so");
+
+    world.file(maria(), "break-glass", "INC-1 look").unwrap();
+    let by = world.check("sshd", &maria());
+    assert_ne!(by.admission().unwrap().grant, open.into(), "the emergency admits, not the other window");
+    world.revoke(open);
+    assert!(matches!(
+        world.log.last().map(|record| &record.event),
+        Some(Event::Ended { why: EndWhy::Revoked, .. })
+    ));
+    world.lock("user:maria", None);
+    assert_eq!(world.check("sshd", &maria()), Answer::Deny(Why::Locked));
+    world.unlock("user:maria");
+}
+
+#[test]
+fn a_window_that_admits_nobody_for_want_of_room_admits_again_once_there_is_room() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    disk(&mut world, space(1));
+    assert_eq!(world.check("sshd", &maria()), Answer::Deny(Why::NoRoom));
+    disk(&mut world, space(64));
+    assert!(world.check("sshd", &maria()).admission().is_some());
+}
+
+#[test]
 fn it_is_recorded_when_it_begins_and_ends_and_not_in_between_and_a_start_looks_anew() {
     let mut world = World::new();
     assert_eq!(disk(&mut world, space(32)), None);
     assert_eq!(disk(&mut world, FULL), Some(Event::DiskShort(FULL)));
-    assert_eq!(disk(&mut world, space(1)), None);
+    assert_eq!(disk(&mut world, space(2)), None);
     assert_eq!(disk(&mut world, space(63)), None, "there has to be twice as much as is kept");
     assert_eq!(disk(&mut world, space(64)), Some(Event::DiskRoom(space(64))));
     assert_eq!(disk(&mut world, space(63)), None);

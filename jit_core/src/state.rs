@@ -72,6 +72,7 @@ pub struct State {
     tombstones: BTreeMap<Serial, Tombstone>,
     since: Option<Since>,
     is_short: bool,
+    is_spent: bool,
     next_seq: u64,
 }
 
@@ -239,6 +240,12 @@ impl State {
     #[must_use]
     pub const fn is_short_of_room(&self) -> bool {
         self.is_short
+    }
+
+    /// Whether there is so little that what is left is for what ends: nobody gets in by a window, but in an emergency.
+    #[must_use]
+    pub const fn is_out_of_room(&self) -> bool {
+        self.is_spent
     }
 
     /// The sequence number that the next record must have.
@@ -409,11 +416,11 @@ impl State {
             | Event::PolicyOverride { .. } => self.change_policy(record),
             // Whether there is room is looked for anew at each start.
             Event::Started { .. } | Event::DiskRoom(_) => {
-                self.is_short = false;
+                (self.is_short, self.is_spent) = (false, false);
                 Vec::new()
             }
-            Event::DiskShort(_) => {
-                self.is_short = true;
+            Event::DiskShort(space) => {
+                (self.is_short, self.is_spent) = (true, self.is_spent || space.is_spent());
                 Vec::new()
             }
             Event::Stopped

@@ -278,8 +278,11 @@ fn admission(
 ) -> Result<Admission, Why> {
     let mut best: Option<Admission> = None;
     let mut nearest_miss = None;
+    let mut lacks_room = false;
     for grant in state.grants_of(subject.uid).filter(|grant| subject.is_called(&grant.user)) {
         match admits(policy, state, host, question, subject, grant, now) {
+            // What is left is for the records of what ends. Whoever may log in could else use it up.
+            Ok(_) if state.is_out_of_room() && !grant.emergency => lacks_room = true,
             Ok(candidate) => {
                 if best.as_ref().is_none_or(|best| candidate.rank() > best.rank()) {
                     best = Some(candidate);
@@ -289,6 +292,7 @@ fn admission(
         }
     }
     best.ok_or_else(|| match nearest_miss {
+        _ if lacks_room => Why::NoRoom,
         Some(Miss::NoClaim) => Why::NoClaim,
         Some(Miss::Spent) => Why::Spent,
         Some(Miss::Locked) => Why::Locked,

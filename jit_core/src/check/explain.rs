@@ -439,6 +439,12 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
             )
         }
         Why::NoPerson => no_person(question, host),
+        Why::NoRoom => {
+            format!(
+                "jit: the disk of {host} is full, and what is kept is for the records of what ends, so your window lets \
+                 nobody in now. Emergency roles open all the same; an admin makes room: jitctl status"
+            )
+        }
         Why::Window | Why::Exempt | Why::CallerIsRoot | Why::Observed | Why::Closing => String::new(),
     }
 }

@@ -14,6 +14,12 @@ const KEPT: u64 = 32 * 1024 * 1024;
 /// Nor below one part in so many of a small one.
 const KEPT_PARTS: u64 = 20;
 
+/// The least that is kept inside of the store's files for what ends alone, on whatever disk.
+const KEPT_FOR_ENDS: u64 = 2 * 1024 * 1024;
+
+/// Or one part in so many of what is kept, where that is less.
+const FOR_ENDS_PARTS: u64 = 8;
+
 /// What is left of the file system that the store is on, with what is free inside of the store's own file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
@@ -49,6 +55,19 @@ impl Space {
     pub const fn is_short(self, was_short: bool) -> bool {
         self.free < if was_short { self.again() } else { self.kept() }
     }
+
+    /// How many bytes are kept for what ends alone: logins do not take them.
+    #[must_use]
+    pub const fn for_ends(self) -> u64 {
+        let part = self.kept() / FOR_ENDS_PARTS;
+        if part < KEPT_FOR_ENDS { part } else { KEPT_FOR_ENDS }
+    }
+
+    /// Whether there is no more than that, so that a window that is open admits nobody, but in an emergency.
+    #[must_use]
+    pub const fn is_spent(self) -> bool {
+        self.free < self.for_ends()
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +96,14 @@ mod tests {
             assert!(short(2 * kept - 1, true) && !short(2 * kept, true), "of {size} MiB");
         }
         assert!(!space(0, 0).is_short(true), "one that tells nothing");
+    }
+
+    #[test]
+    fn what_is_kept_for_ends_is_a_small_part_of_what_is_kept() {
+        assert!(space(1, 500_000).is_spent() && !space(2, 500_000).is_spent(), "a large disk");
+        let small = |free| Space { free, size: 80 * MIB };
+        assert!(small(MIB / 2 - 1).is_spent() && !small(MIB / 2).is_spent(), "a small one");
+        assert!(!space(0, 0).is_spent(), "one that tells nothing");
     }
 
     #[test]

@@ -56,11 +56,13 @@ pub enum Why {
     TooManySessions,
     /// People share the account, and nothing that came with this login says which of them it is.
     NoPerson,
+    /// A window admits the subject, but the disk is full, and what is kept is for the records of what ends.
+    NoRoom,
 }
 
 impl Why {
     /// Every reason there is, for whoever documents them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Window,
         Self::Exempt,
         Self::CallerIsRoot,
@@ -84,6 +86,7 @@ impl Why {
         Self::NotEnclosed,
         Self::TooManySessions,
         Self::NoPerson,
+        Self::NoRoom,
     ];
 
     /// The word in records and answers.
@@ -113,6 +116,7 @@ impl Why {
             Self::NotEnclosed => NOT_ENCLOSED,
             Self::TooManySessions => "too-many-sessions",
             Self::NoPerson => "no-person",
+            Self::NoRoom => "no-room",
         }
     }
 }

@@ -365,7 +365,8 @@ impl<'p> Shadow<'p> {
             | Why::Closing
             | Why::NotEnclosed
             | Why::TooManySessions
-            | Why::NoPerson => return (word, was.to_string()),
+            | Why::NoPerson
+            | Why::NoRoom => return (word, was.to_string()),
             Why::Window
             | Why::Exempt
             | Why::Observed

@@ -19,7 +19,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::StoreError;
 use crate::log;
 
-/// The most that is kept in `store.db`: the records of a thousand accesses and more, and at least half of it at any time.
+/// The most that is kept in `store.db`: the records of a thousand accesses and more, and three quarters of it at any time that
+/// there is room. Logins leave half of it to what ends ([`Space::is_spent`]).
 const MOST_PAGES: u64 = 4 * 1024 * 1024;
 
 /// The most that the write-ahead log is made long.
@@ -86,9 +87,9 @@ impl Gauge {
         if space.is_short(false) {
             return Some(format!(
                 "THE DISK IS NEARLY FULL: {dir} has {free} KiB left, which are kept for the records of revoking, of ends and of \
-                 emergencies. No other window opens until there are {} KiB. Once there is nothing left, everybody is refused, \
-                 and nothing is revoked; make room",
-                space.again() / 1024
+                 emergencies. No other window opens until there are {} KiB, and below {} KiB none lets anybody in; make room",
+                space.again() / 1024,
+                space.for_ends() / 1024
             ));
         }
         space.is_little().then(|| {
@@ -126,7 +127,7 @@ impl Gauge {
         let free = self.look_inside(store)?;
         let Some(space) = self.measured() else { return Ok(()) };
         let pages = Self::pages(space);
-        if free >= pages / 2 || space.is_short(true) {
+        if free >= pages / 4 * 3 || space.is_short(true) {
             return Ok(());
         }
         let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
