@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use jit_proto::words::RequestId;
 
 use crate::check::decide::Answer;
@@ -10,7 +12,7 @@ use crate::model::{Decision, EndWhy, Space, Why};
 use crate::orders::Refusal;
 use crate::orders::request::{ExtendOrder, extend};
 use crate::policy::Subject;
-use crate::room::told;
+use crate::room::{STEADY, Watch};
 use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
 
 const MIB: u64 = 1024 * 1024;
@@ -46,9 +48,19 @@ approvers = { users = ["olga"] }
 
 /// The disk is like this, and what that means happens.
 fn disk(world: &mut World, space: Space) -> Option<Event> {
-    let told = told(&world.state, space);
+    let told = Watch::default().see(&world.state, space, &world.now);
     world.apply(told.clone());
     told
+}
+
+/// There is so much room again, for long enough.
+fn room_again(world: &mut World, space: Space) {
+    let mut watch = Watch::default();
+    assert_eq!(watch.see(&world.state, space, &world.now), None);
+    world.wait(STEADY);
+    let told = watch.see(&world.state, space, &world.now);
+    assert_eq!(told, Some(Event::DiskRoom(space)));
+    world.apply(told);
 }
 
 fn extends(world: &mut World, grant: RequestId) -> Result<Vec<Event>, Refusal> {
@@ -73,7 +85,7 @@ fn while_the_disk_is_nearly_full_nothing_new_is_asked_for_approved_granted_or_ex
     assert!(Refusal::NoRoom.to_string().contains("jitctl status"));
     assert!(world.state.pending().contains_key(&waits), "it waits");
 
-    disk(&mut world, space(64));
+    room_again(&mut world, space(64));
     assert!(world.review(&olga(), waits, Decision::Approve).unwrap());
     assert!(extends(&mut world, open).is_ok());
     assert!(world.file(maria(), "once", "INC-1 look").is_ok());
@@ -136,7 +148,7 @@ fn a_window_that_admits_nobody_for_want_of_room_admits_again_once_there_is_room(
     world.grant(&as_self(root()), maria(), "shell", None).unwrap();
     disk(&mut world, space(1));
     assert_eq!(world.check("sshd", &maria()), Answer::Deny(Why::NoRoom));
-    disk(&mut world, space(64));
+    room_again(&mut world, space(64));
     assert!(world.check("sshd", &maria()).admission().is_some());
 }
 
@@ -147,10 +159,27 @@ fn it_is_recorded_when_it_begins_and_ends_and_not_in_between_and_a_start_looks_a
     assert_eq!(disk(&mut world, FULL), Some(Event::DiskShort(FULL)));
     assert_eq!(disk(&mut world, space(2)), None);
     assert_eq!(disk(&mut world, space(63)), None, "there has to be twice as much as is kept");
-    assert_eq!(disk(&mut world, space(64)), Some(Event::DiskRoom(space(64))));
+    room_again(&mut world, space(64));
     assert_eq!(disk(&mut world, space(63)), None);
 
     disk(&mut world, FULL);
     world.apply([Event::Started { version: "1".into(), loginuid: true }]);
     assert!(!world.state.is_short_of_room());
+}
+
+#[test]
+fn a_disk_that_is_filled_and_emptied_again_and_again_is_on_record_once() {
+    let mut world = World::new();
+    disk(&mut world, FULL);
+    let mut watch = Watch::default();
+    for _ in 0..5 {
+        assert_eq!(watch.see(&world.state, space(64), &world.now), None);
+        world.wait(STEADY - Duration::from_millis(1));
+        assert_eq!(watch.see(&world.state, space(64), &world.now), None);
+        assert_eq!(watch.see(&world.state, FULL, &world.now), None, "it begins anew");
+        world.wait(Duration::from_mins(1));
+    }
+    assert_eq!(watch.see(&world.state, space(64), &world.now), None);
+    world.wait(STEADY);
+    assert_eq!(watch.see(&world.state, space(64), &world.now), Some(Event::DiskRoom(space(64))));
 }

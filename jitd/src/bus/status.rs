@@ -11,6 +11,7 @@ use jit_core::event::{Event, Record};
 use jit_core::model::{Caller, CarriedBy, Lock};
 use jit_core::orders::lock::speaks_to;
 use jit_core::policy::Subject;
+use jit_core::room;
 use jit_core::time::Utc;
 use jit_proto::manager;
 
@@ -57,7 +58,8 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
     }
     notes.extend(of_changes(app, known.as_ref(), caller, see_all));
     notes.extend(of_the_host(!see_all && peer.login() == Ok(LoginUid::Unset) && desk.may_read_all(caller)));
-    notes.extend(app.store.room().filter(|_| see_all));
+    let stops = desk.look(|here| room::stops(here.state)).unwrap_or_default();
+    notes.extend(app.store.room(stops).filter(|_| see_all));
     notes.extend(app.awaiting.notes());
     notes.extend(app.pam_files.notes(known.as_ref().map(|known| &*known.policy)));
     let trial = desk.trial();

@@ -7,7 +7,6 @@ use jit_core::context::Context;
 use jit_core::model::{Actor, BySignature};
 use jit_core::orders::{Refusal, signed_clock};
 use jit_core::proof::note::HostKey;
-use jit_core::room;
 use jit_core::sign::clock::Challenge;
 use jit_core::time::Moment;
 use jit_proto::words::Reason;
@@ -103,7 +102,7 @@ impl Desk {
                 self.doubted.notify(usize::MAX);
             }
         }
-        let room = self.gauge.space().and_then(|space| room::told(&open.state, space));
+        let room = self.gauge.space().and_then(|space| open.watch.see(&open.state, space, &now));
         let events: Vec<_> = told.into_iter().chain(room).collect();
         self.commit_all(open, &now, vec![(None, events)]);
         now

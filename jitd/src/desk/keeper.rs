@@ -12,7 +12,7 @@ use jit_core::orders::resume::{AtHand, NotTheFiles, Resumed, elsewhere, resume};
 use jit_core::policy::{Policy, SourceFile};
 use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::{HostKey, PublicKey};
-use jit_core::room;
+use jit_core::room::Watch;
 use jit_core::state::State;
 use jit_proto::words::HostName;
 
@@ -95,7 +95,8 @@ impl Keeper for Desk {
             say_moved(how);
             events.extend(elsewhere(&loaded.state, how));
         }
-        events.extend(self.gauge.space().and_then(|space| room::told(&State::default(), space)));
+        let mut watch = Watch::default();
+        events.extend(self.gauge.space().and_then(|space| watch.see(&State::default(), space, &now)));
         // Whatever ended jitd during a trial ended the trial.
         let ran = jit_core::orders::trial::running(&loaded.state);
         let before = ran.zip(loaded.before).map(|(trial, before)| {
@@ -160,6 +161,7 @@ impl Keeper for Desk {
             policy,
             tally: Tally::default(),
             trial: OnTrial::default(),
+            watch,
             quiet_until: 0,
             clock,
             clock_changed: true,

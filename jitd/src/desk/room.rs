@@ -11,6 +11,7 @@ use jit_core::context::Context;
 use jit_core::event::Event;
 use jit_core::model::Actor;
 use jit_core::policy::{Host, Policy};
+use jit_core::room::Watch;
 use jit_core::state::State;
 use jit_core::time::Moment;
 
@@ -30,6 +31,8 @@ pub(super) struct Open {
     pub(super) policy: Option<InForce>,
     pub(super) tally: Tally,
     pub(super) trial: OnTrial,
+    /// Whether there is room.
+    pub(super) watch: Watch,
     /// Until then, by the boot clock in milliseconds, nothing becomes due.
     pub(super) quiet_until: u64,
     pub(super) clock: Trust,

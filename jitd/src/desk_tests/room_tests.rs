@@ -1,6 +1,7 @@
 //! A disk that is nearly full under a desk over a real store.
 
 use jit_core::model::Space;
+use jit_core::room::{STEADY, Stops};
 
 use super::*;
 
@@ -33,8 +34,9 @@ fn a_disk_that_is_nearly_full_opens_no_window_until_there_is_room_and_is_on_reco
         assert!(refused.contains("nearly full") && refused.contains("jitctl status"), "{refused}");
     }
     assert!(matches!(daemon.told_of_room()[..], [Event::DiskShort(_)]));
-    let said = daemon.app.store.room().unwrap();
-    assert!(said.contains("31744 KiB left") && said.contains("until there are 65536 KiB"), "{said}");
+    let said = daemon.app.store.room(Stops::New).unwrap();
+    let again = "until there have been 65536 KiB for 5m";
+    assert!(said.contains("31744 KiB left") && said.contains(again), "{said}");
     assert_eq!(daemon.check().unwrap(), Verdict::Allow, "a window that is open admits");
     let revoked = daemon.revoke(Target::Request(RequestId::from_bits(1))).unwrap();
     zruntime::block_on(revoked.durable()).unwrap();
@@ -42,10 +44,28 @@ fn a_disk_that_is_nearly_full_opens_no_window_until_there_is_room_and_is_on_reco
     daemon.has_left(63);
     daemon.grant(2).unwrap_err();
     daemon.has_left(64);
+    daemon.desk().tick();
+    daemon.grant(2).unwrap_err();
+    daemon.clock.go_on(STEADY);
     // Nobody has to do anything for it.
     daemon.desk().tick();
     assert!(matches!(daemon.told_of_room()[..], [Event::DiskShort(_), Event::DiskRoom(_)]));
     daemon.grant(2).unwrap();
+}
+
+#[test]
+fn logins_that_stop_for_want_of_room_are_on_record_and_revoking_goes_on() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    daemon.has_left(31);
+    assert_eq!(daemon.check().unwrap(), Verdict::Allow);
+    daemon.has_left(1);
+    assert_eq!(daemon.check().unwrap(), Verdict::Deny);
+    assert!(matches!(daemon.told_of_room()[..], [Event::DiskShort(_), Event::DiskShort(_)]));
+    let said = daemon.app.store.room(Stops::Logins).unwrap();
+    assert!(said.contains("THE DISK IS FULL") && said.contains("1024 KiB left"), "{said}");
+    let revoked = daemon.revoke(Target::Request(RequestId::from_bits(1))).unwrap();
+    zruntime::block_on(revoked.durable()).unwrap();
 }
 
 #[test]

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(test)]
 use std::sync::{Mutex, MutexGuard};
 
+use jit_core::room::Stops;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
@@ -117,8 +118,8 @@ impl StorePath {
     }
 
     /// What there is to say of the room that is left for it; nothing where there is enough.
-    pub(crate) fn room(&self) -> Option<String> {
-        self.gauge.note()
+    pub(crate) fn room(&self, stops: Stops) -> Option<String> {
+        self.gauge.note(stops)
     }
 
     /// Keeps room in its files.
@@ -144,6 +145,8 @@ impl StorePath {
         // FULL: a commit is on disk before it is answered. One writer, but readers may hold a lock briefly.
         store.pragma_update(None, "journal_mode", "WAL")?;
         store.pragma_update(None, "synchronous", "FULL")?;
+        // What is sorted on the way needs no room on a disk that is full.
+        store.pragma_update(None, "temp_store", "MEMORY")?;
         store.busy_timeout(std::time::Duration::from_secs(2))?;
         store.pragma_update(None, "foreign_keys", false)?;
         schema::prepare(&mut store)?;
@@ -176,6 +179,7 @@ mod tests {
         // 2 is FULL (sqlite.org/pragma.html): in WAL mode the log is synced at each commit, and not at checkpoints alone.
         assert_eq!(of("synchronous"), 2);
         assert_eq!(of("foreign_keys"), 1);
+        assert_eq!(of("temp_store"), 2, "MEMORY");
         let mode: String = store.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal");
     }

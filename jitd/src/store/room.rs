@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jit_core::duration::Human;
 use jit_core::model::Space;
+use jit_core::room::{STEADY, Stops};
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
 use rusqlite::config::DbConfig;
@@ -74,21 +76,36 @@ impl Gauge {
     fn measured(&self) -> Option<Space> {
         let facts = statvfs(&self.dir).ok()?;
         let bytes = |blocks: u64| blocks.saturating_mul(facts.fragment_size());
-        // What root alone may use is not counted: a disk that has no more for anybody else is full.
-        let outside = bytes(facts.blocks_available());
+        // With what root alone may use: jitd may, and whoever is not root must not be able to stop approvals.
+        let outside = bytes(facts.blocks_free());
         let free = outside.saturating_add(self.inside.load(Ordering::Relaxed));
         Some(Space { free, size: bytes(facts.blocks()) })
     }
 
+    /// Whether the file system has what it takes to keep so much more: in the log first, and then in the file.
+    fn can_take(space: Space, inside: u64) -> bool {
+        space.free.saturating_sub(inside) > 3 * Self::pages(space)
+    }
+
     /// What there is to say of it; nothing where there is enough.
-    pub(super) fn note(&self) -> Option<String> {
+    pub(super) fn note(&self, stops: Stops) -> Option<String> {
         let space = self.space()?;
         let (dir, free) = (self.dir.display(), space.free / 1024);
-        if space.is_short(false) {
+        if stops == Stops::Logins {
+            return Some(format!(
+                "THE DISK IS FULL: {dir} has {free} KiB left, which are kept for the records of revoking, of ends and of \
+                 emergencies. No other window opens or lets anybody in until there have been {} KiB for {}; make room",
+                space.again() / 1024,
+                Human(STEADY)
+            ));
+        }
+        if stops == Stops::New {
             return Some(format!(
                 "THE DISK IS NEARLY FULL: {dir} has {free} KiB left, which are kept for the records of revoking, of ends and of \
-                 emergencies. No other window opens until there are {} KiB, and below {} KiB none lets anybody in; make room",
+                 emergencies. No other window opens until there have been {} KiB for {}, and below {} KiB none lets anybody in; make \
+                 room",
                 space.again() / 1024,
+                Human(STEADY),
                 space.for_ends() / 1024
             ));
         }
@@ -127,7 +144,7 @@ impl Gauge {
         let free = self.look_inside(store)?;
         let Some(space) = self.measured() else { return Ok(()) };
         let pages = Self::pages(space);
-        if free >= pages / 4 * 3 || space.is_short(true) {
+        if free >= pages / 4 * 3 || !Self::can_take(space, free) {
             return Ok(());
         }
         let change = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -142,7 +159,7 @@ impl Gauge {
     }
 
     /// Learns how much in `store.db` holds nothing.
-    fn look_inside(&self, store: &Connection) -> Result<u64, StoreError> {
+    pub(super) fn look_inside(&self, store: &Connection) -> Result<u64, StoreError> {
         let of = |name: &str| store.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let free = of("freelist_count")?.saturating_mul(of("page_size")?);
         let free = u64::try_from(free).unwrap_or(0);
@@ -190,7 +207,7 @@ mod tests {
     #[test]
     fn of_a_folder_that_is_not_there_nothing_is_said() {
         let gauge = Gauge::of(Path::new("/nonexistent"));
-        assert_eq!((gauge.measured(), gauge.note()), (None, None));
+        assert_eq!((gauge.measured(), gauge.note(Stops::Nothing)), (None, None));
     }
 
     #[test]

@@ -218,6 +218,8 @@ fn begin(path: &StorePath, keeper: &impl Keeper) -> Result<Begun, StoreError> {
     let mut tree = loaded.tree.clone();
     let machine = Machine::here(&Places::default());
     let mut reached = Reached::beside(path.dir());
+    // The first record says how much room there is.
+    path.gauge().look_inside(&store)?;
     let moved = machine.moved(path.dir()).or_else(|| went_back(&reached, &tree));
     let key = host_key::take(path.dir(), keeper.host(), loaded.host_key.as_ref(), moved)?;
     let first =
