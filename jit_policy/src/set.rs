@@ -179,6 +179,12 @@ impl Policy {
         self.rules.exempt.iter().any(|rule| rule.who.contains(subject))
     }
 
+    /// Whether some `[[exempt]]` makes this subject unmanaged at this service, coming from somewhere.
+    #[must_use]
+    pub fn exempt_at(&self, subject: &Subject, service: &ServiceName) -> bool {
+        self.rules.exempt.iter().any(|rule| rule.who.contains(subject) && rule.services.contains(service))
+    }
+
     /// Whether jitd only observes this service.
     #[must_use]
     pub fn observes(&self, service: &ServiceName) -> bool {
@@ -240,6 +246,12 @@ impl Policy {
     #[must_use]
     pub fn ends(&self, service: &ServiceName) -> Option<Ends> {
         self.rules.processes.contains(service).then_some(Ends::Process)
+    }
+
+    /// Whether logins at any service end with the process that asked.
+    #[must_use]
+    pub fn ends_any(&self) -> bool {
+        !self.rules.processes.is_empty()
     }
 
     /// How long records stay on a host at least; for ever where that is not said.

@@ -498,7 +498,11 @@ pub(crate) fn admits(
 fn is_adopted(state: &State, grant: &Grant, question: &Question) -> bool {
     let leader = question.opener.map(|opener| opener.leader);
     let mut taken_for = state.sessions().iter().filter(|one| one.adopted || one.is_process());
-    taken_for.any(|one| one.grant == grant.id && one.leader == leader)
+    let login = &question.login;
+    taken_for.any(|one| {
+        let is_same = one.login.service == login.service && one.login.uid == login.uid;
+        one.grant == grant.id && is_same && leader.is_some() && one.leader == leader
+    })
 }
 
 fn covers(role: &Role, host: &Host, subject: &Subject) -> bool {

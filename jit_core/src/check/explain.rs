@@ -431,7 +431,7 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
             )
         }
         Why::CallerMismatch => format!("jit: {service} was not started by {user}; refused."),
-        Why::NotEnclosed => not_enclosed(service, host),
+        Why::NotEnclosed => not_ended(service, host),
         Why::TooManySessions => {
             format!(
                 "jit: {user} has too many sessions open on {host}, or all people together have. See: jitctl session list; \
@@ -467,6 +467,14 @@ pub fn not_enclosed(service: &ServiceName, host: &Host) -> String {
     format!(
         "jit: {service} refused: systemd of {host} did not put this session into a unit of its own in time, so its end \
          could not be enforced. No use was spent. Try again."
+    )
+}
+
+/// What a person is told who is refused since the process that would end with the window is not known to be theirs.
+fn not_ended(service: &ServiceName, host: &Host) -> String {
+    format!(
+        "jit: {service} refused: the process of this connection on {host} could not be seen, or was there for over two \
+         minutes before it asked, so its end could not be enforced. No use was spent. Connect again."
     )
 }
 

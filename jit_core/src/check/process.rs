@@ -5,26 +5,62 @@
 //! It is ended only for as long as it serves one person alone. One that asks for another as well, and is not refused, may
 //! serve either of them, and nobody is ended for somebody else's end.
 
-use crate::event::Event;
-use crate::model::{Asking, Opener, Question, Session};
-use crate::state::State;
+use std::time::Duration;
 
-/// What comes with the record of an allowed check, the last of these events: that the process is in, and what is known of
-/// whom it serves.
+use jit_proto::gate::Stage;
+use jit_proto::words::Uid;
+
+use super::decide::Answer;
+use crate::event::Event;
+use crate::model::{Asking, Login, Opener, Question, Session, Why};
+use crate::policy::{People, Policy};
+use crate::state::State;
+use crate::time::Moment;
+
+/// A process that was there for longer before it asked for the first time may have served others meanwhile. It is as long
+/// as sshd gives people to log in (LoginGraceTime of sshd_config(5)).
+const NEW: Duration = Duration::from_secs(120);
+
+/// Law 12: where the process that asks ends with the window, an `allow` is a refusal as long as that process cannot be
+/// seen, or was there long before. Root's way in stays open, and whoever asks about themselves has nothing ended.
 #[must_use]
-pub fn comes_in(state: &State, question: &Question, events: &[Event]) -> Vec<Event> {
-    let Some(Event::Allowed { grant, role, remaining, claim, ends: Some(_), from, basis, login, .. }) =
-        events.last()
+pub fn can_end(policy: &Policy, state: &State, question: &Question, answer: Answer, now: &Moment) -> Answer {
+    let is_root = question.login.uid.is_some_and(Uid::is_root);
+    let asks_for_others = question.caller_uid.is_root() || question.asker.is_some();
+    let must_end = question.stage == Stage::Account && policy.ends(&question.login.service).is_some();
+    if !matches!(answer, Answer::Allow(_)) || !must_end || is_root || !asks_for_others {
+        return answer;
+    }
+    let is_known = |asking: &Asking| of_process(state, asking).next().is_some();
+    match &question.asking {
+        // What serves others for certain is said to, and nothing is claimed of it.
+        Some(asking) if is_known(asking) || asking.serves_others().is_some() || asking.age(now) <= NEW => {
+            answer
+        }
+        Some(_) | None => Answer::Deny(Why::NotEnclosed),
+    }
+}
+
+/// What comes with the record of an allowed check, the last of these events: that the process is in, where policy has it
+/// end, and what is known of whom it serves.
+#[must_use]
+pub fn comes_in(policy: &Policy, state: &State, question: &Question, events: &[Event]) -> Vec<Event> {
+    let Some(Event::Allowed { grant, role, remaining, claim, ends, from, basis, login, .. }) = events.last()
     else {
         return Vec::new();
     };
     let Some(asking) = &question.asking else { return Vec::new() };
-    let mut known = of_process(state, asking).filter(|known| known.login.uid == login.uid);
+    let people = policy.people();
+    let others = serves_another(people, state, asking, login);
+    if ends.is_none() {
+        return others;
+    }
+    let mut known = of_process(state, asking).filter(|known| serves(people, known, login) == Serves::Them);
     if let Some(known) = known.next() {
         // It may be a worker that asks for each of their connections, or go on with the one that it has.
         let again =
             || unbound(known.id, "its process asked again: not all that it lets in may end with it", false);
-        return if known.unbound { Vec::new() } else { vec![again()] };
+        return if known.unbound { others } else { [again()].into_iter().chain(others).collect() };
     }
     let before = events.iter().rev().skip(1).filter(|event| !event.is_noted()).count();
     let seq = state.next_seq().saturating_add(u64::try_from(before).unwrap_or(u64::MAX));
@@ -40,22 +76,98 @@ pub fn comes_in(state: &State, question: &Question, events: &[Event]) -> Vec<Eve
         admitted: Some(seq),
         login: login.clone(),
     };
-    let others = serves_another(state, question);
-    let of_others = of_process(state, asking).next();
-    let too = of_others.map(|known| format!("its process asked for {}, too", known.login.user));
-    let own = asking.serves_others().or(too).map(|why| unbound(seq, &why, true));
+    let own = shared(policy, state, question, (asking, login));
+    let own = own.map(|(why, others)| unbound(seq, &why, others));
     [opened].into_iter().chain(own).chain(others).collect()
+}
+
+/// Why not all of somebody's connection can be told from others', and whether its process is not theirs alone.
+fn shared(
+    policy: &Policy,
+    state: &State,
+    question: &Question,
+    (asking, login): (&Asking, &Login),
+) -> Option<(String, bool)> {
+    if let Some(why) = asking.serves_others() {
+        return Some((why, true));
+    }
+    let is_others = |known: &&Session| serves(policy.people(), known, login) == Serves::Others;
+    if let Some(known) = of_process(state, asking).find(is_others) {
+        return Some((too(&known.login), true));
+    }
+    if let Some(known) = of_process(state, asking).next() {
+        return Some((too(&known.login), false));
+    }
+    let (service, user) = (&login.service, &login.user);
+    let is_exempt = question.known().is_some_and(|subject| policy.exempt_at(subject, service));
+    if is_exempt {
+        return Some((format!("{user} may be at {service} without a window, too"), false));
+    }
+    let is_told = asking.is_in_service() && !login.uid.is_none_or(Uid::is_root);
+    (!is_told).then(|| {
+        let why =
+            "what leaves its process behind cannot be told: it runs in no service of systemd's, or as root";
+        (why.to_owned(), false)
+    })
 }
 
 /// What it means for those whom a process has let in that it lets in another: by a window, or since policy leaves them
 /// alone.
 #[must_use]
-pub fn serves_another(state: &State, question: &Question) -> Vec<Event> {
-    let Some(asking) = &question.asking else { return Vec::new() };
-    let others = of_process(state, asking)
-        .filter(|known| known.login.uid != question.login.uid && !known.others)
-        .map(|known| unbound(known.id, &format!("its process asked for {}, too", question.login.user), true));
-    others.collect()
+pub fn serves_another(people: &People, state: &State, asking: &Asking, login: &Login) -> Vec<Event> {
+    let beside = |known: &Session| match serves(people, known, login) {
+        Serves::Others if !known.others => Some(unbound(known.id, &too(login), true)),
+        Serves::TheirOther if !known.unbound => Some(unbound(known.id, &too(login), false)),
+        Serves::Others | Serves::TheirOther | Serves::Them => None,
+    };
+    of_process(state, asking).filter_map(beside).collect()
+}
+
+/// What it means that somebody comes in whom policy leaves alone: for the others whom the same process has let in, and for
+/// their own windows at that service. What runs on there without its parents may be of either.
+#[must_use]
+pub fn without_window(people: &People, state: &State, question: &Question) -> Vec<Event> {
+    let login = &question.login;
+    let of_process = question.asking.iter().flat_map(|asking| serves_another(people, state, asking, login));
+    let mut events: Vec<Event> = of_process.collect();
+    let is_there = |known: &&Session| {
+        known.is_process()
+            && !known.unbound
+            && known.login.uid == login.uid
+            && known.login.service == login.service
+    };
+    let why = || format!("{} came to {} without a window, too", login.user, login.service);
+    let beside = state.sessions().iter().filter(is_there).map(|known| unbound(known.id, &why(), false));
+    events.extend(beside);
+    events
+}
+
+/// Whom a process serves that has let somebody in and now lets in this login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Serves {
+    /// The same person at the same service.
+    Them,
+    /// The same human being, by another account of theirs.
+    TheirOther,
+    /// Somebody else, or a connection of another kind.
+    Others,
+}
+
+fn serves(people: &People, known: &Session, login: &Login) -> Serves {
+    let old = &known.login;
+    if old.service != login.service {
+        return Serves::Others;
+    }
+    if old.uid == login.uid {
+        // Of those who share an account, it has to be the same one.
+        return if old.person == login.person { Serves::Them } else { Serves::Others };
+    }
+    let share = people.is_shared(&old.user) || people.is_shared(&login.user);
+    if !share && people.same(&old.user, &login.user) { Serves::TheirOther } else { Serves::Others }
+}
+
+fn too(login: &Login) -> String {
+    format!("its process asked for {} at {}, too", login.user, login.service)
 }
 
 fn of_process<'s>(state: &'s State, asking: &Asking) -> impl Iterator<Item = &'s Session> {
@@ -69,8 +181,6 @@ fn unbound(session: u64, why: &str, others: bool) -> Event {
 
 #[cfg(test)]
 mod tests {
-    use jit_proto::gate::Stage;
-
     use super::*;
     use crate::model::{ClaimKind, Leader};
     use crate::policy::Subject;
@@ -94,7 +204,7 @@ mod tests {
     /// What happens when it asks.
     fn asks(world: &mut World, question: &Question) -> Vec<Event> {
         let mut events = world.ask(question).events(question);
-        events.extend(comes_in(&world.state, question, &events));
+        events.extend(comes_in(&world.policy, &world.state, question, &events));
         for event in events.clone() {
             if event.is_noted() {
                 world.state.note(&world.now.clone(), None, &event);
@@ -170,9 +280,14 @@ mod tests {
         asks(&mut world, &question(&maria(), 229));
         let hers = world.state.sessions()[0].id;
         let exempt = question(&subject("backup", 34), 229);
-        assert_eq!(unbounds(&serves_another(&world.state, &exempt)), [(hers, true)]);
-        assert_eq!(serves_another(&world.state, &question(&subject("backup", 34), 230)), []);
-        assert_eq!(serves_another(&world.state, &question(&maria(), 229)), []);
+        assert_eq!(unbounds(&without_window(world.policy.people(), &world.state, &exempt)), [(hers, true)]);
+        assert_eq!(
+            without_window(world.policy.people(), &world.state, &question(&subject("backup", 34), 230)),
+            []
+        );
+        // She herself, by an exemption: what is left there may be of that.
+        let herself = question(&maria(), 230);
+        assert_eq!(unbounds(&without_window(world.policy.people(), &world.state, &herself)), [(hers, false)]);
     }
 
     #[test]
@@ -198,5 +313,65 @@ mod tests {
         let hers = world.state.sessions()[0].id;
         assert_eq!(unbounds(&events), [(hers, true)]);
         assert!(world.state.session(hers).is_some_and(|session| session.others));
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_seen_or_was_there_long_before_lets_nobody_in_but_root() {
+        let mut world = world();
+        world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+        world.now.boot = 1_000_000;
+        let answer = |world: &World, question: &Question| {
+            can_end(&world.policy, &world.state, question, world.ask(question), &world.now).why()
+        };
+        let started = |before: u64| {
+            let mut asked = question(&maria(), 229);
+            asked.asking.as_mut().unwrap().process.start = (1_000_000 - before) / 10;
+            asked
+        };
+        assert_eq!(answer(&world, &started(120_000)), Why::Window);
+        assert_eq!(answer(&world, &started(120_010)), Why::NotEnclosed);
+        let unseen = Question { asking: None, ..question(&maria(), 229) };
+        assert_eq!(answer(&world, &unseen), Why::NotEnclosed);
+        // Whoever asks about themselves, and a service where no process ends.
+        let own = Question { caller_uid: maria().uid, ..unseen.clone() };
+        assert_eq!(answer(&world, &own), Why::Window);
+        let postgres = Question { asker: Some("postgres".parse().unwrap()), ..own };
+        assert_eq!(answer(&world, &postgres), Why::NotEnclosed);
+        // One that is in already may ask again.
+        asks(&mut world, &started(1_000));
+        world.now.boot += 500_000;
+        assert_eq!(answer(&world, &started(1_000)), Why::Window);
+        world.policy = policy(POLICY);
+        assert_eq!(answer(&world, &unseen), Why::Window);
+    }
+
+    #[test]
+    fn a_process_that_lets_in_at_another_service_or_somebody_by_a_shared_account_is_no_one_connections() {
+        let mut world = world();
+        world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+        asks(&mut world, &question(&maria(), 229));
+        let hers = world.state.sessions()[0].id;
+        let asking = question(&maria(), 229).asking.unwrap();
+        let known = world.state.sessions()[0].login.clone();
+        let people = world.policy.people();
+        let then = |login: &Login| unbounds(&serves_another(people, &world.state, &asking, login));
+        assert_eq!(then(&known), []);
+        assert_eq!(then(&Login { service: "sudo".parse().unwrap(), ..known.clone() }), [(hers, true)]);
+        assert_eq!(then(&Login { person: Some("olga".parse().unwrap()), ..known }), [(hers, true)]);
+    }
+
+    #[test]
+    fn of_what_runs_in_no_service_it_is_not_claimed_that_all_ends() {
+        let mut world = world();
+        world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+        for (pid, group) in
+            [(231, "/user.slice/user-1001.slice/user@1001.service"), (232, "/system.slice/ftp.service/sub")]
+        {
+            let mut asked = question(&maria(), pid);
+            asked.asking.as_mut().unwrap().group = group.to_owned();
+            let events = asks(&mut world, &asked);
+            let found = unbounds(&events);
+            assert!(matches!(found[..], [(_, false)]), "{group}: {found:?}");
+        }
     }
 }

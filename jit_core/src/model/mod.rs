@@ -48,7 +48,7 @@ pub(crate) use person::same;
 pub use person::{Caller, LoginAccount, Person, owns};
 pub use policy_change::{Overridden, Override, PolicyChanges, PolicyText, Proposal, Proposed};
 pub use policy_word::{PolicySigned, PolicyWord};
-pub use process::{Asking, Leader};
+pub use process::{Asking, Leader, is_service};
 pub use question::Question;
 pub use recovered::{RecoveredLogin, UnreadNotes};
 pub use refused_order::RefusedOrder;

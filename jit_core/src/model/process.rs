@@ -1,6 +1,13 @@
 //! A process, told from all others.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::time::Moment;
+
+/// The ticks in which a start time is counted, in milliseconds (USER_HZ of time(7)).
+const TICK: u64 = 10;
 
 /// A process that cannot be mistaken for another that took its pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,6 +44,25 @@ impl Asking {
             )
         })
     }
+
+    /// Since when it has been there, in whole ticks.
+    pub(crate) fn age(&self, now: &Moment) -> Duration {
+        Duration::from_millis(now.boot.saturating_sub(self.process.start.saturating_mul(TICK)))
+    }
+
+    /// Whether it runs in a service of the system's, as [`is_service`] has it.
+    pub(crate) fn is_in_service(&self) -> bool {
+        is_service(&self.group)
+    }
+}
+
+/// Whether a control group is that of a service of the system's, and no part of one: of what runs there nothing is of a
+/// person's own manager or login.
+#[must_use]
+pub fn is_service(group: &str) -> bool {
+    let is_whole = |unit: &str| group.ends_with(&format!("/{unit}"));
+    !group.starts_with("/user.slice/")
+        && unit(group).is_some_and(|unit| unit.strip_suffix(".service").is_some() && is_whole(unit))
 }
 
 /// The unit of a control group: the first part of the path that is no slice.
@@ -85,5 +111,22 @@ mod tests {
             assert!(serves_others(229, 1, of_all).is_some(), "{of_all}");
         }
         assert!(serves_others(1, 0, "/init.scope").is_some());
+    }
+
+    #[test]
+    fn a_service_of_the_systems_is_no_part_of_one_and_nothing_of_a_persons() {
+        for of_system in ["/system.slice/vsftpd.service", "/site.slice/x.service", "/x.service"] {
+            assert!(is_service(of_system), "{of_system}");
+        }
+        for other in [
+            "/user.slice/user-1001.slice/user@1001.service",
+            "/user.slice/user-1001.slice/user@1001.service/app.slice/x.service",
+            "/system.slice/vsftpd.service/sub",
+            "/system.slice/vsftpd.service/sub/vsftpd.service.d",
+            "/user.slice/user-0.slice/session-1.scope",
+            "/",
+        ] {
+            assert!(!is_service(other), "{other}");
+        }
     }
 }

@@ -185,7 +185,8 @@ impl State {
         // It asks for its session late: that takes the place of the one that it was taken for. A process may be several
         // people's.
         let same = |old: &Session| {
-            let is_taken_for = old.adopted || (old.is_process() && old.login.uid == session.login.uid);
+            let is_theirs = old.login.uid == session.login.uid && old.login.service == session.login.service;
+            let is_taken_for = old.adopted || (old.is_process() && is_theirs);
             is_taken_for && old.leader.is_some() && old.leader == session.leader
         };
         let late: Vec<_> = self.sessions.extract_if(.., |old| same(old)).collect();

@@ -111,7 +111,7 @@ impl Gate {
         let patience = self.app.names.patience();
         let whose = Whose::Name(asked.subject.clone());
         let mut lookup = self.app.names.lookup(whose, Share::of(peer), &patience);
-        let Briefing { groups, ends, share } = desk.briefing(&asked.service);
+        let Briefing { groups, looks, share } = desk.briefing(&asked.service);
         // What has to be asked is on its way while the address is found out.
         let _on_its_way = lookup.known(&groups);
         let from = self.address(&asked, peer).await;
@@ -124,7 +124,7 @@ impl Gate {
             self.app.askers.asks(peer, asked.is_login());
         }
         // Only root and an asker have a process that ends: whoever asks about themselves has nothing ended.
-        let may_end = ends && asked.stage == Stage::Account && (peer.uid.is_root() || by_program.is_some());
+        let may_end = looks && asked.stage == Stage::Account && (peer.uid.is_root() || by_program.is_some());
         let asking = if may_end { session::asking(peer) } else { None };
         if share && peer.uid.is_root() && subject_is_caller(&asked.service) {
             // Of those who share an account, only the login around su or sudo tells which it is.

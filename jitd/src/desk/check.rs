@@ -10,7 +10,7 @@ use jit_core::check::process;
 use jit_core::context::{self, Context};
 use jit_core::due;
 use jit_core::event::Event;
-use jit_core::model::{Actor, EndReason, EndTerms, Question, Why};
+use jit_core::model::{Actor, EndReason, EndTerms, Question, Session, Why};
 use jit_core::policy::Policy;
 use jit_core::state::State;
 use jit_core::time::{Moment, Utc};
@@ -30,8 +30,9 @@ pub(crate) const SLACK: Duration = Duration::from_secs(5);
 pub(crate) struct Briefing {
     /// The groups that the answer can depend on.
     pub(crate) groups: BTreeSet<GroupName>,
-    /// Whether the process that asks ends with the window that it lets somebody in by.
-    pub(crate) ends: bool,
+    /// Whether it matters which process asks: one that lets somebody in may end with the window, at this service or at
+    /// another.
+    pub(crate) looks: bool,
     /// Whether policy has accounts that people share.
     pub(crate) share: bool,
 }
@@ -181,8 +182,9 @@ impl Desk {
     /// What a check at a service depends on now.
     pub(crate) fn briefing(&self, service: &ServiceName) -> Briefing {
         let brief = |here: Context<'_>| {
-            let (ends, share) = (here.policy.ends(service).is_some(), here.policy.people().share_any());
-            Briefing { groups: groups_at(here, service), ends, share }
+            let is_in = || here.state.sessions().iter().any(Session::is_process);
+            let looks = here.policy.ends_any() || is_in();
+            Briefing { groups: groups_at(here, service), looks, share: here.policy.people().share_any() }
         };
         self.look(brief).unwrap_or_default()
     }
@@ -213,6 +215,7 @@ impl Desk {
                 return Ok(Judged::TakesMore(groups_at(here, &question.login.service)));
             }
             let answer = decide(&policy, &open.state, &self.host, question, now);
+            let answer = process::can_end(&policy, &open.state, question, answer, now);
             open.note_login(question, &answer, actor);
             let checked = match &answer {
                 Answer::Allow(admission) => {
@@ -230,7 +233,7 @@ impl Desk {
                             drop(self.commit(open, Some(actor), now, vec![event])?);
                         }
                     } else {
-                        let others = process::serves_another(&open.state, question);
+                        let others = process::without_window(policy.people(), &open.state, question);
                         if !others.is_empty() {
                             drop(self.commit(open, Some(actor), now, others)?);
                         }
@@ -256,12 +259,13 @@ impl Desk {
         now: &Moment,
     ) -> Result<Admitted, CannotDecide> {
         let opens = question.stage == Stage::Session;
-        let forgotten = if opens { open.state.forgotten(now) } else { Vec::new() };
+        let comes = opens || admission.ends.is_some();
+        let forgotten = if comes { open.state.forgotten(now) } else { Vec::new() };
         let came = Self::came(open, question, now);
         let admits = admission.events(question).into_iter();
         let admits = admits.map(|event| by_check(event, check, &open.state));
         let mut events: Vec<Event> = forgotten.into_iter().chain(came).chain(admits).collect();
-        let comes_in = process::comes_in(&open.state, question, &events);
+        let comes_in = process::comes_in(policy, &open.state, question, &events);
         events.extend(comes_in);
         let numbers = open.state.next_seq()..;
         let mut numbered = numbers.zip(&events);
