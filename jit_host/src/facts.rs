@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::unistd::User;
 
 /// How deep PAM files include each other before this stops looking. Linux-PAM itself stops at 32.
-const DEPTH: usize = 8;
+pub(crate) const DEPTH: usize = 8;
 
 /// Asks this host about every name in the policy. Blocks for as long as its name service does.
 #[must_use]
@@ -276,7 +276,7 @@ fn names_module(etc: &Path, name: &str, stage: &str, depth: usize) -> std::io::R
 }
 
 /// The text of a PAM file, a line that is folded in one. `None` where there is no file.
-fn pam_text(etc: &Path, name: &str) -> std::io::Result<Option<String>> {
+pub(crate) fn pam_text(etc: &Path, name: &str) -> std::io::Result<Option<String>> {
     if name.is_empty() || name.contains('/') {
         return Ok(None);
     }
@@ -289,7 +289,7 @@ fn pam_text(etc: &Path, name: &str) -> std::io::Result<Option<String>> {
 }
 
 /// Its lines, a word at a time, without what is said beside them.
-fn pam_lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
+pub(crate) fn pam_lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace().collect())
 }
 
@@ -327,7 +327,7 @@ fn add_recovering(
 }
 
 /// A `-` before it only silences the log.
-fn is_of(stage: &str, kind: &str) -> bool {
+pub(crate) fn is_of(stage: &str, kind: &str) -> bool {
     kind.trim_start_matches('-').eq_ignore_ascii_case(stage)
 }
 

@@ -7,6 +7,7 @@
 // What is added to an enum is decided on wherever it matters. Tests may pass over what they are not about.
 #![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
+pub mod binding;
 pub mod facts;
 pub mod files;
 pub mod found;

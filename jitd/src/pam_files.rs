@@ -12,7 +12,9 @@ use std::time::Duration;
 use jit_core::audit::about::About;
 use jit_core::event::{Event, Record};
 use jit_core::model::{PamFileSeen, PamFiles};
+use jit_host::binding::has_binding_session_line;
 use jit_host::pam_files::{FOLDER, read};
+use jit_proto::words::ServiceName;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use zruntime::{AsyncIo, Shared, SharedRuntime};
 
@@ -49,9 +51,9 @@ pub(crate) async fn keep_watching(app: Arc<App>, runtime: SharedRuntime) {
                 .inspect_err(|err| log::warning(format_args!("/etc/{FOLDER} cannot be watched: {err}")))
                 .ok();
         }
-        match zruntime::unblock(|| read(Path::new(ETC))).await {
-            Ok(files) => {
-                let now = look(&app, known.as_ref(), files, &written, is_first);
+        match zruntime::unblock(seen).await {
+            Ok((files, binding)) => {
+                let now = look(&app, known.as_ref(), (files, binding), &written, is_first);
                 is_on_record = now.is_some();
                 if is_on_record {
                     (known, is_first) = (now, false);
@@ -71,12 +73,24 @@ pub(crate) async fn keep_watching(app: Arc<App>, runtime: SharedRuntime) {
     }
 }
 
+/// The files, and those whose session line ends a login that it refuses.
+type Seen = (Vec<PamFileSeen>, BTreeSet<ServiceName>);
+
+/// What they are now.
+fn seen() -> io::Result<Seen> {
+    let etc = Path::new(ETC);
+    let files = read(etc)?;
+    let binds = |service: &ServiceName| has_binding_session_line(etc, service.as_str());
+    let binding = files.iter().filter_map(|file| file.name.parse().ok()).filter(binds).collect();
+    Ok((files, binding))
+}
+
 /// Enters in the record what they are now, where that is news. Returns it once it is entered, or none where it could not be:
 /// the next look compares with the same files again.
 fn look(
     app: &App,
     before: Option<&PamFiles>,
-    files: Vec<PamFileSeen>,
+    (files, binding): Seen,
     written: &BTreeSet<String>,
     is_first: bool,
 ) -> Option<PamFiles> {
@@ -91,7 +105,12 @@ fn look(
             log::error(unguarded(service));
         }
     }
-    app.pam_files.set(now.clone());
+    if !now.touched.is_empty() {
+        let with_line =
+            now.files.iter().filter(|file| file.session).filter_map(|file| file.name.parse().ok());
+        with_line.for_each(|service| app.awaiting.may_have_line(&service));
+    }
+    app.pam_files.set(now.clone(), binding);
     Some(now)
 }
 

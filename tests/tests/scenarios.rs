@@ -386,6 +386,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_window_for_one_person_on_a_shared_account_admits_their_key_and_no_other_and_its_end_is_theirs", keys::a_window_is_one_persons),
     own_of(TRIXIE, "a_window_for_one_person_on_a_shared_account_is_theirs_alone_on_debian_13_too", keys::a_window_is_one_persons),
     own("who_asks_reviews_or_takes_back_from_a_shared_account_is_known_by_their_key", keys::orders_are_one_persons),
+    own("a_session_line_that_does_not_end_the_login_lets_nobody_in_to_a_shared_account", keys::a_session_line_that_does_not_bind_lets_nobody_in_until_then),
     own("who_comes_to_a_shared_account_and_is_asked_for_no_session_is_put_out", keys::who_skips_the_session_line_is_put_out),
     own("a_name_service_that_does_not_answer_ends_no_session_and_one_that_says_gone_does", names::ends_no_session),
     own("a_name_service_that_fails_in_front_of_another_ends_no_session_and_unbinds_no_lock", names::fails_unheard),

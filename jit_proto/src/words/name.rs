@@ -215,6 +215,12 @@ impl ServiceName {
         }
     }
 
+    /// Whether it is sshd that asks by this name: its own or, where there are several, one that begins with it and a hyphen.
+    #[must_use]
+    pub fn is_of_sshd(&self) -> bool {
+        self.as_str() == "sshd" || self.as_str().starts_with("sshd-")
+    }
+
     /// Whether this is su, in whatever form.
     #[must_use]
     pub fn is_su(&self) -> bool {

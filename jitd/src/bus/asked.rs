@@ -168,12 +168,6 @@ impl Asked {
     }
 }
 
-/// Whether it is sshd that asks by this name: its own or, where there are several, one that begins with it and a hyphen.
-pub(super) fn is_of_sshd(service: &ServiceName) -> bool {
-    let service = service.as_str();
-    service == "sshd" || service.starts_with("sshd-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

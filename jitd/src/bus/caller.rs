@@ -9,7 +9,7 @@ use jit_core::event::Event;
 use jit_core::model::{Caller, Known, LoginKey, Session, person_by};
 use jit_core::orders::Refusal;
 use jit_core::policy::{PersonName, Subject};
-use jit_proto::words::{GroupName, UserName};
+use jit_proto::words::{GroupName, ServiceName, UserName};
 
 use super::error::Error;
 use crate::app::App;
@@ -97,6 +97,12 @@ impl App {
         let Some(id) = peer.session() else { return Vec::new() };
         let known = self.desk.look(|here| keys_of(here, id)).ok().flatten();
         known.or_else(|| self.sessions.keys(id)).unwrap_or_default()
+    }
+
+    /// Whether sshd says at the session of this service by which key somebody came, to a line of the module's whose refusal holds:
+    /// its file has it, and nobody was found who had come past it.
+    pub(crate) fn hears_keys(&self, service: &ServiceName) -> bool {
+        service.is_of_sshd() && self.pam_files.binds(service) && !self.awaiting.is_without_line(service)
     }
 
     /// The account of this name, with the groups that policy and locks name now.

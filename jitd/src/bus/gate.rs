@@ -17,7 +17,7 @@ use jit_proto::words::{GroupName, Uid, UserName, subject_is_caller};
 use zbus::message::Header;
 use zbus::{Connection, interface};
 
-use super::asked::{Asked, is_of_sshd};
+use super::asked::Asked;
 use super::caller::ATTEMPTS;
 use super::origin::may;
 use super::reply::Reply;
@@ -135,7 +135,8 @@ impl Gate {
         let facts = Facts { peer, actor, from, opener, asking, asker, awaits_key };
         let (question, checked) = self.checked(&asked, groups, &mut lookup, &patience, facts).await?;
         if asked.stage == Stage::Session && peer.uid.is_root() {
-            self.app.awaiting.asked(peer, &question.login);
+            let is_refused = matches!(checked, Checked::Deny { .. });
+            self.app.awaiting.asked(peer, &question.login, is_refused);
         }
         let (reply, is_in) = match checked {
             Checked::Allow(admitted) => {
@@ -271,12 +272,9 @@ impl Gate {
         }
     }
 
-    /// Whether sshd is about to say by which key somebody came, to a session line that is there to hear it.
+    /// Whether sshd is about to say by which key somebody came, to a session line that hears it and can refuse.
     fn awaits_key(&self, asked: &Asked) -> bool {
-        asked.stage == Stage::Account
-            && asked.is_login()
-            && is_of_sshd(&asked.service)
-            && self.app.pam_files.opens_sessions(&asked.service)
+        asked.stage == Stage::Account && asked.is_login() && self.app.hears_keys(&asked.service)
     }
 
     /// The address that the login came from: its own for a login, that of the login around it for su and sudo.

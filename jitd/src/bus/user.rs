@@ -21,7 +21,6 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
 
 use super::access::{is_about, may_read_all, reads_own};
-use super::asked::is_of_sshd;
 use super::error::carried_out;
 use super::status::files_are_in_force;
 use super::stories::{entries, entry, entry_of, read, story_for};
@@ -349,8 +348,7 @@ impl User {
         let groups = self.app.desk.groups_at(&service);
         let keys = if caller.is_called(&user) { self.app.keys_around(peer) } else { Vec::new() };
         // Of whom nobody knows who they are, sshd will say.
-        let at_sshd = is_of_sshd(&service) && self.app.pam_files.opens_sessions(&service);
-        let awaits_key = at_sshd && keys.is_empty();
+        let awaits_key = keys.is_empty() && self.app.hears_keys(&service);
         let login = Login {
             service,
             user,

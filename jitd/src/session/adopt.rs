@@ -103,7 +103,7 @@ fn adopt(app: &App, one: &Awaited, found: Found, is_there: bool) {
     }
     // One that is over may have been on its way to asking.
     let lacks_line = is_there || !has_session_line(Path::new("/etc"), service.as_str());
-    if lacks_line {
+    if lacks_line && one.shows_no_line() {
         app.awaiting.lacks_line(&service);
     }
     if let Some(audit) = opener.audit {

@@ -11,6 +11,7 @@
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jit_core::model::{Basis, Leader, Login as LoginEvent, Opener, Unit};
@@ -88,6 +89,8 @@ pub(super) struct Awaited {
     pub(super) at: Duration,
     /// It is from the record: a jitd before this one answered it. Who started whoever asked is known only if that runs.
     pub(super) recalled: bool,
+    /// It asked for its session and was refused: its service has the line, and nothing may come of it.
+    pub(super) was_refused: AtomicBool,
 }
 
 /// What was seen to follow a check.
@@ -144,6 +147,13 @@ impl Awaited {
         let is_young = now.saturating_sub(self.at) < WITHOUT_ASKER;
         let may_come = self.recalled || self.parent.is_some_and(|parent| index.get(parent).is_some());
         if is_young && may_come { Next::Wait(None) } else { Next::Nothing }
+    }
+
+    /// Whether it shows, once it is in, that nobody is asked for its session: not where it was asked for, or may have been of
+    /// the jitd before.
+    pub(super) fn shows_no_line(&self) -> bool {
+        let may_have_asked = self.recalled && self.allowed.check.awaits_key;
+        !may_have_asked && !self.was_refused.load(Ordering::Relaxed)
     }
 
     pub(super) fn wait(&self, seen: bool, now: Duration) -> Duration {
@@ -258,7 +268,14 @@ pub(super) mod tests {
     fn awaited(service: &str, asker: &Process) -> Awaited {
         let asker = Asker { id: asker.id, unit: asker.unit.clone(), exe: Some(EXE) };
         let parent = (!subject_is_caller(&service.parse().unwrap())).then_some(Leader { pid: 10, start: 1 });
-        Awaited { allowed: allowed(service), asker, parent, at: at(0), recalled: false }
+        Awaited {
+            allowed: allowed(service),
+            asker,
+            parent,
+            at: at(0),
+            recalled: false,
+            was_refused: AtomicBool::new(false),
+        }
     }
 
     fn root(pid: u32, parent: u32, cgroup: &str) -> Process {
@@ -398,6 +415,7 @@ pub(super) mod tests {
         let one = Awaited {
             parent: None,
             recalled: true,
+            was_refused: AtomicBool::new(false),
             ..Awaited { asker, ..awaited("sshd", &root(20, 10, SSHD)) }
         };
         let soon = at(0) + Duration::from_millis(300);

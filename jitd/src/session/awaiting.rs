@@ -1,6 +1,7 @@
 //! The checks that were allowed and whose session nobody has asked for yet.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,7 +63,14 @@ pub(crate) struct Awaiting {
 impl Awaiting {
     /// A check has been allowed.
     pub(crate) fn allowed(&self, SeenAsker { asker, parent }: SeenAsker, allowed: Allowed) {
-        self.keep(Awaited { allowed, asker, parent, at: since_boot(), recalled: false });
+        self.keep(Awaited {
+            allowed,
+            asker,
+            parent,
+            at: since_boot(),
+            recalled: false,
+            was_refused: AtomicBool::new(false),
+        });
     }
 
     pub(super) fn keep(&self, awaited: Awaited) {
@@ -88,9 +96,10 @@ impl Awaiting {
         self.bell.notify(usize::MAX);
     }
 
-    /// A session has been asked for: its service has the line.
-    pub(crate) fn asked(&self, peer: Peer, login: &Login) {
-        self.asked_by(peer.process(), login);
+    /// A session has been asked for, and is refused or not: its service has the line. Whoever was let in only until then and
+    /// is refused may come in all the same, where PAM or its service does not heed that: they are waited for on.
+    pub(crate) fn asked(&self, peer: Peer, login: &Login, is_refused: bool) {
+        self.asked_by(peer.process(), login, is_refused);
         if lock(&self.without_line).remove(&login.service) {
             log::notice(format_args!("{}: the session line of pam_jit.so is there again", login.service));
         }
@@ -114,7 +123,7 @@ impl Awaiting {
         lock(&self.kept).all.retain(|_, (one, _)| one.allowed.check.seq != seq);
     }
 
-    pub(super) fn asked_by(&self, leader: Option<Leader>, login: &Login) {
+    pub(super) fn asked_by(&self, leader: Option<Leader>, login: &Login, is_refused: bool) {
         let is_by =
             |one: &Awaited| leader.is_some() && (leader == Some(one.asker.id) || leader == one.parent);
         let mut kept = lock(&self.kept);
@@ -122,7 +131,13 @@ impl Awaiting {
             kept.all.iter().find(|(_, (one, _))| is_it(one)).map(|(number, _)| *number)
         };
         let number = find(&is_by).or_else(|| find(&|one| one.allowed.login.is(login)));
-        number.map(|number| kept.all.remove(&number));
+        let Some(number) = number else { return };
+        match kept.all.get(&number) {
+            Some((one, _)) if is_refused && one.allowed.check.awaits_key => {
+                one.was_refused.store(true, Ordering::Relaxed);
+            }
+            _ => drop(kept.all.remove(&number)),
+        }
     }
 
     /// Whether a login of this person's may be about to be found.
@@ -184,6 +199,16 @@ impl Awaiting {
 }
 
 impl Awaiting {
+    /// Whether a service was found to have none, whatever its file says.
+    pub(crate) fn is_without_line(&self, service: &ServiceName) -> bool {
+        lock(&self.without_line).contains(service)
+    }
+
+    /// PAM's files have changed, and by them this service has the line: it is believed again until somebody comes past it.
+    pub(crate) fn may_have_line(&self, service: &ServiceName) {
+        lock(&self.without_line).remove(service);
+    }
+
     /// A service was found to have no session line. It is logged once.
     pub(super) fn lacks_line(&self, service: &ServiceName) {
         if lock(&self.without_line).insert(service.clone()) {
@@ -224,7 +249,14 @@ mod tests {
     fn kept_at(awaiting: &Awaiting, start: u64, at: Duration) {
         let allowed = allowed("sshd");
         let asker = Asker::recalled(Leader { pid: 4_194_305, start }, &allowed.login.service);
-        awaiting.keep(Awaited { allowed, asker, parent: None, at, recalled: true });
+        awaiting.keep(Awaited {
+            allowed,
+            asker,
+            parent: None,
+            at,
+            recalled: true,
+            was_refused: AtomicBool::new(false),
+        });
     }
 
     #[test]
@@ -263,8 +295,42 @@ mod tests {
         // The same again is waited for once; and no more when it has asked.
         allow(&awaiting, peer(0));
         assert_eq!(count(&awaiting), 1);
-        awaiting.asked(peer(0), &allowed("sshd").login);
+        awaiting.asked(peer(0), &allowed("sshd").login, false);
         assert_eq!(count(&awaiting), 0);
+    }
+
+    #[test]
+    fn whoever_was_let_in_only_until_the_session_is_waited_for_on_when_that_is_refused() {
+        let root = Peer::new(Uid::ROOT, Some(std::process::id()), None, since_boot());
+        for (awaits_key, is_refused, left) in
+            [(true, true, 1), (true, false, 0), (false, true, 0), (false, false, 0)]
+        {
+            let awaiting = Awaiting::default();
+            let mut allowed = allowed("sshd");
+            allowed.check.awaits_key = awaits_key;
+            awaiting.allowed(SeenAsker::look(root, &allowed.login.service).unwrap(), allowed.clone());
+            awaiting.asked(root, &allowed.login, is_refused);
+            assert_eq!(count(&awaiting), left, "{awaits_key} {is_refused}");
+            // It asked, so its line is there, and what is found of it says nothing else.
+            for (_, one, _) in awaiting.to_look_at() {
+                assert!(!one.shows_no_line());
+            }
+        }
+    }
+
+    #[test]
+    fn a_service_that_somebody_came_past_is_believed_again_when_its_file_changes_or_a_session_asks() {
+        let awaiting = Awaiting::default();
+        let login = allowed("sshd").login;
+        let root = Peer::new(Uid::ROOT, Some(std::process::id()), None, since_boot());
+        let believe: [&dyn Fn(); 2] =
+            [&|| awaiting.may_have_line(&login.service), &|| awaiting.asked(root, &login, true)];
+        for believed in believe {
+            awaiting.lacks_line(&login.service);
+            assert!(awaiting.is_without_line(&login.service));
+            believed();
+            assert!(!awaiting.is_without_line(&login.service));
+        }
     }
 
     #[test]
@@ -274,7 +340,7 @@ mod tests {
         allow(&awaiting, root);
         let looked = awaiting.to_look_at();
         let (number, one, _) = &looked[0];
-        awaiting.asked(root, &allowed("sshd").login);
+        awaiting.asked(root, &allowed("sshd").login, false);
         let opener = Opener { leader: one.asker.id, audit: None };
         assert!(!awaiting.became(*number, &Next::Came(Found { opener, unit: None })));
     }
@@ -287,7 +353,14 @@ mod tests {
             allowed.login.uid = Uid::try_from(uid).ok();
             let id = Leader { pid: 4_194_305, start };
             let asker = Asker::recalled(id, &allowed.login.service);
-            Awaited { allowed, asker, parent: None, at: Duration::ZERO, recalled: true }
+            Awaited {
+                allowed,
+                asker,
+                parent: None,
+                at: Duration::ZERO,
+                recalled: true,
+                was_refused: AtomicBool::new(false),
+            }
         };
         awaiting.keep(of(1002, 1));
         for start in 0..=u64::try_from(MOST).unwrap() {

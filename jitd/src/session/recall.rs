@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jit_core::event::{Event, Record};
@@ -69,7 +70,7 @@ fn is_recent(record: &Record, now: &Moment) -> bool {
 /// What a record makes of those that are waited for.
 fn follow(awaiting: &Awaiting, record: Record) {
     if let Some(opening) = record.event.opening() {
-        awaiting.asked_by(opening.opener.map(|opener| opener.leader), opening.login);
+        awaiting.asked_by(opening.opener.map(|opener| opener.leader), opening.login, false);
     }
     // It opened by that check and is over.
     if let Some((session, _)) = record.event.leaving() {
@@ -99,6 +100,7 @@ fn follow(awaiting: &Awaiting, record: Record) {
         parent: parent.filter(|_| !is_caller),
         at: Duration::from_millis(record.at.boot),
         recalled: true,
+        was_refused: AtomicBool::new(false),
     });
 }
 
