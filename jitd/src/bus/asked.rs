@@ -61,13 +61,13 @@ impl Asked {
     }
 
     /// The same, of a login over ssh, with what sshd says of how it was let in. It says so before the session stage; what
-    /// stands there at another is not its word on this login.
+    /// stands there at another, or at a service that is not sshd's, is not its word on this login.
     pub(super) fn parse_login(raw: gate::Question, auth_info: &str) -> Result<Self, Error> {
         if auth_info.len() > MAX_AUTH_INFO {
             return Err(Error::Invalid("what sshd says of a login is too long".into()));
         }
         let asked = Self::parse(raw)?;
-        let keys = if asked.stage == Stage::Session && asked.is_login() {
+        let keys = if asked.stage == Stage::Session && asked.is_login() && asked.service.is_of_sshd() {
             login_keys(auth_info)
         } else {
             Vec::new()
@@ -193,7 +193,7 @@ mod tests {
         let key =
             "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\n";
         let keys = |service: &str, stage: &str, caller_uid: u32| {
-            let ruser = if service == "sshd" { "" } else { "maria" };
+            let ruser = if service == "sudo" { "maria" } else { "" };
             let raw = gate::Question {
                 nonce: vec![0; NONCE_LEN],
                 stage: stage.into(),
@@ -211,7 +211,11 @@ mod tests {
         assert_eq!(keys("sshd", "account", 0), 0, "sshd has not noted the last method by then");
         assert_eq!(keys("sshd", "close", 0), 0, "pam_env may have read a file of hers by then");
         assert_eq!(keys("sshd", "session", 1001), 0);
-        assert_eq!(keys("sudo", "session", 0), 0);
+        assert_eq!(keys("sshd-vendor", "session", 0), 1, "one of several sshds");
+        // sshd sets it anew; at another login service it is what somebody put there.
+        for service in ["sudo", "login", "cockpit", "sshdx"] {
+            assert_eq!(keys(service, "session", 0), 0, "{service}");
+        }
     }
 
     #[test]
