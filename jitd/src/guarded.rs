@@ -100,7 +100,9 @@ mod tests {
             let role = "[role.vendor]\nhosts = [\"*\"]\nservices = [\"sshd\", \"sshd-vendor\", \"sshd-loose\", \"sudo\"]\n\
                         eligible = { users = [\"support\"] }\nmax-duration = \"4h\"\n[[role.vendor.stage]]\nname = \"a\"\n\
                         approvers = { users = [\"root\"] }\n";
-            let text = format!("version = 1\n{people}{role}");
+            let admins =
+                "[admins]\nusers = [\"root\"]\n[[exempt]]\nusers = [\"root\"]\nservices = [\"login\"]\n";
+            let text = format!("version = 1\n{admins}{people}{role}");
             let file = SourceFile { name: "a.toml".to_owned(), bytes: text.into() };
             Policy::parse(&[file]).unwrap().policy
         };
