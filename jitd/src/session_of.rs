@@ -8,12 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jit_core::access::LoginUid;
 use jit_core::model::LoginKey;
-use jit_proto::words::ServiceName;
+use jit_proto::words::{ServiceName, Uid};
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, fdo};
 use zruntime::SharedRuntime;
 
@@ -39,14 +39,29 @@ pub(crate) struct Sessions {
 struct Opened {
     service: ServiceName,
     from: Option<IpAddr>,
-    /// The keys that opened it, as sshd said.
-    keys: Vec<LoginKey>,
+    keys: Keys,
+}
+
+/// The keys that opened a login, as sshd said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// Whose account was logged in to. What an audit session of another login has is no word on that one.
+    pub(crate) of: Option<Uid>,
+    pub(crate) keys: Vec<LoginKey>,
+}
+
+/// The audit session that a process runs in, and the account that its login is, by the kernel; neither where that is jitd's own,
+/// which whatever root restarts beside it may share.
+pub(crate) fn login_of(peer: Peer) -> Option<(u32, Uid)> {
+    static OWN: LazyLock<Option<u32>> = LazyLock::new(|| session_of_pid(std::process::id()));
+    let id = peer.session().filter(|id| Some(*id) != *OWN)?;
+    if let Ok(LoginUid::Set(uid)) = peer.login() { Some((id, uid)) } else { None }
 }
 
 impl Sessions {
     /// A login's session has opened. The first to say so is the login itself: what opens later under the same id runs
     /// inside it.
-    pub(crate) fn opened(&self, id: u32, service: &ServiceName, from: Option<IpAddr>, keys: Vec<LoginKey>) {
+    pub(crate) fn opened(&self, id: u32, service: &ServiceName, from: Option<IpAddr>, keys: Keys) {
         let mut open = lock(&self.open);
         open.entry(id).or_insert_with(|| Opened { service: service.clone(), from, keys });
         // The kernel counts them up. Whoever is killed never closes theirs.
@@ -63,9 +78,11 @@ impl Sessions {
         }
     }
 
-    /// The keys that opened this login; nothing where this jitd did not see it open.
-    pub(crate) fn keys(&self, id: u32) -> Option<Vec<LoginKey>> {
-        lock(&self.open).get(&id).map(|opened| opened.keys.clone())
+    /// The keys that opened this login of this account; nothing where this jitd did not see it open, or it was another's.
+    pub(crate) fn keys(&self, id: u32, account: Uid) -> Option<Vec<LoginKey>> {
+        let open = lock(&self.open);
+        let opened = open.get(&id).filter(|opened| opened.keys.of == Some(account));
+        opened.map(|opened| opened.keys.keys.clone())
     }
 
     /// The system bus, for as long as there is one.
@@ -155,14 +172,28 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_of_a_login_are_no_word_on_another_account_in_the_same_audit_session() {
+        let sessions = Sessions::default();
+        let sshd: ServiceName = "sshd".parse().unwrap();
+        let uid = |uid: u32| Uid::try_from(uid).unwrap();
+        let told = Keys { of: Some(uid(1001)), keys: Vec::new() };
+        sessions.opened(7, &sshd, None, told);
+        assert_eq!(sessions.keys(7, uid(1001)), Some(Vec::new()));
+        assert_eq!(sessions.keys(7, uid(1002)), None);
+        // Of whom nobody said whose it was, nobody's.
+        sessions.opened(8, &sshd, None, Keys::default());
+        assert_eq!(sessions.keys(8, uid(1001)), None);
+    }
+
+    #[test]
     fn what_opens_inside_a_login_neither_changes_its_address_nor_closes_it() {
         let sessions = Sessions::default();
         let (sshd, cron): (ServiceName, ServiceName) = ("sshd".parse().unwrap(), "cron".parse().unwrap());
         let from = Some("10.1.2.3".parse().unwrap());
-        sessions.opened(7, &sshd, from, Vec::new());
-        sessions.opened(7, &cron, Some("10.9.9.9".parse().unwrap()), Vec::new());
+        sessions.opened(7, &sshd, from, Keys::default());
+        sessions.opened(7, &cron, Some("10.9.9.9".parse().unwrap()), Keys::default());
         sessions.closed(7, &cron);
-        assert_eq!(known(&sessions, 7), Some(Opened { service: sshd.clone(), from, keys: Vec::new() }));
+        assert_eq!(known(&sessions, 7), Some(Opened { service: sshd.clone(), from, keys: Keys::default() }));
         sessions.closed(7, &sshd);
         assert_eq!(known(&sessions, 7), None);
     }
@@ -171,8 +202,8 @@ mod tests {
     fn a_login_at_the_console_is_known_to_come_from_nowhere() {
         let sessions = Sessions::default();
         let login: ServiceName = "login".parse().unwrap();
-        sessions.opened(8, &login, None, Vec::new());
-        assert_eq!(known(&sessions, 8), Some(Opened { service: login, from: None, keys: Vec::new() }));
+        sessions.opened(8, &login, None, Keys::default());
+        assert_eq!(known(&sessions, 8), Some(Opened { service: login, from: None, keys: Keys::default() }));
     }
 
     #[test]
@@ -182,12 +213,12 @@ mod tests {
         let from = Some("10.1.2.3".parse().unwrap());
         let last = u32::try_from(MOST).unwrap() + 10;
         for id in 1..=last {
-            sessions.opened(id, &sshd, from, Vec::new());
+            sessions.opened(id, &sshd, from, Keys::default());
         }
         assert_eq!(lock(&sessions.open).len(), MOST);
         assert_eq!(
             known(&sessions, last),
-            Some(Opened { service: sshd, from, keys: Vec::new() }),
+            Some(Opened { service: sshd, from, keys: Keys::default() }),
             "the newest"
         );
         assert_eq!(known(&sessions, 1), None, "the oldest was forgotten");
@@ -204,7 +235,7 @@ mod tests {
                 (Err(Unread::Gone), false),
                 (Err(Unread::Hidden), false),
             ] {
-                let peer = Peer::told(jit_proto::words::Uid::ROOT, login);
+                let peer = Peer::told(Uid::ROOT, login);
                 assert_eq!(Sessions::default().is_local(&runtime, peer).await, expected, "{login:?}");
             }
         });
@@ -214,7 +245,7 @@ mod tests {
     fn a_process_that_cannot_be_asked_comes_from_nowhere() {
         zbus::block_on(async {
             let runtime = SharedRuntime::current().unwrap();
-            let gone = Peer::told(jit_proto::words::Uid::ROOT, Err(jit_core::access::Unread::Gone));
+            let gone = Peer::told(Uid::ROOT, Err(jit_core::access::Unread::Gone));
             assert_eq!(Sessions::default().address(&runtime, gone).await, None);
         });
     }

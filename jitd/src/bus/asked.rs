@@ -10,6 +10,7 @@ use jit_proto::words::{ServiceName, Uid, UserName, subject_is_caller};
 
 use super::Error;
 use crate::peer::Peer;
+use crate::session_of::Keys;
 
 /// A question whose words have been parsed.
 pub(super) struct Asked {
@@ -22,6 +23,8 @@ pub(super) struct Asked {
     tty: String,
     /// Which keys opened ssh.
     pub(super) keys: Vec<LoginKey>,
+    /// Those of the login around su or sudo, which count for its own account alone.
+    pub(super) around: Keys,
     caller_uid: Uid,
     holds_claim: bool,
 }
@@ -55,6 +58,7 @@ impl Asked {
             rhost: raw.rhost,
             tty: raw.tty,
             keys: Vec::new(),
+            around: Keys::default(),
             caller_uid: Uid::try_from(raw.caller_uid).map_err(word)?,
             holds_claim: raw.flags & FLAG_CLAIM != 0,
         })
@@ -142,6 +146,8 @@ impl Asked {
 
     pub(super) fn question(&self, subject: &Known, from: Option<IpAddr>) -> Question {
         let known = subject.subject();
+        let is_around = known.is_some_and(|known| self.around.of == Some(known.uid));
+        let keys = if is_around { &self.around.keys } else { &self.keys }.clone();
         let login = Login {
             service: self.service.clone(),
             // However it was typed, an account has one name.
@@ -150,7 +156,7 @@ impl Asked {
             target: (self.user != self.subject).then(|| self.user.clone()),
             rhost: self.rhost.clone(),
             tty: self.tty.clone(),
-            keys: self.keys.clone(),
+            keys,
             person: None,
         };
         Question {

@@ -9,13 +9,14 @@ use jit_core::event::Event;
 use jit_core::model::{Caller, Known, LoginKey, Session, person_by};
 use jit_core::orders::Refusal;
 use jit_core::policy::{PersonName, Subject};
-use jit_proto::words::{GroupName, ServiceName, UserName};
+use jit_proto::words::{GroupName, ServiceName, Uid, UserName};
 
 use super::error::Error;
 use crate::app::App;
 use crate::desk::{LoggedIn, Looked, NotDone, Word};
 use crate::nss::{Lookup, Patience, Share, Whose};
 use crate::peer::{Gone, Peer};
+use crate::session_of::{Keys, login_of};
 use crate::store::writer::Ticket;
 
 /// How often somebody is looked up again because the groups that count changed meanwhile.
@@ -72,12 +73,12 @@ impl App {
     /// Who comes by the accounts of a login that people share, by the keys that opened it. Where a process is in no login,
     /// nobody has to be asked.
     fn persons(&self, looked: Option<&Looked>, peer: Peer) -> Vec<(UserName, PersonName)> {
-        let Some((caller, id)) = looked.map(Looked::caller).zip(peer.session()) else { return Vec::new() };
-        let told = self.sessions.keys(id);
+        let Some(caller) = looked.map(Looked::caller) else { return Vec::new() };
+        let around = self.keys_around(peer);
         let persons = self.desk.look(|here| {
-            let keys = keys_of(here, id).or(told).unwrap_or_default();
             let of = |one: &Subject| {
-                Some((one.name.clone(), person_by(here.policy.people(), one.names(), &keys)?))
+                let keys = Some(&around.keys).filter(|_| around.of == Some(one.uid))?;
+                Some((one.name.clone(), person_by(here.policy.people(), one.names(), keys)?))
             };
             caller.accounts().filter_map(of).collect()
         });
@@ -92,11 +93,13 @@ impl App {
     }
 
     /// The keys that opened the login that a process runs in (its audit session, which it cannot change): as the session has
-    /// them, or, of one that no window let in, as sshd said to this jitd. None where that is not known.
-    pub(crate) fn keys_around(&self, peer: Peer) -> Vec<LoginKey> {
-        let Some(id) = peer.session() else { return Vec::new() };
-        let known = self.desk.look(|here| keys_of(here, id)).ok().flatten();
-        known.or_else(|| self.sessions.keys(id)).unwrap_or_default()
+    /// them, or, of one that no window let in, as sshd said to this jitd. None where that is not known, or where it was said of
+    /// another account than the kernel says the login is.
+    pub(crate) fn keys_around(&self, peer: Peer) -> Keys {
+        let Some((id, account)) = login_of(peer) else { return Keys::default() };
+        let known = self.desk.look(|here| keys_of(here, id, account)).ok().flatten();
+        let keys = known.or_else(|| self.sessions.keys(id, account)).unwrap_or_default();
+        Keys { of: Some(account), keys }
     }
 
     /// Whether sshd says at the session of this service by which key somebody came, to a line of the module's whose refusal holds:
@@ -294,9 +297,14 @@ impl Orderer<'_> {
     }
 }
 
-/// The keys that opened the login of this audit session, as a session by a window has them.
-fn keys_of(here: Context<'_>, id: u32) -> Option<Vec<LoginKey>> {
-    let is_it = |one: &&Session| one.audit == Some(id) && one.at.boot_id == here.now.boot_id && !one.adopted;
+/// The keys that opened the login of this audit session and this account, as a session by a window has them.
+fn keys_of(here: Context<'_>, id: u32, account: Uid) -> Option<Vec<LoginKey>> {
+    let is_it = |one: &&Session| {
+        one.audit == Some(id)
+            && one.login.uid == Some(account)
+            && one.at.boot_id == here.now.boot_id
+            && !one.adopted
+    };
     here.state.sessions().iter().find(is_it).map(|one| one.login.keys.clone())
 }
 

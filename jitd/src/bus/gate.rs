@@ -28,6 +28,7 @@ use crate::desk::{Briefing, Checked, Judged, OnRecord, Waits};
 use crate::nss::{Lookup, Patience, Share, Whose};
 use crate::peer::Peer;
 use crate::session::{self, Allowed, SeenAsker, SeenOpener};
+use crate::session_of::Keys;
 
 /// The interface, on the bus or on one private connection.
 pub(crate) struct Gate {
@@ -128,7 +129,7 @@ impl Gate {
         let asking = if may_end { session::asking(peer) } else { None };
         if share && peer.uid.is_root() && subject_is_caller(&asked.service) {
             // Of those who share an account, only the login around su or sudo tells which it is.
-            asked.keys = self.app.keys_around(peer);
+            asked.around = self.app.keys_around(peer);
         }
         let awaits_key = share && self.awaits_key(&asked);
         let (asking, asker) = (asking.as_ref(), by_program.as_ref());
@@ -159,7 +160,8 @@ impl Gate {
         if let (Some(id), true) = (actor.session, asked.is_login()) {
             match asked.stage {
                 Stage::Session if is_in => {
-                    self.app.sessions.opened(id, &asked.service, from, asked.keys.clone());
+                    let keys = Keys { of: question.login.uid, keys: asked.keys.clone() };
+                    self.app.sessions.opened(id, &asked.service, from, keys);
                 }
                 Stage::Close => self.app.sessions.closed(id, &asked.service),
                 Stage::Account | Stage::Session => {}

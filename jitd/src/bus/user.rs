@@ -346,7 +346,9 @@ impl User {
         })?;
         self.may_ask_about(&user, &caller, peer, "check")?;
         let groups = self.app.desk.groups_at(&service);
-        let keys = if caller.is_called(&user) { self.app.keys_around(peer) } else { Vec::new() };
+        let around = self.app.keys_around(peer);
+        let is_own = caller.is_called(&user) && around.of == Some(caller.uid);
+        let keys = if is_own { around.keys } else { Vec::new() };
         // Of whom nobody knows who they are, sshd will say.
         let awaits_key = keys.is_empty() && self.app.hears_keys(&service);
         let login = Login {

@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::clock::since_boot;
 use crate::desk::CheckRecord;
 use crate::log;
+use crate::session_of::Keys;
 
 /// Looks for what follows allowed checks, for as long as jitd runs.
 pub(crate) async fn keep_adopting(app: Arc<App>, runtime: SharedRuntime) {
@@ -107,6 +108,6 @@ fn adopt(app: &App, one: &Awaited, found: Found, is_there: bool) {
         app.awaiting.lacks_line(&service);
     }
     if let Some(audit) = opener.audit {
-        app.sessions.opened(audit, &service, from, Vec::new());
+        app.sessions.opened(audit, &service, from, Keys::default());
     }
 }
