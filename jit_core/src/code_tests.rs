@@ -11,6 +11,7 @@ use crate::model::{Actor, ByCode, Decision, Known};
 use crate::orders::code::{By, Hearing, MAX_TRIES, MAX_TRIES_AN_HOUR, hear, review, stands};
 use crate::orders::review::Lookups;
 use crate::orders::signed::accounts;
+use crate::orders::stages::takes;
 use crate::orders::{NoCode, NoReview, Refusal};
 use crate::policy::{Method, Subject};
 use crate::testing::{World, maria, policy, subject};
@@ -21,6 +22,7 @@ version = 1
 [people]
 olga = { accounts = ["olga", "adm-olga"], keys = ["olga@site"] }
 maria = { accounts = ["maria"], keys = ["maria@site"] }
+kay = { accounts = ["support"], ssh-keys = ["SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] }
 [admins]
 users = ["root"]
 [[exempt]]
@@ -29,7 +31,7 @@ services = ["login"]
 [role.press]
 hosts = ["*"]
 services = ["sshd"]
-eligible = { users = ["maria"] }
+eligible = { users = ["maria"], people = ["kay"] }
 max-duration = "2h"
 default-duration = "1h"
 [[role.press.stage]]
@@ -363,4 +365,22 @@ fn wrong_codes_are_forgotten_once_they_stand_in_nobodys_way() {
     world.apply(vec![Event::Withdrawn { request: id, reason: None }]);
     enter(&mut world, other, &guess, ROOT).unwrap_err();
     assert!(world.state.code_tries().iter().all(|one| one.request == other));
+}
+
+#[test]
+fn no_code_approves_a_person_whom_nobody_reads_out_and_none_is_counted_as_a_try() {
+    let (mut world, marias) = world();
+    let kay = subject("support", 2501).as_person(Some("kay".parse().unwrap()));
+    let kays = world.file(kay, "press", "CASE-2 look").unwrap();
+    let is_unnamed =
+        |why: Option<Refusal>| matches!(why, Some(Refusal::NoReview { why: NoReview::Unnamed(_), .. }));
+    for (id, is_hers) in [(kays, true), (marias, false)] {
+        assert_eq!(is_unnamed(stands(world.here(), id, uid(ROOT)).err()), is_hers, "{id}");
+        assert_eq!(takes(world.here(), &world.state.pending()[&id], Method::Code), !is_hers, "{id}");
+        let right = answer(&world, id, &approver("olga@site", 1), Bucket::AS_ASKED);
+        assert_eq!(is_unnamed(enter(&mut world, id, &right, ROOT).err()), is_hers, "{id}");
+    }
+    let guess = wrong(&world, kays);
+    assert!(is_unnamed(enter(&mut world, kays, &guess, ROOT).err()));
+    assert!(world.state.code_tries().is_empty());
 }

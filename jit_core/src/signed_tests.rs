@@ -11,6 +11,7 @@ use crate::model::Known;
 use crate::model::{Decision, Narrow, Person, Request};
 use crate::orders::review::Lookups;
 use crate::orders::signed::{SignedReview, accounts, review};
+use crate::orders::stages::takes;
 use crate::orders::{NoReview, NotOfHere, Refusal};
 use crate::policy::{Method, Subject};
 use crate::proof::note::HostKey;
@@ -26,6 +27,7 @@ version = 1
 [people]
 olga = { accounts = ["olga", "adm-olga"], keys = ["olga@site", "olga@home"] }
 maria = { accounts = ["maria"], keys = ["maria@site"] }
+kim = { accounts = ["support"], ssh-keys = ["SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] }
 [admins]
 users = ["root"]
 [[exempt]]
@@ -34,7 +36,7 @@ services = ["login"]
 [role.press]
 hosts = ["*"]
 services = ["sshd", "sudo"]
-eligible = { users = ["maria"] }
+eligible = { users = ["maria"], people = ["kim"] }
 max-duration = "2h"
 default-duration = "1h"
 [[role.press.stage]]
@@ -313,4 +315,24 @@ fn whoever_waits_for_signatures_alone_is_told_of_the_file_and_others_of_the_comm
         signatures.ends_with(&format!("sign the file of: jitctl offline export {again}")),
         "{signatures}"
     );
+}
+
+#[test]
+fn nothing_signed_elsewhere_approves_a_person_whom_the_file_does_not_name() {
+    let (mut world, marias) = world();
+    let kim = subject("support", 2501).as_person(Some("kim".parse().unwrap()));
+    let kims = world.file(kim, "press", "CASE-2 look").unwrap();
+    let unnamed = |judged: Result<Vec<Event>, Refusal>| {
+        matches!(judged, Err(Refusal::NoReview { why: NoReview::Unnamed(_), .. }))
+    };
+    let takes = |id| takes(world.here(), &world.state.pending()[&id], Method::Signature);
+    for (id, is_hers) in [(kims, true), (marias, false)] {
+        let file = file(&world, id);
+        let says = Statement::about(&file, Decision::Approve, Narrow::default(), None);
+        for text in [Signable::File(Box::new(file)), Signable::Statement(Box::new(says))] {
+            let judged = judge(&world, &by(&["olga@site"], text));
+            assert!(if is_hers { unnamed(judged) } else { judged.is_ok() }, "{id}");
+        }
+        assert_eq!(takes(id), !is_hers, "{id}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::model::{ByCode, CodeTry};
 use crate::orders::review::{self, Given, Lookups, Reviewer, stage_accepts};
 use crate::orders::signed::account_of;
-use crate::orders::stages::{Progress, Stages};
+use crate::orders::stages::{Progress, Stages, names_whom};
 use crate::orders::{NoCode, NotOfHere, Refusal};
 use crate::policy::Method;
 use crate::state::codes::{SPAN, counts_within};
@@ -94,6 +94,8 @@ pub fn hear(
     // Wrong codes are counted by the clock, and what opens by a code opens by it.
     here.clock()?;
     let pending = here.state.reviewable(id).ok_or_else(|| Refusal::NotFound(id.to_string()))?;
+    // Before a try is counted: no code is right for it.
+    names_whom(&pending.request, Method::Code).map_err(|why| Refusal::NoReview { id, why })?;
     let left = left(here, id, by.uid())?;
     let slot = answer.slot;
     let approves = &keys.of(slot).ok_or(NoCode::NoSlot(slot))?.approves;
@@ -126,6 +128,7 @@ pub fn hear(
 pub fn stands(here: Context<'_>, id: RequestId, by: Uid) -> Result<usize, Refusal> {
     here.clock()?;
     let pending = here.state.reviewable(id).ok_or_else(|| Refusal::NotFound(id.to_string()))?;
+    names_whom(&pending.request, Method::Code).map_err(|why| Refusal::NoReview { id, why })?;
     let stages = Stages::of(here, &pending.request)?;
     let progress = stages.progress(here.policy.people(), &pending.request, &pending.reviews, here.now);
     if let Progress::Waits { stage, .. } = progress {
@@ -171,6 +174,7 @@ pub fn review(
     here.clock()?;
     let Heard { request: id, digest, approves, bucket, by } = heard;
     let pending = here.state.reviewable(*id).ok_or_else(|| Refusal::NotFound(id.to_string()))?;
+    names_whom(&pending.request, Method::Code).map_err(|why| Refusal::NoReview { id: *id, why })?;
     let stages = Stages::of(here, &pending.request)?;
     let principal = approves.principal.to_string();
     let account = account_of(here, &stages, pending, accounts, lookups)?;

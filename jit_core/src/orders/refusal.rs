@@ -452,6 +452,12 @@ pub enum NoReview {
          account of your own, or by signature"
     )]
     Shared(UserName),
+    /// What was signed or said names the account, and several people come by that.
+    #[error(
+        "a window for one person on a shared account is reviewed online: a signed file or a code names the account, and \
+         not {0}; an approver who logs in to this host types: jitctl review"
+    )]
+    Unnamed(PersonName),
     /// A lock is on the reviewer.
     #[error("the reviewer is {0}")]
     Locked(String),
@@ -471,7 +477,7 @@ impl NoReview {
             Self::OwnRequest => Some("own-request"),
             Self::Twice(_) => Some("reviewed-already"),
             Self::NotApprover { .. } => Some("not-approver"),
-            Self::Method { .. } => Some("not-this-way"),
+            Self::Method { .. } | Self::Unnamed(_) => Some("not-this-way"),
             Self::NoLogin | Self::RootSession(_) => Some("no-login"),
             Self::AnotherLogin => Some("another-login"),
             Self::Shared(_) => Some("shared-account"),

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::model::Pending;
 use crate::orders::review::{self, Given, Lookups, Reviewer, absent, told};
-use crate::orders::stages::{Progress, Stages};
+use crate::orders::stages::{Progress, Stages, names_whom};
 use crate::orders::statement::evidence;
 use crate::orders::{NotOfHere, Refusal};
 use crate::policy::{Method, Policy, Principal, Subject};
@@ -76,6 +76,7 @@ pub fn review(
     let unknown = || Refusal::NotFound(says.request.to_string());
     let pending = here.state.reviewable(says.request).ok_or_else(unknown)?;
     let request = &pending.request;
+    names_whom(request, Method::Signature).map_err(|why| Refusal::NoReview { id: says.request, why })?;
     if says.digest != request.digest() {
         return Err(Refusal::OtherDigest(says.request));
     }

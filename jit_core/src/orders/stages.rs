@@ -10,7 +10,7 @@ use jit_proto::words::{RoleName, UserName};
 use crate::context::Context;
 use crate::event::Event;
 use crate::model::{Decision, Pending, Person, Request, Review, same};
-use crate::orders::{Refusal, terms, trial};
+use crate::orders::{NoReview, Refusal, terms, trial};
 use crate::policy::{Method, People, Role, Stage, Then, Who};
 use crate::time::Moment;
 use crate::timer::Timer;
@@ -237,7 +237,18 @@ pub fn takes(here: Context<'_>, pending: &Pending, method: Method) -> bool {
     else {
         return false;
     };
-    stages.iter().skip_while(|stage| stage.name != waits.name).any(|stage| stage.accept.contains(&method))
+    let mut from_now_on = stages.iter().skip_while(|stage| stage.name != waits.name);
+    names_whom(request, method).is_ok() && from_now_on.any(|stage| stage.accept.contains(&method))
+}
+
+/// Whether what crosses to approvers elsewhere says whom the request would admit. A file and a code name the account alone,
+/// and nobody approves a person whom they were not shown. What came as a signed grant has its person in that text.
+pub fn names_whom(request: &Request, method: Method) -> Result<(), NoReview> {
+    let has_text = method == Method::Signature && request.ahead.is_some();
+    match &request.beneficiary.person {
+        Some(person) if method != Method::Online && !has_text => Err(NoReview::Unnamed(person.clone())),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The stage that waits, and whom it asks now.

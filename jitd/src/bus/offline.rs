@@ -10,7 +10,7 @@ use jit_core::model::Caller;
 use jit_core::orders::Refusal;
 use jit_core::orders::review::Lookups;
 use jit_core::orders::signed::{self, SignedReview};
-use jit_core::orders::stages::{stage_ends_in, takes};
+use jit_core::orders::stages::{names_whom, stage_ends_in, takes};
 use jit_core::policy::Method;
 use jit_core::sign::compact::Brought;
 use jit_core::sign::file::RequestFile;
@@ -54,6 +54,13 @@ pub(super) fn exported(app: &App, id: RequestId) -> Result<String, Error> {
             "{id} came as a signed grant and has no file of its own: whoever approves it signs that same grant with 'jitctl \
              offline sign', or reviews {id} on this host"
         )));
+    }
+    let unnamed = |here: Context<'_>| {
+        let pending = here.state.reviewable(id)?;
+        names_whom(&pending.request, Method::Signature).err()
+    };
+    if let Some(why) = desk.look(unnamed)? {
+        return Err(Error::Refused(format!("{id} has no file to sign: {why}")));
     }
     let file = desk.look(|here| {
         let pending = here.state.reviewable(id)?;
@@ -147,6 +154,8 @@ async fn expanded(app: &App, text: &[u8], signature: &[u8]) -> Result<(Vec<u8>, 
     let Some(asked) = asked.map_err(|err| Stop::Now(err.into()))? else {
         return Err(refused(not_waiting(app, id).await.map_err(Stop::Now)?));
     };
+    names_whom(&asked, Method::Signature)
+        .map_err(|why| refused(format!("this signature does not count: {why}")))?;
     let known = app.signers.known();
     let (approvers, _) = known.as_ref().as_ref().map_err(|why| refused(no_signers(why)))?;
     let (text, signature) = brought
