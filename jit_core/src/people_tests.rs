@@ -380,14 +380,14 @@ fn a_person_is_eligible_by_their_own_account_too() {
 fn two_names_of_one_uid_are_one_person_for_windows_sessions_quotas_and_admins() {
     let mut world = World::new();
     let maria = crate::testing::maria();
-    let capital = Subject { also: [maria.name.clone()].into(), ..subject("Maria", 1001) };
+    let capital = Subject { also: [maria.name.clone()].into(), is_local: true, ..subject("Maria", 1001) };
     let other = subject("Maria", 1002);
     world.grant(&as_self(root()), maria.clone(), "shell", None).unwrap();
     assert_eq!(world.check("sshd", &capital).why(), Why::Window);
     assert_ne!(world.check("sshd", &other).why(), Why::Window, "another uid is somebody else");
     let id = world.state.grants().next().unwrap().request();
     assert!(done(world.here(), &as_self(capital.clone()), Target::Request(id), None).is_ok());
-    let toor = Subject { also: ["root".parse().unwrap()].into(), ..subject("toor", 0) };
+    let toor = Subject { also: ["root".parse().unwrap()].into(), is_local: true, ..subject("toor", 0) };
     assert!(world.policy.is_admin(&toor));
     // A session by one name is hers by the other, and its window covers it.
     let session = world.state.next_seq();
@@ -407,4 +407,21 @@ fn two_names_of_one_uid_are_one_person_for_windows_sessions_quotas_and_admins() 
         world.file(who, "two", "INC-1 once more").unwrap();
     }
     assert!(matches!(world.file(capital, "two", "INC-1 once more"), Err(Refusal::TooManyOfYours)));
+}
+
+#[test]
+fn a_directorys_name_of_a_local_uid_has_no_window_of_it_and_is_held_back_as_it_is() {
+    let mut world = World::new();
+    let maria = crate::testing::maria();
+    let local = Subject { also: [maria.name.clone()].into(), is_local: true, ..subject("Maria", 1001) };
+    let strange = Subject { is_local: false, ..local.clone() };
+    world.grant(&as_self(root()), maria.clone(), "shell", None).unwrap();
+    assert_eq!(world.check("sshd", &local).why(), Why::Window);
+    assert_ne!(world.check("sshd", &strange).why(), Why::Window);
+    assert!(world.file(local.clone(), "two", "INC-1 once").is_ok());
+    assert!(matches!(world.file(strange.clone(), "two", "INC-1 once"), Err(Refusal::NotEligible { .. })));
+    world.lock("user:maria", None);
+    for account in [local, strange] {
+        assert_eq!(world.check("sshd", &account).why(), Why::Locked, "{account:?}");
+    }
 }

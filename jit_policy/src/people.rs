@@ -19,6 +19,9 @@ pub struct Subject {
     pub uid: Uid,
     /// The other names that this host's account files have for the uid.
     pub also: BTreeSet<UserName>,
+    /// Whether these files have the account too. Only then are the other names its own: whoever fills a directory gives a
+    /// name any uid.
+    pub is_local: bool,
     /// The names of all its groups, the primary one included.
     pub groups: BTreeSet<GroupName>,
     /// Who comes by it, where several people share it and that is known.
@@ -29,7 +32,7 @@ impl Subject {
     /// An account that has no other name and is in no group.
     #[must_use]
     pub const fn named(name: UserName, uid: Uid) -> Self {
-        Self { name, uid, also: BTreeSet::new(), groups: BTreeSet::new(), person: None }
+        Self { name, uid, also: BTreeSet::new(), is_local: false, groups: BTreeSet::new(), person: None }
     }
 
     /// The same account as this person comes by it.
@@ -44,7 +47,18 @@ impl Subject {
         self.names().any(|own| own == name)
     }
 
-    /// Every name that the account is known by.
+    /// Whether what this name may have is the account's.
+    #[must_use]
+    pub fn may_have_of(&self, name: &UserName) -> bool {
+        self.gains_by().any(|own| own == name)
+    }
+
+    /// The names by which the account gets what others have not: rules of policy, windows.
+    pub fn gains_by(&self) -> impl Iterator<Item = &UserName> {
+        [&self.name].into_iter().chain(self.also.iter().filter(|_| self.is_local))
+    }
+
+    /// Every name that the account is known by: for what is kept from it, and for who is one person.
     pub fn names(&self) -> impl Iterator<Item = &UserName> {
         [&self.name].into_iter().chain(&self.also)
     }
@@ -62,11 +76,11 @@ pub struct Who {
 }
 
 impl Who {
-    /// Whether the subject is one of them: by one of its names, which are of one uid and so one person's, by a group, or as
-    /// the person that comes by it.
+    /// Whether the subject is one of them: by one of the names that it gains by, by a group, or as the person that comes by
+    /// it.
     #[must_use]
     pub fn contains(&self, subject: &Subject) -> bool {
-        subject.names().any(|name| self.names(name))
+        subject.gains_by().any(|name| self.names(name))
             || !self.groups.is_disjoint(&subject.groups)
             || subject.person.as_ref().is_some_and(|person| self.people.contains_key(person))
     }

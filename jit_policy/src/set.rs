@@ -143,7 +143,7 @@ impl Policy {
         subject: &'p Subject,
         service: &'p ServiceName,
     ) -> impl Iterator<Item = &'p Role> {
-        let of_user = subject.names().filter_map(|name| self.by_user.get(name));
+        let of_user = subject.gains_by().filter_map(|name| self.by_user.get(name));
         let of_person = subject.person.iter().filter_map(|person| self.by_person.get(person));
         let of_groups = subject.groups.iter().filter_map(|group| self.by_group.get(group));
         let mut lists: Vec<&Vec<RoleName>> = of_user.chain(of_person).chain(of_groups).collect();

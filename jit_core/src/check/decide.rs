@@ -279,7 +279,7 @@ fn admission(
     let mut best: Option<Admission> = None;
     let mut nearest_miss = None;
     let mut lacks_room = false;
-    for grant in state.grants_of(subject.uid).filter(|grant| subject.is_called(&grant.user)) {
+    for grant in state.grants_of(subject.uid).filter(|grant| subject.may_have_of(&grant.user)) {
         match admits(policy, state, host, question, subject, grant, now) {
             // What is left is for the records of what ends. Whoever may log in could else use it up.
             Ok(_) if state.is_out_of_room() && !grant.emergency => lacks_room = true,

@@ -291,7 +291,7 @@ impl<'a> Asker<'a> {
     /// What is missing of a role that would do here and now.
     fn window(&self, role: &Role) -> (Missing, String, String) {
         let Self { policy, state, host, question, ref subject, now, .. } = *self;
-        let is_own = |grant: &&Grant| subject.is_called(&grant.user) && grant.role == role.name;
+        let is_own = |grant: &&Grant| subject.may_have_of(&grant.user) && grant.role == role.name;
         let grants = state.grants_of(subject.uid).filter(is_own);
         let tried: Vec<_> =
             grants.map(|grant| admits(policy, state, host, question, subject, grant, now)).collect();
@@ -322,7 +322,7 @@ impl<'a> Asker<'a> {
 
     /// When the window of a grant that waits will begin.
     fn begins(&self, role: &Role) -> String {
-        let mine = |grant: &&Grant| self.subject.is_called(&grant.user) && grant.role == role.name;
+        let mine = |grant: &&Grant| self.subject.may_have_of(&grant.user) && grant.role == role.name;
         let scheduled =
             self.state.grants_of(self.subject.uid).filter(mine).find_map(|grant| match &grant.time {
                 Time::Scheduled { scheduled } => Some(&scheduled.begins),
@@ -398,7 +398,7 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
             // That of a window of theirs: what is said of other roles' locks is not for everybody.
             let of_role = || {
                 let subject = question.known()?;
-                let own = state.grants_of(subject.uid).filter(|grant| subject.is_called(&grant.user));
+                let own = state.grants_of(subject.uid).filter(|grant| subject.may_have_of(&grant.user));
                 own.filter(|grant| grant.services.contains(service))
                     .find_map(|grant| locks.on_role(&grant.role))
             };

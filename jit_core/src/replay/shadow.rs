@@ -473,5 +473,6 @@ fn asked(
 
 fn subject(person: &Person, groups: &BTreeSet<GroupName>) -> Subject {
     let Person { name, uid, also, person } = person.clone();
-    Subject { name, uid, also, groups: groups.clone(), person }
+    // A record does not say where the account came from, so nothing that its names allow is held against it.
+    Subject { name, uid, also, is_local: true, groups: groups.clone(), person }
 }

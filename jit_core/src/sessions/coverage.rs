@@ -134,7 +134,7 @@ fn taking_over(
     let Context { policy, state, host, now } = here;
     let others = state
         .grants_of(subject.uid)
-        .filter(|grant| subject.is_called(&grant.user) && grant.id != session.grant);
+        .filter(|grant| subject.may_have_of(&grant.user) && grant.id != session.grant);
     let admitting =
         others.filter_map(|grant| admits(policy, state, host, question, subject, grant, now).ok());
     let costs = |best: &Admission| best.takes != Takes::Nothing || best.begins.is_some();
@@ -254,7 +254,7 @@ pub fn outlook(here: Context<'_>, session: &Session, known: &Known) -> Duration 
     let others = here
         .state
         .grants_of(uid)
-        .filter(|grant| subject.is_called(&grant.user) && grant.id != session.grant)
+        .filter(|grant| subject.may_have_of(&grant.user) && grant.id != session.grant)
         .filter(|grant| grant.window().is_some());
     // A use is not counted on before it is there to be taken.
     let lasting = others.filter_map(|grant| {

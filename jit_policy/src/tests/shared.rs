@@ -113,15 +113,24 @@ fn what_changes_of_who_shares_an_account_and_by_which_key_is_a_difference() {
 }
 
 #[test]
-fn whom_a_rule_names_it_names_by_every_name_of_their_uid() {
+fn whom_a_rule_names_it_names_by_every_name_that_the_account_files_have_for_them() {
     let policy = load(&with_role(&ROLE_LINES.replace(r#"{ groups = ["dba"] }"#, r#"{ users = ["maria"] }"#)));
-    let alias = Subject { also: [user("maria")].into(), ..subject("Maria", &[]) };
-    let toor = Subject { uid: Uid::ROOT, also: [user("root")].into(), ..subject("toor", &[]) };
+    let alias = Subject { also: [user("maria")].into(), is_local: true, ..subject("Maria", &[]) };
+    let toor =
+        Subject { uid: Uid::ROOT, also: [user("root")].into(), is_local: true, ..subject("toor", &[]) };
     let other = subject("Maria", &[]);
     let role = policy.role(&"r".parse().unwrap()).unwrap();
     assert!(role.eligible.contains(&alias) && !role.eligible.contains(&other));
     assert!(policy.roles_open_to(&alias, &"sshd".parse().unwrap()).next().is_some());
     assert!(policy.is_admin(&toor) && policy.exempt(&toor, &"login".parse().unwrap(), None));
+    // A directory's name of the same uid is none of theirs, and is not maria for that.
+    for account in [alias, toor] {
+        let strange = Subject { is_local: false, ..account };
+        assert!(!role.eligible.contains(&strange) && !policy.is_admin(&strange), "{strange:?}");
+        assert!(policy.roles_open_to(&strange, &"sshd".parse().unwrap()).next().is_none());
+        assert!(!policy.exempt(&strange, &"login".parse().unwrap(), None));
+        assert!(strange.also.iter().all(|name| strange.is_called(name)), "it is kept out as they are");
+    }
 }
 
 fn user(name: &str) -> UserName {

@@ -109,7 +109,7 @@ impl Looked {
         let all: BTreeSet<GroupName> = context::groups(here).into_iter().cloned().collect();
         let locked: BTreeSet<GroupName> = here.state.locked_groups().cloned().collect();
         let settled = |groups: &BTreeSet<GroupName>| judge(here, &self.supposing(groups)) == surely;
-        let is_named = || self.account.0.names().any(|name| here.policy.admins().users.contains(name));
+        let is_named = || self.account.0.gains_by().any(|name| here.policy.admins().users.contains(name));
         if settled(&(&all - &locked)) && (settled(&all) || word == Word::NamedAdmins && is_named()) {
             return Ok(surely?);
         }

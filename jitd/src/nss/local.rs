@@ -79,11 +79,12 @@ impl Local {
     }
 
     /// The other names of the account's uid that stand in the files, wherever the account itself came from: all names of
-    /// one uid are one person (DESIGN §1).
-    pub(super) fn also(&self, account: &Account) -> BTreeSet<UserName> {
+    /// one uid are one person (DESIGN §1). And whether the account stands there with that uid itself.
+    pub(super) fn also(&self, account: &Account) -> (BTreeSet<UserName>, bool) {
         let passwd = self.passwd.read(&self.etc.join("passwd"), Passwd::parse).unwrap_or_default();
         let names = passwd.of_uid.get(&account.uid).into_iter().flatten();
-        names.filter(|name| **name != account.name).cloned().collect()
+        let is_there = passwd.by_name.get(&account.name).is_some_and(|own| own.uid == account.uid);
+        (names.filter(|name| **name != account.name).cloned().collect(), is_there)
     }
 
     /// Whether the account is in this group, where it is the files that say.

@@ -253,11 +253,9 @@ impl Lookup<'_> {
             let these = self.is_in.iter().filter(|(_, is_in)| **is_in == wanted);
             these.map(|(group, _)| group.clone()).collect::<BTreeSet<_>>()
         };
-        let subject = Subject {
-            also: names.local.also(&account),
-            groups: chosen(true),
-            ..Subject::named(account.name, account.uid)
-        };
+        let (also, is_local) = names.local.also(&account);
+        let subject =
+            Subject { also, is_local, groups: chosen(true), ..Subject::named(account.name, account.uid) };
         Known::Partly(subject, chosen(false))
     }
 

@@ -144,9 +144,28 @@ fn the_other_names_of_a_uid_are_known_with_it_whichever_is_asked_for() {
             let known = lookup.known(&groups(&[]));
             let subject = known.subject().unwrap();
             assert_eq!(
-                (subject.name.as_str(), &subject.also),
-                (account, &BTreeSet::from([also.parse().unwrap()]))
+                (subject.name.as_str(), &subject.also, subject.is_local),
+                (account, &BTreeSet::from([also.parse().unwrap()]), true)
             );
+        }
+    });
+}
+
+#[test]
+fn a_name_of_the_directory_with_a_uid_of_the_files_knows_of_their_name_and_is_not_local() {
+    zruntime::block_on(async {
+        let bed = bed();
+        fs::write(bed.etc.path().join("passwd"), "root:x:0:0:::\nsvc:x:5000:5000:::\n").unwrap();
+        let patience = bed.names.patience();
+        for (asked, also, is_local) in [("remote", &["svc"][..], false), ("svc", &[], true)] {
+            let mut lookup = bed.names.lookup(name(asked), Share::Logins, &patience);
+            while lookup.known(&groups(&[])).subject().is_none() {
+                assert!(patience.more([&lookup]).await, "{asked}");
+            }
+            let known = lookup.known(&groups(&[]));
+            let subject = known.subject().unwrap();
+            let also: BTreeSet<_> = also.iter().map(|name| name.parse().unwrap()).collect();
+            assert_eq!((&subject.also, subject.is_local), (&also, is_local), "{asked}");
         }
     });
 }

@@ -432,7 +432,12 @@ fn account(n: usize) -> Subject {
         "olga2" => BTreeSet::from(["olga".parse().unwrap()]),
         _ => BTreeSet::new(),
     };
-    Subject { also, groups, ..Subject::named(USERS[n].parse().unwrap(), uid.try_into().unwrap()) }
+    Subject {
+        also,
+        is_local: true,
+        groups,
+        ..Subject::named(USERS[n].parse().unwrap(), uid.try_into().unwrap())
+    }
 }
 
 fn person(choices: &mut Choices<'_>) -> Subject {
