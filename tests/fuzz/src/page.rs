@@ -124,9 +124,10 @@ impl People {
         Some(Self { users: set("users"), groups: set("groups") })
     }
 
-    /// Whether they name this account, by one of the names of its uid, or a group that it is in.
+    /// Whether they name this account, of a local one by any name of its uid, or a group that it is in.
     pub(crate) fn names(&self, account: &Subject) -> bool {
-        [&account.name].into_iter().chain(&account.also).any(|name| self.users.contains(name.as_str()))
+        let also = account.also.iter().filter(|_| account.is_local);
+        [&account.name].into_iter().chain(also).any(|name| self.users.contains(name.as_str()))
             || account.groups.iter().any(|group| self.groups.contains(group.as_str()))
     }
 }
