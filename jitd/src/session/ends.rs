@@ -13,6 +13,7 @@ use super::follower::{Follower, Look, Seen, members};
 use super::glance::{has_left, is_there};
 use super::pace::{OFTEN, SELDOM};
 use super::processes::{Process, signal_to};
+use super::serving;
 use super::systemd::{self, NoSystemd, Order};
 use crate::app::App;
 use crate::clock::since_boot;
@@ -44,6 +45,7 @@ impl Follower {
             if let Some(audit) = session.audit {
                 self.app.sessions.closed(audit, &session.login.service);
             }
+            let session = &serving::at_its_end(session, look);
             self.record(Event::gone(session));
             return Duration::ZERO;
         }

@@ -15,7 +15,7 @@ use super::glance::{has_left, is_there};
 use super::index::Index;
 use super::pace::{OFTEN, SELDOM};
 use super::people::People;
-use super::{processes, sweep};
+use super::{processes, serving, sweep};
 use crate::alarm::Alarm;
 use crate::app::App;
 use crate::clock::since_boot;
@@ -41,13 +41,13 @@ impl Follower {
         }
         self.judge();
         let may_be_left = self.shut.see_to(&self.app.desk, &self.people, sweep::has_left);
-        let Ok((sessions, endings, now)) = self.app.desk.look(|here| {
+        let Ok((sessions, endings, now, came)) = self.app.desk.look(|here| {
             let endings: Vec<Termination> = here.state.endings().values().cloned().collect();
-            (here.state.sessions().to_vec(), endings, here.now.clone())
+            (here.state.sessions().to_vec(), endings, here.now.clone(), serving::came(here))
         }) else {
             return SELDOM;
         };
-        let seen = Seen { sessions, endings, now, blind: processes::are_hidden() };
+        let seen = Seen { sessions, endings, now, came, blind: processes::are_hidden() };
         self.forget_what_is_over(&seen);
         if seen.sessions.is_empty() && seen.endings.is_empty() {
             // Whoever opens a session rings.
@@ -58,7 +58,7 @@ impl Follower {
         if self.wants_all(&seen) {
             let Some(all) = self.processes().await else { return OFTEN * 10 };
             let (index, sessions) = (Index::of(&all), seen.sessions.as_slice());
-            let look = Look { all: &all, index, taken: &taken, sessions };
+            let look = Look { all: &all, index, taken: &taken, sessions, came: &seen.came };
             wait = wait.min(self.place(&seen, &look));
             for session in &seen.sessions {
                 wait = wait.min(self.end(session, &look, &seen).await);

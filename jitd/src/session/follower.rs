@@ -14,7 +14,7 @@ use super::people::People;
 use super::processes::{self, Process};
 use super::programs::Runs;
 use super::record::record;
-use super::serving;
+use super::serving::{self, Came};
 use super::shut::Shut;
 use crate::app::App;
 use crate::log;
@@ -66,6 +66,8 @@ pub(super) struct Seen {
     pub(super) sessions: Vec<Session>,
     pub(super) endings: Vec<Termination>,
     pub(super) now: Moment,
+    /// Since when people are here.
+    pub(super) came: Came,
     /// /proc hides processes: of none it is known that it is gone.
     pub(super) blind: bool,
 }
@@ -76,6 +78,7 @@ pub(super) struct Look<'a> {
     pub(super) index: Index<'a>,
     pub(super) taken: &'a Taken<'a>,
     pub(super) sessions: &'a [Session],
+    pub(super) came: &'a Came,
 }
 
 impl Follower {
@@ -129,7 +132,7 @@ pub(super) fn taken(sessions: &[Session]) -> Taken<'_> {
 /// still be told.
 pub(super) fn members<'p>(session: &Session, look: &Look<'p>) -> Vec<&'p Process> {
     if session.is_process() {
-        return serving::members(session, look.sessions, &look.index, look.all);
+        return serving::members(session, look);
     }
     let index = &look.index;
     let leader = session.leader.filter(|_| !session.closed).and_then(|leader| index.get(leader));

@@ -173,11 +173,6 @@ impl Process {
         self.group.unit()
     }
 
-    /// Whether it runs in a service of systemd's.
-    pub(super) fn is_in_service(&self) -> bool {
-        self.unit_name().is_some_and(|unit| unit.strip_suffix(".service").is_some())
-    }
-
     /// Whether it has started since then, in milliseconds of the boot clock; in the same tick, too.
     pub(super) const fn has_started_since(&self, boot: u64) -> bool {
         self.id.start.saturating_add(1).saturating_mul(TICK) > boot

@@ -10,45 +10,76 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use jit_core::context::Context;
-use jit_core::model::{Leader, Session};
+use jit_core::model::{Leader, Session, is_service};
+use jit_proto::words::Uid;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use zruntime::{AsyncIo, Shared, SharedRuntime, Task};
 
-use super::index::Index;
+use super::follower::Look;
 use super::processes::{self, Process};
 use crate::app::App;
 use crate::log;
 
+/// Since when each person is here, in milliseconds of the boot clock, of those who came in this boot.
+pub(super) type Came = BTreeMap<Uid, u64>;
+
+pub(super) fn came(here: Context<'_>) -> Came {
+    let stays = here.state.stays().filter(|stay| stay.since.boot_id == here.now.boot_id);
+    stays.map(|stay| (stay.uid, stay.since.boot)).collect()
+}
+
 /// What is of the connection of a process: itself and what it has started. What of that has gone on without the one that
-/// started it is the person's by its uid, where it runs in the same service, has started since they came in, and they
-/// have no other connection there that it could be of.
-pub(super) fn members<'p>(
-    session: &Session,
-    sessions: &[Session],
-    index: &Index<'p>,
-    all: &'p [Process],
-) -> Vec<&'p Process> {
-    let (Some(leader), Some(group), false) = (session.leader, &session.process_in, session.others) else {
+/// started it is the person's by its uid, where it runs in the same service of the system's, has started since they are
+/// here, and they have no other connection there that it could be of.
+pub(super) fn members<'p>(session: &Session, look: &Look<'p>) -> Vec<&'p Process> {
+    let (Some(leader), false) = (session.leader, session.others) else { return Vec::new() };
+    let mut found = look.index.below(leader);
+    if !has_others(session, look.sessions) {
+        found.extend(strays(session, look));
+    }
+    // Whatever is on record: neither the machine nor jitd.
+    found.retain(|process| process.id.pid > 1 && process.id.pid != std::process::id());
+    found
+}
+
+/// A session that is about to go, as its record has it: with something that runs on there and could be of it as well as of
+/// another connection, it is not known to have ended.
+pub(super) fn at_its_end(session: &Session, look: &Look<'_>) -> Session {
+    let is_left = has_others(session, look.sessions) && !strays(session, look).is_empty();
+    Session { unbound: session.unbound || is_left, ..session.clone() }
+}
+
+fn has_others(session: &Session, sessions: &[Session]) -> bool {
+    sessions.iter().any(|one| {
+        one.id != session.id
+            && one.process_in == session.process_in
+            && one.login.uid == session.login.uid
+            && one.over.is_none()
+    })
+}
+
+/// What is a person's in the service and below no process of theirs that is in. Of one that is not claimed to end whole,
+/// nothing.
+fn strays<'p>(session: &Session, look: &Look<'p>) -> Vec<&'p Process> {
+    let uid = session.login.uid.filter(|uid| !uid.is_root());
+    let (Some(uid), Some(group), true) = (uid, &session.process_in, session.is_bound()) else {
         return Vec::new();
     };
-    let mut found = index.below(leader);
-    let Some(uid) = session.login.uid.filter(|uid| !uid.is_root()) else { return found };
-    let of_person = |one: &&Session| {
-        one.id != session.id && one.is_process() && one.login.uid == Some(uid) && one.over.is_none()
-    };
-    if sessions.iter().any(|one| of_person(&one)) {
-        return found;
+    if !is_service(group) {
+        return Vec::new();
     }
-    let known: HashSet<Leader> = found.iter().map(|process| process.id).collect();
-    let stray = |process: &&Process| {
-        let is_in_service = process.group().path() == group && process.is_in_service();
-        is_in_service
+    let since = look.came.get(&uid).map_or(session.at.boot, |came| session.at.boot.min(*came));
+    let in_group = look.sessions.iter().filter(|one| one.process_in.as_ref() == Some(group));
+    let leaders = in_group.filter_map(|one| one.leader);
+    let known: HashSet<Leader> =
+        leaders.flat_map(|leader| look.index.below(leader)).map(|process| process.id).collect();
+    let is_stray = |process: &&Process| {
+        process.group().path() == group
             && process.runs_as(uid)
-            && process.has_started_since(session.at.boot)
+            && process.has_started_since(since)
             && !known.contains(&process.id)
     };
-    found.extend(all.iter().filter(stray));
-    found
+    look.all.iter().filter(is_stray).collect()
 }
 
 /// More processes than this are not held: those are seen to be gone when everything is looked at.
@@ -104,8 +135,11 @@ fn pinned(process: Leader) -> Option<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::session::glance;
+    use crate::session::index::Index;
     use crate::session::place::tests::session;
     use crate::session::processes::tests::{among, with};
 
@@ -118,9 +152,20 @@ mod tests {
         Session { leader: Some(Leader { pid: 229, start: 9_990 }), process_in: Some(FTP.to_owned()), ..hers }
     }
 
+    fn with_look<T>(
+        (sessions, all): (&[Session], &[Process]),
+        came: Option<u64>,
+        then: impl Fn(&Look<'_>) -> T,
+    ) -> T {
+        let came = came.map(|since| (1001.try_into().unwrap(), since)).into_iter().collect();
+        let taken = HashMap::new();
+        then(&Look { all, index: Index::of(all), taken: &taken, sessions, came: &came })
+    }
+
     fn of(session: &Session, sessions: &[Session], all: &[Process]) -> Vec<u32> {
-        let found = members(session, sessions, &Index::of(all), all);
-        found.iter().map(|process| process.id.pid).collect()
+        with_look((sessions, all), None, |look| {
+            members(session, look).iter().map(|process| process.id.pid).collect()
+        })
     }
 
     #[test]
@@ -157,6 +202,47 @@ mod tests {
         let in_login = Session { process_in: Some(scope.to_owned()), ..hers };
         let stray = [with(among((240, 1, 10_050), scope, person), 240, 1, "x")];
         assert_eq!(of(&in_login, std::slice::from_ref(&in_login), &stray), [0_u32; 0]);
+    }
+
+    #[test]
+    fn what_an_earlier_connection_of_the_same_stay_left_goes_with_the_last_and_is_not_passed_over_before() {
+        let person = (1001, None, None);
+        let all = [
+            among((200, 1, 10), FTP, (0, None, None)),
+            among((229, 200, 9_990), FTP, (0, None, None)),
+            // Since she is here, before this connection.
+            among((240, 1, 9_000), FTP, person),
+            among((241, 1, 7_000), FTP, person),
+        ];
+        let hers = hers();
+        let (alone, came) = (std::slice::from_ref(&hers), Some(80_000));
+        let of = |session: &Session, sessions: &[Session]| {
+            with_look((sessions, &all), came, |look| {
+                let pids: Vec<u32> = members(session, look).iter().map(|process| process.id.pid).collect();
+                (pids, at_its_end(session, look).is_bound())
+            })
+        };
+        assert_eq!(of(&hers, alone), (vec![229, 240], true));
+        // It may be of either connection: it is not ended with one, and that one is not said to have ended whole.
+        let second = Session { id: 18, leader: Some(Leader { pid: 250, start: 10_040 }), ..hers.clone() };
+        assert_eq!(of(&hers, &[hers.clone(), second.clone()]), (vec![229], false));
+        let elsewhere = Session { process_in: Some("/system.slice/imap.service".to_owned()), ..second };
+        assert_eq!(of(&hers, &[hers.clone(), elsewhere]), (vec![229, 240], true));
+        // What may be there without a window is not hers to lose.
+        let unbound = Session { unbound: true, ..hers.clone() };
+        assert_eq!(of(&unbound, std::slice::from_ref(&unbound)), (vec![229], false));
+    }
+
+    #[test]
+    fn what_runs_in_a_persons_own_manager_is_never_of_a_connection() {
+        let manager = "/user.slice/user-1001.slice/user@1001.service";
+        let hers = Session { process_in: Some(manager.to_owned()), ..hers() };
+        let all = [among((240, 1, 10_050), manager, (1001, None, None))];
+        assert_eq!(of(&hers, std::slice::from_ref(&hers), &all), [0_u32; 0]);
+        let sub = format!("{FTP}/sub");
+        let hers = Session { process_in: Some(sub.clone()), ..hers };
+        let all = [among((240, 1, 10_050), &sub, (1001, None, None))];
+        assert_eq!(of(&hers, std::slice::from_ref(&hers), &all), [0_u32; 0]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Follower {
         if let Some(all) = if due.is_empty() { None } else { self.processes().await } {
             let taken = taken(&seen.sessions);
             let (index, sessions) = (Index::of(&all), seen.sessions.as_slice());
-            let look = Look { all: &all, index, taken: &taken, sessions };
+            let look = Look { all: &all, index, taken: &taken, sessions, came: &seen.came };
             for (session, line) in due {
                 self.tell(session, &members(session, &look), &line).await;
             }
