@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use jit_proto::gate::Stage;
-use jit_proto::words::Uid;
+use jit_proto::words::{ServiceName, Uid};
 
 use super::decide::Answer;
 use crate::event::Event;
@@ -93,10 +93,10 @@ fn shared(
     }
     let is_others = |known: &&Session| serves(policy.people(), known, login) == Serves::Others;
     if let Some(known) = of_process(state, asking).find(is_others) {
-        return Some((too(&known.login), true));
+        return Some((too(&known.login, &login.service), true));
     }
     if let Some(known) = of_process(state, asking).next() {
-        return Some((too(&known.login), false));
+        return Some((too(&known.login, &login.service), false));
     }
     let (service, user) = (&login.service, &login.user);
     let is_exempt = question.known().is_some_and(|subject| policy.exempt_at(subject, service));
@@ -116,8 +116,10 @@ fn shared(
 #[must_use]
 pub fn serves_another(people: &People, state: &State, asking: &Asking, login: &Login) -> Vec<Event> {
     let beside = |known: &Session| match serves(people, known, login) {
-        Serves::Others if !known.others => Some(unbound(known.id, &too(login), true)),
-        Serves::TheirOther if !known.unbound => Some(unbound(known.id, &too(login), false)),
+        Serves::Others if !known.others => Some(unbound(known.id, &too(login, &known.login.service), true)),
+        Serves::TheirOther if !known.unbound => {
+            Some(unbound(known.id, &too(login, &known.login.service), false))
+        }
         Serves::Others | Serves::TheirOther | Serves::Them => None,
     };
     of_process(state, asking).filter_map(beside).collect()
@@ -166,8 +168,11 @@ fn serves(people: &People, known: &Session, login: &Login) -> Serves {
     if !share && people.same(&old.user, &login.user) { Serves::TheirOther } else { Serves::Others }
 }
 
-fn too(login: &Login) -> String {
-    format!("its process asked for {} at {}, too", login.user, login.service)
+fn too(Login { service, user, .. }: &Login, other: &ServiceName) -> String {
+    if service == other {
+        return format!("its process asked for {user}, too");
+    }
+    format!("its process asked for {user} at {service}, too")
 }
 
 fn of_process<'s>(state: &'s State, asking: &Asking) -> impl Iterator<Item = &'s Session> {
