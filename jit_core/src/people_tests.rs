@@ -313,10 +313,8 @@ fn an_end_ends_its_own_persons_sessions_and_the_account_is_swept_when_no_other_h
     assert_eq!(cover(world.here(), &ending, &known), Cover::None);
 }
 
-#[test]
-fn who_is_in_without_having_shown_a_key_is_not_covered() {
-    let mut world = world();
-    window_for(&mut world, "kim", "vendor");
+/// Somebody who was let in until their key is known, and is in without having said it.
+fn adopted(world: &mut World) -> u64 {
     world.log_in(&checked());
     let Event::Allowed { grant, role, from, basis, login, .. } = world.log.last().unwrap().event.clone()
     else {
@@ -325,6 +323,14 @@ fn who_is_in_without_having_shown_a_key_is_not_covered() {
     let opener = Opener { leader: Leader { pid: 9, start: 9 }, audit: Some(9) };
     let session = world.state.next_seq();
     world.apply([Event::SessionAdopted { grant, role, claim: None, opener, from, basis, login }]);
+    session
+}
+
+#[test]
+fn who_is_in_without_having_shown_a_key_is_not_covered() {
+    let mut world = world();
+    window_for(&mut world, "kim", "vendor");
+    let session = adopted(&mut world);
     assert_eq!(covered(&world, session), Coverage::Over(EndReason::NoPerson));
 }
 
@@ -424,4 +430,65 @@ fn a_directorys_name_of_a_local_uid_has_no_window_of_it_and_is_held_back_as_it_i
     for account in [local, strange] {
         assert_eq!(world.check("sshd", &account).why(), Why::Locked, "{account:?}");
     }
+}
+
+#[test]
+fn a_policy_on_trial_ends_no_session_of_a_key_that_it_knows_no_more_and_one_without_a_key_all_the_same() {
+    let mut world = world();
+    window_for(&mut world, "kim", "vendor");
+    let kim = world.state.next_seq();
+    world.log_in(&opens(&[KIM]));
+    let unknown = adopted(&mut world);
+    world.load(policy(&POLICY.replace(KIM, STRANGER)), Some(60));
+    assert!(matches!(covered(&world, kim), Coverage::Covered { .. }));
+    assert_eq!(covered(&world, unknown), Coverage::Over(EndReason::NoPerson));
+    assert_eq!(world.ask(&opens(&[KIM])).why(), Why::NoPerson, "and starts none");
+    world.load(policy(&POLICY.replace(KIM, STRANGER)), None);
+    assert_eq!(covered(&world, kim), Coverage::Over(EndReason::NoPerson));
+}
+
+#[test]
+fn a_session_line_that_comes_after_its_login_was_adopted_takes_the_use_all_the_same() {
+    let mut world = world();
+    let id = window_for(&mut world, "kim", "once");
+    adopted(&mut world);
+    let opener = Some(Opener { leader: Leader { pid: 9, start: 9 }, audit: Some(9) });
+    let takes = world.log_in(&Question { opener, ..opens(&[KIM]) }).admission().unwrap().takes;
+    assert_eq!((takes, world.state.grant(id.into()).unwrap().used), (Takes::Late, 1));
+}
+
+#[test]
+fn a_use_that_a_session_takes_late_is_given_back_where_it_is_refused() {
+    let mut world = world();
+    let id = window_for(&mut world, "kim", "once");
+    world.log_in(&checked());
+    let takes = world.log_in(&opens(&[KIM])).admission().unwrap().takes;
+    let (session, login) = world.state.sessions().last().map(|one| (one.id, one.login.clone())).unwrap();
+    let returned = takes.is_of_session();
+    let why = "no unit".to_owned();
+    world.apply([Event::SessionRefused { session, grant: id.into(), returned, why, login }]);
+    assert_eq!(world.state.grant(id.into()).unwrap().used, 0);
+    assert_ne!(world.ask(&opens(&[KIM])).why(), Why::Spent);
+}
+
+#[test]
+fn what_an_account_asked_for_before_people_shared_it_opens_for_none_of_them() {
+    let shared =
+        POLICY.replace(r#"people = ["kim", "lee"] }"#, r#"people = ["kim", "lee"], users = ["support"] }"#);
+    let lines = |line: &&str| !line.contains("ssh-keys");
+    let alone = shared.lines().filter(lines).map(|line| format!("{line}\n")).collect::<String>();
+    let alone = alone
+        .replace("[people]\n", "[people]\nkim = { accounts = [\"kim\"] }\nlee = { accounts = [\"lee\"] }\n");
+    let asked = |then: &str| {
+        let mut world = world();
+        world.policy = policy(&alone);
+        let events = ask(&world, support()).unwrap();
+        world.apply(events);
+        world.policy = policy(then);
+        let olga = as_self(subject("olga", 2009));
+        world.give(&Given::new(Reviewer::Online(&olga), Decision::Approve), RequestId::from_bits(77))
+    };
+    assert_eq!(asked(&alone), Ok(true));
+    let shared = asked(&shared);
+    assert!(matches!(shared, Err(Refusal::NotEligible { .. })), "{shared:?}");
 }

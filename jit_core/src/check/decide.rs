@@ -11,7 +11,7 @@ use jit_proto::words::{GrantId, GroupName, RoleName, Verdict, subject_is_caller}
 use crate::context::{Context, groups_at};
 use crate::event::Event;
 pub use crate::model::Known;
-use crate::model::{Basis, ClaimKind, Grant, Login, Question, Why};
+use crate::model::{Basis, ClaimKind, Grant, Login, Question, Session, Why};
 use crate::policy::{Ends, Host, Outside, People, PersonName, Policy, Role, Subject};
 use crate::state::State;
 use crate::time::{Moment, Window};
@@ -65,6 +65,14 @@ pub enum Takes {
     Claim(u64),
     /// One use, at the session: the check did not know whose.
     Late,
+}
+
+impl Takes {
+    /// Whether a session has it, so that it is given back where that is refused after all.
+    #[must_use]
+    pub const fn is_of_session(self) -> bool {
+        matches!(self, Self::Claim(_) | Self::Late)
+    }
 }
 
 impl Answer {
@@ -494,12 +502,13 @@ pub(crate) fn admits(
     Ok(Admission { grant: grant.id, role, remaining, takes, begins, person, basis, ends })
 }
 
-/// Whether the process that asks for its session is in by an adopted one of the same grant: its session line came late.
+/// Whether the process that asks for its session is in by an adopted one of the same grant: its session line came late. One
+/// whose key was not known yet has taken no use.
 fn is_adopted(state: &State, grant: &Grant, question: &Question) -> bool {
     let leader = question.opener.map(|opener| opener.leader);
-    let mut taken_for = state.sessions().iter().filter(|one| one.adopted || one.is_process());
+    let is_in = |one: &&Session| (one.adopted || one.is_process()) && !one.basis.awaits_key;
     let login = &question.login;
-    taken_for.any(|one| {
+    state.sessions().iter().filter(is_in).any(|one| {
         let is_same = one.login.service == login.service && one.login.uid == login.uid;
         one.grant == grant.id && is_same && leader.is_some() && one.leader == leader
     })

@@ -349,10 +349,15 @@ pub(crate) fn events(
     Ok(events)
 }
 
-/// Whether whoever it is for still shares the account, where people do.
+/// Whether whoever it is for still shares the account, where people do. What somebody asked for on an account of their own
+/// is not for all who share it since; what an admin asked for is.
 fn is_still_there(here: Context<'_>, request: &Request) -> bool {
-    let Person { name, person, .. } = &request.beneficiary;
-    person.as_ref().is_none_or(|person| here.policy.people().share(person, name))
+    let Request { beneficiary, filed_by, .. } = request;
+    let people = here.policy.people();
+    match &beneficiary.person {
+        Some(person) => people.share(person, &beneficiary.name),
+        None => !filed_by.is(beneficiary) || !beneficiary.names().any(|name| people.is_shared(name)),
+    }
 }
 
 fn not_eligible(role: &Role, request: &Request) -> Refusal {

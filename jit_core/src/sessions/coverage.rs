@@ -64,7 +64,7 @@ pub fn coverage(here: Context<'_>, session: &Session, known: &Known) -> Coverage
     let own = state.grant(session.grant);
     let miss = match own.map(|own| (own, lasts(here, &question, &subject, own))) {
         Some((_, Ok((_, left, _)))) => return Coverage::Covered { left },
-        Some((own, Err(miss))) if ends_nothing(here, own, miss) => {
+        Some((own, Err(miss))) if ends_nothing(here, own, miss) || is_tried(here, session, own, miss) => {
             return Coverage::Covered { left: own.remaining(now) };
         }
         Some((_, Err(miss))) => Some(miss),
@@ -108,6 +108,13 @@ fn ends_nothing(here: Context<'_>, own: &Grant, miss: Miss) -> bool {
         | Miss::Spent
         | Miss::NoClaim => false,
     }
+}
+
+/// Whether somebody who came in as the person of the grant is not that one by a policy that is on trial, which ends nothing
+/// of theirs. A login that never showed whose it was tries no policy.
+fn is_tried(here: Context<'_>, session: &Session, own: &Grant, miss: Miss) -> bool {
+    let on_trial = matches!(here.state.tried(), Some(Tried::Running(_)));
+    on_trial && miss == Miss::OtherPerson && session.login.person == own.person
 }
 
 /// Whether a lock is on a session: on who is in it, or on its service, or on its role.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::access::Method;
-use jit_core::check::decide::Takes;
 use jit_core::check::explain::not_enclosed;
 use jit_core::model::{Actor, Asking, Opener, Question, Why};
 use jit_core::policy::Asker;
@@ -198,11 +197,13 @@ impl Gate {
     /// A login that was allowed is ours, whether or not it asks for its session. One whose process ends is in already.
     fn expect(&self, caller: SeenAsker, question: &Question, admitted: &OnRecord) {
         let Some(check) = admitted.check.filter(|_| admitted.admission.ends.is_none()) else { return };
+        // Once it runs and is adopted, its record names who came, as that of the check does.
+        let named = self.app.desk.look(|here| question.named(here.policy.people()).login);
         let allowed = Allowed {
             check,
             role: admitted.admission.role.clone(),
             basis: admitted.admission.basis.clone(),
-            login: question.login.clone(),
+            login: named.unwrap_or_else(|_| question.login.clone()),
             from: question.from,
         };
         self.app.awaiting.allowed(caller, allowed);
@@ -231,7 +232,7 @@ impl Gate {
             }
             Err(why) => {
                 let desk = &self.app.desk;
-                let took_a_use = matches!(admitted.admission.takes, Takes::Claim(_));
+                let took_a_use = admitted.admission.takes.is_of_session();
                 desk.refuse_session(id, actor, took_a_use, why.to_string())?;
                 Ok(Bound::Refused(not_enclosed(&login.service, &desk.host)))
             }
