@@ -476,8 +476,7 @@ fn what_an_account_asked_for_before_people_shared_it_opens_for_none_of_them() {
     let shared =
         POLICY.replace(r#"people = ["kim", "lee"] }"#, r#"people = ["kim", "lee"], users = ["support"] }"#);
     let lines = |line: &&str| !line.contains("ssh-keys");
-    let alone = shared.lines().filter(lines).map(|line| format!("{line}\n")).collect::<String>();
-    let alone = alone
+    let alone = (shared.lines().filter(lines).collect::<Vec<_>>().join("\n"))
         .replace("[people]\n", "[people]\nkim = { accounts = [\"kim\"] }\nlee = { accounts = [\"lee\"] }\n");
     let asked = |then: &str| {
         let mut world = world();

@@ -174,7 +174,7 @@ fn a_disk_that_is_filled_and_emptied_again_and_again_is_on_record_once() {
     let mut watch = Watch::default();
     for _ in 0..5 {
         assert_eq!(watch.see(&world.state, space(64), &world.now), None);
-        world.wait(STEADY - Duration::from_millis(1));
+        world.wait(STEADY.saturating_sub(Duration::from_millis(1)));
         assert_eq!(watch.see(&world.state, space(64), &world.now), None);
         assert_eq!(watch.see(&world.state, FULL, &world.now), None, "it begins anew");
         world.wait(Duration::from_mins(1));

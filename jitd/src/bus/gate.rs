@@ -125,14 +125,21 @@ impl Gate {
         }
         // Only root and an asker have a process that ends: whoever asks about themselves has nothing ended.
         let may_end = looks && asked.stage == Stage::Account && (peer.uid.is_root() || by_program.is_some());
-        let asking = if may_end { session::asking(peer) } else { None };
         if share && peer.uid.is_root() && subject_is_caller(&asked.service) {
             // Of those who share an account, only the login around su or sudo tells which it is.
             asked.around = self.app.keys_around(peer);
         }
         let awaits_key = share && self.awaits_key(&asked);
-        let (asking, asker) = (asking.as_ref(), by_program.as_ref());
-        let facts = Facts { peer, actor, from, opener, asking, asker, awaits_key };
+        let process = if may_end { session::asking(peer) } else { None };
+        let facts = Facts {
+            peer,
+            actor,
+            from,
+            opener,
+            asking: process.as_ref(),
+            asker: by_program.as_ref(),
+            awaits_key,
+        };
         let (question, checked) = self.checked(&asked, groups, &mut lookup, &patience, facts).await?;
         if asked.stage == Stage::Session && peer.uid.is_root() {
             let is_refused = matches!(checked, Checked::Deny { .. });
@@ -254,9 +261,13 @@ impl Gate {
         let mut looks = 0;
         loop {
             let subject = lookup.known(&groups);
-            let (asking, asker) = (asking.cloned(), asker.cloned());
-            let asked = asked.question(&subject, from);
-            let question = Question { opener, asking, asker, awaits_key, ..asked };
+            let question = Question {
+                opener,
+                asking: asking.cloned(),
+                asker: asker.cloned(),
+                awaits_key,
+                ..asked.question(&subject, from)
+            };
             let check = if question.stage == Stage::Session {
                 self.app.awaiting.admitted(peer, &question.login)
             } else {
