@@ -14,7 +14,7 @@ pub const STEADY: Duration = Duration::from_mins(5);
 /// What a want of room stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stops {
-    /// Nothing.
+    /// There is room, and nothing is stopped.
     #[default]
     Nothing,
     /// What is new: requests, approvals, grants and extensions, but in an emergency.

@@ -75,6 +75,9 @@ impl App {
     fn persons(&self, looked: Option<&Looked>, peer: Peer) -> Vec<(UserName, PersonName)> {
         let Some(caller) = looked.map(Looked::caller) else { return Vec::new() };
         let around = self.keys_around(peer);
+        if around.keys.is_empty() {
+            return Vec::new();
+        }
         let persons = self.desk.look(|here| {
             let of = |one: &Subject| {
                 let keys = Some(&around.keys).filter(|_| around.of == Some(one.uid))?;

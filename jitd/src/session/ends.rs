@@ -9,8 +9,9 @@ use jit_core::model::{Due, EndReason, Leader, Over, Session};
 use rustix::process::Signal;
 
 use super::cgroups;
-use super::follower::{Follower, Look, Seen, members};
+use super::follower::{Follower, Seen, members};
 use super::glance::{has_left, is_there};
+use super::look::Look;
 use super::pace::{OFTEN, SELDOM};
 use super::processes::{Process, signal_to};
 use super::serving;

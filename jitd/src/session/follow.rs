@@ -10,12 +10,13 @@ use jit_core::model::{Session, Termination};
 use jit_core::sessions::coverage;
 use jit_proto::words::GrantId;
 
-use super::follower::{Follower, Look, Seen, is_awaited, taken};
+use super::follower::{Follower, Seen, is_awaited};
 use super::glance::{has_left, is_there};
 use super::index::Index;
+use super::look::{Look, came, taken};
 use super::pace::{OFTEN, SELDOM};
 use super::people::People;
-use super::{processes, serving, sweep};
+use super::{processes, sweep};
 use crate::alarm::Alarm;
 use crate::app::App;
 use crate::clock::since_boot;
@@ -43,7 +44,7 @@ impl Follower {
         let may_be_left = self.shut.see_to(&self.app.desk, &self.people, sweep::has_left);
         let Ok((sessions, endings, now, came)) = self.app.desk.look(|here| {
             let endings: Vec<Termination> = here.state.endings().values().cloned().collect();
-            (here.state.sessions().to_vec(), endings, here.now.clone(), serving::came(here))
+            (here.state.sessions().to_vec(), endings, here.now.clone(), came(here))
         }) else {
             return SELDOM;
         };

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_core::event::Event;
-use jit_core::model::{EndReason, Session, Termination, Unit, gets_a_scope};
+use jit_core::model::{EndReason, Session, Termination, gets_a_scope};
 use jit_core::time::Moment;
 use jit_proto::words::GrantId;
 
-use super::index::Index;
+use super::look::{Came, Look};
 use super::people::People;
 use super::processes::{self, Process};
 use super::programs::Runs;
 use super::record::record;
-use super::serving::{self, Came};
+use super::serving;
 use super::shut::Shut;
 use crate::app::App;
 use crate::log;
@@ -72,15 +72,6 @@ pub(super) struct Seen {
     pub(super) blind: bool,
 }
 
-/// What runs, and which session has which scope.
-pub(super) struct Look<'a> {
-    pub(super) all: &'a [Process],
-    pub(super) index: Index<'a>,
-    pub(super) taken: &'a Taken<'a>,
-    pub(super) sessions: &'a [Session],
-    pub(super) came: &'a Came,
-}
-
 impl Follower {
     pub(super) fn new(app: Arc<App>, people: Arc<People>) -> Self {
         let loads = app.desk.loads();
@@ -116,13 +107,6 @@ impl Follower {
 /// everything else. A process that asked gets none.
 pub(super) const fn is_awaited(session: &Session) -> bool {
     session.unit.is_none() && !session.unbound && session.leader.is_some() && !session.is_process()
-}
-
-/// Which session has which scope.
-pub(super) type Taken<'s> = HashMap<&'s Unit, u64>;
-
-pub(super) fn taken(sessions: &[Session]) -> Taken<'_> {
-    sessions.iter().filter_map(|session| Some((session.unit.as_ref()?, session.id))).collect()
 }
 
 /// The processes of a session: those in its scope, and the one that opened it, which may be on its way out elsewhere.

@@ -23,6 +23,7 @@ mod index;
 mod keep;
 mod limits;
 mod logins;
+mod look;
 mod pace;
 mod people;
 mod place;

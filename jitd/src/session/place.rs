@@ -5,7 +5,8 @@ use std::time::Duration;
 use jit_core::event::Event;
 use jit_core::model::{Session, Unit, gets_a_scope};
 
-use super::follower::{Follower, Look, Seen, Taken, is_awaited, members};
+use super::follower::{Follower, Seen, is_awaited, members};
+use super::look::{Look, Taken};
 use super::pace::{OFTEN, SELDOM};
 use super::processes::{self, Process};
 use super::systemd;

@@ -11,22 +11,13 @@ use std::sync::Arc;
 
 use jit_core::context::Context;
 use jit_core::model::{Leader, Session, is_service};
-use jit_proto::words::Uid;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use zruntime::{AsyncIo, Shared, SharedRuntime, Task};
 
-use super::follower::Look;
+use super::look::Look;
 use super::processes::{self, Process};
 use crate::app::App;
 use crate::log;
-
-/// Since when each person is here, in milliseconds of the boot clock, of those who came in this boot.
-pub(super) type Came = BTreeMap<Uid, u64>;
-
-pub(super) fn came(here: Context<'_>) -> Came {
-    let stays = here.state.stays().filter(|stay| stay.since.boot_id == here.now.boot_id);
-    stays.map(|stay| (stay.uid, stay.since.boot)).collect()
-}
 
 /// What is of the connection of a process: itself and what it has started. What of that has gone on without the one that
 /// started it is the person's by its uid, where it runs in the same service of the system's, has started since they are

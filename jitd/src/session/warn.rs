@@ -8,8 +8,9 @@ use jit_core::policy::AtEnd;
 use jit_core::sessions::coverage::{self, Coverage, next_warning, warning};
 use jit_proto::text::Shown;
 
-use super::follower::{Follower, Look, Seen, members, taken};
+use super::follower::{Follower, Seen, members};
 use super::index::Index;
+use super::look::{Look, taken};
 use super::pace::SELDOM;
 
 impl Follower {

@@ -432,12 +432,8 @@ fn account(n: usize) -> Subject {
         "olga2" => BTreeSet::from(["olga".parse().unwrap()]),
         _ => BTreeSet::new(),
     };
-    Subject {
-        also,
-        is_local: true,
-        groups,
-        ..Subject::named(USERS[n].parse().unwrap(), uid.try_into().unwrap())
-    }
+    let named = Subject::named(USERS[n].parse().unwrap(), uid.try_into().unwrap());
+    Subject { also, is_local: true, groups, ..named }
 }
 
 fn person(choices: &mut Choices<'_>) -> Subject {

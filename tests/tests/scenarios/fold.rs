@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jit_core::event::{Event, Record};
 use jit_core::model::{Leader, Login, Past, Session, Time};
+use jit_proto::words::Uid;
 
 /// What lives, in words that can be compared.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn seat_of(grant: impl ToString, login: &Login, adopted: bool) -> Seat {
 }
 
 fn uid_of(login: &Login) -> Option<u32> {
-    login.uid.map(|uid| uid.as_u32())
+    login.uid.map(Uid::as_u32)
 }
 
 #[derive(Default)]
@@ -244,7 +245,9 @@ impl Fold {
                 let uids: Vec<u32> = (self.live.stays.iter())
                     .filter_map(|(uid, here)| (here.user == ending.user).then_some(*uid))
                     .collect();
-                uids.into_iter().for_each(|uid| self.may_have_left(Some(uid)));
+                for uid in uids {
+                    self.may_have_left(Some(uid));
+                }
             }
             Event::Allowed { grant, claim: Some(_), .. } => {
                 self.uses(&grant.to_string(), 1);

@@ -197,9 +197,10 @@ pub(crate) fn killed_while_records_move(site: &Site) {
 
     // Every record is in one place alone, and every byte of it is what it was.
     let known = archives(site);
-    let files: String =
-        known.archives.iter().map(|one| format!(" --archive /srv/archive/{}", one.file)).collect();
-    let (said, _) = timed(site, &format!("jitctl audit verify --checkpoint /run/then{files}"));
+    let files: Vec<String> =
+        known.archives.iter().map(|one| format!("--archive /srv/archive/{}", one.file)).collect();
+    let files = files.join(" ");
+    let (said, _) = timed(site, &format!("jitctl audit verify --checkpoint /run/then {files}"));
     assert!(said.contains("WHOLE"), "{said}");
     let mut next = 0;
     for one in &known.archives {
