@@ -1,5 +1,6 @@
 //! jitctl in the hands of those who are not root, or became root.
 
+use jit_proto::text::Typed;
 use jit_tests::machine::{Output, until};
 
 use crate::requests::{REASON, ask, role, stage};
@@ -83,10 +84,10 @@ approvers = { users = ["root"] }
 
     for name in FROM_A_DIRECTORY {
         site.ssh(name).refuses("has no open window");
-        // What the refusal says is to be typed works as it stands, in a shell.
-        let said = site.machine.run(&["jitctl", "explain", "sshd", name]).stdout;
-        let order = said.split_once("to run: ").and_then(|(_, order)| order.lines().next());
-        let order = order.unwrap_or_else(|| panic!("{said}")).replace("WHY", "'INC-1 look'");
+        site.machine
+            .run(&["jitctl", "explain", "sshd", name])
+            .says("jitctl request --role directory --reason WHY");
+        let order = format!("jitctl grant {} --role directory --reason 'INC-1 look'", Typed(name));
         site.shell(&format!("echo 0 >/proc/self/loginuid; {order}")).done();
         site.ssh(name).admits(name);
         assert_eq!(site.entries_of(name).len(), 1, "{name}");

@@ -76,5 +76,5 @@ pub(crate) fn what_one_may_ask_for(site: &Site) {
     site.machine.as_user("yann", "jitctl roles").says("For: 1h, at most 4h").says("2 of ana, root").done();
     assert_eq!(roles(&site.shell("jitctl --json roles yann")), own);
     site.machine.as_user("yann", "jitctl roles root").exits(4).says("the roles of somebody else");
-    site.shell("jitctl roles nobody-of-this-name").exits(1).says("there is no account");
+    site.shell("jitctl roles nobody-of-this-name").exits(5).says("there is no account");
 }
