@@ -166,7 +166,7 @@ approvers = {{ users = ["root", "support"] }}
 
 pub(crate) fn a_window_is_one_persons(site: &Site) {
     shared_by_kim_and_lee(site);
-    by_key(site, "kim", "id -un").refuses("jitctl grant support --person NAME --role vendor");
+    by_key(site, "kim", "id -un").refuses("Ask root for role vendor");
     let kims = window_for(site, "kim");
     by_key(site, "kim", "id -un").admits("support");
     let refused = |why: &str, person: &str| {
