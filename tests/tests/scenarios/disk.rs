@@ -70,7 +70,11 @@ pub(crate) fn full(site: &Site) {
     site.shell("dd if=/dev/zero of=/var/lib/jitd/filler bs=1k status=none").says("No space left");
 
     // Whoever has a window logs in again and again. That leaves what ends access what it needs.
-    until(SOON * 10, "logins stop", || !site.ssh("dina").is_ok());
+    let many = "for n in $(seq 100); do pamtester sshd dina acct_mgmt; done 2>/dev/null | grep -c 'account management'";
+    until(SOON * 10, "logins stop", || {
+        site.shell(many);
+        !site.ssh("dina").is_ok()
+    });
     site.denies("dina", "no-room", || site.ssh("dina"));
     site.machine.run(&["jitctl", "status"]).says("THE DISK IS FULL").done();
     other.revoke();

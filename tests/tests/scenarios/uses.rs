@@ -10,7 +10,7 @@ pub(crate) fn one_login(site: &Site) {
     site.ssh("una").admits("una");
     site.ssh("una").refuses("spent");
     assert_eq!(site.entry(&window.id).state, "spent");
-    site.machine.run(&["jitctl", "status"]).says("(spent)").done();
+    site.machine.as_user("una", "jitctl list").says("spent").done();
     // A second window is a second use.
     site.open("una", "una", "30m");
     site.ssh("una").admits("una");
