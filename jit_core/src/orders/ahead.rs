@@ -120,7 +120,8 @@ fn filed(
 }
 
 /// The account as whom the grant names behind it, where people share that: it is that person's alone. Of one that names
-/// nobody it is everybody's, as of one that a role of this account is granted for.
+/// nobody it is everybody's, as of one that a role of this account is granted for. A text that could be two people's, by
+/// the name of one and an account of another, is nobody's.
 fn behind(here: Context<'_>, says: &GrantStatement, beneficiary: &Subject) -> Result<Subject, Refusal> {
     let people = here.policy.people();
     let Some(behind) = says.behind.as_ref().filter(|_| people.is_shared(&beneficiary.name)) else {
@@ -129,10 +130,13 @@ fn behind(here: Context<'_>, says: &GrantStatement, beneficiary: &Subject) -> Re
     let text = behind.as_str();
     let of_key = || people.of_key(&text.parse().ok()?);
     let of_account = || people.of_account(&text.parse().ok()?);
-    let by_name = text.parse().ok();
-    let is_behind =
-        |one: &&PersonName| by_name.as_ref() == Some(*one) || [of_key(), of_account()].contains(&Some(*one));
-    let person = people.sharers(&beneficiary.name).find(is_behind).cloned();
+    // What is no name, no principal or no account names nobody in that way.
+    let by_name = || text.parse().ok();
+    let is_behind = |one: &&PersonName| {
+        by_name().as_ref() == Some(*one) || [of_key(), of_account()].contains(&Some(*one))
+    };
+    let mut sharers = people.sharers(&beneficiary.name).filter(is_behind);
+    let person = sharers.next().filter(|_| sharers.next().is_none()).cloned();
     let nobody = || NotOfHere::NoUser(beneficiary.name.clone()).into();
     person.map(|person| beneficiary.as_person(Some(person))).ok_or_else(nobody)
 }

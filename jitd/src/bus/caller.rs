@@ -95,13 +95,13 @@ impl App {
         subject.as_person(person)
     }
 
-    /// The keys that opened the login that a process runs in (its audit session, which it cannot change): as the session has
-    /// them, or, of one that no window let in, as sshd said to this jitd. None where that is not known, or where it was said of
-    /// another account than the kernel says the login is.
+    /// The keys that opened the login that a process runs in (its audit session, which it cannot change): as sshd said to this
+    /// jitd or, of one that opened by a window before it started, as the session has them. None where that is not known, or
+    /// where it was said of another account than the kernel says the login is.
     pub(crate) fn keys_around(&self, peer: Peer) -> Keys {
         let Some((id, account)) = login_of(peer) else { return Keys::default() };
-        let known = self.desk.look(|here| keys_of(here, id, account)).ok().flatten();
-        let keys = known.or_else(|| self.sessions.keys(id, account)).unwrap_or_default();
+        let of_session = || self.desk.look(|here| keys_of(here, id, account)).ok().flatten();
+        let keys = self.sessions.keys(id, account).or_else(of_session).unwrap_or_default();
         Keys { of: Some(account), keys }
     }
 

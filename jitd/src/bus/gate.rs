@@ -204,13 +204,11 @@ impl Gate {
     /// A login that was allowed is ours, whether or not it asks for its session. One whose process ends is in already.
     fn expect(&self, caller: SeenAsker, question: &Question, admitted: &OnRecord) {
         let Some(check) = admitted.check.filter(|_| admitted.admission.ends.is_none()) else { return };
-        // Once it runs and is adopted, its record names who came, as that of the check does.
-        let named = self.app.desk.look(|here| question.named(here.policy.people()).login);
         let allowed = Allowed {
             check,
             role: admitted.admission.role.clone(),
             basis: admitted.admission.basis.clone(),
-            login: named.unwrap_or_else(|_| question.login.clone()),
+            login: admitted.login.clone(),
             from: question.from,
         };
         self.app.awaiting.allowed(caller, allowed);

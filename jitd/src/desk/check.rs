@@ -10,7 +10,7 @@ use jit_core::check::process;
 use jit_core::context::{self, Context};
 use jit_core::due;
 use jit_core::event::Event;
-use jit_core::model::{Actor, EndReason, EndTerms, Question, Session, Why};
+use jit_core::model::{Actor, EndReason, EndTerms, Login, Question, Session, Why};
 use jit_core::policy::Policy;
 use jit_core::state::State;
 use jit_core::time::{Moment, Utc};
@@ -68,6 +68,7 @@ pub(crate) enum Checked {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     admission: Admission,
+    login: Login,
     session: Option<u64>,
     check: Option<CheckRecord>,
     host_limit: Duration,
@@ -92,6 +93,8 @@ pub(crate) struct CheckRecord {
 pub(crate) struct OnRecord {
     /// How it admits.
     pub(crate) admission: Admission,
+    /// Whom, as it is on record: with who comes by an account that people share.
+    pub(crate) login: Login,
     /// The session that opens with it.
     pub(crate) session: Option<u64>,
     /// The record of the check, if it is one.
@@ -104,8 +107,8 @@ pub(crate) struct OnRecord {
 impl Admitted {
     /// Waits for the record (law 7).
     pub(crate) async fn on_record(self, desk: &Desk) -> Result<OnRecord, CannotDecide> {
-        let Self { admission, session, check, host_limit, ticket } = self;
-        Ok(OnRecord { admission, session, check, host_limit, _on_disk: desk.durable(ticket).await? })
+        let Self { admission, login, session, check, host_limit, ticket } = self;
+        Ok(OnRecord { admission, login, session, check, host_limit, _on_disk: desk.durable(ticket).await? })
     }
 }
 
@@ -280,7 +283,8 @@ impl Desk {
         let terms = EndTerms::of(policy.role(&admission.role), EndReason::Expired);
         let host_limit = admission.remaining.saturating_add(terms.kill).saturating_add(SLACK);
         let ticket = self.commit(open, Some(actor), now, events)?;
-        Ok(Admitted { admission: admission.clone(), session, check, host_limit, ticket })
+        let (admission, login) = (admission.clone(), question.login.clone());
+        Ok(Admitted { admission, login, session, check, host_limit, ticket })
     }
 
     /// Counts an answer that admits nobody, and records it where it is the first of its kind. Nobody waits for that
