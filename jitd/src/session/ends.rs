@@ -177,7 +177,9 @@ fn end_line(session: &Session, over: &Over) -> String {
     let (grant, service) = (session.grant, &session.login.service);
     let what = match over.why {
         EndReason::Ordered => {
-            format!("an admin ended this session. Your window {grant} is still open; you may log in again")
+            format!(
+                "this session was ended by order. Your window {grant} is still open, and you may log in again"
+            )
         }
         EndReason::OutsideHours => format!("the hours of your window {grant} are over"),
         EndReason::NoPerson => {

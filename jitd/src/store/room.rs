@@ -21,7 +21,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::StoreError;
 use crate::log;
 
-/// The most that is kept in `store.db`: the records of a thousand accesses and more, and three quarters of it at any time that
+/// The most that is kept in `store.db`: the records of about a thousand accesses, and three quarters of it at any time that
 /// there is room. Logins leave half of it to what ends ([`Space::is_spent`]).
 const MOST_PAGES: u64 = 4 * 1024 * 1024;
 
