@@ -455,7 +455,7 @@ pub enum NoReview {
     /// What was signed or said names the account, and several people come by that.
     #[error(
         "a window for one person on a shared account is reviewed online: a signed file or a code names the account, and \
-         not {0}; an approver who logs in to this host types: jitctl review"
+         not {0}; an approver who logs in to this host sees it with: jitctl pending"
     )]
     Unnamed(PersonName),
     /// A lock is on the reviewer.
