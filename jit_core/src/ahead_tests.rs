@@ -254,36 +254,6 @@ fn a_grant_opens_by_the_signature_that_its_role_asks_for_and_never_a_second_time
     assert!(bring(&mut world, "olga@site", &fresh).is_ok(), "one of another serial is another");
 }
 
-/// Kim, of those who share support, has an account that is called as another of them is.
-#[test]
-fn a_grant_on_a_shared_account_is_for_the_one_person_whom_it_names_and_for_nobody_where_that_could_be_two() {
-    let shared = |own: &str| {
-        let [kim, lee] =
-            ["n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"];
-        let people = format!(
-            "[people]\nkim = {{ accounts = [\"maria\"], ssh-keys = [\"SHA256:{kim}\"], own = [\"{own}\"] }}\n\
-             lee = {{ accounts = [\"maria\"], ssh-keys = [\"SHA256:{lee}\"] }}\n"
-        );
-        POLICY
-            .replace("maria = { accounts = [\"maria\"], keys = [\"maria@site\"] }\n", "")
-            .replace("[people]\n", &people)
-    };
-    for (own, behind, person) in
-        [("kim2", "lee", Some("lee")), ("kim2", "kim2", Some("kim")), ("lee", "lee", None)]
-    {
-        let mut world = world();
-        world.policy = policy(&shared(own));
-        let text = GrantStatement { behind: Some(behind.parse().unwrap()), ..written(&world, "press") };
-        let brought = bring(&mut world, "olga@site", &text);
-        let Some(person) = person else {
-            assert!(matches!(not_of_here(brought), NotOfHere::NoUser(_)), "{own} {behind}");
-            continue;
-        };
-        let grant = world.state.grant(brought.unwrap().into()).unwrap();
-        assert_eq!(grant.person.as_ref().unwrap().to_string(), person, "{own} {behind}");
-    }
-}
-
 #[test]
 fn all_signatures_that_the_stages_ask_for_must_be_there_and_what_is_missing_waits() {
     let mut world = world();

@@ -3,6 +3,7 @@
 use jit_proto::gate::Stage;
 use jit_proto::words::RequestId;
 
+use crate::ahead_tests;
 use crate::check::decide::{Answer, Takes};
 use crate::check::explain::explain;
 use crate::event::Event;
@@ -12,9 +13,10 @@ use crate::model::{
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
 use crate::orders::review::{Given, Reviewer};
 use crate::orders::revoke::{Target, done};
-use crate::orders::{NoReview, Refusal};
+use crate::orders::{NoReview, NotOfHere, Refusal};
 use crate::policy::{Method, PersonName, Subject};
 use crate::sessions::coverage::{Cover, Coverage, cover, coverage, may_see};
+use crate::sign::grant::GrantStatement;
 use crate::testing::{World, as_self, policy, root, subject};
 
 const KIM: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -490,4 +492,35 @@ fn what_an_account_asked_for_before_people_shared_it_opens_for_none_of_them() {
     assert_eq!(asked(&alone), Ok(true));
     let shared = asked(&shared);
     assert!(matches!(shared, Err(Refusal::NotEligible { .. })), "{shared:?}");
+}
+
+/// Kim, of those who share support, has an account that is called as another of them is.
+#[test]
+fn a_grant_on_a_shared_account_is_for_the_one_person_whom_it_names_and_for_nobody_where_that_could_be_two() {
+    let shared = |own: &str| {
+        let [kim, lee] =
+            ["n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"];
+        let people = format!(
+            "[people]\nkim = {{ accounts = [\"maria\"], ssh-keys = [\"SHA256:{kim}\"], own = [\"{own}\"] }}\n\
+             lee = {{ accounts = [\"maria\"], ssh-keys = [\"SHA256:{lee}\"] }}\n"
+        );
+        ahead_tests::POLICY
+            .replace("maria = { accounts = [\"maria\"], keys = [\"maria@site\"] }\n", "")
+            .replace("[people]\n", &people)
+    };
+    for (own, behind, person) in
+        [("kim2", "lee", Some("lee")), ("kim2", "kim2", Some("kim")), ("lee", "lee", None)]
+    {
+        let mut world = ahead_tests::world();
+        world.policy = policy(&shared(own));
+        let text =
+            GrantStatement { behind: Some(behind.parse().unwrap()), ..ahead_tests::written(&world, "press") };
+        let brought = ahead_tests::bring(&mut world, "olga@site", &text);
+        let Some(person) = person else {
+            assert!(matches!(ahead_tests::not_of_here(brought), NotOfHere::NoUser(_)), "{own} {behind}");
+            continue;
+        };
+        let grant = world.state.grant(brought.unwrap().into()).unwrap();
+        assert_eq!(grant.person.as_ref().unwrap().to_string(), person, "{own} {behind}");
+    }
 }
