@@ -7,3 +7,4 @@ pub mod layers;
 pub mod machine;
 pub mod runner;
 pub mod schema;
+pub mod stalls;

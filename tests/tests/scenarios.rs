@@ -214,7 +214,7 @@ const SCENARIOS: &[Scenario] = &[
     // Alone: nothing but the login itself makes jitd look.
     own("session_list_shows_who_is_in_and_session_end_puts_one_out", ends::listed_and_put_out),
     own("a_jitd_that_was_down_over_the_end_of_a_window_carries_it_through_when_it_is_back", clocks_and_ends::jitd_is_down_over_the_end),
-    own("from_the_end_of_a_window_to_its_last_process_takes_less_than_a_second_more_than_the_grace", ends::how_long_it_takes),
+    own("a_process_that_ignores_sigterm_goes_after_the_end_and_the_grace_and_before_the_hosts_own_limit", ends::how_long_it_takes),
 
     // what the window did not bring
     own("what_ran_or_lingered_before_somebody_came_stays_when_their_window_ends", before::a_service_of_before),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jit_tests::machine::until;
 
 use crate::clock::{clock_says, fake_the_clock};
-use crate::lasting::{IN_TIME, install, late, role, stays, time};
+use crate::lasting::{IN_TIME, after, install, late, role, stays, time};
 use crate::site::{Entrance, Role, SOON, Site};
 use crate::store::audited;
 
@@ -56,8 +56,8 @@ pub(crate) fn jitd_is_down_over_the_end(site: &Site) {
     thread::sleep(HALF + Duration::from_secs(3));
     let started = time(&site.shell("systemctl start jitd && date +%s%3N"));
     site.ssh("dolf").is_refused("dolf", "dolf");
-    let after = time(&gone.output()) - started;
-    assert!(after <= IN_TIME, "gone {after} ms after jitd's start");
+    let late = after(started, time(&gone.output()));
+    assert!(late <= IN_TIME, "gone {late} ms after jitd's start");
     session.output().is_cut_off();
     assert_eq!(site.entry(&window.id).ended.as_deref(), Some("expired"));
     until(SOON, "the end is carried through, on record", || {

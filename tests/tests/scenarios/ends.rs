@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jit_tests::machine::{Running, until};
 
-use crate::lasting::IN_TIME;
+use crate::lasting::{IN_TIME, after};
 use crate::site::{Entrance, Role, SOON, Site, Window};
 
 /// How long what is to go may take on a busy machine.
@@ -484,7 +484,7 @@ pub(crate) fn how_long_it_takes(site: &Site) {
                 site.shell("while pgrep -fx 'sleep 1901' >/dev/null; do sleep 0.01; done; date +%s%3N");
             let gone: i64 = gone.done().parse().unwrap();
             drop(running.output());
-            took.push(gone - end_of(site, &window));
+            took.push(after(end_of(site, &window), gone));
             ended(site, &window);
         }
         took.sort_unstable();

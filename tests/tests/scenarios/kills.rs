@@ -10,7 +10,7 @@ use jit_core::event::Event;
 use jit_tests::machine::{Running, until};
 
 use crate::crash::Random;
-use crate::lasting::{IN_TIME, STUBBORN, install, role, until_gone};
+use crate::lasting::{IN_TIME, STUBBORN, after, install, role, until_gone};
 use crate::site::{SOON, Site};
 use crate::stage::{count, say};
 use crate::store::{audited, ends};
@@ -128,7 +128,7 @@ fn kill_jitd(site: &Site, random: &mut Random, over: &AtomicBool) -> usize {
 /// Nothing ended before its window, and nothing outlived it by more than it may.
 fn in_time(site: &Site, kept: &[Kept], kills: usize) {
     let ends = ends(&audited(site));
-    let late = |kept: &Kept| Some((kept.gone? - ends[&kept.grant], kept.way));
+    let late = |kept: &Kept| Some((after(ends[&kept.grant], kept.gone?), kept.way));
     let mut late: Vec<(i64, &str)> = kept.iter().filter_map(late).collect();
     late.sort_unstable();
     assert!(late.len() * 2 > kept.len(), "of {} only {} came in", kept.len(), late.len());

@@ -1,8 +1,10 @@
 //! How long what a window let in lives, against the end of the window as the record has it.
 
 use jit_tests::machine::{Output, Running, until};
+use jit_tests::stalls;
 
 use crate::site::{Role, SOON, Site, Window};
+use crate::stage::say;
 use crate::store::{audited, ends};
 
 /// A program that writes its pid into the file that it is given and takes no notice of SIGTERM and SIGHUP: it uses the
@@ -52,5 +54,14 @@ pub(crate) fn time(printed: &Output) -> i64 {
 /// How long after the end of its window a process went, in milliseconds; negative is before.
 #[track_caller]
 pub(crate) fn late(site: &Site, window: &Window<'_>, gone: Running) -> i64 {
-    time(&gone.output()) - ends(&audited(site))[&window.id]
+    after(ends(&audited(site))[&window.id], time(&gone.output()))
+}
+
+/// From one moment to another, in milliseconds, without what the machine stood still meanwhile, which is said.
+pub(crate) fn after(end: i64, gone: i64) -> i64 {
+    let still = stalls::between(end, gone);
+    if still > 0 {
+        say(&format!("the machine stood still for {still} ms, which are not counted\n"));
+    }
+    gone - end - still
 }

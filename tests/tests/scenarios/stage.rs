@@ -63,6 +63,7 @@ pub(crate) fn run(all: &[Scenario]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
 
+    jit_tests::stalls::watch();
     say(&format!("\nrunning {} test{}\n", kept.len(), if kept.len() == 1 { "" } else { "s" }));
     remember_panics();
     let began = Instant::now();
