@@ -31,12 +31,21 @@ impl Follower {
         }
         let left = members(session, look);
         let runs = !left.is_empty()
+            || (session.over.is_none() && serving::may_yet_serve(session, look))
             || session.unit.as_ref().is_some_and(cgroups::runs_in)
             || (session.leader.is_some() && !session.closed && is_there(session));
         // What cannot be found is not known to be gone: it is when PAM says that it has closed.
         let can_be_found = (session.leader.is_some() && !seen.blind) || session.unit.is_some();
         if !runs && !can_be_found {
             return SELDOM;
+        }
+        // The list of what runs is not made in one moment: what the process that has gone started meanwhile may not be in it,
+        // and in the next one it is.
+        let done = self.sessions.entry(session.id).or_default();
+        let is_gone = done.is_gone_again(!runs) || session.unit.is_some();
+        if !runs && !is_gone {
+            done.look_at = since_boot() + OFTEN;
+            return OFTEN;
         }
         if !runs {
             if let Some(unit) = &session.unit {

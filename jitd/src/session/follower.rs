@@ -33,6 +33,16 @@ pub(super) struct Done {
     /// PAM has closed it: how often it was looked whether something runs all the same, and when to look again.
     pub(super) looks: u32,
     pub(super) look_at: Duration,
+    /// Nothing of it was found.
+    gone: bool,
+}
+
+impl Done {
+    /// Takes note of whether nothing of it was found now; whether it was so the last time, too.
+    pub(super) const fn is_gone_again(&mut self, gone: bool) -> bool {
+        let before = std::mem::replace(&mut self.gone, gone);
+        before && gone
+    }
 }
 
 /// What has been done of what is left of a person.

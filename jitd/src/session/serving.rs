@@ -37,7 +37,28 @@ pub(super) fn members<'p>(session: &Session, look: &Look<'p>) -> Vec<&'p Process
 /// another connection, it is not known to have ended.
 pub(super) fn at_its_end(session: &Session, look: &Look<'_>) -> Session {
     let is_left = has_others(session, look.sessions) && !strays(session, look).is_empty();
-    Session { unbound: session.unbound || is_left, ..session.clone() }
+    Session { unbound: session.unbound || is_left || may_yet_serve(session, look), ..session.clone() }
+}
+
+/// Whether something may yet turn out to serve whoever came in by a process that has gone: a server can hand them to a
+/// process of its own, which outlives the one that asked and becomes the person later. In the same service and started no
+/// sooner than the one that asked, it has lost whoever started it, as such a process has, and is nobody's who is here.
+pub(super) fn may_yet_serve(session: &Session, look: &Look<'_>) -> bool {
+    let (Some(leader), Some(group), true) = (session.leader, &session.process_in, session.is_bound()) else {
+        return false;
+    };
+    if !is_service(group) || look.index.get(leader).is_some() {
+        return false;
+    }
+    let is_anybodys = |process: &Process| look.came.keys().any(|uid| process.runs_as(*uid));
+    let is_in = |process: &Process| look.sessions.iter().any(|one| one.leader == Some(process.id));
+    look.all.iter().any(|process| {
+        process.parent() == 1
+            && process.id.start >= leader.start
+            && process.group().path() == group
+            && !is_anybodys(process)
+            && !is_in(process)
+    })
 }
 
 fn has_others(session: &Session, sessions: &[Session]) -> bool {
@@ -222,6 +243,43 @@ mod tests {
         // What may be there without a window is not hers to lose.
         let unbound = Session { unbound: true, ..hers.clone() };
         assert_eq!(of(&unbound, std::slice::from_ref(&unbound)), (vec![229], false));
+    }
+
+    #[test]
+    fn what_a_process_handed_somebody_to_and_is_not_theirs_yet_keeps_them_in_and_is_not_said_to_have_ended() {
+        let root = (0, None, None);
+        let hers = hers();
+        let waits = |sessions: &[Session], all: &[Process]| {
+            with_look((sessions, all), Some(99_000), |look| {
+                (may_yet_serve(&hers, look), at_its_end(&hers, look).is_bound())
+            })
+        };
+        let server = among((200, 1, 10), FTP, root);
+        let asked = among((229, 200, 9_990), FTP, root);
+        let handed = among((240, 1, 9_992), FTP, root);
+        let alone = std::slice::from_ref(&hers);
+        assert_eq!(waits(alone, &[server.clone(), handed.clone()]), (true, false));
+        assert_eq!(
+            waits(alone, &[server.clone(), asked, handed.clone()]),
+            (false, true),
+            "it is still there itself"
+        );
+        // What the server started, and what ran before.
+        assert_eq!(waits(alone, &[server.clone(), among((241, 200, 9_995), FTP, root)]), (false, true));
+        assert_eq!(waits(alone, &[server.clone(), among((241, 1, 9_980), FTP, root)]), (false, true));
+        // Elsewhere; hers, which is found as that; and a process that is known to serve.
+        let elsewhere = among((240, 1, 9_992), "/system.slice/other.service", root);
+        assert_eq!(waits(alone, &[server.clone(), elsewhere]), (false, true));
+        assert_eq!(
+            waits(alone, &[server.clone(), among((240, 1, 9_992), FTP, (1001, None, None))]),
+            (false, true)
+        );
+        let second = Session { id: 18, leader: Some(handed.id), ..hers.clone() };
+        assert_eq!(waits(&[hers.clone(), second], &[server.clone(), handed.clone()]), (false, true));
+        // Of a process that serves others nothing is claimed.
+        let unbound = Session { unbound: true, ..hers.clone() };
+        let of = |look: &Look<'_>| may_yet_serve(&unbound, look);
+        assert!(!with_look((std::slice::from_ref(&unbound), &[server, handed]), None, of));
     }
 
     #[test]

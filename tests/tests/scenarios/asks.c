@@ -4,6 +4,7 @@
  *
  *   stays    it serves whoever it let in itself, until it is ended
  *   leaves   it has somebody else serve them, out of its sight, and goes
+ *   late     the same, and that becomes the person only when it has gone for long
  *   deaf     it stays, and so does a child that is the person; neither hears SIGTERM
  *
  * What it was told of each goes to stdout. It needs no privileges but to ask.
@@ -49,6 +50,8 @@ static void serve(const char *user, int leave)
         return;
     if (leave && (setsid() < 0 || fork() != 0))
         _exit(0);
+    if (leave > 1)
+        sleep(3);
     if (setgroups(0, NULL) || setgid(person->pw_gid) || setuid(person->pw_uid))
         _exit(1);
     for (;;)
@@ -67,11 +70,11 @@ int main(int argc, char **argv)
     for (char **user = argv + 3; *user; user++) {
         is_in |= let_in(service, *user);
         if (strcmp(how, "stays"))
-            serve(*user, !strcmp(how, "leaves"));
+            serve(*user, !strcmp(how, "leaves") ? 1 : !strcmp(how, "late") ? 2 : 0);
     }
     if (!is_in)
         return 1;
-    while (strcmp(how, "leaves"))
+    while (strcmp(how, "leaves") && strcmp(how, "late"))
         pause();
     return 0;
 }

@@ -216,7 +216,7 @@ fn claims_no_more(site: &Site, window: &Window<'_>) {
 
 pub(crate) fn attacks(site: &Site) {
     with_asks(site);
-    let people = ["dana", "dora", "dirk", "dina", "doro", "dick", "duda"];
+    let people = ["dana", "dela", "dora", "dirk", "dina", "doro", "dick", "duda"];
     let roles: Vec<_> = people.iter().map(|name| Role::new(name, &["door"], name)).collect();
     for name in people {
         site.person(name);
@@ -224,6 +224,14 @@ pub(crate) fn attacks(site: &Site) {
     site.roles(&roles);
     site.policy("60-door", "[service.door]\nends = \"process\"\n");
 
+    // By becoming the person only when whoever asked has gone, and nothing of theirs is seen.
+    let window = site.open("dela", "dela", "30m");
+    site.door("late", "asks door late dela");
+    until(SOON, "it runs", || site.runs("late", "dela"));
+    session_of(site, "dela");
+    window.revoke();
+    assert!(ended(site, &window).contains("left=\"0\""));
+    assert!(!site.runs("late", "dela"));
     // By having something run on when whoever asked has gone.
     let window = site.open("dana", "dana", "30m");
     site.door("leaves", "asks door leaves dana");
