@@ -1,12 +1,14 @@
 //! What auditors ask of jitd: interface `org.jitd.Jit1.Audit`, for root, admins and auditors.
 //!
 //! Records leave as their exact bytes, a page at a time, so that neither jitd nor the bus holds more than a page. What
-//! becomes of them, reports, exports and proofs, is jitctl's.
+//! becomes of them, reports, exports and proofs, is jitctl's. Of a long log the pages come over a pipe ([`pages`]).
+
+pub mod pages;
 
 use serde::{Deserialize, Serialize};
 
-/// `Records(first, most)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Proof(old, new)`, `Archives()`,
-/// `Archive(end, root, file, digest, note)`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
+/// `Records(first, most)`, `Stream(first, end)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Proof(old, new)`,
+/// `Archives()`, `Archive(end, root, file, digest, note)`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
 pub const AUDIT_INTERFACE: &str = "org.jitd.Jit1.Audit";
 
 /// The most records in one page, and about so many bytes of them.
