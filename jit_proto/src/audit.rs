@@ -19,6 +19,11 @@ pub const PAGE_BYTES: usize = 1024 * 1024;
 /// The most records that leave the store at once: a login waits for the transaction before its own.
 pub const ARCHIVE_RECORDS: u64 = 50_000;
 
+/// What an earlier jitd takes at once, which does not say.
+const fn archive_records() -> u64 {
+    ARCHIVE_RECORDS
+}
+
 /// Answer to `Audit.Records`, `Audit.Story` and `Audit.StoryFrom`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
@@ -58,6 +63,9 @@ pub struct Archives {
     pub begins: u64,
     /// How many records the log has.
     pub total: u64,
+    /// How many may go at once: fewer than [`ARCHIVE_RECORDS`] where the disk is full, and its log has no room for more.
+    #[serde(default = "archive_records")]
+    pub most: u64,
     /// How many seconds records stay at least, where the policy says so; else for ever.
     pub retain_seconds: Option<u64>,
     /// The time by which that is counted.

@@ -66,7 +66,8 @@ impl Audit {
         let end = if end == 0 { total } else { end.min(total) };
         let pipe = self.app.pipes.open(peer.uid, &self.app.store, (first, end));
         let pipe = pipe.map_err(StoreError::from)?;
-        let pipe = pipe.ok_or_else(|| Error::Busy("your share of pipes is taken; ask page by page".into()))?;
+        let pipe =
+            pipe.ok_or_else(|| Error::Busy("your share of pipes is taken; ask page by page".into()))?;
         Ok(std::os::fd::OwnedFd::from(pipe).into())
     }
 
@@ -154,6 +155,7 @@ impl Audit {
         json(&Archives {
             begins,
             total,
+            most: self.app.store.gauge().most_to_archive(),
             retain_seconds: retain.map(|retain| retain.duration().as_secs()),
             now: self.app.desk.now().wall.to_string(),
             archives: archives.iter().map(told).collect(),

@@ -9,7 +9,7 @@ use super::value::{damaged, to_i64, to_u64};
 
 /// The records that stay all the same, of those before an end: what tells of what lives, and what jitd itself looks up.
 const STAY: &str = "
-    SELECT max(seq) FROM about WHERE id = 'pam-files' UNION
+    SELECT max(seq) AS seq FROM about WHERE id = 'pam-files' UNION
     SELECT max(seq) FROM about WHERE id = 'carried' UNION
     SELECT id FROM session UNION
     SELECT id FROM claim UNION
@@ -46,6 +46,10 @@ fn read(body: &str) -> Result<Archived, StoreError> {
     serde_json::from_str(body).map_err(|err| damaged("archive", err.to_string()))
 }
 
+/// So many records leave at a time within their transaction: the pages that they leave take the hashes of those behind them. So a
+/// move asks for no page that the file does not have, on a disk that is full.
+const AT_A_TIME: u64 = 256;
+
 /// Moves records, in the transaction of the record that says so.
 pub(super) fn write(change: &Connection, archived: &Archived) -> Result<(), StoreError> {
     let (first, end) = (to_i64(archived.first), to_i64(archived.end));
@@ -53,19 +57,80 @@ pub(super) fn write(change: &Connection, archived: &Archived) -> Result<(), Stor
     change
         .prepare_cached("INSERT INTO archive (first, end_, body) VALUES (?1, ?2, ?3)")?
         .execute(params![first, end, body])?;
-    let moved = change
-        .prepare_cached(
-            "INSERT INTO archived_leaf (seq, leaf) SELECT seq, leaf FROM audit WHERE seq >= ?1 AND seq < ?2",
-        )?
-        .execute([first, end])?;
+    // In memory: the store keeps its temporary tables there.
+    change.execute_batch(&format!(
+        "CREATE TEMP TABLE stay (seq INTEGER PRIMARY KEY);
+         INSERT INTO temp.stay SELECT seq FROM ({STAY}) WHERE seq IS NOT NULL"
+    ))?;
+    let mut keep = change.prepare_cached(
+        "INSERT INTO archived_leaf (seq, leaf) SELECT seq, leaf FROM audit WHERE seq >= ?1 AND seq < ?2",
+    )?;
+    let mut delete = change.prepare_cached(
+        "DELETE FROM audit WHERE seq >= ?1 AND seq < ?2 AND seq NOT IN (SELECT seq FROM temp.stay)",
+    )?;
+    // What stayed of earlier archives, and need not stay any longer, goes as well: those have it.
+    delete.execute([0, first])?;
+    let mut moved = 0;
+    for from in (archived.first..archived.end).step_by(usize::try_from(AT_A_TIME).unwrap_or(1)) {
+        let part = [to_i64(from), to_i64(archived.end.min(from.saturating_add(AT_A_TIME)))];
+        moved += keep.execute(part)?;
+        delete.execute(part)?;
+    }
+    drop((keep, delete));
     if u64::try_from(moved).ok() != archived.end.checked_sub(archived.first) {
         return Err(damaged("audit", format!("{moved} records are there from {first} to {end}")));
     }
-    let delete = format!(
-        "WITH stay (seq) AS ({STAY})
-         DELETE FROM audit WHERE seq < ?1 AND seq NOT IN (SELECT seq FROM stay WHERE seq IS NOT NULL)"
-    );
-    // What stayed of earlier archives, and need not stay any longer, goes as well: those have it.
-    change.prepare_cached(&delete)?.execute([end])?;
+    change.execute_batch("DROP TABLE temp.stay")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jit_core::digest::Digest;
+    use jit_core::proof::merkle;
+    use jit_proto::audit::ARCHIVE_RECORDS;
+
+    use super::*;
+    use crate::store::StorePath;
+    use crate::store::room::OF_A_MOVE;
+
+    /// The log grows by the pages that change, and what is free in the file is what `records` leave.
+    #[test]
+    fn on_a_disk_that_is_full_records_move_into_the_room_that_they_leave() {
+        const RECORDS: u64 = 20_000;
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = StorePath::in_dir(dir.path()).open().unwrap();
+        let change = store.transaction().unwrap();
+        for seq in 0..RECORDS {
+            let bytes = format!("{{\"seq\":{seq},\"is\":\"{}\"}}", "x".repeat(550));
+            let row = (to_i64(seq), bytes.as_bytes(), merkle::leaf(bytes.as_bytes()).0);
+            change.execute("INSERT INTO audit (seq, bytes, leaf) VALUES (?1, ?2, ?3)", row).unwrap();
+        }
+        change.commit().unwrap();
+        store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let pages: i64 = store.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        // Ten pages are free, and no more can be had.
+        store.query_row(&format!("PRAGMA max_page_count = {}", pages + 10), [], |_| Ok(())).unwrap();
+
+        let archived = Archived {
+            first: 0,
+            end: RECORDS,
+            root: Digest([7; 32]),
+            file: "db-1.0.jsonl".parse().unwrap(),
+            digest: Digest([8; 32]),
+            retain: "1y".parse().unwrap(),
+            by: serde_json::from_str("{\"name\":\"root\",\"uid\":0}").unwrap(),
+            note: None,
+        };
+        let change = store.transaction().unwrap();
+        write(&change, &archived).unwrap();
+        change.commit().unwrap();
+
+        let count = |of: &str| store.query_row(of, [], |row| row.get::<_, i64>(0).map(to_u64)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM archived_leaf"), RECORDS);
+        assert_eq!(count("SELECT count(*) FROM audit"), 0);
+        let log = std::fs::metadata(dir.path().join("store.db-wal")).unwrap().len();
+        assert!(log <= OF_A_MOVE * RECORDS, "{log} bytes of log for {RECORDS} records");
+        assert!(RECORDS < ARCHIVE_RECORDS);
+    }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jit_core::duration::Human;
 use jit_core::model::Space;
 use jit_core::room::{STEADY, Stops};
+use jit_proto::audit::ARCHIVE_RECORDS;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
 use rusqlite::config::DbConfig;
@@ -33,6 +34,9 @@ const MOST_FRAMES: u64 = 1000;
 
 /// A page of SQLite's, and as good as one of its log's.
 const PAGE: u64 = 4096;
+
+/// What a record that leaves takes in the log, at most: its hash, and its part of the pages that change with it.
+pub(super) const OF_A_MOVE: u64 = 64;
 
 /// What is left of a file system, as far as it tells.
 #[derive(Debug)]
@@ -85,6 +89,16 @@ impl Gauge {
     /// Whether the file system has what it takes to keep so much more: in the log first, and then in the file.
     fn can_take(space: Space, inside: u64) -> bool {
         space.free.saturating_sub(inside) > 3 * Self::pages(space)
+    }
+
+    /// How many records can leave in one transaction, whose log has to have room. Half of that may hold what was written before.
+    pub(crate) fn most_to_archive(&self) -> u64 {
+        self.space().map_or(ARCHIVE_RECORDS, |space| Self::moves(space, self.inside.load(Ordering::Relaxed)))
+    }
+
+    fn moves(space: Space, inside: u64) -> u64 {
+        let log = space.free.saturating_sub(inside).saturating_add(Self::long(space) / 2);
+        (log / OF_A_MOVE).clamp(1, ARCHIVE_RECORDS)
     }
 
     /// What there is to say of it; nothing where there is enough.
@@ -208,6 +222,72 @@ mod tests {
     fn of_a_folder_that_is_not_there_nothing_is_said() {
         let gauge = Gauge::of(Path::new("/nonexistent"));
         assert_eq!((gauge.measured(), gauge.note(Stops::Nothing)), (None, None));
+    }
+
+    /// Where the file system keeps blocks for root, as ext4 does; others tell the same number twice.
+    #[test]
+    fn what_is_kept_for_root_counts_as_room_since_jitd_may_use_it() {
+        let mut looked = 0;
+        for mount in std::fs::read_to_string("/proc/self/mounts").unwrap().lines() {
+            let Some(dir) = mount.split(' ').nth(1).map(Path::new) else { continue };
+            let Ok(facts) = statvfs(dir) else { continue };
+            let bytes = |blocks: u64| blocks * facts.fragment_size();
+            let kept = bytes(facts.blocks_free() - facts.blocks_available());
+            // What others write meanwhile is no more than half of it.
+            if kept < MOST_PAGES || facts.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY) {
+                continue;
+            }
+            let space = Gauge::of(dir).measured().unwrap();
+            assert!(space.free > bytes(facts.blocks_available()) + kept / 2, "{}: {space:?}", dir.display());
+            looked += 1;
+        }
+        println!("{looked} file systems keep blocks for root");
+    }
+
+    #[test]
+    fn what_the_file_holds_free_counts_as_room_and_is_none_for_more_to_be_kept_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let gauge = Gauge::of(dir.path());
+        let before = gauge.measured().unwrap();
+        let much = 1 << 50;
+        gauge.inside.store(much, Ordering::Relaxed);
+        let after = gauge.measured().unwrap();
+        assert!(after.free >= much && after.size == before.size, "{before:?} {after:?}");
+
+        // So much is free outside and so much inside; three times what is kept has to be outside.
+        let disk = |outside: u64, inside: u64| Space { free: outside + inside, size: 1 << 40 };
+        let kept = Gauge::pages(disk(0, 0));
+        assert_eq!(kept, MOST_PAGES);
+        for inside in [0, 1, kept, 9 * kept] {
+            assert!(!Gauge::can_take(disk(3 * kept, inside), inside), "{inside}");
+            assert!(Gauge::can_take(disk(3 * kept + 1, inside), inside), "{inside}");
+            assert!(!Gauge::can_take(disk(0, inside), inside), "{inside}");
+        }
+        assert!(!Gauge::can_take(disk(0, 0), 1), "others took of it since it was looked at");
+    }
+
+    #[test]
+    fn as_many_records_leave_at_once_as_the_log_has_room_for_and_all_that_may_where_there_is_room() {
+        let disk = |outside: u64, size: u64| Space { free: outside + MOST_PAGES, size };
+        let moves = |space| Gauge::moves(space, MOST_PAGES);
+        assert_eq!(moves(disk(0, 1 << 40)), ARCHIVE_RECORDS, "the log of a large disk has room for all");
+        assert_eq!(
+            moves(disk(0, 64 << 20)),
+            (64 << 20) / 40 / 2 / OF_A_MOVE,
+            "and that of a small one does not"
+        );
+        assert_eq!(moves(disk(OF_A_MOVE * ARCHIVE_RECORDS, 64 << 20)), ARCHIVE_RECORDS);
+        assert_eq!(moves(disk(0, 0)), 1, "one that tells nothing");
+    }
+
+    #[test]
+    fn what_is_kept_on_a_small_disk_is_a_small_part_of_it_and_on_none_that_tells_nothing() {
+        let of = |size: u64| Space { free: size, size };
+        for (size, pages, long) in
+            [(1 << 40, MOST_PAGES, MOST_LOG), (40 << 20, 512 << 10, 1 << 20), (0, 0, 0)]
+        {
+            assert_eq!((Gauge::pages(of(size)), Gauge::long(of(size))), (pages, long), "{size}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::site::{Entrance, Role, SOON, Site, read};
 use crate::store::audited;
 
 /// Puts jitd's folder on a disk of its own, of so many MiB. The room that the store has kept on a large disk stays there.
-fn on_a_disk_of(site: &Site, mib: u32) {
+pub(crate) fn on_a_disk_of(site: &Site, mib: u32) {
     site.shell(&format!(
         "systemctl stop jitd && cp -a /var/lib/jitd /run/before && sqlite3 /run/before/store.db VACUUM &&
          mount -t tmpfs -o size={mib}m,mode=0700 small /var/lib/jitd && cp -a /run/before/. /var/lib/jitd/ &&
