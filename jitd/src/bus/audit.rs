@@ -148,14 +148,16 @@ impl Audit {
     ) -> Result<String, Error> {
         self.auditor(Method::Archives, connection, &header).await?;
         let retain = self.app.desk.look(|here| here.policy.retain())?;
-        let found = read(&self.app.store, |store| {
-            Ok((archive::begins(store)?, log::next_seq(store)?, archive::archives(store)?))
+        let room = self.app.store.gauge().room_to_move();
+        let found = read(&self.app.store, move |store| {
+            let (begins, most) = (archive::begins(store)?, archive::most(store, room)?);
+            Ok((begins, log::next_seq(store)?, most, archive::archives(store)?))
         });
-        let (begins, total, archives) = found.await?;
+        let (begins, total, most, archives) = found.await?;
         json(&Archives {
             begins,
             total,
-            most: self.app.store.gauge().most_to_archive(),
+            most,
             retain_seconds: retain.map(|retain| retain.duration().as_secs()),
             now: self.app.desk.now().wall.to_string(),
             archives: archives.iter().map(told).collect(),

@@ -78,7 +78,7 @@ fn where_a_disk_does_not_say_how_full_it_is_windows_open() {
 
 #[test]
 fn a_stranger_who_is_refused_for_hours_leaves_the_room_that_is_kept_to_what_ends() {
-    const MINUTES: u32 = 5 * 60;
+    const MINUTES: u32 = 3 * 60;
     let daemon = Daemon::start();
     daemon.grant(1).unwrap();
     daemon.has_left(1);
@@ -97,9 +97,9 @@ fn a_stranger_who_is_refused_for_hours_leaves_the_room_that_is_kept_to_what_ends
     }
     daemon.until_durable();
     let made = records(&daemon.store()).split_off(before);
-    assert!(made.len() <= 12, "{} records in five hours", made.len());
-    let revoked = daemon.revoke(Target::Request(RequestId::from_bits(1))).unwrap();
-    zruntime::block_on(revoked.durable()).unwrap();
+    assert!(made.len() <= 8, "{} records in three hours", made.len());
+    let is_end = |record: &Record| matches!(record.event, Event::Ended { .. });
+    assert!(made.iter().any(is_end), "the window was over meanwhile");
 
     zruntime::block_on(daemon.desk().close().unwrap().ticket.durable()).unwrap();
     let counted = records(&daemon.store()).into_iter().map(|record| match record.event {

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jit_core::duration::Human;
 use jit_core::model::Space;
 use jit_core::room::{STEADY, Stops};
-use jit_proto::audit::ARCHIVE_RECORDS;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
 use rusqlite::config::DbConfig;
@@ -32,11 +31,11 @@ const MOST_LOG: u64 = 8 * 1024 * 1024;
 /// After so many pages SQLite by itself copies its log into the file (sqlite.org/pragma.html#pragma_wal_autocheckpoint).
 const MOST_FRAMES: u64 = 1000;
 
+/// Where so much is left outside of the files, whatever moves at once has room.
+const AMPLE: u64 = 256 * 1024 * 1024;
+
 /// A page of SQLite's, and as good as one of its log's.
 const PAGE: u64 = 4096;
-
-/// What a record that leaves takes in the log, at most: its hash, and its part of the pages that change with it.
-pub(super) const OF_A_MOVE: u64 = 64;
 
 /// What is left of a file system, as far as it tells.
 #[derive(Debug)]
@@ -91,14 +90,15 @@ impl Gauge {
         space.free.saturating_sub(inside) > 3 * Self::pages(space)
     }
 
-    /// How many records can leave in one transaction, whose log has to have room. Half of that may hold what was written before.
-    pub(crate) fn most_to_archive(&self) -> u64 {
-        self.space().map_or(ARCHIVE_RECORDS, |space| Self::moves(space, self.inside.load(Ordering::Relaxed)))
+    /// How much a transaction can write into its log, half of which may hold what was written before; nothing where there is
+    /// more than any needs.
+    pub(crate) fn room_to_move(&self) -> Option<u64> {
+        self.space().and_then(|space| Self::moves(space, self.inside.load(Ordering::Relaxed)))
     }
 
-    fn moves(space: Space, inside: u64) -> u64 {
-        let log = space.free.saturating_sub(inside).saturating_add(Self::long(space) / 2);
-        (log / OF_A_MOVE).clamp(1, ARCHIVE_RECORDS)
+    fn moves(space: Space, inside: u64) -> Option<u64> {
+        let outside = space.free.saturating_sub(inside);
+        (outside < AMPLE).then(|| outside + Self::long(space) / 2)
     }
 
     /// What there is to say of it; nothing where there is enough.
@@ -267,17 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn as_many_records_leave_at_once_as_the_log_has_room_for_and_all_that_may_where_there_is_room() {
+    fn what_moves_on_a_disk_that_is_full_fits_into_the_log_that_is_kept() {
         let disk = |outside: u64, size: u64| Space { free: outside + MOST_PAGES, size };
         let moves = |space| Gauge::moves(space, MOST_PAGES);
-        assert_eq!(moves(disk(0, 1 << 40)), ARCHIVE_RECORDS, "the log of a large disk has room for all");
-        assert_eq!(
-            moves(disk(0, 64 << 20)),
-            (64 << 20) / 40 / 2 / OF_A_MOVE,
-            "and that of a small one does not"
-        );
-        assert_eq!(moves(disk(OF_A_MOVE * ARCHIVE_RECORDS, 64 << 20)), ARCHIVE_RECORDS);
-        assert_eq!(moves(disk(0, 0)), 1, "one that tells nothing");
+        assert_eq!(moves(disk(0, 1 << 40)), Some(MOST_LOG / 2));
+        assert_eq!(moves(disk(0, 64 << 20)), Some((64 << 20) / 40 / 2));
+        assert_eq!(moves(disk(AMPLE - 1, 1 << 40)), Some(AMPLE - 1 + MOST_LOG / 2));
+        assert_eq!(moves(disk(AMPLE, 1 << 40)), None, "nobody has to ask");
     }
 
     #[test]
