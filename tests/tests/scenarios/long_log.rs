@@ -16,7 +16,7 @@ use rusqlite::Connection;
 
 use crate::crash::{KILL, Random};
 use crate::disk::on_a_disk_of;
-use crate::site::{SOON, Site, read};
+use crate::site::{Entrance, SOON, Site, read};
 use crate::stage::{count, say};
 
 /// The repository, for the tables as they were when a log had no tree yet: jitd makes that of whatever log it finds.
