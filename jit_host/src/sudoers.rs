@@ -74,7 +74,9 @@ impl Found {
             !name.ends_with('~') && !name.contains('.') && file.is_file()
         });
         files.sort_unstable();
-        files.iter().for_each(|file| self.read(file));
+        for file in &files {
+            self.read(file);
+        }
     }
 
     fn add(&mut self, setting: &str) {

@@ -110,42 +110,36 @@ pub(super) fn write(change: &Connection, archived: &Archived) -> Result<(), Stor
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use jit_core::digest::Digest;
     use jit_core::proof::merkle;
 
     use super::*;
     use crate::store::StorePath;
 
-    /// The log grows by the pages that change, and what is free in the file is what `records` leave.
-    #[test]
-    fn on_a_disk_that_is_full_records_move_into_the_room_that_they_leave() {
-        const RECORDS: u64 = 20_000;
-        let dir = tempfile::tempdir().unwrap();
-        let mut store = StorePath::in_dir(dir.path()).open().unwrap();
+    /// How many bytes each record has.
+    const SIZE: u64 = 572;
+
+    /// A store with so many records.
+    fn store(dir: &Path, records: u64) -> Connection {
+        let mut store = StorePath::in_dir(dir).open().unwrap();
         let change = store.transaction().unwrap();
-        let mut size = 0;
-        for seq in 0..RECORDS {
-            let bytes = format!("{{\"seq\":{seq:05},\"is\":\"{}\"}}", "x".repeat(550));
-            size = bytes.len() as u64;
+        for seq in 0..records {
+            let bytes = format!("{{\"seq\":{seq:05},\"is\":\"{}\"}}", "x".repeat(552));
+            assert_eq!(bytes.len() as u64, SIZE);
             let row = (to_i64(seq), bytes.as_bytes(), merkle::leaf(bytes.as_bytes()).0);
             change.execute("INSERT INTO audit (seq, bytes, leaf) VALUES (?1, ?2, ?3)", row).unwrap();
         }
         change.commit().unwrap();
-        store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-        let pages: i64 = store.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-        // Ten pages are free, and no more can be had.
-        store.query_row(&format!("PRAGMA max_page_count = {}", pages + 10), [], |_| Ok(())).unwrap();
+        store
+    }
 
-        // As many go as the log has room for, and always one.
-        let told = RECORDS * moved(size);
-        assert_eq!(most(&store, Some(told)).unwrap(), RECORDS);
-        assert_eq!(most(&store, Some(told - 1)).unwrap(), RECORDS - 1);
-        assert_eq!(most(&store, Some(0)).unwrap(), 1);
-        assert_eq!(most(&store, None).unwrap(), ARCHIVE_RECORDS);
-
+    /// Moves the records before an end.
+    fn moves(store: &mut Connection, end: u64) {
         let archived = Archived {
             first: 0,
-            end: RECORDS,
+            end,
             root: Digest([7; 32]),
             file: "db-1.0.jsonl".parse().unwrap(),
             digest: Digest([8; 32]),
@@ -156,12 +150,73 @@ mod tests {
         let change = store.transaction().unwrap();
         write(&change, &archived).unwrap();
         change.commit().unwrap();
+    }
 
-        let count = |of: &str| store.query_row(of, [], |row| row.get::<_, i64>(0).map(to_u64)).unwrap();
-        assert_eq!(count("SELECT count(*) FROM archived_leaf"), RECORDS);
-        assert_eq!(count("SELECT count(*) FROM audit"), 0);
+    fn count(store: &Connection, table: &str) -> u64 {
+        let select = format!("SELECT count(*) FROM {table}");
+        store.query_row(&select, [], |row| row.get(0).map(to_u64)).unwrap()
+    }
+
+    /// Its log grows by the pages that change, and what is free in the file is what records leave.
+    #[test]
+    fn on_a_disk_that_is_full_records_move_into_the_room_that_they_leave() {
+        const RECORDS: u64 = 20_000;
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = store(dir.path(), RECORDS);
+        store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let pages: i64 = store.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        // Ten pages are free, and no more can be had.
+        store.query_row(&format!("PRAGMA max_page_count = {}", pages + 10), [], |_| Ok(())).unwrap();
+
+        // As many go as the log has room for, and always one.
+        let told = RECORDS * moved(SIZE);
+        assert_eq!(most(&store, Some(told)).unwrap(), RECORDS);
+        assert_eq!(most(&store, Some(told - 1)).unwrap(), RECORDS - 1);
+        assert_eq!(most(&store, Some(0)).unwrap(), 1);
+        assert_eq!(most(&store, None).unwrap(), ARCHIVE_RECORDS);
+
+        moves(&mut store, RECORDS);
+        assert_eq!((count(&store, "archived_leaf"), count(&store, "audit")), (RECORDS, 0));
         let log = std::fs::metadata(dir.path().join("store.db-wal")).unwrap().len();
         assert!(log <= told, "{log} bytes of log, and {told} were told");
         assert!(told < 2 * log, "{log} bytes of log, and {told} were told");
+    }
+
+    #[test]
+    fn of_what_is_old_what_waits_is_owed_or_is_open_alone_keeps_its_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = store(dir.path(), 1_000);
+        // What it is, the state of its request, and of its grant; each has one record, far from the others.
+        let all = [
+            ("open", "opened", "NULL"),
+            ("over", "opened", "'2026-09-01T06:00:00Z'"),
+            ("owed", "owed", "'2026-09-01T06:00:00Z'"),
+            ("waits", "pending", ""),
+            ("denied", "closed", ""),
+        ];
+        for (nr, (id, state, ended)) in all.iter().enumerate() {
+            let mut rows = format!(
+                "INSERT INTO request (id, filed, uid, user, body, bytes, state)
+                     VALUES ('{id}', {nr}, 1001, 'maria', '', x'', '{state}');
+                 INSERT INTO about (id, seq) VALUES ('{id}', {});",
+                nr * 200
+            );
+            if !ended.is_empty() {
+                rows += &format!(
+                    "INSERT INTO grant_ (id, request, body, ended) VALUES ('of-{id}', '{id}', '', {ended});"
+                );
+            }
+            store.execute_batch(&rows).unwrap();
+        }
+        moves(&mut store, 1_000);
+        let kept: Vec<usize> = store
+            .prepare("SELECT seq FROM audit ORDER BY seq")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(kept, [0, 400, 600], "open, owed, waits");
+        assert_eq!(count(&store, "archived_leaf"), 1_000, "the archive has them as well");
     }
 }
