@@ -114,6 +114,7 @@ methods! {
     LoadSignedPolicy: "Admin" "LoadSignedPolicy" Admin,
     ConfirmPolicy: "Admin" "ConfirmPolicy" Admin,
     Records: "Audit" "Records" Audit,
+    Stream: "Audit" "Stream" Audit,
     Story: "Audit" "Story" Audit,
     StoryFrom: "Audit" "StoryFrom" Audit,
     Checkpoint: "Audit" "Checkpoint" Audit,

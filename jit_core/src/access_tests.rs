@@ -76,6 +76,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Admin.LoadSignedPolicy", "+ n l g h + + + g"),
     ("Admin.ConfirmPolicy", "+ n l g h + + + g"),
     ("Audit.Records",       "+ n l g h + + + g"),
+    ("Audit.Stream",        "+ n l g h + + + g"),
     ("Audit.Story",         "+ n l g h + + + g"),
     ("Audit.StoryFrom",     "+ n l g h + + + g"),
     ("Audit.Checkpoint",    "+ n l g h + + + g"),

@@ -4,14 +4,16 @@
 
 use std::time::Duration;
 
+use jit_proto::gate::Stage;
 use jit_proto::words::RequestId;
 
 use crate::check::decide::Answer;
+use crate::check::explain::{Explanation, Missing, explain};
 use crate::event::Event;
 use crate::model::{Decision, EndWhy, Space, Why};
 use crate::orders::Refusal;
 use crate::orders::request::{ExtendOrder, extend};
-use crate::policy::Subject;
+use crate::policy::{Policy, Subject};
 use crate::room::{STEADY, Watch};
 use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
 
@@ -30,6 +32,12 @@ fn olga() -> Subject {
 
 /// The world with an emergency role besides.
 fn world() -> World {
+    let mut world = World::new();
+    world.policy = with_an_emergency_role();
+    world
+}
+
+fn with_an_emergency_role() -> Policy {
     let emergency = r#"
 [role.break-glass]
 hosts = ["*"]
@@ -41,9 +49,7 @@ emergency = true
 name = "afterwards"
 approvers = { users = ["olga"] }
 "#;
-    let mut world = World::new();
-    world.policy = policy(&format!("{POLICY}{emergency}"));
-    world
+    policy(&format!("{POLICY}{emergency}"))
 }
 
 /// The disk is like this, and what that means happens.
@@ -182,4 +188,78 @@ fn a_disk_that_is_filled_and_emptied_again_and_again_is_on_record_once() {
     assert_eq!(watch.see(&world.state, space(64), &world.now), None);
     world.wait(STEADY);
     assert_eq!(watch.see(&world.state, space(64), &world.now), Some(Event::DiskRoom(space(64))));
+}
+
+impl World {
+    /// What is said of somebody at sshd.
+    fn explained(&self, who: &Subject) -> Explanation {
+        explain(
+            &self.policy,
+            &self.state,
+            &self.host,
+            &World::question("sshd", who, Stage::Account),
+            &self.now,
+        )
+    }
+}
+
+fn missing(explained: &Explanation, role: &str) -> Missing {
+    explained.roles.iter().find(|one| one.role.as_str() == role).unwrap().missing
+}
+
+/// What to do about a disk that is nearly full, as everybody is told it.
+fn says_how_to_make_room(explained: &Explanation) {
+    let line = explained.line();
+    assert!(line.contains("nearly full") && line.contains("makes room: jitctl status"), "{line}");
+    assert!(!line.contains("jitctl request") && !line.contains("jitctl approve"), "{line}");
+}
+
+#[test]
+fn whoever_has_no_window_on_a_disk_that_is_nearly_full_is_told_what_opens_all_the_same() {
+    let mut world = World::new();
+    let maria = maria();
+    assert_eq!(missing(&world.explained(&maria), "shell"), Missing::Window);
+    assert!(world.explained(&maria).line().contains("jitctl request"));
+    disk(&mut world, FULL);
+    let explained = world.explained(&maria);
+    assert_eq!(missing(&explained, "shell"), Missing::Room);
+    says_how_to_make_room(&explained);
+
+    // Where an emergency is there for them, it is that which they are told of.
+    world.policy = with_an_emergency_role();
+    let explained = world.explained(&maria);
+    assert_eq!(missing(&explained, "shell"), Missing::Room);
+    assert_eq!(missing(&explained, "break-glass"), Missing::Window);
+    assert!(explained.line().contains("break-glass opens at once"), "{}", explained.line());
+
+    room_again(&mut world, space(64));
+    assert_eq!(missing(&world.explained(&maria), "shell"), Missing::Window);
+}
+
+#[test]
+fn whoever_waits_on_a_disk_that_is_nearly_full_is_told_that_no_approval_opens_anything() {
+    let mut world = World::new();
+    let waits = world.file(maria(), "shell", "INC-1 look").unwrap();
+    assert!(world.explained(&maria()).line().contains(&format!("jitctl approve {waits}")));
+    disk(&mut world, FULL);
+    let explained = world.explained(&maria());
+    assert_eq!(missing(&explained, "shell"), Missing::Approval(waits));
+    says_how_to_make_room(&explained);
+    let shell = explained.roles.iter().find(|one| one.role.as_str() == "shell").unwrap();
+    assert!(shell.change.contains("no approval opens it now") && shell.approvers.is_empty(), "{shell:?}");
+}
+
+#[test]
+fn of_a_window_that_admits_nobody_for_want_of_room_no_role_is_said_to_admit() {
+    let mut world = world();
+    world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+    disk(&mut world, FULL);
+    assert_eq!(missing(&world.explained(&maria()), "shell"), Missing::Nothing);
+    disk(&mut world, space(1));
+    let explained = world.explained(&maria());
+    assert_eq!((explained.answer.why(), missing(&explained, "shell")), (Why::NoRoom, Missing::Room));
+    assert!(explained.line().contains("Emergency roles open"), "{}", explained.line());
+    world.file(maria(), "break-glass", "INC-1 look").unwrap();
+    let explained = world.explained(&maria());
+    assert_eq!(missing(&explained, "break-glass"), Missing::Nothing);
 }

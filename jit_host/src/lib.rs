@@ -15,3 +15,4 @@ pub mod home;
 pub mod pam_files;
 pub mod settings;
 pub mod signers;
+pub mod sudoers;

@@ -1,12 +1,14 @@
 //! What auditors ask of jitd: interface `org.jitd.Jit1.Audit`, for root, admins and auditors.
 //!
 //! Records leave as their exact bytes, a page at a time, so that neither jitd nor the bus holds more than a page. What
-//! becomes of them, reports, exports and proofs, is jitctl's.
+//! becomes of them, reports, exports and proofs, is jitctl's. Of a long log the pages come over a pipe ([`pages`]).
+
+pub mod pages;
 
 use serde::{Deserialize, Serialize};
 
-/// `Records(first, most)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Proof(old, new)`, `Archives()`,
-/// `Archive(end, root, file, digest, note)`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
+/// `Records(first, most)`, `Stream(first, end)`, `Story(id)`, `StoryFrom(id, first)`, `Checkpoint()`, `Proof(old, new)`,
+/// `Archives()`, `Archive(end, root, file, digest, note)`, `Carried(how, size)`, `Attest(role, who, keep, note)`.
 pub const AUDIT_INTERFACE: &str = "org.jitd.Jit1.Audit";
 
 /// The most records in one page, and about so many bytes of them.
@@ -16,6 +18,11 @@ pub const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The most records that leave the store at once: a login waits for the transaction before its own.
 pub const ARCHIVE_RECORDS: u64 = 50_000;
+
+/// What an earlier jitd takes at once, which does not say.
+const fn archive_records() -> u64 {
+    ARCHIVE_RECORDS
+}
 
 /// Answer to `Audit.Records`, `Audit.Story` and `Audit.StoryFrom`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +63,9 @@ pub struct Archives {
     pub begins: u64,
     /// How many records the log has.
     pub total: u64,
+    /// How many may go at once: fewer than [`ARCHIVE_RECORDS`] where the disk is full, and its log has no room for more.
+    #[serde(default = "archive_records")]
+    pub most: u64,
     /// How many seconds records stay at least, where the policy says so; else for ever.
     pub retain_seconds: Option<u64>,
     /// The time by which that is counted.

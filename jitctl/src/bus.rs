@@ -6,6 +6,8 @@
 //! checked, so that a successor to the name cannot receive it. jitd is not started by asking: it starts at
 //! boot, and a stopped one was stopped by an admin.
 
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,13 +19,14 @@ use jit_core::policy::PersonName;
 use jit_core::time::Utc;
 use jit_proto::words::{Reason, ServiceName};
 use jit_proto::{BUS_NAME, OBJECT_PATH, PRIVATE_SOCKET, SYSTEM_BUS_SOCKET, error_name};
+use serde::de::DeserializeOwned;
 use zbus::address::Transport;
 use zbus::address::transport::{Unix, UnixSocket};
 use zbus::connection::{AuthMechanism, Builder};
 use zbus::fdo::{self, DBusProxy};
 use zbus::names::{BusName, OwnedUniqueName};
 use zbus::proxy::{CacheProperties, MethodFlags};
-use zbus::{Address, Connection, Proxy, block_on};
+use zbus::{Address, Connection, OwnedFd, Proxy, Type, block_on};
 
 use crate::call::Call;
 use crate::error::{Error, Sent};
@@ -55,10 +58,34 @@ impl Bus {
 }
 
 impl Jitd for Bus {
+    fn ask(&self, call: &Call) -> Result<String, Error> {
+        self.answer(call)
+    }
+
+    fn pipe(&self, call: &Call) -> Result<Option<Box<dyn Read>>, Error> {
+        let pipe: OwnedFd = match self.answer(call) {
+            Ok(pipe) => pipe,
+            // All of this uid's share is taken, or jitd is of before there were pipes.
+            Err(Error::Busy(_)) => return Ok(None),
+            Err(Error::Unexpected { name, .. }) if name == UNKNOWN_METHOD => return Ok(None),
+            Err(other) => return Err(other),
+        };
+        let pipe = UnixStream::from(std::os::fd::OwnedFd::from(pipe));
+        let limit = call.row().deadline.min(self.longest);
+        pipe.set_read_timeout(Some(limit)).map_err(|why| Error::Garbled(os_text(&why)))?;
+        Ok(Some(Box::new(pipe)))
+    }
+
+    fn wakes(&self) -> Box<dyn Wakes> {
+        Box::new(Listening::start(&self.socket))
+    }
+}
+
+impl Bus {
     /// The bus is asked on a thread of its own, so that one deadline covers connecting (which can block in
     /// connect(2) on a full backlog), authenticating, finding jitd and its answer. A thread that is late is
     /// abandoned: the process is about to end.
-    fn ask(&self, call: &Call) -> Result<String, Error> {
+    fn answer<Answer: Answered>(&self, call: &Call) -> Result<Answer, Error> {
         let limit = call.row().deadline.min(self.longest);
         let door = Arc::new(Door::default());
         let (answer, waiting) = sync_channel(1);
@@ -81,11 +108,16 @@ impl Jitd for Bus {
             })
         })
     }
-
-    fn wakes(&self) -> Box<dyn Wakes> {
-        Box::new(Listening::start(&self.socket))
-    }
 }
+
+/// What an answer has: a text, or a pipe that brings more.
+trait Answered: DeserializeOwned + Type + Send + 'static {}
+
+impl Answered for String {}
+impl Answered for OwnedFd {}
+
+/// What the bus, or zbus for jitd, says of a method that is not there.
+const UNKNOWN_METHOD: &str = "org.freedesktop.DBus.Error.UnknownMethod";
 
 /// Passed once: by the call as it leaves, or by the deadline, after which no call leaves. Otherwise a call
 /// could still leave while "nothing was changed" is being written.
@@ -100,7 +132,12 @@ impl Door {
 }
 
 impl Bus {
-    async fn converse(&self, call: &Call, limit: Duration, door: &Door) -> Result<String, Error> {
+    async fn converse<Answer: Answered>(
+        &self,
+        call: &Call,
+        limit: Duration,
+        door: &Door,
+    ) -> Result<Answer, Error> {
         let (connection, jitd) = if let Some(connection) = self.connect_privately().await {
             (connection, BUS_NAME.try_into().map_err(|why| refusal(why, Sent::No))?)
         } else {
@@ -145,7 +182,7 @@ impl Bus {
     }
 }
 
-async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
+async fn send<Answer: Answered>(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<Answer>> {
     let flags = MethodFlags::NO_AUTO_START;
     let method = call.row().method;
     match call {
@@ -174,6 +211,7 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
             jitd.call_with_flags(method, flags, &(seconds, reason.as_str())).await
         }
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,
+        Call::Stream { first, end } => jitd.call_with_flags(method, flags, &(first, end)).await,
         Call::Records { first, most } => jitd.call_with_flags(method, flags, &(first, most)).await,
         Call::StoryFrom { id, first } => jitd.call_with_flags(method, flags, &(id.to_string(), first)).await,
         Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
@@ -244,12 +282,12 @@ async fn send(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<Option<String>> {
 }
 
 /// A grant for an account, or for one of those who share it, which is a method of its own.
-async fn grant(
+async fn grant<Answer: Answered>(
     jitd: &Proxy<'_>,
     method: &str,
     (user, person): (&str, Option<&PersonName>),
     (role, seconds, reason): (&str, u64, &Reason),
-) -> zbus::Result<Option<String>> {
+) -> zbus::Result<Option<Answer>> {
     let (flags, reason) = (MethodFlags::NO_AUTO_START, reason.as_str());
     let Some(person) = person else {
         return jitd.call_with_flags(method, flags, &(user, role, seconds, reason)).await;

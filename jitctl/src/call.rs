@@ -154,6 +154,11 @@ pub(crate) enum Call {
         first: u64,
         most: u32,
     },
+    /// Records from one to before an end, over a pipe.
+    Stream {
+        first: u64,
+        end: u64,
+    },
     /// The records about one request, from one on: as many as fit.
     StoryFrom {
         id: Id,
@@ -267,6 +272,7 @@ impl Call {
             Self::Export { .. } => reads(REVIEW_INTERFACE, "Export"),
             Self::Code { .. } => reads(REVIEW_INTERFACE, "Code"),
             Self::Records { .. } => reads(AUDIT_INTERFACE, "Records"),
+            Self::Stream { .. } => reads(AUDIT_INTERFACE, "Stream"),
             Self::StoryFrom { .. } => reads(AUDIT_INTERFACE, "StoryFrom"),
             Self::AuditCheckpoint => reads(AUDIT_INTERFACE, "Checkpoint"),
             Self::Proof { .. } => reads(AUDIT_INTERFACE, "Proof"),

@@ -1,5 +1,7 @@
 //! The [`Jitd`] trait: sends a call and returns its answer.
 
+use std::io::Read;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,6 +15,9 @@ use crate::wakes::Wakes;
 pub(crate) trait Jitd {
     /// Asks once and returns the answer's JSON, unread.
     fn ask(&self, call: &Call) -> Result<String, Error>;
+
+    /// Asks once for a pipe, and returns what comes over it; none where jitd has no pipe for whoever asks.
+    fn pipe(&self, call: &Call) -> Result<Option<Box<dyn Read>>, Error>;
 
     /// What ends a wait, from now on: a change that jitd tells of, or a signal to this process.
     fn wakes(&self) -> Box<dyn Wakes>;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io::{Cursor, Read};
 use std::time::Duration;
 
 use jit_core::proof::note::HostKey;
@@ -25,6 +26,8 @@ pub(crate) struct Script {
     lines: RefCell<VecDeque<(Call, Result<String, Error>)>>,
     /// What ends each wait; when there is no more, the person interrupts.
     wakes: RefCell<VecDeque<(Wake, Duration)>>,
+    /// What comes over pipes; when there is no more, there is no pipe to be had.
+    pipes: RefCell<VecDeque<(Call, Vec<u8>)>>,
 }
 
 impl Script {
@@ -41,12 +44,23 @@ impl Script {
     }
 
     fn first(expected: Call, answer: Result<String, Error>) -> Self {
-        Self { lines: RefCell::new([(expected, answer)].into()), wakes: RefCell::default() }
+        Self {
+            lines: RefCell::new([(expected, answer)].into()),
+            wakes: RefCell::default(),
+            pipes: RefCell::default(),
+        }
     }
 
     /// And after that the other.
     pub(crate) fn then(self, other: Self) -> Self {
         self.lines.borrow_mut().append(&mut other.lines.borrow_mut());
+        self.pipes.borrow_mut().append(&mut other.pipes.borrow_mut());
+        self
+    }
+
+    /// With this over the first pipe that is asked for, which has to be by that call.
+    pub(crate) fn piping(self, expected: Call, bytes: Vec<u8>) -> Self {
+        self.pipes.borrow_mut().push_back((expected, bytes));
         self
     }
 
@@ -85,6 +99,12 @@ impl Jitd for Script {
         answer
     }
 
+    fn pipe(&self, call: &Call) -> Result<Option<Box<dyn Read>>, Error> {
+        let Some((expected, bytes)) = self.pipes.borrow_mut().pop_front() else { return Ok(None) };
+        assert_eq!(*call, expected);
+        Ok(Some(Box::new(Cursor::new(bytes))))
+    }
+
     fn wakes(&self) -> Box<dyn Wakes> {
         Box::new(Scripted(self.wakes.take()))
     }
@@ -95,6 +115,10 @@ pub(crate) struct Nobody;
 
 impl Jitd for Nobody {
     fn ask(&self, call: &Call) -> Result<String, Error> {
+        panic!("nothing may be sent, and {call:?} was");
+    }
+
+    fn pipe(&self, call: &Call) -> Result<Option<Box<dyn Read>>, Error> {
         panic!("nothing may be sent, and {call:?} was");
     }
 

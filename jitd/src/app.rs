@@ -6,6 +6,7 @@ use crate::desk::Desk;
 use crate::guarded::Watched;
 use crate::host_check::HostCheck;
 use crate::nss::Names;
+use crate::pipes::Pipes;
 use crate::rate::RateLimiter;
 use crate::session::askers::Askers;
 use crate::session::awaiting::Awaiting;
@@ -25,6 +26,8 @@ pub(crate) struct App {
     pub(crate) runtime: SharedRuntime,
     pub(crate) systemd: Systemd,
     pub(crate) store: StorePath,
+    /// Who reads the log at length.
+    pub(crate) pipes: Pipes,
     /// Questions of unprivileged programs to the gate.
     pub(crate) ration: RateLimiter,
     /// Questions to the gate of programs that ask about others.

@@ -26,6 +26,7 @@ mod nss;
 mod own_file;
 mod pam_files;
 mod peer;
+mod pipes;
 mod procfs;
 mod rate;
 mod recovery;
@@ -152,6 +153,7 @@ async fn serve(settings: Settings, clock: Clock) -> Result<(), Fatal> {
         runtime: runtime.clone(),
         systemd: Systemd::new(runtime.clone()),
         store: store.clone(),
+        pipes: pipes::Pipes::default(),
         ration: RateLimiter::of_questions(),
         asking: RateLimiter::of_askers(),
         filing: RateLimiter::of_requests(),

@@ -1,7 +1,8 @@
 //! Keeps on record what this host's PAM files are. They are root's to change, and whoever takes the module's line out of
 //! one of them lets people in unasked: for how long that was so is in the log, also where it was put back.
 //!
-//! The folder is watched (inotify(7)), and looked at once an hour in any case.
+//! The folder is watched (inotify(7)), and looked at once an hour in any case. So is what sudoers(5) says of PAM, which may have
+//! sudo ask nobody.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,6 +15,7 @@ use jit_core::event::{Event, Record};
 use jit_core::model::{PamFileSeen, PamFiles};
 use jit_host::binding::has_binding_session_line;
 use jit_host::pam_files::{FOLDER, read};
+use jit_host::sudoers::pam_settings;
 use jit_proto::words::ServiceName;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use zruntime::{AsyncIo, Shared, SharedRuntime};
@@ -52,8 +54,8 @@ pub(crate) async fn keep_watching(app: Arc<App>, runtime: SharedRuntime) {
                 .ok();
         }
         match zruntime::unblock(seen).await {
-            Ok((files, binding)) => {
-                let now = look(&app, known.as_ref(), (files, binding), &written, is_first);
+            Ok(seen) => {
+                let now = look(&app, known.as_ref(), seen, &written, is_first);
                 is_on_record = now.is_some();
                 if is_on_record {
                     (known, is_first) = (now, false);
@@ -73,8 +75,14 @@ pub(crate) async fn keep_watching(app: Arc<App>, runtime: SharedRuntime) {
     }
 }
 
-/// The files, and those whose session line ends a login that it refuses.
-type Seen = (Vec<PamFileSeen>, BTreeSet<ServiceName>);
+/// What is there.
+struct Seen {
+    files: Vec<PamFileSeen>,
+    /// Those whose session line ends a login that it refuses.
+    binding: BTreeSet<ServiceName>,
+    /// What sudoers says of PAM.
+    sudoers: Option<Vec<String>>,
+}
 
 /// What they are now.
 fn seen() -> io::Result<Seen> {
@@ -82,7 +90,7 @@ fn seen() -> io::Result<Seen> {
     let files = read(etc)?;
     let binds = |service: &ServiceName| has_binding_session_line(etc, service.as_str());
     let binding = files.iter().filter_map(|file| file.name.parse().ok()).filter(binds).collect();
-    Ok((files, binding))
+    Ok(Seen { files, binding, sudoers: pam_settings(etc) })
 }
 
 /// Enters in the record what they are now, where that is news. Returns it once it is entered, or none where it could not be:
@@ -90,13 +98,14 @@ fn seen() -> io::Result<Seen> {
 fn look(
     app: &App,
     before: Option<&PamFiles>,
-    (files, binding): Seen,
+    Seen { files, binding, sudoers }: Seen,
     written: &BTreeSet<String>,
     is_first: bool,
 ) -> Option<PamFiles> {
     // Without a policy it is not known which services are managed, and what was lost must not be forgotten.
     let policy = app.desk.policy().ok()?.policy;
     let now = PamFiles::after(before, files, written, |name| is_managed(&policy, name));
+    let now = now.with_sudoers(before, sudoers);
     if is_first || !now.touched.is_empty() {
         let event = Event::PamFiles(now.clone());
         // Where jitd cannot decide it says by itself why.

@@ -133,6 +133,7 @@ fn app_in(dir: &Path, store: StorePath) -> (App, Clock, Queue, Inbox) {
         systemd: Systemd::new(runtime.clone()),
         runtime,
         store,
+        pipes: crate::pipes::Pipes::default(),
         ration: RateLimiter::of_questions(),
         asking: RateLimiter::of_askers(),
         filing: RateLimiter::of_requests(),

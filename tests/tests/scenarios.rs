@@ -341,6 +341,7 @@ const SCENARIOS: &[Scenario] = &[
     own("who_takes_the_modules_line_out_of_a_pam_file_is_on_record_also_if_it_is_put_back", guard::pam_files),
     own("a_login_that_jitd_was_not_asked_about_is_on_record_and_in_the_report_and_no_other_is", guard::unasked),
     own("a_machine_that_was_copied_has_none_of_the_others_windows_and_a_key_of_its_own", evidence::a_copied_machine),
+    own("an_archive_makes_room_on_a_disk_that_is_full_to_the_last_byte", long_log::makes_room_on_a_full_disk),
     own("a_long_log_costs_an_order_and_memory_what_a_short_one_does", long_log::costs_what_a_short_one_does),
     own("jitd_killed_while_records_move_into_archives_loses_and_doubles_none", long_log::killed_while_records_move),
     own("an_export_is_verified_where_there_is_no_jitd", evidence::exported_and_verified_without_jitd),

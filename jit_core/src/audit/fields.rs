@@ -334,10 +334,11 @@ impl Fields {
         self.put("digest", digest).put("retain", retain).put("by", by).maybe("note", note.as_ref())
     }
 
-    fn pam_files(&mut self, PamFiles { files, touched, lost }: &PamFiles) -> &mut Self {
+    fn pam_files(&mut self, PamFiles { files, touched, lost, sudoers }: &PamFiles) -> &mut Self {
         let asking = files.iter().filter(|file| file.account).count();
         self.put("files", files.len()).put("asking", asking);
-        self.some("touched", touched, " ").some("lost", lost, " ")
+        self.some("touched", touched, " ").some("lost", lost, " ");
+        self.some("sudoers", sudoers.as_deref().unwrap_or_default(), "; ")
     }
 
     /// Several in one value, where there are any.

@@ -63,6 +63,8 @@ pub enum Missing {
     Hours,
     /// It is for certain times, or its window would begin, and the clock is suspect.
     Clock,
+    /// Its window admits nobody, or none would open: the disk is nearly full, or full.
+    Room,
     /// It has not been asked for, or what was asked for is over.
     Window,
     /// It has been asked for and waits for reviews.
@@ -87,6 +89,7 @@ impl Missing {
             Self::Address => "address",
             Self::Hours => "hours",
             Self::Clock => "clock",
+            Self::Room => "room",
             Self::Window => "window",
             Self::Approval(_) => "approval",
             Self::Begin => "begin",
@@ -106,6 +109,7 @@ impl Missing {
             Self::Address => "for other addresses",
             Self::Hours => "not at this time",
             Self::Clock => "the clock is suspect",
+            Self::Room => "no room for its records",
             Self::Window => "no window is open",
             Self::Approval(_) => "waits for approval",
             Self::Begin => "its window has not begun",
@@ -292,24 +296,39 @@ impl<'a> Asker<'a> {
     fn window(&self, role: &Role) -> (Missing, String, String) {
         let Self { policy, state, host, question, ref subject, now, .. } = *self;
         let is_own = |grant: &&Grant| subject.may_have_of(&grant.user) && grant.role == role.name;
-        let grants = state.grants_of(subject.uid).filter(is_own);
-        let tried: Vec<_> =
-            grants.map(|grant| admits(policy, state, host, question, subject, grant, now)).collect();
-        if tried.iter().any(Result::is_ok) {
-            return (Missing::Nothing, String::new(), String::new());
+        let only = |missing, change| (missing, change, String::new());
+        let is_spent = |grant: &Grant| state.is_out_of_room() && !grant.emergency;
+        let (mut tried, mut lacks_room) = (Vec::new(), false);
+        for grant in state.grants_of(subject.uid).filter(is_own) {
+            match admits(policy, state, host, question, subject, grant, now) {
+                Ok(_) if is_spent(grant) => lacks_room = true,
+                Ok(_) => return only(Missing::Nothing, String::new()),
+                Err(miss) => tried.push(miss),
+            }
         }
+        if lacks_room {
+            return only(Missing::Room, no_room(policy, host));
+        }
+        let opens_nothing = state.is_short_of_room() && !role.emergency;
         if let Some(pending) = self.pending.iter().find(|pending| pending.request.role == role.name) {
             let here = Context { policy, state, host, now };
             let change = format!("{} waits for {}", pending.request.id, waiting_for(here, pending));
+            if opens_nothing {
+                return only(
+                    Missing::Approval(pending.request.id),
+                    format!("{change}, and no approval opens it now: {}", no_room(policy, host)),
+                );
+            }
             let approvers = asked_in(here, pending).map_or_else(String::new, |(_, who)| self.but_me(&who));
             return (Missing::Approval(pending.request.id), change, approvers);
         }
         // Nobody approves beforehand what opens at once.
         let first = role.stages.first().filter(|_| !role.emergency);
         let first = first.map_or_else(String::new, |stage| self.but_me(&stage.approvers));
-        match tried.into_iter().filter_map(Result::err).max() {
-            Some(Miss::NotBegun) => (Missing::Begin, self.begins(role), String::new()),
-            Some(Miss::Clock) => (Missing::Clock, self.clock(), String::new()),
+        match tried.into_iter().max() {
+            Some(Miss::NotBegun) => only(Missing::Begin, self.begins(role)),
+            Some(Miss::Clock) => only(Missing::Clock, self.clock()),
+            _ if opens_nothing => only(Missing::Room, no_room(policy, host)),
             Some(Miss::Spent | Miss::NoClaim) => {
                 (Missing::Use, "every use is spent or claimed; ask for another window".to_owned(), first)
             }
@@ -336,6 +355,15 @@ impl<'a> Asker<'a> {
         let person = self.subject.person.as_ref();
         self.subject.names().fold(who.clone(), |who, own| others(self.policy, &who, own, person)).to_string()
     }
+}
+
+/// What is wrong with a disk that is nearly full, and what has to become of it.
+fn no_room(policy: &Policy, host: &Host) -> String {
+    let admins = part(policy.admins());
+    format!(
+        "the disk of {host} is nearly full, and what is left is kept for the records of what ends; an admin ({admins}) makes room: \
+         jitctl status"
+    )
 }
 
 /// These people, without the accounts of this one.
@@ -374,7 +402,7 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
         format!("jit: your window for {service} does not admit this login: {change}.")
     };
     match answer.why() {
-        Why::NoWindow => no_window(policy, host, question, roles),
+        Why::NoWindow => no_window(here, question, roles),
         Why::NoRole => {
             format!(
                 "jit: no role opens {service} on {host}. Ask an admin ({admins}) to add one to the policy."
@@ -523,7 +551,8 @@ fn accepts_online(policy: &Policy, role: &RoleName) -> bool {
 }
 
 /// The line for somebody who may have a role and has no window: about the role that is nearest to admitting.
-fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Considered]) -> String {
+fn no_window(here: Context<'_>, question: &Question, roles: &[Considered]) -> String {
+    let Context { policy, state, host, .. } = here;
     let Login { service, user, .. } = &question.login;
     // Of equal ones the first by name, so that the same question always gets the same line.
     let nearest = roles.iter().rev().max_by_key(|considered| considered.missing);
@@ -533,6 +562,13 @@ fn no_window(policy: &Policy, host: &Host, question: &Question, roles: &[Conside
         Missing::Window | Missing::Use | Missing::Begin | Missing::Nothing => {
             let how = how(policy, host, &question.login, role);
             format!("jit: {user} has no open window for {service} on {host}. {how}")
+        }
+        Missing::Approval(_) if approvers.is_empty() && state.is_short_of_room() => {
+            let why = no_room(policy, host);
+            format!("jit: {user} waits for role {role}, and no approval opens it now: {why}.")
+        }
+        Missing::Room => {
+            format!("jit: {user} has no open window for {service}: {}.", no_room(policy, host))
         }
         Missing::Approval(id) => {
             let order = if approvers.is_empty() {

@@ -3,6 +3,9 @@
 //!
 //! The first refusal is recorded at once; the same answer within the next minute is counted, and the count is
 //! recorded when the minute is over. Nothing is lost but the exact moments in between.
+//!
+//! On a disk that has no room but for the records of what ends, all of them together are two records an hour, the second with a count: whoever is refused
+//! for hours, and varies what of, would else use up what a revoke needs.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -16,6 +19,9 @@ use crate::model::{Actor, Login, RefusedOrder, Why};
 use crate::time::Moment;
 
 const SPAN: Duration = Duration::from_mins(1);
+
+/// How long all that is refused is counted together where there is no room for more.
+const SPARING: Duration = Duration::from_hours(1);
 
 /// Different refusals of one uid, and of all names that are no account together, in a minute. What one more differs in
 /// is often free for its subject to vary: whom su becomes, the name that sshd is given. It is counted with the others of
@@ -60,6 +66,11 @@ impl Key {
             Self::Order { given_by: (uid, _), .. } => Some(Share(Some(*uid))),
             Self::Other { .. } | Self::Rest => None,
         }
+    }
+
+    /// How long it is counted before the count is recorded.
+    fn span(&self, spares: bool) -> Duration {
+        if spares && *self == Self::Rest { SPARING } else { SPAN }
     }
 }
 
@@ -137,9 +148,16 @@ pub struct Tally {
     spans: HashMap<Key, Span>,
     /// How many keys of their own there are of each uid.
     of_one: HashMap<Share, usize>,
+    /// Whether there is no room but for what ends.
+    spares: bool,
 }
 
 impl Tally {
+    /// Whether there is room for records of what is refused, from now on ([`crate::room::stops`]).
+    pub const fn has_room(&mut self, has: bool) {
+        self.spares = !has;
+    }
+
     /// Takes note of an answer; the event to record now, if it is the first of its kind within a minute.
     pub fn note(&mut self, answer: &Answer, login: Login, actor: Actor, now: &Moment) -> Option<Event> {
         let said = Said::of(answer)?;
@@ -179,6 +197,9 @@ impl Tally {
     /// What something is counted as.
     fn with_room(&self, same: Key, actor: Actor) -> Key {
         let Some(share) = same.own() else { return same };
+        if self.spares {
+            return Key::Rest;
+        }
         let has_room = self.spans.len() < MAX_KEYS;
         let of_one = self.of_one.get(&share).copied().unwrap_or_default();
         if self.spans.contains_key(&same) || (has_room && of_one < MAX_OF_ONE) {
@@ -190,24 +211,25 @@ impl Tally {
 
     /// The counts whose minute is over.
     pub fn due(&mut self, now: &Moment) -> Vec<(Actor, Event)> {
-        self.take(|span| now.since(&span.since) >= SPAN)
+        let spares = self.spares;
+        self.take(|key, span| now.since(&span.since) >= key.span(spares))
     }
 
     /// How long until a count is due; absent when none is held back.
     #[must_use]
     pub fn next(&self, now: &Moment) -> Option<Duration> {
-        let held = self.spans.values().filter(|span| span.held.is_some());
-        held.map(|span| SPAN.saturating_sub(now.since(&span.since))).min()
+        let held = self.spans.iter().filter(|(_, span)| span.held.is_some());
+        held.map(|(key, span)| key.span(self.spares).saturating_sub(now.since(&span.since))).min()
     }
 
     /// All counts, for a daemon that stops.
     pub fn drain(&mut self) -> Vec<(Actor, Event)> {
-        self.take(|_| true)
+        self.take(|_, _| true)
     }
 
-    fn take(&mut self, over: impl Fn(&Span) -> bool) -> Vec<(Actor, Event)> {
+    fn take(&mut self, over: impl Fn(&Key, &Span) -> bool) -> Vec<(Actor, Event)> {
         let mut events = Vec::new();
-        for (key, span) in self.spans.extract_if(|_, span| over(span)) {
+        for (key, span) in self.spans.extract_if(|key, span| over(key, span)) {
             if let Some(share) = key.own() {
                 let left = self.of_one.get(&share).map_or(0, |count| count.saturating_sub(1));
                 if left == 0 {
@@ -338,6 +360,58 @@ mod tests {
         assert_eq!(tally.spans.len(), MAX_KEYS + 1);
     }
 
+    #[test]
+    fn whoever_is_refused_for_hours_where_there_is_no_room_makes_two_records_an_hour_and_each_is_counted() {
+        const MINUTES: u64 = 10 * 60;
+        const EACH: u32 = 200;
+        let mut tally = Tally::default();
+        let (mut recorded, mut counted) = (0, 0);
+        let mut add = |event: &Event| {
+            recorded += 1;
+            counted += count(event);
+        };
+        tally.has_room(false);
+        for minute in 0..MINUTES {
+            let now = at(i64::try_from(minute * 60_000).unwrap(), minute * 60_000);
+            tally.due(&now).iter().for_each(|(_, event)| add(event));
+            // Of many uids, of no account, by another name each time, and orders.
+            for n in 0..EACH {
+                let (uid, target) = (Uid::try_from(n % 50).ok(), Some(format!("t{n}").parse().unwrap()));
+                let su = Login { uid: uid.filter(|_| n % 2 == 0), target, ..login(&format!("u{n}")) };
+                tally.note(&deny(Why::NoWindow), su, ROOT, &now).iter().for_each(&mut add);
+                tally.note_order(refused(&format!("M{n}"), ""), ROOT, &now).iter().for_each(&mut add);
+            }
+        }
+        tally.drain().iter().for_each(|(_, event)| add(event));
+        assert!(recorded <= 20, "{recorded} records in ten hours");
+        let all = u32::try_from(MINUTES).unwrap() * EACH * 2;
+        assert_eq!(counted, all, "each is in some count");
+
+        // With room each is a record of its own again.
+        tally.has_room(true);
+        let names = ["a", "b", "c"];
+        assert!(
+            names
+                .iter()
+                .all(|name| { tally.note(&deny(Why::NoWindow), login(name), ROOT, &at(0, 0)).is_some() })
+        );
+    }
+
+    #[test]
+    fn what_was_counted_before_there_was_no_room_is_recorded_when_its_minute_is_over() {
+        let mut tally = Tally::default();
+        let note = |tally: &mut Tally, at| tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at);
+        assert!(note(&mut tally, at(0, 0)).is_some());
+        assert!(note(&mut tally, at(1_000, 0)).is_none());
+        tally.has_room(false);
+        assert!(note(&mut tally, at(2_000, 0)).is_some(), "the first of what is counted together");
+        assert!(note(&mut tally, at(3_000, 0)).is_none());
+        assert_eq!(tally.next(&at(3_000, 0)), Some(Duration::from_secs(57)));
+        assert!(matches!(&tally.due(&at(60_000, 0))[..], [(ROOT, Event::Denied { others: false, .. })]));
+        assert!(tally.due(&at(3_600_000, 0)).is_empty());
+        assert!(matches!(&tally.due(&at(3_602_000, 0))[..], [(ROOT, Event::Denied { others: true, .. })]));
+    }
+
     fn refused(method: &str, text: &str) -> RefusedOrder {
         let (method, why) = (method.to_owned(), "not-admin".to_owned());
         RefusedOrder { method, why, text: text.to_owned(), request: None }
@@ -367,7 +441,7 @@ mod tests {
 
     const fn count(event: &Event) -> u32 {
         match event {
-            Event::Denied { count, .. } => count.get(),
+            Event::Denied { count, .. } | Event::OrderRefused { count, .. } => count.get(),
             _ => 0,
         }
     }

@@ -38,9 +38,25 @@ pub struct PamFiles {
     /// unasked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+    /// What sudoers says of PAM, as sudo reads it; absent where there is no such file, or nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudoers: Option<Vec<String>>,
 }
 
 impl PamFiles {
+    /// What sudoers is called among those that were touched: no file of PAM's has such a name.
+    pub const SUDOERS: &str = "/etc/sudoers";
+
+    /// With what sudoers says of PAM now. It is touched where that is other than before, and was looked at then.
+    #[must_use]
+    pub fn with_sudoers(mut self, before: Option<&Self>, sudoers: Option<Vec<String>>) -> Self {
+        if before.is_some_and(|before| before.sudoers.is_some() && before.sudoers != sudoers) {
+            self.touched.push(Self::SUDOERS.to_owned());
+        }
+        self.sudoers = sudoers;
+        self
+    }
+
     /// What these files are after those. `written` are the names that something was done to meanwhile, whatever they are
     /// now; `is_managed` says of a service whether policy has a role for it: any other file may come and go.
     #[must_use]
@@ -72,6 +88,7 @@ impl PamFiles {
                 .map(|name| (*name).clone())
                 .collect(),
             files,
+            sudoers: None,
         }
     }
 }
@@ -97,6 +114,22 @@ mod tests {
 
     fn written(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_sudoers_says_of_pam_is_touched_once_it_is_other_and_not_when_it_is_first_looked_at() {
+        let says = |settings: &[&str]| Some(settings.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+        let at = |before: Option<&PamFiles>, says| {
+            after(before, vec![file("sudo", "account")], &written(&[])).with_sudoers(before, says)
+        };
+        let old = after(None, vec![file("sudo", "account")], &written(&[]));
+        let first = at(Some(&old), says(&["Defaults !pam_session"]));
+        assert!(first.touched.is_empty(), "an earlier jitd did not look");
+        assert!(at(Some(&first), first.sudoers.clone()).touched.is_empty());
+        for other in [says(&[]), says(&["Defaults pam_session"]), None] {
+            let now = at(Some(&first), other.clone());
+            assert_eq!((now.touched, now.sudoers), (vec![PamFiles::SUDOERS.to_owned()], other));
+        }
     }
 
     #[test]

@@ -453,7 +453,7 @@ fn a_bus_that_speaks_another_language_is_no_bus() {
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         drop(io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n"));
-        drop(io::Read::read_to_end(&mut stream, &mut Vec::new()));
+        drop(Read::read_to_end(&mut stream, &mut Vec::new()));
     });
     let refused = Bus { socket, ..Bus::system() }.ask(&grant()).unwrap_err();
     assert!(matches!(refused, Error::NoBus { .. }), "{refused:?}");
@@ -465,7 +465,7 @@ fn no_call_leaves_once_the_deadline_has_passed() {
     let (_jitd, seen) = bus.jitd(Mood::Echoes);
     let door = Door::default();
     assert!(door.pass());
-    let late = block_on(bus.client().converse(&grant(), Duration::ZERO, &door)).unwrap_err();
+    let late = block_on(bus.client().converse::<String>(&grant(), Duration::ZERO, &door)).unwrap_err();
     assert!(matches!(late, Error::Late { sent: Sent::No, .. }), "{late:?}");
     assert!(seen.lock().unwrap().is_empty());
 }

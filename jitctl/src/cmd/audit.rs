@@ -144,4 +144,6 @@ mod export_tests;
 #[cfg(test)]
 mod proof_tests;
 #[cfg(test)]
+mod read_tests;
+#[cfg(test)]
 mod tests;

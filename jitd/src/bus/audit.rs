@@ -15,7 +15,7 @@ use jit_proto::audit::{
 };
 use jit_proto::words::{FileName, RoleName};
 use zbus::message::Header;
-use zbus::{Connection, interface};
+use zbus::{Connection, OwnedFd, interface};
 use zruntime::lock::Semaphore;
 
 use super::access::may_read_all;
@@ -26,7 +26,7 @@ use super::{Error, Origin};
 use crate::app::App;
 use crate::peer::Peer;
 use crate::store::going::going;
-use crate::store::{archive, log};
+use crate::store::{StoreError, archive, log};
 
 /// The interface `org.jitd.Jit1.Audit`.
 pub(crate) struct Audit {
@@ -47,8 +47,28 @@ impl Audit {
     ) -> Result<String, Error> {
         self.auditor(Method::Records, connection, &header).await?;
         let most = if most == 0 { PAGE_RECORDS } else { most.min(PAGE_RECORDS) };
-        let page = read(&self.app.store, move |store| log::page(store, first, most)).await?;
+        let page = read(&self.app.store, move |store| log::page(store, (first, u64::MAX), most)).await?;
         json(&page)
+    }
+
+    /// Records from `first` to before `end`, 0 for where the log ends now, over a pipe: pages, as jit_proto has them.
+    #[zbus(out_args("pipe"))]
+    async fn stream(
+        &self,
+        first: u64,
+        end: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedFd, Error> {
+        let peer = self.auditor(Method::Stream, connection, &header).await?;
+        // What is written from now on is for those who may read it then.
+        let total = read(&self.app.store, log::next_seq).await?;
+        let end = if end == 0 { total } else { end.min(total) };
+        let pipe = self.app.pipes.open(peer.uid, &self.app.store, (first, end));
+        let pipe = pipe.map_err(StoreError::from)?;
+        let pipe =
+            pipe.ok_or_else(|| Error::Busy("your share of pipes is taken; ask page by page".into()))?;
+        Ok(std::os::fd::OwnedFd::from(pipe).into())
     }
 
     /// The records that tell the story of one request, from the asking to the end of its sessions: the first page of them.
@@ -128,13 +148,16 @@ impl Audit {
     ) -> Result<String, Error> {
         self.auditor(Method::Archives, connection, &header).await?;
         let retain = self.app.desk.look(|here| here.policy.retain())?;
-        let found = read(&self.app.store, |store| {
-            Ok((archive::begins(store)?, log::next_seq(store)?, archive::archives(store)?))
+        let room = self.app.store.gauge().room_to_move();
+        let found = read(&self.app.store, move |store| {
+            let (begins, most) = (archive::begins(store)?, archive::most(store, room)?);
+            Ok((begins, log::next_seq(store)?, most, archive::archives(store)?))
         });
-        let (begins, total, archives) = found.await?;
+        let (begins, total, most, archives) = found.await?;
         json(&Archives {
             begins,
             total,
+            most,
             retain_seconds: retain.map(|retain| retain.duration().as_secs()),
             now: self.app.desk.now().wall.to_string(),
             archives: archives.iter().map(told).collect(),

@@ -4,14 +4,14 @@ use jit_core::event::Event;
 use jit_core::model::Keep;
 use jit_core::proof::merkle::{Frontier, leaf, root, verify_consistency};
 use jit_proto::audit::{AUDIT_INTERFACE, Proof, Tree};
-use jit_proto::error_name;
 use jit_proto::manager::{Status, USER_INTERFACE};
+use jit_proto::{OBJECT_PATH, error_name};
 use serde::Serialize;
 use zbus::DynamicType;
 use zbus::block_on;
 
 use crate::store::rows;
-use crate::testing::{Daemon, call, caller, records, served_to};
+use crate::testing::{Daemon, POLICY, call, caller, records, served_to};
 
 impl Daemon {
     pub(super) fn asks<B: Serialize + DynamicType + Sync>(
@@ -97,4 +97,54 @@ fn an_admin_attests_who_may_ask_on_record_and_nobody_else_does() {
     let (error, text) = attest(0, "remove");
     assert_eq!(error, "", "{text}");
     assert_eq!(attested(), [("maria".to_owned(), Keep::Remove, "root".to_owned())]);
+}
+
+/// What comes of a call for a pipe: how many records came over it, or the name of the error.
+fn piped(daemon: &Daemon, uid: u32, first: u64, end: u64) -> Result<u64, (String, String)> {
+    use std::io::Read as _;
+
+    block_on(async {
+        let (_server, client) = served_to(&daemon.app, caller(uid)).await;
+        let called = client
+            .call_method(None::<&str>, OBJECT_PATH, Some(AUDIT_INTERFACE), "Stream", &(first, end))
+            .await;
+        let reply = match called {
+            Ok(reply) => reply,
+            Err(zbus::Error::MethodError(error, text, _)) => {
+                return Err((error.to_string(), text.unwrap_or_default()));
+            }
+            Err(other) => panic!("{other:?}"),
+        };
+        let pipe: zbus::OwnedFd = reply.body().deserialize().unwrap();
+        let mut bytes = Vec::new();
+        std::fs::File::from(std::os::fd::OwnedFd::from(pipe)).read_to_end(&mut bytes).unwrap();
+        let length = u32::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        let number = |nth: usize| u64::from_le_bytes(*bytes[4 + 8 * nth..].first_chunk().unwrap());
+        assert_eq!(length as u64, 8 * (4 + number(3)), "no record is damaged");
+        Ok(number(3))
+    })
+}
+
+#[test]
+fn the_log_comes_over_a_pipe_to_whoever_may_read_it_page_by_page_and_to_nobody_else() {
+    let daemon = Daemon::of(&POLICY.replace("[[exempt]]", "[auditors]\nusers = [\"bin\"]\n[[exempt]]"));
+    daemon.grant(1).unwrap();
+    let total = records(&daemon.store()).len() as u64;
+    assert!(total > 2);
+    // root, and an auditor from a login of theirs.
+    for uid in [0, 2] {
+        assert_eq!(piped(&daemon, uid, 0, 0), Ok(total), "{uid}");
+        assert_eq!(piped(&daemon, uid, 1, 2), Ok(1), "{uid}");
+        assert_eq!(piped(&daemon, uid, 1, u64::MAX), Ok(total - 1), "{uid}");
+        assert_eq!(piped(&daemon, uid, u64::MAX, 0), Ok(0), "{uid}");
+    }
+    // daemon may have a window, and reads no log.
+    for member in ["Records", "Stream"] {
+        let (error, text) = match member {
+            "Records" => daemon.asks(1, AUDIT_INTERFACE, member, &(0_u64, 0_u32)),
+            _ => piped(&daemon, 1, 0, 0).unwrap_err(),
+        };
+        assert_eq!(error, error_name::NOT_PERMITTED, "{member}");
+        assert!(text.contains("only root, admins and auditors"), "{member}: {text}");
+    }
 }

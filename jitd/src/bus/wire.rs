@@ -173,6 +173,10 @@ impl ReadHalf for Wire {
         self.stream.receive(bytes).await
     }
 
+    fn can_pass_unix_fd(&self) -> bool {
+        true
+    }
+
     async fn peer_credentials(&mut self) -> io::Result<ConnectionCredentials> {
         Ok(self.credentials())
     }
@@ -194,6 +198,10 @@ impl WriteHalf for Wire {
 
     async fn close(&mut self) -> io::Result<()> {
         self.stream.shut()
+    }
+
+    fn can_pass_unix_fd(&self) -> bool {
+        true
     }
 
     async fn peer_credentials(&mut self) -> io::Result<ConnectionCredentials> {

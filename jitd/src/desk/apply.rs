@@ -65,6 +65,8 @@ impl Open {
             }
             batch.rows.extend(rows);
         }
+        // What is left is for what ends: whoever is refused does not take it.
+        self.tally.has_room(!self.state.is_out_of_room());
         // An `allow` leaves no sooner than the time that it was given at is charged.
         if std::mem::take(&mut self.clock_changed) || self.clock.is_due(now) {
             batch.clock = Some(self.clock.to_write(now));

@@ -1,6 +1,7 @@
 //! A disk that is nearly full under a desk over a real store.
 
-use jit_core::model::Space;
+use jit_core::access::Method;
+use jit_core::model::{RefusedOrder, Space};
 use jit_core::room::{STEADY, Stops};
 
 use super::*;
@@ -73,4 +74,37 @@ fn where_a_disk_does_not_say_how_full_it_is_windows_open() {
     let daemon = Daemon::start();
     daemon.app.store.gauge().say(Space { free: 0, size: 0 });
     daemon.grant(1).unwrap();
+}
+
+#[test]
+fn a_stranger_who_is_refused_for_hours_leaves_the_room_that_is_kept_to_what_ends() {
+    const MINUTES: u32 = 3 * 60;
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    daemon.has_left(1);
+    daemon.desk().tick();
+    assert!(matches!(daemon.told_of_room()[..], [Event::DiskShort(_)]));
+    let before = records(&daemon.store()).len();
+    for minute in 0..MINUTES {
+        // As many different refusals as one uid has records of in a minute, and some more.
+        for n in 0..40 {
+            let method = Method::ALL[(minute as usize + n) % Method::ALL.len()];
+            let refused = RefusedOrder::not_answered(method, "by whoever it is");
+            daemon.desk().note_refused(refused, Actor { uid: maria().uid, ..ROOT });
+        }
+        daemon.clock.go_on(Duration::from_mins(1));
+        daemon.desk().tick();
+    }
+    daemon.until_durable();
+    let made = records(&daemon.store()).split_off(before);
+    assert!(made.len() <= 8, "{} records in three hours", made.len());
+    let is_end = |record: &Record| matches!(record.event, Event::Ended { .. });
+    assert!(made.iter().any(is_end), "the window was over meanwhile");
+
+    zruntime::block_on(daemon.desk().close().unwrap().ticket.durable()).unwrap();
+    let counted = records(&daemon.store()).into_iter().map(|record| match record.event {
+        Event::OrderRefused { count, .. } => count.get(),
+        _ => 0,
+    });
+    assert_eq!(counted.sum::<u32>(), MINUTES * 40, "each is in some count");
 }

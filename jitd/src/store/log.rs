@@ -141,15 +141,16 @@ pub(crate) fn next_seq(store: &Connection) -> Result<u64, StoreError> {
     Ok(last.map_or(0, |last| to_u64(last) + 1))
 }
 
-/// A page of the log: so many records at most, and no more bytes than a page has.
-pub(crate) fn page(store: &Connection, first: u64, most: u32) -> Result<Page, StoreError> {
+/// A page of the log, of what is before an end: so many records at most, and no more bytes than a page has.
+pub(crate) fn page(store: &Connection, (first, end): (u64, u64), most: u32) -> Result<Page, StoreError> {
     let mut page = empty(store)?;
     // What lives of those before is for stories alone.
     let first = first.max(page.begins);
     page.next = first.min(page.total);
-    let mut records =
-        store.prepare_cached("SELECT seq, bytes, leaf FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?;
-    let mut rows = records.query(params![to_i64(first), most])?;
+    let mut records = store.prepare_cached(
+        "SELECT seq, bytes, leaf FROM audit WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT ?3",
+    )?;
+    let mut rows = records.query(params![to_i64(first), to_i64(end), most])?;
     let mut bytes = 0;
     while bytes < PAGE_BYTES
         && let Some(row) = rows.next()?

@@ -31,6 +31,9 @@ const MOST_LOG: u64 = 8 * 1024 * 1024;
 /// After so many pages SQLite by itself copies its log into the file (sqlite.org/pragma.html#pragma_wal_autocheckpoint).
 const MOST_FRAMES: u64 = 1000;
 
+/// Where so much is left outside of the files, whatever moves at once has room.
+const AMPLE: u64 = 256 * 1024 * 1024;
+
 /// A page of SQLite's, and as good as one of its log's.
 const PAGE: u64 = 4096;
 
@@ -85,6 +88,17 @@ impl Gauge {
     /// Whether the file system has what it takes to keep so much more: in the log first, and then in the file.
     fn can_take(space: Space, inside: u64) -> bool {
         space.free.saturating_sub(inside) > 3 * Self::pages(space)
+    }
+
+    /// How much a transaction can write into its log, half of which may hold what was written before; nothing where there is
+    /// more than any needs.
+    pub(crate) fn room_to_move(&self) -> Option<u64> {
+        self.space().and_then(|space| Self::moves(space, self.inside.load(Ordering::Relaxed)))
+    }
+
+    fn moves(space: Space, inside: u64) -> Option<u64> {
+        let outside = space.free.saturating_sub(inside);
+        (outside < AMPLE).then(|| outside + Self::long(space) / 2)
     }
 
     /// What there is to say of it; nothing where there is enough.
@@ -208,6 +222,68 @@ mod tests {
     fn of_a_folder_that_is_not_there_nothing_is_said() {
         let gauge = Gauge::of(Path::new("/nonexistent"));
         assert_eq!((gauge.measured(), gauge.note(Stops::Nothing)), (None, None));
+    }
+
+    /// Where the file system keeps blocks for root, as ext4 does; others tell the same number twice.
+    #[test]
+    fn what_is_kept_for_root_counts_as_room_since_jitd_may_use_it() {
+        let mut looked = 0;
+        for mount in std::fs::read_to_string("/proc/self/mounts").unwrap().lines() {
+            let Some(dir) = mount.split(' ').nth(1).map(Path::new) else { continue };
+            let Ok(facts) = statvfs(dir) else { continue };
+            let bytes = |blocks: u64| blocks * facts.fragment_size();
+            let kept = bytes(facts.blocks_free() - facts.blocks_available());
+            // What others write meanwhile is no more than half of it.
+            if kept < MOST_PAGES || facts.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY) {
+                continue;
+            }
+            let space = Gauge::of(dir).measured().unwrap();
+            assert!(space.free > bytes(facts.blocks_available()) + kept / 2, "{}: {space:?}", dir.display());
+            looked += 1;
+        }
+        println!("{looked} file systems keep blocks for root");
+    }
+
+    #[test]
+    fn what_the_file_holds_free_counts_as_room_and_is_none_for_more_to_be_kept_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let gauge = Gauge::of(dir.path());
+        let before = gauge.measured().unwrap();
+        let much = 1 << 50;
+        gauge.inside.store(much, Ordering::Relaxed);
+        let after = gauge.measured().unwrap();
+        assert!(after.free >= much && after.size == before.size, "{before:?} {after:?}");
+
+        // So much is free outside and so much inside; three times what is kept has to be outside.
+        let disk = |outside: u64, inside: u64| Space { free: outside + inside, size: 1 << 40 };
+        let kept = Gauge::pages(disk(0, 0));
+        assert_eq!(kept, MOST_PAGES);
+        for inside in [0, 1, kept, 9 * kept] {
+            assert!(!Gauge::can_take(disk(3 * kept, inside), inside), "{inside}");
+            assert!(Gauge::can_take(disk(3 * kept + 1, inside), inside), "{inside}");
+            assert!(!Gauge::can_take(disk(0, inside), inside), "{inside}");
+        }
+        assert!(!Gauge::can_take(disk(0, 0), 1), "others took of it since it was looked at");
+    }
+
+    #[test]
+    fn what_moves_on_a_disk_that_is_full_fits_into_the_log_that_is_kept() {
+        let disk = |outside: u64, size: u64| Space { free: outside + MOST_PAGES, size };
+        let moves = |space| Gauge::moves(space, MOST_PAGES);
+        assert_eq!(moves(disk(0, 1 << 40)), Some(MOST_LOG / 2));
+        assert_eq!(moves(disk(0, 64 << 20)), Some((64 << 20) / 40 / 2));
+        assert_eq!(moves(disk(AMPLE - 1, 1 << 40)), Some(AMPLE - 1 + MOST_LOG / 2));
+        assert_eq!(moves(disk(AMPLE, 1 << 40)), None, "nobody has to ask");
+    }
+
+    #[test]
+    fn what_is_kept_on_a_small_disk_is_a_small_part_of_it_and_on_none_that_tells_nothing() {
+        let of = |size: u64| Space { free: size, size };
+        for (size, pages, long) in
+            [(1 << 40, MOST_PAGES, MOST_LOG), (40 << 20, 512 << 10, 1 << 20), (0, 0, 0)]
+        {
+            assert_eq!((Gauge::pages(of(size)), Gauge::long(of(size))), (pages, long), "{size}");
+        }
     }
 
     #[test]

@@ -261,6 +261,11 @@ pub(crate) fn who_may_read(site: &Site) {
         let no_login = site.machine.as_user("auda", &format!("jitctl audit {command}"));
         no_login.exits(4).says("no login").does_not_say(&id);
     }
+    // A log of more than a page comes over a pipe, which the bus hands on.
+    let call = "busctl call org.jitd.Jit1 /org/jitd/Jit1 org.jitd.Jit1.Audit Stream tt 0 0";
+    site.logged_in("auda", call).says("h ").done();
+    site.logged_in("nosy", call).exits(1).says("only root, admins and auditors");
+    site.machine.as_user("auda", call).exits(1).says("no login");
 }
 
 pub(crate) fn read_by_other_programs(site: &Site) {

@@ -52,6 +52,17 @@ pub(crate) fn pam_files(site: &Site) {
     site.shell("jitctl status").says("UNGUARDED: /etc/pam.d/sshd").done();
     site.shell(PUT_BACK).done();
     until(SOON, "that it asks again is on record", || !last(site).contains("lost="));
+
+    // What has sudo ask nobody is in other files, and looked at with these.
+    assert!(!last(site).contains("sudoers="), "{}", last(site));
+    let passes_over = "Defaults:greta !pam_acct_mgmt";
+    site.machine.write("/etc/sudoers.d/greta", &format!("{passes_over}\n"), 0o440);
+    site.shell("systemctl restart jitd").done();
+    let says = format!("sudoers=\"{passes_over}\"");
+    until(SOON, "what sudoers says is on record", || last(site).contains(&says));
+    assert!(last(site).contains("touched=\"/etc/sudoers\""), "{}", last(site));
+    site.shell("rm /etc/sudoers.d/greta && systemctl restart jitd").done();
+    until(SOON, "and that it is gone", || !last(site).contains("sudoers="));
 }
 
 /// What logind has and nobody asked about is told; whoever was asked about, admitted or exempt, is not.

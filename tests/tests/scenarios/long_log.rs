@@ -15,7 +15,8 @@ use jit_tests::machine::until;
 use rusqlite::Connection;
 
 use crate::crash::{KILL, Random};
-use crate::site::{SOON, Site, read};
+use crate::disk::on_a_disk_of;
+use crate::site::{Entrance, SOON, Site, read};
 use crate::stage::{count, say};
 
 /// The repository, for the tables as they were when a log had no tree yet: jitd makes that of whatever log it finds.
@@ -159,6 +160,47 @@ pub(crate) fn costs_what_a_short_one_does(site: &Site) {
     is_ready(site);
     row("the same after a start with this log", &format!("{} KiB", memory(site)));
     say(&format!("{told}\n"));
+}
+
+pub(crate) fn makes_room_on_a_full_disk(site: &Site) {
+    let records = 6_000;
+    site.person_with_role("dina", &["sshd"]);
+    has_a_log_of(site, records);
+    // Of the log alone: on a disk of its size and some more.
+    on_a_disk_of(site, u32::try_from(records / 1000 + 24).unwrap());
+    // To the last byte, and it stays so.
+    site.shell("dd if=/dev/zero of=/var/lib/jitd/filler bs=1k status=none").says("No space left");
+    let left = || site.shell("df --output=avail /var/lib/jitd | tail -n 1").stdout.trim().to_owned();
+    assert_eq!(left(), "0");
+    site.grant_because("dina", "dina", "30m", "INC-1 not now").exits(1).says("nearly full");
+    site.machine.run(&["jitctl", "explain", "sshd", "dina"]).exits(1).says("makes room: jitctl status");
+
+    let mut files = String::new();
+    let known = archives(site);
+    assert!(known.most < u64::try_from(records).unwrap(), "{known:?}: it has to be done in several");
+    for nth in 0.. {
+        let file = format!("/srv/archive/{nth}.jsonl");
+        let (said, _) = timed(site, &format!("jitctl audit archive {file}"));
+        if said.contains("nothing was written") {
+            break;
+        }
+        let begins = archives(site).begins;
+        assert!(
+            said.contains("no longer in the store") && begins <= known.most * (nth + 1),
+            "{said} {begins}"
+        );
+        files = format!("{files} --archive {file}");
+    }
+    assert!(archives(site).begins >= u64::try_from(records).unwrap(), "all of them are old enough");
+    assert_eq!(left(), "0", "no byte of it went back to the disk");
+    let (said, _) = timed(site, &format!("jitctl audit verify{files}"));
+    assert!(said.contains("WHOLE"), "{said}");
+    // A start looks anew.
+    site.shell("systemctl restart jitd").done();
+    is_ready(site);
+    site.open("dina", "dina", "30m");
+    site.ssh("dina").admits("dina");
+    assert_eq!(left(), "0");
 }
 
 pub(crate) fn killed_while_records_move(site: &Site) {

@@ -15,7 +15,7 @@ use jit_core::proof::note::PublicKey;
 use jit_core::proof::preface::{Extent, Preface};
 use jit_core::proof::verify::{Verdict, Verifier};
 use jit_core::time::Utc;
-use jit_proto::audit::{ARCHIVE_RECORDS, Archive, Archives, Checkpoint};
+use jit_proto::audit::{Archive, Archives, Checkpoint};
 use jit_proto::words::{FileName, Reason};
 use serde::Deserialize;
 
@@ -152,7 +152,7 @@ fn end(
         }
         None => floor,
     };
-    let most = known.begins.saturating_add(ARCHIVE_RECORDS).min(known.total.saturating_sub(1));
+    let most = known.begins.saturating_add(known.most).min(known.total.saturating_sub(1));
     let mut end = known.begins;
     let mut reader = Reader::from(jitd, known.begins);
     'all: while let Some(page) = reader.page()? {

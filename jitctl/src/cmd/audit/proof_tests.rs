@@ -1,6 +1,7 @@
 //! What an export proves by itself and to whoever kept what left before, and everybody who changes one.
 
 use std::cell::RefCell;
+use std::io::Read;
 
 use jit_core::digest::Digest;
 use jit_core::model::CarriedBy;
@@ -137,6 +138,10 @@ impl Jitd for Live {
             }
             other => panic!("{other:?} was asked"),
         })
+    }
+
+    fn pipe(&self, _: &Call) -> Result<Option<Box<dyn Read>>, Error> {
+        Ok(None)
     }
 
     fn wakes(&self) -> Box<dyn Wakes> {

@@ -9,7 +9,7 @@ use jit_core::proof::checkpoint::Signed;
 use jit_core::proof::merkle::{Frontier, leaf};
 use jit_core::proof::note::HostKey;
 use jit_core::proof::preface::Preface;
-use jit_proto::audit::{Archives, Carried, Checkpoint, Page};
+use jit_proto::audit::{ARCHIVE_RECORDS, Archives, Carried, Checkpoint, Page};
 use tempfile::TempDir;
 
 use super::proof_tests::Live;
@@ -105,7 +105,7 @@ fn noted(how: CarriedBy, log: &Log) -> Script {
 /// All records are here.
 pub(super) fn none_archived(total: u64) -> Archives {
     let now = "2026-11-29T13:00:00Z".to_owned();
-    Archives { begins: 0, total, retain_seconds: None, now, archives: Vec::new() }
+    Archives { begins: 0, total, most: ARCHIVE_RECORDS, retain_seconds: None, now, archives: Vec::new() }
 }
 
 const FIRST: Call = Call::Records { first: 0, most: 0 };
