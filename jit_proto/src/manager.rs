@@ -430,7 +430,8 @@ pub struct Session {
     pub until: Option<String>,
     /// Seconds left until then.
     pub remaining: u64,
-    /// `open`, `closed` (they left, and what they started runs on) or `ending`.
+    /// `open`, `closed` (they left, and what they started runs on), `ending`, or `goes-on` (its end has come, and its
+    /// process serves others, too, and is not ended).
     pub state: String,
     /// Why it is ending: `expired`, `revoked`, `done`, `locked`, `role-changed`, `outside-hours` or `ordered`.
     pub ended: Option<String>,
@@ -438,6 +439,9 @@ pub struct Session {
     pub unit: Option<String>,
     /// Whether jitd can end all of it.
     pub enforced: bool,
+    /// The process that let its person in and opened no session, where that ends with the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
     /// The audit session that began with it, for ausearch(8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<u32>,

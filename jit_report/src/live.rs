@@ -1,6 +1,6 @@
 //! Who was in at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jit_core::event::{Event, Record};
 use jit_core::model::Login;
@@ -42,11 +42,13 @@ pub(crate) struct LiveFold {
     found: Vec<LiveSession>,
     /// Admitted by then and not known to be over; whether it is known to have opened.
     admitted: BTreeMap<u64, (bool, LiveSession)>,
+    /// Those whose process serves others, too: the end of their window does not end them.
+    go_on: BTreeSet<u64>,
 }
 
 impl LiveFold {
     pub(crate) const fn at(at: Utc) -> Self {
-        Self { at, found: Vec::new(), admitted: BTreeMap::new() }
+        Self { at, found: Vec::new(), admitted: BTreeMap::new(), go_on: BTreeSet::new() }
     }
 
     pub(crate) fn take(&mut self, record: &Record) {
@@ -61,7 +63,13 @@ impl LiveFold {
             self.comes(record, true, opening.grant, opening.login);
         } else if let Event::SessionRefused { session, .. } = event {
             self.admitted.remove(session);
+        } else if let Event::SessionUnbound { session, others: true, .. } = event {
+            if let Some((opened, _)) = self.admitted.get_mut(session) {
+                *opened = true;
+                self.go_on.insert(*session);
+            }
         } else if let Some((session, past)) = event.leaving() {
+            self.go_on.remove(&session);
             let known = self.admitted.remove(&session);
             let of_past = past.map(|past| LiveSession {
                 session,
@@ -90,9 +98,9 @@ impl LiveFold {
     /// Nothing of a window is left: a login by it of which no more was heard was a check alone.
     fn window_is_over(&mut self, request: RequestId, now: Utc) {
         let at = self.at;
-        let found = &mut self.found;
-        self.admitted.retain(|_, (opened, one)| {
-            let is_of_it = RequestId::from(one.grant) == request;
+        let (found, go_on) = (&mut self.found, &self.go_on);
+        self.admitted.retain(|id, (opened, one)| {
+            let is_of_it = RequestId::from(one.grant) == request && !go_on.contains(id);
             if is_of_it && *opened && at < now {
                 found.push(one.clone());
             }

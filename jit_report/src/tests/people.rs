@@ -67,6 +67,27 @@ fn who_was_in_at_a_time_is_told_and_what_the_log_cannot_say_is_not_guessed() {
 }
 
 #[test]
+fn who_goes_on_in_a_process_of_others_is_in_until_that_has_gone() {
+    let mut log = Log::default();
+    log.asks(0, "00000001", "maria", "shell").opens(0, "00000001", "maria", "shell");
+    let session = log.comes(100, "00000001", "maria", "shell");
+    log.push(
+        101,
+        "session-unbound",
+        &format!(r#""session":{session},"why":"its process serves others, too","others":true"#),
+    );
+    log.ends(3600, "00000001", "expired").gone(3600, "00000001", "maria", "", "");
+    let is_in = |log: &Log, seconds: i64| {
+        let live = log.report_of(Period::default(), Some(utc(seconds))).live.unwrap();
+        assert!(live.unknown.is_empty(), "{live:?}");
+        live.sessions.iter().any(|one| usize::try_from(one.session) == Ok(session))
+    };
+    assert!(is_in(&log, 200) && is_in(&log, 9_000));
+    log.goes(10_000, session, 100, "00000001", "maria");
+    assert!(is_in(&log, 9_999) && !is_in(&log, 10_000));
+}
+
+#[test]
 fn an_emergency_owes_its_review_and_is_overdue_when_its_first_stage_has_waited() {
     let mut log = Log::default();
     log.policy(0, ROOT).asks(100, "00000001", "maria-adm", "root");
