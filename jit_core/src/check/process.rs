@@ -354,6 +354,13 @@ mod tests {
         // She herself, by an exemption: what is left there may be of that.
         let herself = question(&maria(), 230);
         assert_eq!(unbounds(&without_window(world.policy.people(), &world.state, &herself)), [(hers, false)]);
+        // Of whom nobody is on record it serves them all the same, when she comes again by another window.
+        let events = without_window(world.policy.people(), &world.state, &exempt);
+        world.apply(events);
+        ends(&mut world, hers);
+        world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+        let events = asks(&mut world, &question(&maria(), 229));
+        assert_eq!(unbounds(&events), [(world.state.sessions()[0].id, true)]);
     }
 
     #[test]
