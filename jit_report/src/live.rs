@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jit_core::event::{Event, Record};
 use jit_core::model::Login;
+use jit_core::policy::PersonName;
 use jit_core::time::Utc;
 use jit_proto::words::{GrantId, RequestId, ServiceName, UserName};
 use serde::Serialize;
@@ -29,10 +30,23 @@ pub struct LiveSession {
     pub grant: GrantId,
     /// The account that was in.
     pub account: UserName,
+    /// Who that was, of those who share the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
     /// At which service.
     pub service: ServiceName,
     /// When it was admitted or opened.
     pub since: Utc,
+}
+
+impl LiveSession {
+    /// The account, and who that was where people share it.
+    pub(crate) fn who(&self) -> String {
+        match &self.person {
+            Some(person) => format!("{} ({person})", self.account),
+            None => self.account.to_string(),
+        }
+    }
 }
 
 /// What is known of who is in, while records come.
@@ -75,6 +89,7 @@ impl LiveFold {
                 session,
                 grant: past.grant,
                 account: past.login.user.clone(),
+                person: past.login.person.clone(),
                 service: past.login.service.clone(),
                 since: past.opened.wall,
             });
@@ -90,8 +105,8 @@ impl LiveFold {
         if since > self.at {
             return;
         }
-        let (account, service) = (login.user.clone(), login.service.clone());
-        let one = LiveSession { session: record.seq, grant, account, service, since };
+        let (account, person, service) = (login.user.clone(), login.person.clone(), login.service.clone());
+        let one = LiveSession { session: record.seq, grant, account, person, service, since };
         self.admitted.insert(record.seq, (opened, one));
     }
 

@@ -266,8 +266,8 @@ fn who_may_ask_and_did_not_is_named_and_groups_are_named_as_groups() {
     log.story(100, "00000001", "maria", "shell", 60);
     let report = log.report();
     let never: Vec<_> =
-        report.never_asked.iter().map(|one| (one.role.as_str(), one.account.as_str())).collect();
-    assert_eq!(never, [("root", "maria-adm"), ("shell", "otto")]);
+        report.never_asked.iter().map(|one| (one.role.as_str(), one.who.to_string())).collect();
+    assert_eq!(never, [("root", "maria-adm".to_owned()), ("shell", "otto".to_owned())]);
     assert_eq!(report.groups, [("shell".parse().unwrap(), "@dba".to_owned())]);
     let standing = report.standing.clone().unwrap();
     assert_eq!((&standing.auditors[..], standing.exempt.len()), (&["auda".to_owned()][..], 2));
@@ -355,4 +355,44 @@ fn who_was_named_for_a_quarter_of_a_year_and_never_asked_could_be_left_out() {
     let fields = format!(r#""why":"expired","tried":"{TERMS}","digest":"{TERMS}","files":[]"#);
     log.push(91 * DAY, "policy-reverted", &fields).policy(91 * DAY, SHELL);
     assert_eq!(log.report().suggestions, []);
+}
+
+/// A role for two people who share an account.
+fn vendor() -> String {
+    let person = |name: &str, key: &str| {
+        format!("{name} = {{ accounts = [\"support\"], ssh-keys = [\"SHA256:{}\"] }}\n", key.repeat(43))
+    };
+    format!(
+        "{}[people]\n{}{}",
+        SHELL.replace(r#"users = ["maria", "otto"], groups = ["dba"]"#, r#"people = ["kim", "lee"]"#),
+        person("kim", "A"),
+        person("lee", "E"),
+    )
+}
+
+#[test]
+fn who_shares_an_account_is_reported_and_attested_as_that_person() {
+    let mut log = Log::default();
+    log.policy(0, &vendor()).story(100, "00000001", "support", "shell", 60);
+    let of_kim = r#""name":"support","uid":1001,"person":"kim""#;
+    for line in &mut log.lines {
+        *line = line.replace(r#""name":"support","uid":1001"#, of_kim);
+    }
+    let report = log.report();
+    let row = only(&report);
+    assert_eq!((row.person.as_str(), row.account.as_str()), ("kim", "support"));
+    // lee may ask, too, and did not; the account is nobody in particular.
+    let never: Vec<_> = report.never_asked.iter().map(|one| one.who.to_string()).collect();
+    assert_eq!(never, ["person:lee"]);
+    let attest: Vec<_> = report.attestations.iter().map(|one| one.who.to_string()).collect();
+    assert_eq!(attest, ["person:kim", "person:lee"]);
+    let by = r#""by":{"name":"auda","uid":1013}"#;
+    log.push(9_000, "attested", &format!(r#""role":"shell","who":"person:lee","keep":"remove",{by}"#));
+    let report = log.report();
+    let found = report.suggestions.iter().find(|one| one.what == "attested").unwrap();
+    assert_eq!(found.diff.last().unwrap(), "+eligible     = { people = [\"kim\"] }");
+    log.push(91 * DAY, "stopped", "");
+    let report = log.report();
+    let left = report.suggestions.iter().find(|one| one.what == "eligible").unwrap();
+    assert!(left.text.contains("could do without person:lee") && !left.diff.is_empty(), "{left:?}");
 }
