@@ -128,11 +128,16 @@ pub(crate) const NO_END: Code = warning("JIT104");
 pub(crate) const BAD_SERVICE: Code = error("JIT110");
 pub(crate) const SAME_SERVICE: Code = error("JIT111");
 pub(crate) const NO_ROLE_THERE: Code = warning("JIT112");
+
 // People who share accounts.
 pub(crate) const NO_PERSON: Code = error("JIT113");
 
+// Two ends for one login.
+pub(crate) const SESSION_TOO: Code = warning("JIT114");
+pub(crate) const PROGRAM_TOO: Code = warning("JIT115");
+
 /// Those of the last kind.
-pub(crate) const OF_HOST: [Code; 13] = [
+pub(crate) const OF_HOST: [Code; 14] = [
     NO_SUCH_GROUP,
     NOBODY_HERE,
     TOO_FEW_HERE,
@@ -146,6 +151,7 @@ pub(crate) const OF_HOST: [Code; 13] = [
     STANDING,
     NO_SUCH_ASKER,
     NO_END,
+    SESSION_TOO,
 ];
 
 /// A file of test cases that cannot be read, or asks for what makes no sense.

@@ -46,6 +46,9 @@ impl Policy {
             }
             judge.services(log);
             judge.ends(log);
+            for (service, spot) in &seen.services {
+                judge.session_too(service, spot, log);
+            }
             for (spot, asker) in &seen.askers {
                 judge.asker(asker.account(), spot, log);
                 judge.end(asker, spot, log);
@@ -382,6 +385,21 @@ impl<'a> Judge<'a> {
                 no_end(service, &how, spot, log);
             }
         }
+    }
+
+    /// A service whose process ends, and whose PAM file has the line for sessions. An asker opens none.
+    fn session_too(&self, service: &ServiceName, spot: &Spot, log: &mut Log<'_>) {
+        let how = ends::at(self.rules, self.facts, service);
+        let is_asked_for = self.rules.askers.iter().any(|asker| asker.services().contains(service));
+        if how != Some(HowEnds::Process) || is_asked_for || !self.facts.sessions.contains(service) {
+            return;
+        }
+        let message = format!(
+            "`ends` is written for `{service}`, and /etc/pam.d/{service} has a session line of pam_jit.so, too: where the \
+             program opens a session, that counts, and else `ends`"
+        );
+        let hint = "if it opens one, remove [service]; else remove the line";
+        log.add_with_hint(code::SESSION_TOO, spot, message, hint);
     }
 
     /// Services whose PAM file does not ask jitd: there a role gives nothing, and keeps nobody out.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jit_proto::words::{RoleName, ServiceName, UserName};
 
+use super::asker::Asker;
 use super::code;
 use super::finding::{Log, Spot};
 use super::people::Human;
@@ -42,6 +43,13 @@ pub(super) fn ends(rules: &Rules, places: &BTreeMap<ServiceName, Spot>, log: &mu
                 message,
                 "it is called as its file in /etc/pam.d is",
             );
+        }
+        let has_program = |asker: &Asker| asker.end_as().is_some() && asker.services().contains(service);
+        if rules.processes.contains(service) && rules.askers.iter().any(has_program) {
+            let message = format!("`ends` counts for `{service}`, so /etc/jit/end.d/{service} is not run");
+            let hint = "remove one of the two: a server that restarts when one of its processes is killed, as PostgreSQL \
+                        does, is better ended by `end-as`";
+            log.add_with_hint(code::PROGRAM_TOO, spot, message, hint);
         }
     }
 }

@@ -16,7 +16,8 @@ pub use policy::{
 
 use crate::words::Verdict;
 
-/// `Check(service, user, from)`, `Explain(service, user, at, from, target)`, `Roles(user)`, `List(all)`, `Show(id)`,
+/// `Check(service, user, from)`, `CheckPerson(service, user, person, from)`, `Explain(service, user, at, from, target)`,
+/// `ExplainPerson(service, user, person, at, from, target)`, `Roles(user)`, `List(all)`, `Show(id)`,
 /// `Status()`, `Policy()`, `Request(role, seconds, start, reason)`, `Withdraw(id, reason)`, `Extend(id, seconds, reason)`,
 /// `Done(id, reason)`, `Sessions()`, `EndSession(id, reason)`; signal `Changed(id)`, which says that something about a
 /// request has changed and nothing else. An empty `at` is now, an empty `from` or `target` is not known, an empty `user`
@@ -35,13 +36,16 @@ pub const LIST_LIMIT: usize = 1000;
 /// `ChangePolicy(seconds, reason)`, `OverridePolicy(reason)`, `LoadSignedPolicy(text, signatures, reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
-/// Answer to `User.Check`: what a login would be told now. Asking changes nothing and uses nothing.
+/// Answer to `User.{Check,CheckPerson}`: what a login would be told now. Asking changes nothing and uses nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// The service asked about.
     pub service: String,
     /// The subject asked about.
     pub user: String,
+    /// Who comes by it, where people share the account and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// Allow, deny or unmanaged.
     pub verdict: Verdict,
     /// The stable word for why.
@@ -57,7 +61,7 @@ pub struct Check {
     pub until: Option<String>,
 }
 
-/// Answer to `User.Explain`: the same, and why, role by role.
+/// Answer to `User.{Explain,ExplainPerson}`: the same, and why, role by role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// What a login would be told; `text` is the line that a refused login prints.
@@ -430,7 +434,8 @@ pub struct Session {
     pub until: Option<String>,
     /// Seconds left until then.
     pub remaining: u64,
-    /// `open`, `closed` (they left, and what they started runs on) or `ending`.
+    /// `open`, `closed` (they left, and what they started runs on), `ending`, or `goes-on` (its end has come, and its
+    /// process serves others, too, and is not ended).
     pub state: String,
     /// Why it is ending: `expired`, `revoked`, `done`, `locked`, `role-changed`, `outside-hours` or `ordered`.
     pub ended: Option<String>,
@@ -438,6 +443,9 @@ pub struct Session {
     pub unit: Option<String>,
     /// Whether jitd can end all of it.
     pub enforced: bool,
+    /// The process that let its person in and opened no session, where that ends with the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
     /// The audit session that began with it, for ausearch(8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<u32>,

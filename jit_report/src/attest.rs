@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_hours(90 * 24);
 pub struct Attestation {
     /// The role that may be asked for.
     pub role: RoleName,
-    /// The account, or a group with @ in front.
+    /// The account, a group with @ in front, or a person behind accounts that people share, as `person:NAME`.
     pub who: Entitled,
     /// Since when the role has named them, as far as the log goes back.
     pub since: Utc,
@@ -58,7 +58,8 @@ impl AttestFold {
         for role in policy.roles() {
             let users = role.eligible.users.iter().cloned().map(Entitled::User);
             let groups = role.eligible.groups.iter().cloned().map(Entitled::Group);
-            for who in users.chain(groups) {
+            let people = role.eligible.people.keys().cloned().map(Entitled::Person);
+            for who in users.chain(groups).chain(people) {
                 let key = (role.name.clone(), who);
                 let before = self.entitled.remove(&key);
                 named.insert(key, before.unwrap_or((at, None)));

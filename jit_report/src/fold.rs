@@ -394,8 +394,11 @@ impl Fold {
 fn rows(stories: HashMap<RequestId, Story>, policy: Option<&Policy>) -> Vec<Access> {
     let finish = |story: Story| {
         let mut row = story.finish();
-        row.person =
-            policy.map_or_else(|| row.account.to_string(), |policy| policies::person(policy, &row.account));
+        // Of an account that people share, the request says which of them it was for.
+        if row.person.is_empty() {
+            row.person = policy
+                .map_or_else(|| row.account.to_string(), |policy| policies::person(policy, &row.account));
+        }
         row
     };
     let mut rows: Vec<_> = stories.into_values().map(finish).collect();

@@ -1,9 +1,10 @@
 //! Who was in at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jit_core::event::{Event, Record};
 use jit_core::model::Login;
+use jit_core::policy::PersonName;
 use jit_core::time::Utc;
 use jit_proto::words::{GrantId, RequestId, ServiceName, UserName};
 use serde::Serialize;
@@ -29,10 +30,23 @@ pub struct LiveSession {
     pub grant: GrantId,
     /// The account that was in.
     pub account: UserName,
+    /// Who that was, of those who share the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
     /// At which service.
     pub service: ServiceName,
     /// When it was admitted or opened.
     pub since: Utc,
+}
+
+impl LiveSession {
+    /// The account, and who that was where people share it.
+    pub(crate) fn who(&self) -> String {
+        match &self.person {
+            Some(person) => format!("{} ({person})", self.account),
+            None => self.account.to_string(),
+        }
+    }
 }
 
 /// What is known of who is in, while records come.
@@ -42,11 +56,13 @@ pub(crate) struct LiveFold {
     found: Vec<LiveSession>,
     /// Admitted by then and not known to be over; whether it is known to have opened.
     admitted: BTreeMap<u64, (bool, LiveSession)>,
+    /// Those whose process serves others, too: the end of their window does not end them.
+    go_on: BTreeSet<u64>,
 }
 
 impl LiveFold {
     pub(crate) const fn at(at: Utc) -> Self {
-        Self { at, found: Vec::new(), admitted: BTreeMap::new() }
+        Self { at, found: Vec::new(), admitted: BTreeMap::new(), go_on: BTreeSet::new() }
     }
 
     pub(crate) fn take(&mut self, record: &Record) {
@@ -61,12 +77,19 @@ impl LiveFold {
             self.comes(record, true, opening.grant, opening.login);
         } else if let Event::SessionRefused { session, .. } = event {
             self.admitted.remove(session);
+        } else if let Event::SessionUnbound { session, others: true, .. } = event {
+            if let Some((opened, _)) = self.admitted.get_mut(session) {
+                *opened = true;
+                self.go_on.insert(*session);
+            }
         } else if let Some((session, past)) = event.leaving() {
+            self.go_on.remove(&session);
             let known = self.admitted.remove(&session);
             let of_past = past.map(|past| LiveSession {
                 session,
                 grant: past.grant,
                 account: past.login.user.clone(),
+                person: past.login.person.clone(),
                 service: past.login.service.clone(),
                 since: past.opened.wall,
             });
@@ -82,17 +105,17 @@ impl LiveFold {
         if since > self.at {
             return;
         }
-        let (account, service) = (login.user.clone(), login.service.clone());
-        let one = LiveSession { session: record.seq, grant, account, service, since };
+        let (account, person, service) = (login.user.clone(), login.person.clone(), login.service.clone());
+        let one = LiveSession { session: record.seq, grant, account, person, service, since };
         self.admitted.insert(record.seq, (opened, one));
     }
 
     /// Nothing of a window is left: a login by it of which no more was heard was a check alone.
     fn window_is_over(&mut self, request: RequestId, now: Utc) {
         let at = self.at;
-        let found = &mut self.found;
-        self.admitted.retain(|_, (opened, one)| {
-            let is_of_it = RequestId::from(one.grant) == request;
+        let (found, go_on) = (&mut self.found, &self.go_on);
+        self.admitted.retain(|id, (opened, one)| {
+            let is_of_it = RequestId::from(one.grant) == request && !go_on.contains(id);
             if is_of_it && *opened && at < now {
                 found.push(one.clone());
             }

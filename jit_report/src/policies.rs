@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jit_core::digest::Digest;
 use jit_core::event::PolicyText;
-use jit_core::model::PamFileSeen;
+use jit_core::model::{Entitled, PamFileSeen};
 use jit_core::policy::{Host, HostPattern, Observed, Policy, Role, SourceFile, Ways, Who};
 use jit_core::time::Utc;
 use jit_proto::words::{RoleName, ServiceName, UserName};
@@ -65,9 +65,9 @@ pub struct Exemption {
 pub struct NeverAsked {
     /// The role that they may ask for.
     pub role: RoleName,
-    /// The account, as the role names it.
-    pub account: UserName,
-    /// Since when the role has named it, as far as the log goes back.
+    /// The account, or the person as `person:NAME`, as the role names them.
+    pub who: Entitled,
+    /// Since when the role has named them, as far as the log goes back.
     pub since: Utc,
 }
 
@@ -76,7 +76,7 @@ pub struct NeverAsked {
 pub(crate) struct PolicyFold {
     digest: Option<Digest>,
     files: Vec<SourceFile>,
-    eligible: BTreeMap<(RoleName, UserName), Utc>,
+    eligible: BTreeMap<(RoleName, Entitled), Utc>,
 }
 
 impl PolicyFold {
@@ -115,21 +115,27 @@ impl PolicyFold {
         asked: &[&Access],
     ) -> Vec<NeverAsked> {
         let asked: BTreeSet<_> = asked.iter().map(|row| (&row.role, row.person.as_str())).collect();
-        let never = |((role, account), since): (&(RoleName, UserName), &Utc)| {
+        let never = |((role, who), since): (&(RoleName, Entitled), &Utc)| {
             let is_here = policy.role(role).is_some_and(|role| may_be_here(role, host));
-            let never = !asked.contains(&(role, person(policy, account).as_str()));
-            (is_here && never).then(|| NeverAsked {
-                role: role.clone(),
-                account: account.clone(),
-                since: *since,
-            })
+            let human = match who {
+                Entitled::User(account) => person(policy, account),
+                Entitled::Person(person) => person.to_string(),
+                // Who is in one, no log says.
+                Entitled::Group(_) => return None,
+            };
+            let never = !asked.contains(&(role, human.as_str()));
+            (is_here && never).then(|| NeverAsked { role: role.clone(), who: who.clone(), since: *since })
         };
         self.eligible.iter().filter_map(never).collect()
     }
 }
 
-fn named(policy: &Policy) -> impl Iterator<Item = (RoleName, UserName)> {
-    policy.roles().flat_map(|role| role.eligible.users.iter().map(|user| (role.name.clone(), user.clone())))
+fn named(policy: &Policy) -> impl Iterator<Item = (RoleName, Entitled)> {
+    policy.roles().flat_map(|role| {
+        let users = role.eligible.users.iter().cloned().map(Entitled::User);
+        let people = role.eligible.people.keys().cloned().map(Entitled::Person);
+        users.chain(people).map(|who| (role.name.clone(), who))
+    })
 }
 
 /// Whether a role is for this host, as far as its name tells. Which groups a host is in, no log says.

@@ -64,7 +64,8 @@ pub struct Access {
     pub request: RequestId,
     /// The grant that it became.
     pub grant: Option<GrantId>,
-    /// The human, as the last policy on record names them; the account where it names none.
+    /// The human: of those who share the account, the one that it was asked for; else as the last policy on record names them,
+    /// or the account where it names none.
     pub person: String,
     /// The account that it admits.
     pub account: UserName,

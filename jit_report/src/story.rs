@@ -45,7 +45,7 @@ impl Story {
         let row = Access {
             request: request.id,
             grant: None,
-            person: String::new(),
+            person: request.beneficiary.person.map_or_else(String::new, |person| person.to_string()),
             account: request.beneficiary.name,
             uid: request.beneficiary.uid,
             role: request.role,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jit_core::duration::Human;
 use jit_core::model::{Entitled, Keep};
-use jit_core::policy::{Direction, Policy, Role, SourceFile, diff};
+use jit_core::policy::{Direction, Policy, Role, SourceFile, Who, diff};
 use jit_core::time::Utc;
 use jit_proto::words::RoleName;
 use serde::Serialize;
@@ -101,17 +101,13 @@ fn without(policy: &Policy, one: &NeverAsked) -> Option<Suggestion> {
     let text = format!(
         "{} could do without {}, who may ask for it since {} or longer and did not in the period",
         role.name,
-        one.account,
+        one.who,
         one.since.to_seconds()
     );
-    let name = format!("\"{}\"", one.account);
+    let name = quoted(&one.who);
     let key = |line: &str| line.trim_start().starts_with("eligible") && line.contains(&name);
     let write = |line: &str| cut_from(line, &name);
-    let is_it = |new: &Role| {
-        let mut left = role.eligible.clone();
-        left.users.remove(&one.account);
-        new.eligible == left
-    };
+    let is_it = |new: &Role| new.eligible == left_without(&role.eligible, &one.who);
     let (file, diff) = changed(policy, &role.name, key, write, is_it).unzip();
     Some(Suggestion { role: role.name.clone(), what: "eligible", text, file, diff: diff.unwrap_or_default() })
 }
@@ -127,16 +123,32 @@ pub(crate) fn removal(policy: &Policy, one: &Attestation) -> Option<Suggestion> 
         said.by,
         said.at.to_seconds()
     );
-    let (name, mut left) = (one.who.to_string(), role.eligible.clone());
-    match &one.who {
-        Entitled::User(user) => left.users.remove(user),
-        Entitled::Group(group) => left.groups.remove(group),
-    };
-    let quoted = format!("\"{}\"", name.trim_start_matches('@'));
+    let left = left_without(&role.eligible, &one.who);
+    let quoted = quoted(&one.who);
     let key = |line: &str| line.trim_start().starts_with("eligible") && line.contains(&quoted);
     let is_it = |new: &Role| new.eligible == left;
     let (file, diff) = changed(policy, &role.name, key, |line| cut_from(line, &quoted), is_it).unzip();
     Some(Suggestion { role: role.name.clone(), what: "attested", text, file, diff: diff.unwrap_or_default() })
+}
+
+/// Those who may ask, without one of them.
+fn left_without(eligible: &Who, one: &Entitled) -> Who {
+    let mut left = eligible.clone();
+    match one {
+        Entitled::User(user) => left.users.retain(|named| named != user),
+        Entitled::Group(group) => left.groups.retain(|named| named != group),
+        Entitled::Person(person) => left.people.retain(|named, _| named != person),
+    }
+    left
+}
+
+/// The name as it stands in a list of policy's.
+fn quoted(who: &Entitled) -> String {
+    match who {
+        Entitled::User(user) => format!("\"{user}\""),
+        Entitled::Group(group) => format!("\"{group}\""),
+        Entitled::Person(person) => format!("\"{person}\""),
+    }
 }
 
 /// The line without one of the names in its list.

@@ -215,9 +215,13 @@ async fn send<Answer: Answered>(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<O
         Call::Records { first, most } => jitd.call_with_flags(method, flags, &(first, most)).await,
         Call::StoryFrom { id, first } => jitd.call_with_flags(method, flags, &(id.to_string(), first)).await,
         Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
-        Call::Check { service, user, from } => {
-            let body = (service.as_str(), user.as_str(), text(from.as_ref()));
-            jitd.call_with_flags(method, flags, &body).await
+        Call::Check { service, user, person, from } => {
+            let (service, user, from) = (service.as_str(), user.as_str(), text(from.as_ref()));
+            let Some(person) = person else {
+                return jitd.call_with_flags(method, flags, &(service, user, from)).await;
+            };
+            let person = person.as_account().as_str();
+            jitd.call_with_flags(method, flags, &(service, user, person, from)).await
         }
         Call::Request { role, seconds, start, reason } => {
             let start = start.map_or_else(String::new, Utc::to_seconds);
@@ -262,11 +266,15 @@ async fn send<Answer: Answered>(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<O
         Call::Unlock { scope, reason } => {
             jitd.call_with_flags(method, flags, &(scope.to_string(), or_empty(reason.as_ref()))).await
         }
-        Call::Explain { service, user, at, from, target } => {
+        Call::Explain { service, user, person, at, from, target } => {
             let at = at.map_or_else(String::new, Utc::to_seconds);
             let (from, target) = (text(from.as_ref()), text(target.as_ref()));
-            let body = (service.as_str(), user.as_str(), at.as_str(), from, target);
-            jitd.call_with_flags(method, flags, &body).await
+            let (service, user) = (service.as_str(), user.as_str());
+            let Some(person) = person else {
+                return jitd.call_with_flags(method, flags, &(service, user, at, from, target)).await;
+            };
+            let person = person.as_account().as_str();
+            jitd.call_with_flags(method, flags, &(service, user, person, at, from, target)).await
         }
         Call::Roles { user } => jitd.call_with_flags(method, flags, &(text(user.as_ref()),)).await,
         Call::Grant { user, person, role, seconds, reason } => {

@@ -21,11 +21,13 @@ pub(crate) enum Call {
     Check {
         service: ServiceName,
         user: UserName,
+        person: Option<PersonName>,
         from: Option<IpAddr>,
     },
     Explain {
         service: ServiceName,
         user: UserName,
+        person: Option<PersonName>,
         at: Option<Utc>,
         from: Option<IpAddr>,
         target: Option<UserName>,
@@ -258,8 +260,10 @@ impl Call {
         const ADMIN: &str = ADMIN_INTERFACE;
         let list = "jitctl list";
         match self {
-            Self::Check { .. } => reads(USER, "Check"),
-            Self::Explain { .. } => reads(USER, "Explain"),
+            Self::Check { person, .. } => reads(USER, if person.is_some() { "CheckPerson" } else { "Check" }),
+            Self::Explain { person, .. } => {
+                reads(USER, if person.is_some() { "ExplainPerson" } else { "Explain" })
+            }
             Self::Roles { .. } => reads(USER, "Roles"),
             Self::List { .. } => reads(USER, "List"),
             Self::Show { .. } => reads(USER, "Show"),

@@ -350,6 +350,7 @@ pub(crate) fn allowed() -> Check {
     Check {
         service: "sshd".into(),
         user: "maria".into(),
+        person: None,
         verdict: Verdict::Allow,
         reason: "window".into(),
         text: String::new(),

@@ -19,7 +19,7 @@ use crate::orders::request::{self, ExtendOrder, RequestOrder};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::revoke::{self, Target};
 use crate::orders::{Refusal, stages};
-use crate::policy::{Host, Method, Policy, SshKey, Subject, Ways};
+use crate::policy::{Host, Method, Policy, Subject, Ways};
 use crate::state::State;
 use crate::time::{BootId, Moment};
 
@@ -283,12 +283,8 @@ impl<'p> World<'p> {
 
     fn check(&mut self, step: &Step, subject: Subject, service: &ServiceName) -> Got {
         // Where people share an account, sshd says by its session whose key came.
-        let key = subject.person.as_ref().and_then(|person| self.policy.people().ssh_key_of(person));
-        let by_key = |key: &SshKey| LoginKey {
-            kind: "ssh".to_owned(),
-            fingerprint: key.to_string(),
-            certificate: None,
-        };
+        let people = self.policy.people();
+        let key = subject.person.as_ref().and_then(|person| LoginKey::of_person(people, person));
         let is_login = !subject_is_caller(service);
         let stage = if key.is_some() && is_login { gate::Stage::Session } else { gate::Stage::Account };
         let question = Question {
@@ -300,7 +296,7 @@ impl<'p> World<'p> {
                 target: step.target.clone(),
                 rhost: String::new(),
                 tty: String::new(),
-                keys: key.map(by_key).into_iter().collect(),
+                keys: key.into_iter().collect(),
                 person: subject.person.clone(),
             },
             caller_uid: if subject_is_caller(service) { subject.uid } else { Uid::ROOT },

@@ -3,7 +3,8 @@
 //! from others as the kernel had it while it waited for the answer.
 //!
 //! It is ended only for as long as it serves one person alone. One that asks for another as well, and is not refused, may
-//! serve either of them, and nobody is ended for somebody else's end.
+//! serve either of them, and nobody is ended for somebody else's end. Whom it has let in stays known until it has gone,
+//! beyond the end of their window: they may be there, and whom it lets in next is not alone there.
 
 use std::time::Duration;
 
@@ -55,8 +56,8 @@ pub fn comes_in(policy: &Policy, state: &State, question: &Question, events: &[E
     if ends.is_none() {
         return others;
     }
-    let mut known = of_process(state, asking).filter(|known| serves(people, known, login) == Serves::Them);
-    if let Some(known) = known.next() {
+    let theirs = of_process(state, asking).find(|known| serves(people, known, login) == Serves::Them);
+    if let Some(known) = theirs.filter(|known| !known.goes_on()) {
         // It may be a worker that asks for each of their connections, or go on with the one that it has.
         let again =
             || unbound(known.id, "its process asked again: not all that it lets in may end with it", false);
@@ -78,7 +79,9 @@ pub fn comes_in(policy: &Policy, state: &State, question: &Question, events: &[E
     };
     let own = shared(policy, state, question, (asking, login));
     let own = own.map(|(why, others)| unbound(seq, &why, others));
-    [opened].into_iter().chain(own).chain(others).collect()
+    // What is known of an earlier window of theirs, which did not end there: they are in by this one.
+    let earlier = theirs.map(Event::gone);
+    earlier.into_iter().chain([opened]).chain(own).chain(others).collect()
 }
 
 /// Why not all of somebody's connection can be told from others', and whether its process is not theirs alone.
@@ -94,6 +97,9 @@ fn shared(
     let is_others = |known: &&Session| serves(policy.people(), known, login) == Serves::Others;
     if let Some(known) = of_process(state, asking).find(is_others) {
         return Some((too(&known.login, &login.service), true));
+    }
+    if of_process(state, asking).any(|known| known.others) {
+        return Some(("its process serves others, too".to_owned(), true));
     }
     if let Some(known) = of_process(state, asking).next() {
         return Some((too(&known.login, &login.service), false));
@@ -187,7 +193,7 @@ fn unbound(session: u64, why: &str, others: bool) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ClaimKind, Leader};
+    use crate::model::{ClaimKind, EndReason, EndTerms, Leader};
     use crate::policy::Subject;
     use crate::testing::{POLICY, World, as_self, maria, policy, root, subject};
 
@@ -278,6 +284,61 @@ mod tests {
         assert!(world.state.sessions()[2].is_bound());
     }
 
+    /// Its window is over, and that is carried through.
+    fn ends(world: &mut World, session: u64) {
+        let grant = world.state.session(session).unwrap().grant;
+        world.revoke(grant.into());
+        let terms = EndTerms::of(None, EndReason::Revoked);
+        world.apply([Event::SessionOver { session, why: EndReason::Revoked, terms, reason: None }]);
+        let ending = world.state.endings()[&grant].clone();
+        world.apply([Event::SessionsEnded {
+            grant,
+            user: ending.user,
+            sessions: ending.sessions,
+            at_end: None,
+            left: Vec::new(),
+            spared: None,
+            stays: Vec::new(),
+            escape: None,
+            programs: Vec::new(),
+        }]);
+    }
+
+    #[test]
+    fn what_serves_others_stays_known_after_the_end_and_is_never_taken_for_one_connection() {
+        let (mut world, adam) = (world(), subject("adam", 1002));
+        for whom in [maria(), adam.clone()] {
+            world.grant(&as_self(root()), whom.clone(), "shell", None).unwrap();
+            asks(&mut world, &question(&whom, 229));
+        }
+        let [hers, his] = [0, 1].map(|place| world.state.sessions()[place].id);
+        let here = |world: &World, uid| world.state.begins_stay(uid, &world.now);
+        world.apply([Event::Came { user: maria().name, uid: maria().uid, lingers: false }]);
+        assert!(!here(&world, maria().uid));
+        ends(&mut world, hers);
+        ends(&mut world, his);
+        assert!([hers, his].iter().all(|id| world.state.session(*id).is_some_and(Session::goes_on)));
+        // What they leave elsewhere is not theirs to keep by it: she is here no more.
+        assert!(here(&world, maria().uid));
+        // By the same process nobody is let in alone, however old it is by then; nor is she herself, by another window.
+        let olga = Subject { groups: ["ops".parse().unwrap()].into(), ..subject("olga", 1003) };
+        world.now.boot += 500_000;
+        for whom in [olga, maria()] {
+            world.grant(&as_self(root()), whom.clone(), "shell", None).unwrap();
+            let asked = question(&whom, 229);
+            let answer = can_end(&world.policy, &world.state, &asked, world.ask(&asked), &world.now);
+            assert_eq!(answer.why(), Why::Window, "{}", whom.name);
+            let events = asks(&mut world, &asked);
+            let new = world.state.sessions().last().unwrap().clone();
+            assert_eq!((&new.login.user, unbounds(&events)), (&whom.name, vec![(new.id, true)]));
+            assert!(new.others && !new.goes_on());
+        }
+        // Her earlier one is over with that, on record.
+        assert!(world.state.session(hers).is_none() && world.state.session(his).is_some());
+        let is_hers = |record: &crate::event::Record| matches!(record.event, Event::SessionGone { session, unbound: true, .. } if session == hers);
+        assert_eq!(world.log.iter().filter(|record| is_hers(record)).count(), 1);
+    }
+
     #[test]
     fn who_is_let_in_without_a_window_by_the_same_process_is_another_too() {
         let mut world = world();
@@ -293,6 +354,13 @@ mod tests {
         // She herself, by an exemption: what is left there may be of that.
         let herself = question(&maria(), 230);
         assert_eq!(unbounds(&without_window(world.policy.people(), &world.state, &herself)), [(hers, false)]);
+        // Of whom nobody is on record it serves them all the same, when she comes again by another window.
+        let events = without_window(world.policy.people(), &world.state, &exempt);
+        world.apply(events);
+        ends(&mut world, hers);
+        world.grant(&as_self(root()), maria(), "shell", None).unwrap();
+        let events = asks(&mut world, &question(&maria(), 229));
+        assert_eq!(unbounds(&events), [(world.state.sessions()[0].id, true)]);
     }
 
     #[test]

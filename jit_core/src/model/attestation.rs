@@ -6,7 +6,13 @@ use std::str::FromStr;
 use jit_proto::words::{BadWord, GroupName, UserName};
 use serde::{Deserialize, Serialize};
 
-/// Who may ask for a role: an account, or the members of a group. Text and serde form: `maria`, `@dba`.
+use crate::policy::PersonName;
+
+/// What stands before the name of a person.
+const PERSON: &str = "person:";
+
+/// Who may ask for a role: an account, the members of a group, or a person of those who share accounts. Text and serde form:
+/// `maria`, `@dba`, `person:kim`; no name of an account has a colon.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Entitled {
@@ -14,6 +20,8 @@ pub enum Entitled {
     User(UserName),
     /// Whoever is in this group.
     Group(GroupName),
+    /// This person of `[people]`, by whatever account they come.
+    Person(PersonName),
 }
 
 impl fmt::Display for Entitled {
@@ -21,6 +29,7 @@ impl fmt::Display for Entitled {
         match self {
             Self::User(user) => user.fmt(f),
             Self::Group(group) => write!(f, "@{group}"),
+            Self::Person(person) => write!(f, "{PERSON}{person}"),
         }
     }
 }
@@ -29,6 +38,9 @@ impl FromStr for Entitled {
     type Err = BadWord;
 
     fn from_str(text: &str) -> Result<Self, BadWord> {
+        if let Some(person) = text.strip_prefix(PERSON) {
+            return person.parse().map(Self::Person);
+        }
         match text.strip_prefix('@') {
             Some(group) => group.parse().map(Self::Group),
             None => text.parse().map(Self::User),

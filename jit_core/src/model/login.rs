@@ -75,6 +75,16 @@ pub struct LoginKey {
     pub certificate: Option<Certificate>,
 }
 
+impl LoginKey {
+    /// A key by which policy knows this person, as sshd would show it but for its kind, which policy does not say; none where
+    /// they list none.
+    #[must_use]
+    pub fn of_person(people: &People, person: &PersonName) -> Option<Self> {
+        let key = people.ssh_key_of(person)?;
+        Some(Self { kind: "ssh".to_owned(), fingerprint: key.to_string(), certificate: None })
+    }
+}
+
 /// What a certificate of OpenSSH's says of itself (PROTOCOL.certkeys).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Certificate {

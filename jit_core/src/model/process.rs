@@ -66,7 +66,7 @@ pub fn is_service(group: &str) -> bool {
 }
 
 /// The unit of a control group: the first part of the path that is no slice.
-fn unit(group: &str) -> Option<&str> {
+pub(super) fn unit(group: &str) -> Option<&str> {
     group.split('/').find(|part| !part.is_empty() && part.strip_suffix(".slice").is_none())
 }
 

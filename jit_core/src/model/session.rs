@@ -8,7 +8,7 @@ use jit_proto::words::{BadWord, GrantId, RoleName, ServiceName, Uid, subject_is_
 use serde::{Deserialize, Serialize};
 
 use super::login::{Actor, Basis, Login};
-use super::process::Leader;
+use super::process::{Leader, unit};
 use super::termination::Over;
 use crate::time::{Moment, Utc};
 
@@ -172,6 +172,26 @@ impl Session {
     #[must_use]
     pub const fn is_process(&self) -> bool {
         self.process_in.is_some()
+    }
+
+    /// Whether its end has come and does not reach it: its process serves others, too, and goes on. It stays known until that
+    /// process has gone, and keeps nothing else of its person from the end.
+    #[must_use]
+    pub const fn goes_on(&self) -> bool {
+        self.others && self.over.is_some()
+    }
+
+    /// Where it goes on after its end, in words.
+    #[must_use]
+    pub fn goes_on_in(&self) -> Option<String> {
+        let (leader, group) = (self.leader?, self.process_in.as_deref()?);
+        let unit = unit(group).unwrap_or("init");
+        self.goes_on().then(|| {
+            format!(
+                "session {} may go on in process {} of {unit}, which serves others, too",
+                self.id, leader.pid
+            )
+        })
     }
 
     /// Whether there is anything to find its processes by.

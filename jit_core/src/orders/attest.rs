@@ -44,6 +44,17 @@ pub fn attest(here: Context<'_>, caller: &Caller, order: AttestOrder) -> Result<
         Entitled::Group(group) => {
             (eligible.groups.contains(group), caller.accounts().any(|account| account.groups.contains(group)))
         }
+        Entitled::Person(person) => {
+            // Of an account that people share, whoever comes by it without a key may be any of them.
+            let is_own = |account: &Subject| {
+                account.person.as_ref() == Some(person)
+                    || account.names().any(|name| {
+                        let may_be = account.person.is_none() && people.share(person, name);
+                        may_be || people.of_account(name) == Some(person)
+                    })
+            };
+            (eligible.people.contains_key(person), caller.accounts().any(is_own))
+        }
     };
     if !is_named {
         return Err(Refusal::NotEntitled { role, who });
@@ -107,6 +118,43 @@ mod tests {
             "{POLICY}\n[auditors]\nusers = [\"auda\"]\n[people]\nmm = {{ accounts = [\"maria\", \"auda\"] }}\n"
         ));
         assert_eq!(said(&world, &as_self(subject("auda", 1013)), "maria"), own("maria"));
+    }
+
+    #[test]
+    fn a_person_of_a_shared_account_is_attested_as_that_person_and_not_by_themselves() {
+        let mut world = world();
+        let key = |of: &str| format!("SHA256:{}", of.repeat(43));
+        let vendor = "[role.vendor]\nhosts = [\"*\"]\nservices = [\"sshd\"]\neligible = { people = [\"kim\"] }\nmax-duration = \"1h\"\nstage = [{ approvers = { users = [\"olga\"] } }]\n";
+        world.policy = policy(&format!(
+            "{POLICY}\n{vendor}[auditors]\nusers = [\"auda\", \"support\", \"kim-adm\"]\n[people]\n\
+             kim = {{ accounts = [\"support\"], own = [\"kim-adm\"], ssh-keys = [\"{}\"] }}\n\
+             lee = {{ accounts = [\"support\"], ssh-keys = [\"{}\"] }}\n",
+            key("A"),
+            key("E"),
+        ));
+        let said = |caller: &Caller, who: &str| {
+            let order = AttestOrder {
+                role: "vendor".parse().unwrap(),
+                who: who.parse().unwrap(),
+                keep: Keep::Keep,
+                note: None,
+            };
+            attest(world.here(), caller, order)
+        };
+        let auda = as_self(subject("auda", 1013));
+        let events = said(&auda, "person:kim").unwrap();
+        assert!(matches!(&events[..], [Event::Attested { who: Entitled::Person(_), .. }]), "{events:?}");
+        // The account is not what the role names, nor is who shares it with her.
+        for who in ["support", "kim", "person:lee"] {
+            assert!(matches!(said(&auda, who), Err(Refusal::NotEntitled { .. })), "{who}");
+        }
+        let support = subject("support", 1014);
+        let as_kim = support.as_person("kim".parse().ok());
+        for kim in [as_kim, support.clone(), subject("kim-adm", 1015)] {
+            let own = Err(Refusal::OwnAccess("person:kim".parse().unwrap()));
+            assert_eq!(said(&as_self(kim), "person:kim"), own);
+        }
+        assert!(said(&as_self(support.as_person("lee".parse().ok())), "person:kim").is_ok());
     }
 
     #[test]

@@ -365,6 +365,7 @@ pub fn cover(here: Context<'_>, ending: &Termination, known: &Known) -> Cover {
     let may_finish = |after: Duration, terms: EndTerms| terms.due(after) != Due::Kill;
     let session = |session: &Session| {
         session.login.uid == Some(ending.uid)
+            && !session.goes_on()
             && session.over.as_ref().is_none_or(|over| may_finish(now.since(&over.at), over.terms))
     };
     let other = |other: &Termination| {

@@ -58,7 +58,7 @@ impl State {
     /// Ends the stay of a uid of whom nothing is open or left any more.
     pub(crate) fn leave(&mut self, uid: Uid) -> Option<Row> {
         let is_here = self.grants_of(uid).any(|grant| grant.window().is_some())
-            || self.sessions().iter().any(|session| session.login.uid == Some(uid))
+            || self.sessions().iter().any(|session| session.login.uid == Some(uid) && !session.goes_on())
             || self.endings().values().any(|ending| ending.uid == uid);
         let gone = if is_here { None } else { self.stays.remove(&uid) };
         gone.map(|stay| Row::StayGone(stay.uid))

@@ -367,3 +367,28 @@ fn of_each_service_that_a_role_names_it_is_said_how_a_login_there_ends_on_this_h
         "{warned:#?}"
     );
 }
+
+#[test]
+fn two_ends_for_one_login_are_named_with_the_one_that_counts() {
+    let both = |file| {
+        let text = role("services = [\"vsftpd\", \"db\"]");
+        let asker = "[[asker]]\naccount = \"pg\"\nservices = [\"db\"]\n";
+        let text = format!(
+            "{text}\n{asker}[service.vsftpd]\nends = \"process\"\n[service.db]\nends = \"process\"\n"
+        );
+        let facts = Facts {
+            services: ["vsftpd", "db"].map(|name| (name.parse().unwrap(), file)).into(),
+            sessions: ["vsftpd".parse().unwrap(), "db".parse().unwrap()].into(),
+            ..host(&[("dba", members(&["maria"])), ("leads", members(&["ana"]))])
+        };
+        said(&text, &facts).into_iter().filter(|line| line.contains("JIT114")).collect::<Vec<_>>()
+    };
+    let found = both(PamFile::NamesModule);
+    // An asker opens no session whatever its file says.
+    assert_eq!(found.len(), 1, "{found:?}");
+    let why = "`ends` is written for `vsftpd`, and /etc/pam.d/vsftpd has a session line of pam_jit.so, too: where the program \
+               opens a session, that counts, and else `ends`";
+    assert!(found[0].contains(why), "{found:?}");
+    // What asks nobody, or cannot be read, is said otherwise.
+    assert_eq!([both(PamFile::NamesOthers), both(PamFile::Unread)], [Vec::<String>::new(), vec![]]);
+}

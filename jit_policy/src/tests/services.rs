@@ -31,3 +31,21 @@ fn of_a_service_it_is_said_once_that_its_process_ends_where_that_is_not_about_it
     let found = Policy::parse(&files).unwrap_err();
     assert!(found.iter().any(|one| one.code == "JIT111"), "{found:#?}");
 }
+
+#[test]
+fn beside_the_process_that_ends_no_program_of_the_sites_does_and_that_is_said() {
+    let both = |ends: &str, end_as: &str| {
+        let asker = format!("[[asker]]\naccount = \"pg\"\nservices = [\"sshd\"]\n{end_as}\n{ends}");
+        let loaded =
+            Policy::parse(&[file("a.toml", WHOLE), file("b.toml", &format!("version = 1\n{asker}"))]);
+        let found =
+            loaded.unwrap().warnings.into_iter().filter(|one| one.code == "JIT115").collect::<Vec<_>>();
+        found.into_iter().map(|one| (one.message, one.file, one.line)).collect::<Vec<_>>()
+    };
+    let (ends, end_as) = ("[service.sshd]\nends = \"process\"\n", "end-as = \"dba\"");
+    let found = both(ends, end_as);
+    let [(message, file, line)] = &found[..] else { panic!("{found:?}") };
+    assert!(message.contains("`ends` counts for `sshd`, so /etc/jit/end.d/sshd is not run"), "{message}");
+    assert_eq!((file.as_str(), *line), ("b.toml", 6));
+    assert_eq!([both(ends, ""), both("", end_as)], [vec![], vec![]]);
+}

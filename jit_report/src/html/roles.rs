@@ -156,7 +156,7 @@ fn never_asked(report: &Report) -> Markup {
         @if report.never_asked.is_empty() && report.groups.is_empty() { p { "Nobody who is named." } }
         ul {
             @for one in &report.never_asked {
-                "\n" li { strong { (shown(one.account.as_str())) } ", for " (one.role) ", named since " (time(one.since)) " or longer" }
+                "\n" li { strong { (shown(&one.who.to_string())) } ", for " (one.role) ", named since " (time(one.since)) " or longer" }
             }
             @for (role, group) in &report.groups {
                 "\n" li { "Group " strong { (shown(group)) } " may ask for " (role) ": who is in it, a log does not say" }
@@ -172,10 +172,10 @@ fn live(report: &Report) -> Markup {
             @if live.sessions.is_empty() { p { "Nobody whose session is on record." } }
             ul {
                 @for one in &live.sessions {
-                    "\n" li { (shown(one.account.as_str())) " at " (one.service) " since " (time(one.since)) ", by " span class="id" { (one.grant) } }
+                    "\n" li { (shown(&one.who())) " at " (one.service) " since " (time(one.since)) ", by " span class="id" { (one.grant) } }
                 }
                 @for one in &live.unknown {
-                    "\n" li { "Perhaps " (shown(one.account.as_str())) " at " (one.service) ", admitted at " (time(one.since)) " by " span class="id" { (one.grant) } }
+                    "\n" li { "Perhaps " (shown(&one.who())) " at " (one.service) ", admitted at " (time(one.since)) " by " span class="id" { (one.grant) } }
                 }
             }
         }

@@ -67,6 +67,27 @@ fn who_was_in_at_a_time_is_told_and_what_the_log_cannot_say_is_not_guessed() {
 }
 
 #[test]
+fn who_goes_on_in_a_process_of_others_is_in_until_that_has_gone() {
+    let mut log = Log::default();
+    log.asks(0, "00000001", "maria", "shell").opens(0, "00000001", "maria", "shell");
+    let session = log.comes(100, "00000001", "maria", "shell");
+    log.push(
+        101,
+        "session-unbound",
+        &format!(r#""session":{session},"why":"its process serves others, too","others":true"#),
+    );
+    log.ends(3600, "00000001", "expired").gone(3600, "00000001", "maria", "", "");
+    let is_in = |log: &Log, seconds: i64| {
+        let live = log.report_of(Period::default(), Some(utc(seconds))).live.unwrap();
+        assert!(live.unknown.is_empty(), "{live:?}");
+        live.sessions.iter().any(|one| usize::try_from(one.session) == Ok(session))
+    };
+    assert!(is_in(&log, 200) && is_in(&log, 9_000));
+    log.goes(10_000, session, 100, "00000001", "maria");
+    assert!(is_in(&log, 9_999) && !is_in(&log, 10_000));
+}
+
+#[test]
 fn an_emergency_owes_its_review_and_is_overdue_when_its_first_stage_has_waited() {
     let mut log = Log::default();
     log.policy(0, ROOT).asks(100, "00000001", "maria-adm", "root");
@@ -245,8 +266,8 @@ fn who_may_ask_and_did_not_is_named_and_groups_are_named_as_groups() {
     log.story(100, "00000001", "maria", "shell", 60);
     let report = log.report();
     let never: Vec<_> =
-        report.never_asked.iter().map(|one| (one.role.as_str(), one.account.as_str())).collect();
-    assert_eq!(never, [("root", "maria-adm"), ("shell", "otto")]);
+        report.never_asked.iter().map(|one| (one.role.as_str(), one.who.to_string())).collect();
+    assert_eq!(never, [("root", "maria-adm".to_owned()), ("shell", "otto".to_owned())]);
     assert_eq!(report.groups, [("shell".parse().unwrap(), "@dba".to_owned())]);
     let standing = report.standing.clone().unwrap();
     assert_eq!((&standing.auditors[..], standing.exempt.len()), (&["auda".to_owned()][..], 2));
@@ -334,4 +355,44 @@ fn who_was_named_for_a_quarter_of_a_year_and_never_asked_could_be_left_out() {
     let fields = format!(r#""why":"expired","tried":"{TERMS}","digest":"{TERMS}","files":[]"#);
     log.push(91 * DAY, "policy-reverted", &fields).policy(91 * DAY, SHELL);
     assert_eq!(log.report().suggestions, []);
+}
+
+/// A role for two people who share an account.
+fn vendor() -> String {
+    let person = |name: &str, key: &str| {
+        format!("{name} = {{ accounts = [\"support\"], ssh-keys = [\"SHA256:{}\"] }}\n", key.repeat(43))
+    };
+    format!(
+        "{}[people]\n{}{}",
+        SHELL.replace(r#"users = ["maria", "otto"], groups = ["dba"]"#, r#"people = ["kim", "lee"]"#),
+        person("kim", "A"),
+        person("lee", "E"),
+    )
+}
+
+#[test]
+fn who_shares_an_account_is_reported_and_attested_as_that_person() {
+    let mut log = Log::default();
+    log.policy(0, &vendor()).story(100, "00000001", "support", "shell", 60);
+    let of_kim = r#""name":"support","uid":1001,"person":"kim""#;
+    for line in &mut log.lines {
+        *line = line.replace(r#""name":"support","uid":1001"#, of_kim);
+    }
+    let report = log.report();
+    let row = only(&report);
+    assert_eq!((row.person.as_str(), row.account.as_str()), ("kim", "support"));
+    // lee may ask, too, and did not; the account is nobody in particular.
+    let never: Vec<_> = report.never_asked.iter().map(|one| one.who.to_string()).collect();
+    assert_eq!(never, ["person:lee"]);
+    let attest: Vec<_> = report.attestations.iter().map(|one| one.who.to_string()).collect();
+    assert_eq!(attest, ["person:kim", "person:lee"]);
+    let by = r#""by":{"name":"auda","uid":1013}"#;
+    log.push(9_000, "attested", &format!(r#""role":"shell","who":"person:lee","keep":"remove",{by}"#));
+    let report = log.report();
+    let found = report.suggestions.iter().find(|one| one.what == "attested").unwrap();
+    assert_eq!(found.diff.last().unwrap(), "+eligible     = { people = [\"kim\"] }");
+    log.push(91 * DAY, "stopped", "");
+    let report = log.report();
+    let left = report.suggestions.iter().find(|one| one.what == "eligible").unwrap();
+    assert!(left.text.contains("could do without person:lee") && !left.diff.is_empty(), "{left:?}");
 }

@@ -30,6 +30,23 @@ impl User {
         "clock".to_owned()
     }
 
+    fn check_person(&self, service: &str, user: &str, person: &str, from: &str) -> String {
+        format!("{service}|{user}|{person}|{from}")
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the contract's")]
+    fn explain_person(
+        &self,
+        service: &str,
+        user: &str,
+        person: &str,
+        at: &str,
+        from: &str,
+        target: &str,
+    ) -> String {
+        format!("{service}|{user}|{person}|{at}|{from}|{target}")
+    }
+
     fn request(&self, role: &str, seconds: u64, start: &str, reason: &str) -> String {
         format!("{role}|{seconds}|{start}|{reason}")
     }
@@ -118,7 +135,24 @@ fn every_call_of_those_who_ask_review_and_lock_arrives_as_the_contract_says() {
         start: start.map(|start| start.parse().unwrap()),
         reason: text("INC 1"),
     };
+    let (service, user, person) = ("sshd", "support", "kim");
+    let check_person = Call::Check {
+        service: service.parse().unwrap(),
+        user: user.parse().unwrap(),
+        person: person.parse().ok(),
+        from: "10.1.2.3".parse().ok(),
+    };
+    let explain_person = Call::Explain {
+        service: service.parse().unwrap(),
+        user: user.parse().unwrap(),
+        person: person.parse().ok(),
+        at: None,
+        from: None,
+        target: None,
+    };
     for (call, interface, answer) in [
+        (check_person, USER_INTERFACE, "sshd|support|kim|10.1.2.3"),
+        (explain_person, USER_INTERFACE, "sshd|support|kim|||"),
         (Call::Roles { user: None }, USER_INTERFACE, "roles|"),
         (Call::Roles { user: Some("maria".parse().unwrap()) }, USER_INTERFACE, "roles|maria"),
         (asked(None), USER_INTERFACE, "db|60||INC 1"),

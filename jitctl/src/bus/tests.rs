@@ -300,13 +300,14 @@ fn my_uid() -> u32 {
 }
 
 fn check() -> Call {
-    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap(), from: None }
+    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap(), person: None, from: None }
 }
 
 fn check_from() -> Call {
     Call::Check {
         service: "sshd".parse().unwrap(),
         user: "maria".parse().unwrap(),
+        person: None,
         from: Some("fd00::1".parse().unwrap()),
     }
 }
@@ -315,6 +316,7 @@ fn explain() -> Call {
     Call::Explain {
         service: "su".parse().unwrap(),
         user: "maria".parse().unwrap(),
+        person: None,
         at: Some("2026-11-23T18:00:00Z".parse().unwrap()),
         from: Some("10.1.2.3".parse().unwrap()),
         target: Some("oracle".parse().unwrap()),

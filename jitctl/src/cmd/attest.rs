@@ -38,8 +38,8 @@ impl From<Decision> for Keep {
 pub(crate) struct Attest {
     /// The role, as policy names it
     role: RoleName,
-    /// The account, or @GROUP, that policy names as eligible
-    #[arg(value_name = "USER|@GROUP")]
+    /// The account, @GROUP, or person:NAME, that policy names as eligible
+    #[arg(value_name = "USER|@GROUP|person:NAME")]
     who: Entitled,
     /// Whether they still should
     #[arg(value_enum, value_name = "keep|remove")]

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use clap::Args;
+use jit_core::policy::PersonName;
 use jit_proto::manager;
 use jit_proto::text::Shown;
 use jit_proto::words::{ServiceName, UserName, Verdict};
@@ -25,6 +26,9 @@ pub(crate) struct Check {
     service: ServiceName,
     /// The account; for sudo and su, the one who calls them
     user: UserName,
+    /// Which of the people who share the account comes by it: a name of [people] in the policy
+    #[arg(long, value_name = "NAME")]
+    person: Option<PersonName>,
     /// The address that the login would come from [default: not known]
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
@@ -36,8 +40,9 @@ pub(crate) fn run(
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
-    let call = Call::Check { service: check.service.clone(), user: check.user.clone(), from: check.from };
-    let Check { service, user, .. } = check;
+    let Check { service, user, person, from } = check;
+    let call =
+        Call::Check { service: service.clone(), user: user.clone(), person: person.clone(), from: *from };
     swap::hinted(jitd::ask(jitd, &call), "check", service, user).and_then(|found: manager::Check| {
         let hint = swap::hint("check", service, user).filter(|_| found.reason == swap::NO_ROLE);
         Ok(give(&found, json, screen, |found| {
@@ -49,7 +54,7 @@ pub(crate) fn run(
 }
 
 fn answered(check: &manager::Check) -> View {
-    let (user, service) = (Shown(&check.user), Shown(&check.service));
+    let (user, service) = (who(check), Shown(&check.service));
     let what = match check.verdict {
         Verdict::Allow => format!("allow: {user} may use {service} now"),
         Verdict::Deny => format!("deny: {user} may not use {service} now"),
@@ -73,4 +78,12 @@ fn answered(check: &manager::Check) -> View {
         Verdict::Deny => Outcome::No,
     };
     View { outcome, ..View::yes(view.text()) }
+}
+
+/// The account, and who comes by it where people share it.
+pub(super) fn who(check: &manager::Check) -> String {
+    match &check.person {
+        Some(person) => format!("{} ({})", Shown(&check.user), Shown(person)),
+        None => Shown(&check.user).to_string(),
+    }
 }

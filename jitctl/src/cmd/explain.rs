@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use clap::Args;
+use jit_core::policy::PersonName;
 use jit_proto::manager::{Considered, Explanation};
 use jit_proto::text::Shown;
 use jit_proto::words::{ServiceName, UserName, Verdict};
 
+use super::check::who;
 use super::swap;
 use crate::call::Call;
 use crate::error::{Error, Failure};
@@ -27,6 +29,9 @@ pub(crate) struct Explain {
     service: ServiceName,
     /// The account; for sudo and su, the one who calls them
     user: UserName,
+    /// Which of the people who share the account comes by it: a name of [people] in the policy
+    #[arg(long, value_name = "NAME")]
+    person: Option<PersonName>,
     /// Answer for a time to come, such as '2026-12-01 07:00' or 'today 18:00' [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<When>,
@@ -48,6 +53,7 @@ pub(crate) fn run(
     let call = Call::Explain {
         service: explain.service.clone(),
         user: explain.user.clone(),
+        person: explain.person.clone(),
         at,
         from: explain.from,
         target: explain.target.clone(),
@@ -65,7 +71,7 @@ pub(crate) fn run(
 
 fn explanation(explained: &Explanation) -> View {
     let Explanation { check, host, at, from, target, would, askers, roles } = explained;
-    let (user, service, host) = (Shown(&check.user), Shown(&check.service), Shown(host));
+    let (user, service, host) = (who(check), Shown(&check.service), Shown(host));
     let what = match check.verdict {
         Verdict::Allow => format!("allow: {user} may use {service} on {host}"),
         Verdict::Deny => format!("deny: {user} may not use {service} on {host}"),

@@ -80,8 +80,10 @@ struct Kiosk<'a, 's> {
 impl Kiosk<'_, '_> {
     fn menu(&mut self) -> Result<(), Turn> {
         let Some(status) = self.ask::<Status>(&Call::Status)? else { return self.try_again() };
-        let roles = self.ask::<Vec<Role>>(&Call::Roles { user: None })?.unwrap_or_default();
-        let (urgent, usual): (Vec<_>, Vec<_>) = roles.into_iter().partition(|role| role.emergency);
+        let roles = self.roles()?;
+        let is_told = roles.is_some();
+        let (urgent, usual): (Vec<_>, Vec<_>) =
+            roles.unwrap_or_default().into_iter().partition(|role| role.emergency);
 
         let mut menu = format!("\nJust-in-time access to {}\n\n  1  ask for a role\n", Shown(&status.host));
         if !urgent.is_empty() {
@@ -104,7 +106,9 @@ impl Kiosk<'_, '_> {
             )?;
         }
         match self.question("Choose: ")?.as_str() {
-            "1" => self.request(&usual),
+            "1" if is_told => self.request(&usual),
+            // Why not is said again.
+            "1" => Ok(()),
             "2" if !urgent.is_empty() => self.emergency(&urgent),
             "3" => self.mine(),
             "4" => self.reviews(),
@@ -122,6 +126,21 @@ impl Kiosk<'_, '_> {
     }
 
     // Asking.
+
+    /// What the person may ask for; nothing where jitd does not say, and why is told.
+    fn roles(&mut self) -> Result<Option<Vec<Role>>, Turn> {
+        match jitd::ask(self.jitd, &Call::Roles { user: None }) {
+            Ok(roles) => Ok(Some(roles)),
+            Err(failure) => {
+                self.tell(&format!("{}\n", failure.message()))?;
+                if matches!(failure.error, Error::Refused(_)) {
+                    // By which key they came, the kiosk's sshd tells nobody.
+                    self.tell("Here a key says nothing of that: nobody asks at the kiosk for an account that people share.\n")?;
+                }
+                Ok(None)
+            }
+        }
+    }
 
     fn request(&mut self, roles: &[Role]) -> Result<(), Turn> {
         if roles.is_empty() {

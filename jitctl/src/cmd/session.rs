@@ -18,6 +18,9 @@ use crate::table::Table;
 use crate::times::{brief, left, time};
 use crate::views::plural;
 
+/// What [`Session::state`] says where its end does not reach it.
+const GOES_ON: &str = "goes-on";
+
 /// What to do with sessions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -103,11 +106,22 @@ fn end_all(
         return Ok(Outcome::No);
     }
     let mut all: Vec<Session> = Vec::new();
+    let mut outcome = Outcome::Yes;
     for session in open {
         let call = Call::EndSession { id: session.id, reason: reason.cloned() };
         match jitd::ask::<Session>(jitd, &call) {
-            Ok(session) if json => all.push(session),
-            Ok(session) => screen.data(&ended(&session).data)?,
+            Ok(session) => {
+                let view = ended(&session);
+                if view.outcome == Outcome::No {
+                    outcome = Outcome::No;
+                }
+                view.said.iter().for_each(|line| screen.say(line));
+                if json {
+                    all.push(session);
+                } else {
+                    screen.data(&view.data)?;
+                }
+            }
             // It ended by itself meanwhile.
             Err(failure) if matches!(failure.error, Error::NotFound(_)) => {}
             Err(failure) => {
@@ -121,7 +135,7 @@ fn end_all(
     if json {
         screen.data(&output::json(&all)?)?;
     }
-    Ok(Outcome::Yes)
+    Ok(outcome)
 }
 
 /// One row for each.
@@ -158,7 +172,9 @@ fn list(sessions: &[Session], terminal: bool) -> View {
     let by_key = by_key.map(|one| format!("{} came in by {}\n", one.id, Shown(&one.keys.join(", "))));
     let text = [table(sessions, terminal)].into_iter().chain(by_key).collect();
     let mut view = View::yes(text);
-    let unbound = sessions.iter().filter(|session| !session.enforced).count();
+    let goes_on = |session: &&Session| session.state == GOES_ON;
+    view.said.extend(sessions.iter().filter(goes_on).map(|one| format!("jitctl: {}", in_process(one))));
+    let unbound = sessions.iter().filter(|session| !session.enforced && !goes_on(session)).count();
     if unbound > 0 {
         view.said.push(format!(
             "jitctl: of {unbound} of them it is not known where they run: they may outlive their end"
@@ -178,7 +194,23 @@ fn list(sessions: &[Session], terminal: bool) -> View {
     view
 }
 
+/// Where it goes on though its end has come, and what ends it.
+fn in_process(session: &Session) -> String {
+    let process = session.process.map_or_else(String::new, |pid| format!(" {pid}"));
+    format!(
+        "session {} of {} ({}) may go on: its process{process} serves others, too, and is not ended; restart its service to \
+         end it for all of them",
+        session.id,
+        Shown(&user(session)),
+        Shown(&session.service)
+    )
+}
+
 fn ended(session: &Session) -> View {
+    if session.state == GOES_ON {
+        let said = vec![format!("jitctl: {}", in_process(session))];
+        return View { data: String::new(), said, outcome: Outcome::No };
+    }
     View::yes(format!(
         "Session {} of {} ({}) is being ended; {} stays open.\n",
         session.id,
@@ -217,6 +249,7 @@ pub(crate) mod tests {
             ended: Some("ordered".into()),
             unit: None,
             enforced: false,
+            process: None,
             audit: None,
             keys: Vec::new(),
             person: None,
@@ -243,6 +276,24 @@ pub(crate) mod tests {
             "jitctl: of 1 of them it is not known where they run: they may outlive their end\n",
         );
         assert_eq!(jitctl(&["session", "list"], &script), expected);
+    }
+
+    #[test]
+    fn who_may_go_on_after_the_end_in_a_process_of_others_is_listed_and_no_order_is_said_to_end_them() {
+        let (state, ended, process) = ("goes-on".into(), Some("revoked".into()), Some(229));
+        let until = None;
+        let session = Session { state, ended, process, until, target: None, remaining: 0, ..session() };
+        let ran =
+            jitctl(&["session", "list"], &Script::answers(Call::Sessions, std::slice::from_ref(&session)));
+        let said = "jitctl: session 17 of maria (sudo) may go on: its process 229 serves others, too, and is not ended; \
+                    restart its service to end it for all of them\n";
+        assert!(ran.out.contains("goes-on (revoked)  -  "), "{}", ran.out);
+        assert_eq!((ran.code, ran.err.as_str()), (0, said));
+        let end = || Script::answers(Call::EndSession { id: 17, reason: None }, &session);
+        assert_eq!(jitctl(&["session", "end", "17"], &end()), Ran::new(1, "", said));
+        let both = Script::answers(Call::Sessions, std::slice::from_ref(&session)).then(end());
+        let ran = jitctl(&["session", "end", "maria", "--yes"], &both);
+        assert!(ran.code == 1 && ran.err.ends_with(said), "{}", ran.err);
     }
 
     #[test]

@@ -47,7 +47,12 @@ mod tests {
     use crate::testing::*;
 
     fn call(service: &str, user: &str) -> Call {
-        Call::Check { service: service.parse().unwrap(), user: user.parse().unwrap(), from: None }
+        Call::Check {
+            service: service.parse().unwrap(),
+            user: user.parse().unwrap(),
+            person: None,
+            from: None,
+        }
     }
 
     #[test]

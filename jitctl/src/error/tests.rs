@@ -83,6 +83,7 @@ fn an_error_of_a_question_claims_nothing_about_changes() {
     let explain = Call::Explain {
         service: "sshd".parse().unwrap(),
         user: "maria".parse().unwrap(),
+        person: None,
         at: None,
         from: None,
         target: None,

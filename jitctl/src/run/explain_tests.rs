@@ -14,6 +14,7 @@ fn explain_call() -> Call {
     Call::Explain {
         service: "sshd".parse().unwrap(),
         user: "maria".parse().unwrap(),
+        person: None,
         at: None,
         from: None,
         target: None,
@@ -54,6 +55,25 @@ fn who_asks_there_that_is_not_root_is_named() {
 }
 
 #[test]
+fn of_an_account_that_people_share_it_is_explained_for_one_of_them() {
+    let (user, person) = ("support".parse().unwrap(), "kim".parse().ok());
+    let service = "sshd".parse().unwrap();
+    let named = Check { user: "support".into(), person: Some("kim".into()), ..denied() };
+    let answer = Explanation { check: named.clone(), ..no_window() };
+    let call = Call::Explain { service, user, person, at: None, from: None, target: None };
+    let ran = jitctl(&["explain", "sshd", "support", "--person", "kim"], &Script::answers(call, &answer));
+    assert!(ran.out.starts_with("deny: support (kim) may not use sshd on db-07\n"), "{}", ran.out);
+    let (service, user) = ("sshd".parse().unwrap(), "support".parse().unwrap());
+    let call = Call::Check { service, user, person: "kim".parse().ok(), from: None };
+    let ran = jitctl(&["check", "sshd", "support", "--person", "kim"], &Script::answers(call, &named));
+    assert!(
+        ran.code == 1 && ran.out.starts_with("deny: support (kim) may not use sshd now\n"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
 fn a_refusal_is_explained_role_by_role_and_exits_1() {
     let ran = jitctl(&["explain", "sshd", "maria"], &Script::answers(explain_call(), &no_window()));
     let out = "\
@@ -77,6 +97,7 @@ fn an_answer_for_a_time_and_an_address_says_both() {
     let call = Call::Explain {
         service: "su".parse().unwrap(),
         user: "maria".parse().unwrap(),
+        person: None,
         at: Some("2026-11-24T07:00:00Z".parse().unwrap()),
         from: Some("10.1.2.3".parse().unwrap()),
         target: Some("oracle".parse().unwrap()),

@@ -6,7 +6,7 @@ use crate::error::{Error, Sent};
 use crate::testing::*;
 
 fn check_call() -> Call {
-    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap(), from: None }
+    Call::Check { service: "sshd".parse().unwrap(), user: "maria".parse().unwrap(), person: None, from: None }
 }
 
 fn grant_call(seconds: u64) -> Call {

@@ -286,6 +286,7 @@ pub(super) fn check(question: &Question, explained: &Explanation, at: &Moment) -
     manager::Check {
         service: question.login.service.to_string(),
         user: question.login.user.to_string(),
+        person: question.login.person.as_ref().map(ToString::to_string),
         verdict: explained.answer.verdict(),
         reason: explained.answer.why().to_string(),
         text: explained.line().to_owned(),

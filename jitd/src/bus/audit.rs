@@ -225,7 +225,7 @@ impl Audit {
         carried_out(ticket, async { json(&Carried { how: how.as_str().to_owned(), size }) }).await
     }
 
-    /// Enters that an account, or a @group, should still be able to ask for a role, or no longer: `keep` or `remove`.
+    /// Enters that an account, a @group, or a person:name, should still be able to ask for a role, or no longer: `keep` or `remove`.
     #[zbus(out_args("json"))]
     async fn attest(
         &self,

@@ -52,10 +52,12 @@ fn with_before(
 pub(super) fn answer(here: Context<'_>, session: &Session, is_there: bool) -> manager::Session {
     let grant = here.state.grant(session.grant);
     let left = match &session.over {
+        Some(_) if session.goes_on() => None,
         Some(over) => Some(over.terms.kill.saturating_sub(here.now.since(&over.at))),
         None => grant.map(|grant| grant.remaining(here.now)),
     };
     let state = match (&session.over, session.closed || !is_there) {
+        (Some(_), _) if session.goes_on() => "goes-on",
         (Some(_), _) => "ending",
         (None, true) => "closed",
         (None, false) => "open",
@@ -77,6 +79,7 @@ pub(super) fn answer(here: Context<'_>, session: &Session, is_there: bool) -> ma
         ended: session.over.as_ref().map(|over| over.why.to_string()),
         unit: session.unit.as_ref().map(ToString::to_string),
         enforced: session.unit.is_some() || (session.is_process() && !session.others),
+        process: session.leader.filter(|_| session.is_process()).map(|leader| leader.pid),
         audit: session.audit,
         person: session.login.person.as_ref().map(ToString::to_string),
         keys: session.login.keys.iter().map(ToString::to_string).collect(),

@@ -25,6 +25,9 @@ use crate::session::{processes, systemd};
 use crate::sink;
 use crate::store::log;
 
+/// More sessions than this are not named in a note.
+const MOST_NAMED: usize = 8;
+
 /// After so long without one that left, the log is on its own. A site may look each day.
 const OLD_CHECKPOINT: Duration = Duration::from_hours(24);
 
@@ -61,6 +64,7 @@ pub(super) async fn status(app: &Arc<App>, peer: Peer, caller: &Subject) -> Resu
     let stops = desk.look(|here| room::stops(here.state)).unwrap_or_default();
     notes.extend(app.store.room(stops).filter(|_| see_all));
     notes.extend(app.awaiting.notes());
+    notes.extend(in_shared_processes(app).filter(|_| see_all));
     notes.extend(app.pam_files.notes(known.as_ref().map(|known| &*known.policy)));
     let trial = desk.trial();
     if let Some((_, left)) = trial {
@@ -185,6 +189,23 @@ fn of_changes(app: &App, known: Option<&InForce>, caller: &Subject, see_all: boo
         )
     });
     waits.into_iter().chain(overridden).collect()
+}
+
+/// Who may be in beyond the end of their window, since the process that let them in serves others, too.
+fn in_shared_processes(app: &App) -> Option<String> {
+    let found = app.desk.look(|here| {
+        let sessions = here.state.sessions().iter();
+        sessions
+            .filter_map(|one| Some(format!("{} ({})", one.login.user, one.goes_on_in()?)))
+            .collect::<Vec<_>>()
+    });
+    let found = found.ok().filter(|found| !found.is_empty())?;
+    let (most, more) = (found.iter().take(MOST_NAMED), found.len().saturating_sub(MOST_NAMED));
+    let named = most.cloned().chain((more > 0).then(|| format!("{more} more"))).collect::<Vec<_>>();
+    Some(format!(
+        "whose window is over and who may be in all the same, until what runs there is restarted: {}",
+        named.join(", ")
+    ))
 }
 
 /// What this kernel and this machine lack, and the process that asks.

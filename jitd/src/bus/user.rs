@@ -7,15 +7,15 @@ use std::sync::Arc;
 use jit_core::access::Method;
 use jit_core::context::Context;
 use jit_core::event::Event;
-use jit_core::model::{Caller, Known, Login, Question};
+use jit_core::model::{Caller, Known, Login, LoginKey, Question};
 use jit_core::orders::Refusal;
 use jit_core::orders::request::{self, ExtendOrder, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
-use jit_core::policy::Subject;
+use jit_core::policy::{PersonName, Subject};
 use jit_core::sessions::coverage;
 use jit_core::when::parse_when;
 use jit_proto::gate::Stage;
-use jit_proto::words::{Reason, RequestId, RoleName, ServiceName, UserName};
+use jit_proto::words::{Reason, RequestId, RoleName, ServiceName, UserName, subject_is_caller};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
@@ -52,10 +52,23 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (question, _, _) =
-            self.question(Method::Check, service, user, from, "", connection, &header).await?;
-        let (explained, at) = self.app.desk.preview(&question, None)?;
-        json(&answer::check(&question, &explained, &at))
+        let about = About { service, user, person: None, from, target: "" };
+        self.checked(self.question(Method::Check, &about, connection, &header).await?)
+    }
+
+    /// As `Check`, for one of the people who share an account.
+    #[zbus(out_args("json"))]
+    async fn check_person(
+        &self,
+        service: &str,
+        user: &str,
+        person: &str,
+        from: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let about = About { service, user, person: Some(person), from, target: "" };
+        self.checked(self.question(Method::CheckPerson, &about, connection, &header).await?)
     }
 
     /// What a login would be told now or at a time to come, and why, role by role. Changes nothing.
@@ -71,21 +84,26 @@ impl User {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<String, Error> {
-        let (question, caller, peer) =
-            self.question(Method::Explain, service, user, from, target, connection, &header).await?;
-        let desk = &self.app.desk;
-        let now = desk.now().wall;
-        let at = (!at.is_empty()).then(|| parse_when(at, now)).transpose().map_err(invalid)?;
-        if let Some(at) = at.filter(|at| *at < now) {
-            return Err(Error::Invalid(format!(
-                "{} is over: windows are known as they stand now, {}, and what was is in the audit log",
-                at.to_seconds(),
-                now.to_seconds()
-            )));
-        }
-        let (explained, at) = desk.preview(&question, at)?;
-        let see_all = may_read_all(&self.app, peer, &caller);
-        json(&answer::explanation(&question, &explained, &at, &desk.host.to_string(), see_all))
+        let about = About { service, user, person: None, from, target };
+        self.explained(self.question(Method::Explain, &about, connection, &header).await?, at)
+    }
+
+    /// As `Explain`, for one of the people who share an account.
+    #[zbus(out_args("json"))]
+    #[allow(clippy::too_many_arguments, reason = "six of them are the question, and none has two meanings")]
+    async fn explain_person(
+        &self,
+        service: &str,
+        user: &str,
+        person: &str,
+        at: &str,
+        from: &str,
+        target: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let about = About { service, user, person: Some(person), from, target };
+        self.explained(self.question(Method::ExplainPerson, &about, connection, &header).await?, at)
     }
 
     /// The roles that the caller may ask for on this host, or for admins and auditors, somebody else.
@@ -104,7 +122,14 @@ impl User {
         let settled = |known: &Known| known.certain(&*self.app.desk.groups()).is_some();
         let (known, whole) = self.app.settled(peer, &about, &self.app.desk.groups(), settled).await;
         let subject = whole.and_then(|()| known.subject().ok_or_else(|| self.nobody(&about)))?;
-        let roles = self.app.desk.roles_of(subject)?;
+        let is_own = caller.is_called(&about);
+        let subject = if is_own { subject.as_person(caller.person.clone()) } else { subject.clone() };
+        // Whatever is for the account, nobody asks for it of whom it is not known who they are.
+        let is_shared = |here: Context<'_>| subject.names().any(|name| here.policy.people().is_shared(name));
+        if is_own && subject.person.is_none() && self.app.desk.look(is_shared)? {
+            return Err(NotDone::Refused(Refusal::NoPerson { user: about }).into());
+        }
+        let roles = self.app.desk.roles_of(&subject)?;
         json(&roles.iter().map(answer::role).collect::<Vec<_>>())
     }
 
@@ -318,19 +343,50 @@ impl User {
     }
 }
 
+/// Which login somebody asks about, as it comes over the bus.
+struct About<'a> {
+    service: &'a str,
+    user: &'a str,
+    person: Option<&'a str>,
+    from: &'a str,
+    target: &'a str,
+}
+
 impl User {
+    fn checked(&self, (question, _, _): (Question, Subject, Peer)) -> Result<String, Error> {
+        let (explained, at) = self.app.desk.preview(&question, None)?;
+        json(&answer::check(&question, &explained, &at))
+    }
+
+    fn explained(
+        &self,
+        (question, caller, peer): (Question, Subject, Peer),
+        at: &str,
+    ) -> Result<String, Error> {
+        let desk = &self.app.desk;
+        let now = desk.now().wall;
+        let at = (!at.is_empty()).then(|| parse_when(at, now)).transpose().map_err(invalid)?;
+        if let Some(at) = at.filter(|at| *at < now) {
+            return Err(Error::Invalid(format!(
+                "{} is over: windows are known as they stand now, {}, and what was is in the audit log",
+                at.to_seconds(),
+                now.to_seconds()
+            )));
+        }
+        let (explained, at) = desk.preview(&question, at)?;
+        let see_all = may_read_all(&self.app, peer, &caller);
+        json(&answer::explanation(&question, &explained, &at, &desk.host.to_string(), see_all))
+    }
+
     /// The question that a login of this account would ask.
-    #[allow(clippy::too_many_arguments, reason = "four of them are the question, and none has two meanings")]
     async fn question(
         &self,
         method: Method,
-        service: &str,
-        user: &str,
-        from: &str,
-        target: &str,
+        about: &About<'_>,
         connection: &Connection,
         header: &Header<'_>,
     ) -> Result<(Question, Subject, Peer), Error> {
+        let About { service, user, person, from, target } = *about;
         let (caller, peer) = self.account(method, connection, header).await?;
         let service: ServiceName = service.parse().map_err(invalid)?;
         let user: UserName = user.parse().map_err(invalid)?;
@@ -344,13 +400,32 @@ impl User {
         let from = (!from.is_empty()).then(|| from.parse::<IpAddr>()).transpose().map_err(|_| {
             Error::Invalid("where a login comes from is an IP address, as 10.1.2.3 or fd00::1".into())
         })?;
+        let person: Option<PersonName> = person.map(str::parse).transpose().map_err(invalid)?;
+        // A key that they did not come by is somebody else's to ask about.
+        let is_themself = person.is_none() || person == caller.person;
+        if !is_themself && !may_read_all(&self.app, peer, &caller) {
+            let why = "only admins and auditors may check another person".to_owned();
+            return Err(reads_own(&self.app, peer, &caller, why));
+        }
         self.may_ask_about(&user, &caller, peer, "check")?;
         let groups = self.app.desk.groups_at(&service);
-        let around = self.app.keys_around(peer);
-        let is_own = caller.is_called(&user) && around.of == Some(caller.uid);
-        let keys = if is_own { around.keys } else { Vec::new() };
-        // Of whom nobody knows who they are, sshd will say.
-        let awaits_key = keys.is_empty() && self.app.hears_keys(&service);
+        let hears = self.app.hears_keys(&service);
+        let (keys, awaits_key) = match &person {
+            Some(person) => {
+                let mut key = self.key_of(person, &user)?;
+                // Where none is shown nobody knows who comes.
+                key.retain(|_| hears || subject_is_caller(&service));
+                (key, false)
+            }
+            None => {
+                let around = self.app.keys_around(peer);
+                let is_own = caller.is_called(&user) && around.of == Some(caller.uid);
+                let keys = if is_own { around.keys } else { Vec::new() };
+                // Of whom nobody knows who they are, sshd will say.
+                let awaits_key = keys.is_empty() && hears;
+                (keys, awaits_key)
+            }
+        };
         let login = Login {
             service,
             user,
@@ -383,7 +458,11 @@ impl User {
         match known {
             Known::Not => Err(self.nobody(&login.user)),
             Known::Unanswered => whole.and_then(|()| Err(self.nobody(&login.user))),
-            Known::Fully(_) | Known::Partly(..) => Ok((question(&known), caller, peer)),
+            Known::Fully(_) | Known::Partly(..) => {
+                let question = question(&known);
+                let named = self.app.desk.look(|here| question.named(here.policy.people()))?;
+                Ok((named, caller, peer))
+            }
         }
     }
 
@@ -394,6 +473,16 @@ impl User {
         }
         let why = format!("only admins and auditors may {what} somebody else");
         Err(reads_own(&self.app, peer, caller, why))
+    }
+
+    /// The key of one of the people who share an account, by which they would come.
+    fn key_of(&self, person: &PersonName, user: &UserName) -> Result<Vec<LoginKey>, Error> {
+        let key = self.app.desk.look(|here| {
+            let people = here.policy.people();
+            people.share(person, user).then(|| LoginKey::of_person(people, person)).flatten()
+        })?;
+        let not_one = || Refusal::NoSuchPerson { person: person.clone(), user: user.clone() };
+        Ok(vec![key.ok_or_else(|| Error::NotFound(not_one().to_string()))?])
     }
 
     fn nobody(&self, user: &UserName) -> Error {

@@ -24,10 +24,9 @@ use crate::tty::Tty;
 impl Follower {
     /// Carries the end of one session on, and says when to look again.
     pub(super) async fn end(&mut self, session: &Session, look: &Look<'_>, seen: &Seen) -> Duration {
-        if session.others && session.over.is_some() {
-            // What it serves others by is not ended, and of this person nothing more is known.
-            self.record(Event::gone(session));
-            return Duration::ZERO;
+        if session.goes_on() && is_there(session) {
+            // What it serves others by is not ended. Until it has gone they may be in by it, and are listed.
+            return SELDOM;
         }
         let left = members(session, look);
         let runs = !left.is_empty()

@@ -133,7 +133,8 @@ impl Follower {
         let wanted = |session: &Session| {
             let look_at = self.sessions.get(&session.id).map_or(Duration::ZERO, |done| done.look_at);
             let is_lost = || is_awaited(session) && !is_there(session);
-            session.over.is_some() || (now >= look_at && has_left(session)) || is_lost()
+            let ends = session.over.is_some() && !session.goes_on();
+            ends || (now >= look_at && has_left(session)) || is_lost()
         };
         let wants = long_ago || !seen.endings.is_empty() || seen.sessions.iter().any(wanted);
         if long_ago {

@@ -40,7 +40,9 @@ impl Shut {
             coverage::is_shut(here, grant, &people.of(&grant.user, grant.uid))
         };
         let looked = desk.look(|here| {
-            let in_session = |grant: &Grant| here.state.sessions().iter().any(|one| one.grant == grant.id);
+            let in_session = |grant: &Grant| {
+                here.state.sessions().iter().any(|one| one.grant == grant.id && !one.goes_on())
+            };
             let open = here.state.grants().filter(|grant| grant.window().is_some());
             // Whoever has not come in by one has left nothing.
             let open = open.filter(|grant| here.state.stay(grant.uid).is_some());

@@ -55,8 +55,10 @@ impl Follower {
         // Who ends a session looks again when it is gone.
         const WITH_ITS_SESSIONS: Duration = SELDOM;
 
-        let own = |session: &Session| session.grant == ending.grant || ending.sessions.contains(&session.id);
-        let sessions_left = seen.sessions.iter().any(own);
+        let own = |session: &&Session| session.grant == ending.grant || ending.sessions.contains(&session.id);
+        let (shared, own): (Vec<&Session>, Vec<&Session>) =
+            seen.sessions.iter().filter(own).partition(|session| session.goes_on());
+        let sessions_left = !own.is_empty();
         let facts = self.app.desk.look(|here| {
             let known = self.people.of(&ending.user, ending.uid);
             let terms = termination::terms(here, ending, &known);
@@ -70,7 +72,7 @@ impl Follower {
         let app = Arc::clone(&self.app);
         let finish = |outcome| match &asked {
             Ok(asked) => {
-                record(&app, ended(ending, at_end, outcome, asked));
+                record(&app, ended(ending, at_end, outcome, (asked, &shared)));
                 programs::forget(ending, &asked.runs);
                 Duration::ZERO
             }
@@ -115,7 +117,7 @@ impl Follower {
         }
         let since = *done.since.get_or_insert(now);
         if now.saturating_sub(since) > terms.kill.saturating_sub(terms.term) + GIVEN_UP_AFTER {
-            return finish(found.given_up(&sort, ending, seen.sessions.iter().filter(|one| own(one))));
+            return finish(found.given_up(&sort, ending, own.into_iter()));
         }
         if lingers && now >= done.linger_at {
             done.linger_at = now + OFTEN * 10;
@@ -299,9 +301,18 @@ impl<'p> Found<'p> {
 }
 
 /// The record of an end that has been carried through.
-fn ended(ending: &Termination, at_end: Option<AtEnd>, outcome: Outcome, asked: &Asked) -> Event {
-    let Outcome { left, spared, mut stays, ways } = outcome;
+fn ended(
+    ending: &Termination,
+    at_end: Option<AtEnd>,
+    outcome: Outcome,
+    (asked, shared): (&Asked, &[&Session]),
+) -> Event {
+    let Outcome { left, spared, mut stays, mut ways } = outcome;
     stays.extend(asked.held.iter().cloned());
+    stays.extend(shared.iter().take(MOST_NAMED).filter_map(|session| session.goes_on_in()));
+    if !shared.is_empty() {
+        ways.push("a process that serves others, too, let them in and is not ended");
+    }
     Event::SessionsEnded {
         grant: ending.grant,
         user: ending.user.clone(),
@@ -409,7 +420,8 @@ pub(super) mod tests {
         let audits = [5].into();
         let sort = Sort { uid, stay: &stay, audits, sessions: &sessions, all: &all, now: &now };
         let outcome = Found::of(&sort, &ending).given_up(&sort, &ending, [&hers].into_iter());
-        let Event::SessionsEnded { left, spared, .. } = ended(&ending, None, outcome, &Asked::default())
+        let Event::SessionsEnded { left, spared, .. } =
+            ended(&ending, None, outcome, (&Asked::default(), &[]))
         else {
             panic!()
         };

@@ -214,6 +214,36 @@ fn claims_no_more(site: &Site, window: &Window<'_>) {
     assert!(record.contains("escape=\"not excluded"), "{record}");
 }
 
+/// A window over which its person may stay, in a process that serves others, too: they are listed until that has gone.
+#[track_caller]
+fn goes_on_until_it_has_gone(site: &Site, window: &Window<'_>, user: &str, unit: &str) {
+    let session = session_of(site, user);
+    window.revoke();
+    let record = ended(site, window);
+    let goes_on = format!("session {session} may go on in process ");
+    assert!(record.contains("escape=\"not excluded") && record.contains(&goes_on), "{record}");
+    assert!(site.runs(unit, "root"));
+    let listed = || site.sessions().into_iter().find(|one| one.user == user);
+    for restarts in [false, true] {
+        if restarts {
+            site.shell("systemctl restart jitd").done();
+            site.is_ready();
+        }
+        let one = listed().expect("who may still be in is listed");
+        assert!(one.state == "goes-on" && one.process.is_some() && !one.enforced, "{one:?}");
+        site.shell("jitctl status").says(&format!("{user} ({goes_on}"));
+    }
+    let order = site.shell(&format!("jitctl session end {session} 2>&1"));
+    assert_eq!(order.status, 1, "{order:?}");
+    order.says("serves others, too, and is not ended").does_not_say("is being ended");
+    assert!(site.logged("session-gone", &format!("session=\"{session}\"")).is_empty());
+    site.shell(&format!("systemctl stop {unit}")).done();
+    until(SOON, "it is listed no more", || listed().is_none());
+    let gone = site.gone(user);
+    assert!(gone.contains("why=\"revoked\"") && gone.contains("escape=\"not excluded"), "{gone}");
+    site.shell("jitctl status").does_not_say(&goes_on);
+}
+
 pub(crate) fn attacks(site: &Site) {
     with_asks(site);
     let people = ["dana", "dela", "dora", "dirk", "dina", "doro", "dick", "duda"];
@@ -271,8 +301,7 @@ pub(crate) fn attacks(site: &Site) {
         .done();
     until(SOON, "it was told", || site.told("itself").contains("dick: in"));
     says_why(site, &session_of(site, "dick"), "is itself.service itself and serves others, too");
-    claims_no_more(site, &window);
-    assert!(site.runs("itself", "root"));
+    goes_on_until_it_has_gone(site, &window, "dick", "itself");
 
     // Whoever asks about themselves has nothing ended.
     let window = site.open("duda", "duda", "30m");

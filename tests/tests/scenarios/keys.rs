@@ -189,6 +189,19 @@ pub(crate) fn a_window_is_one_persons(site: &Site) {
     .done();
     assert!(persons(site).is_empty(), "{:?}", persons(site));
 
+    // What each would be told can be asked; of another, by an admin alone.
+    let explain = |person: &str| site.shell(&format!("jitctl explain sshd support --person {person} 2>&1"));
+    explain("kim").says("allow: support (kim) may use sshd").done();
+    explain("lee").says("deny: support (lee) may not use sshd").says("no-window").exits(1);
+    explain("carla").says("carla is not one of those who share support").exits(5);
+    site.shell("jitctl check sshd support --person lee").says("deny: support (lee)").exits(1);
+    site.shell("jitctl check sshd support --person kim").says("allow: support (kim)").done();
+    // At a console nobody shows a key.
+    site.shell("jitctl explain login support --person kim").says("deny: support may not").exits(1);
+    by_key(site, "kim", "jitctl explain sshd support").says("allow: support (kim)").done();
+    by_key(site, "kim", "jitctl explain sshd support --person lee").refuses("only admins and auditors");
+    by_key(site, "kim", "jitctl roles").says("vendor").done();
+
     // What runs as root there is by the window of who came, and of nobody else.
     by_key(site, "kim", "sudo -n id -un").admits("root");
     let lees = window_for(site, "lee");
@@ -253,6 +266,19 @@ pub(crate) fn orders_are_one_persons(site: &Site) {
     site.machine.run(&["jitctl", "lock", "user:kim"]).says("shares accounts").done();
     is_put_out(kim);
     by_key(site, "lee", "id -un").admits("support");
+    nobody_asks_at_the_kiosk(site);
+}
+
+/// Its sshd tells no keys, so whoever comes there by the account is told why they cannot ask, and who can for them.
+fn nobody_asks_at_the_kiosk(site: &Site) {
+    site.shell("systemctl start jit-kiosk-sshd.socket").done();
+    let ssh = "timeout 20 ssh -p 2222 -i /root/lee -o IdentitiesOnly=yes -o BatchMode=yes -o HostKeyAlias=localhost";
+    let seen = site.shell(&format!("printf '1\\n5\\n' | {ssh} support@127.0.0.1"));
+    seen.says("Just-in-time access to")
+        .says("several people share support")
+        .says("jitctl grant support --person NAME --role ROLE")
+        .says("nobody asks at the kiosk for an account that people share")
+        .does_not_say("There is no role on this host");
 }
 
 pub(crate) fn a_session_line_that_does_not_bind_lets_nobody_in_until_then(site: &Site) {

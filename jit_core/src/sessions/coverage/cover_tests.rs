@@ -32,6 +32,23 @@ fn a_person_is_left_alone_while_anything_else_covers_them() {
 }
 
 #[test]
+fn what_goes_on_in_a_process_of_others_covers_nobody() {
+    for (others, covers) in [(true, Cover::None), (false, Cover::Holds)] {
+        let mut world = world();
+        let night = world.grant(&as_self(root()), maria(), "night", Some(HOUR)).unwrap();
+        log_in(&mut world, "sshd", &maria());
+        let session = world.state.sessions()[0].id;
+        world.apply(others.then(|| Event::SessionUnbound { session, why: String::new(), others }));
+        world.wait(HOUR);
+        judge_all(&mut world);
+        assert_eq!(
+            cover(world.here(), &world.state.endings()[&night.into()], &Known::Fully(maria())),
+            covers
+        );
+    }
+}
+
+#[test]
 fn a_window_that_is_only_scheduled_covers_nobody() {
     let mut world = world();
     let first = world.grant(&as_self(root()), maria(), "shell", Some(HOUR)).unwrap();

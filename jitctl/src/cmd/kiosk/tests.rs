@@ -260,3 +260,17 @@ fn what_somebody_typed_cannot_draw_on_the_reviewers_terminal() {
     let seen = visit(&jitd, &["4", "1", "", "5"]);
     assert!(!seen.contains('\u{1b}') && !seen.contains("\n  1  approve"), "{seen}");
 }
+
+#[test]
+fn whoever_comes_by_an_account_that_people_share_is_told_why_they_cannot_ask_and_what_to_have_typed() {
+    let why = "several people share support, and nothing says which of them you are; log in to it by ssh with a key that policy \
+               lists for you, or have an admin run: jitctl grant support --person NAME --role ROLE --reason WHY";
+    let refused = || {
+        Script::answers(Call::Status, &status())
+            .then(Script::fails(Call::Roles { user: None }, Error::Refused(why.into())))
+    };
+    let seen = visit(&refused().then(refused()), &["1", "5"]);
+    has(&seen, &[why, "nobody asks at the kiosk for an account that people share"]);
+    assert_eq!(seen.matches(why).count(), 2, "{seen}");
+    assert!(!seen.contains("There is no role on this host"), "{seen}");
+}
