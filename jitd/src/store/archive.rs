@@ -209,7 +209,7 @@ mod tests {
             store.execute_batch(&rows).unwrap();
         }
         moves(&mut store, 1_000);
-        let kept: Vec<usize> = store
+        let kept: Vec<i64> = store
             .prepare("SELECT seq FROM audit ORDER BY seq")
             .unwrap()
             .query_map([], |row| row.get(0))
