@@ -126,7 +126,7 @@ mod tests {
         let mut store = StorePath::in_dir(dir).open().unwrap();
         let change = store.transaction().unwrap();
         for seq in 0..records {
-            let bytes = format!("{{\"seq\":{seq:05},\"is\":\"{}\"}}", "x".repeat(552));
+            let bytes = format!("{{\"seq\":{seq:05},\"is\":\"{}\"}}", "x".repeat(551));
             assert_eq!(bytes.len() as u64, SIZE);
             let row = (to_i64(seq), bytes.as_bytes(), merkle::leaf(bytes.as_bytes()).0);
             change.execute("INSERT INTO audit (seq, bytes, leaf) VALUES (?1, ?2, ?3)", row).unwrap();
