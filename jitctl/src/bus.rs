@@ -216,12 +216,8 @@ async fn send<Answer: Answered>(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<O
         Call::StoryFrom { id, first } => jitd.call_with_flags(method, flags, &(id.to_string(), first)).await,
         Call::Show { id } => jitd.call_with_flags(method, flags, &(id.to_string(),)).await,
         Call::Check { service, user, person, from } => {
-            let (service, user, from) = (service.as_str(), user.as_str(), text(from.as_ref()));
-            let Some(person) = person else {
-                return jitd.call_with_flags(method, flags, &(service, user, from)).await;
-            };
-            let person = person.as_account().as_str();
-            jitd.call_with_flags(method, flags, &(service, user, person, from)).await
+            let who = (service.as_str(), user.as_str(), person.as_ref());
+            check(jitd, method, who, &text(from.as_ref())).await
         }
         Call::Request { role, seconds, start, reason } => {
             let start = start.map_or_else(String::new, Utc::to_seconds);
@@ -268,13 +264,8 @@ async fn send<Answer: Answered>(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<O
         }
         Call::Explain { service, user, person, at, from, target } => {
             let at = at.map_or_else(String::new, Utc::to_seconds);
-            let (from, target) = (text(from.as_ref()), text(target.as_ref()));
-            let (service, user) = (service.as_str(), user.as_str());
-            let Some(person) = person else {
-                return jitd.call_with_flags(method, flags, &(service, user, at, from, target)).await;
-            };
-            let person = person.as_account().as_str();
-            jitd.call_with_flags(method, flags, &(service, user, person, at, from, target)).await
+            let login = (at.as_str(), text(from.as_ref()), text(target.as_ref()));
+            explain(jitd, method, (service.as_str(), user.as_str(), person.as_ref()), login).await
         }
         Call::Roles { user } => jitd.call_with_flags(method, flags, &(text(user.as_ref()),)).await,
         Call::Grant { user, person, role, seconds, reason } => {
@@ -287,6 +278,36 @@ async fn send<Answer: Answered>(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<O
             jitd.call_with_flags(method, flags, &(id.to_string(), or_empty(reason.as_ref()))).await
         }
     }
+}
+
+/// At which service, of which account, and of which of those who share it: of one of them it is a method of its own.
+type About<'a> = (&'a str, &'a str, Option<&'a PersonName>);
+
+async fn check(
+    jitd: &Proxy<'_>,
+    method: &str,
+    (service, user, person): About<'_>,
+    from: &str,
+) -> zbus::Result<Option<String>> {
+    let flags = MethodFlags::NO_AUTO_START;
+    let Some(person) = person else {
+        return jitd.call_with_flags(method, flags, &(service, user, from)).await;
+    };
+    jitd.call_with_flags(method, flags, &(service, user, person.as_account().as_str(), from)).await
+}
+
+async fn explain(
+    jitd: &Proxy<'_>,
+    method: &str,
+    (service, user, person): About<'_>,
+    (at, from, target): (&str, String, String),
+) -> zbus::Result<Option<String>> {
+    let flags = MethodFlags::NO_AUTO_START;
+    let Some(person) = person else {
+        return jitd.call_with_flags(method, flags, &(service, user, at, from, target)).await;
+    };
+    let person = person.as_account().as_str();
+    jitd.call_with_flags(method, flags, &(service, user, person, at, from, target)).await
 }
 
 /// A grant for an account, or for one of those who share it, which is a method of its own.

@@ -312,14 +312,14 @@ mod tests {
             asks(&mut world, &question(&whom, 229));
         }
         let [hers, his] = [0, 1].map(|place| world.state.sessions()[place].id);
-        let here = |world: &World, uid| world.state.begins_stay(uid, &world.now);
+        let is_away = |world: &World, uid| world.state.begins_stay(uid, &world.now);
         world.apply([Event::Came { user: maria().name, uid: maria().uid, lingers: false }]);
-        assert!(!here(&world, maria().uid));
+        assert!(!is_away(&world, maria().uid));
         ends(&mut world, hers);
         ends(&mut world, his);
         assert!([hers, his].iter().all(|id| world.state.session(*id).is_some_and(Session::goes_on)));
         // What they leave elsewhere is not theirs to keep by it: she is here no more.
-        assert!(here(&world, maria().uid));
+        assert!(is_away(&world, maria().uid));
         // By the same process nobody is let in alone, however old it is by then; nor is she herself, by another window.
         let olga = Subject { groups: ["ops".parse().unwrap()].into(), ..subject("olga", 1003) };
         world.now.boot += 500_000;

@@ -36,8 +36,7 @@ fn of_a_service_it_is_said_once_that_its_process_ends_where_that_is_not_about_it
 fn beside_the_process_that_ends_no_program_of_the_sites_does_and_that_is_said() {
     let both = |ends: &str, end_as: &str| {
         let asker = format!("[[asker]]\naccount = \"pg\"\nservices = [\"sshd\"]\n{end_as}\n{ends}");
-        let loaded =
-            Policy::parse(&[file("a.toml", WHOLE), file("b.toml", &format!("version = 1\n{asker}"))]);
+        let loaded = Policy::parse(&[file("a.toml", WHOLE), file("b.toml", format!("version = 1\n{asker}"))]);
         let found =
             loaded.unwrap().warnings.into_iter().filter(|one| one.code == "JIT115").collect::<Vec<_>>();
         found.into_iter().map(|one| (one.message, one.file, one.line)).collect::<Vec<_>>()

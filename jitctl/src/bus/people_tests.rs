@@ -34,7 +34,6 @@ impl User {
         format!("{service}|{user}|{person}|{from}")
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the contract's")]
     fn explain_person(
         &self,
         service: &str,

@@ -107,13 +107,12 @@ impl Kiosk<'_, '_> {
         }
         match self.question("Choose: ")?.as_str() {
             "1" if is_told => self.request(&usual),
-            // Why not is said again.
-            "1" => Ok(()),
             "2" if !urgent.is_empty() => self.emergency(&urgent),
             "3" => self.mine(),
             "4" => self.reviews(),
             "5" | "q" => Err(Turn::Leave("")),
-            "" => Ok(()),
+            // Why nothing can be asked for, the menu says again.
+            "1" | "" => Ok(()),
             _ => self.tell("Please type one of the numbers of the menu.\n"),
         }
     }

@@ -410,21 +410,18 @@ impl User {
         self.may_ask_about(&user, &caller, peer, "check")?;
         let groups = self.app.desk.groups_at(&service);
         let hears = self.app.hears_keys(&service);
-        let (keys, awaits_key) = match &person {
-            Some(person) => {
-                let mut key = self.key_of(person, &user)?;
-                // Where none is shown nobody knows who comes.
-                key.retain(|_| hears || subject_is_caller(&service));
-                (key, false)
-            }
-            None => {
-                let around = self.app.keys_around(peer);
-                let is_own = caller.is_called(&user) && around.of == Some(caller.uid);
-                let keys = if is_own { around.keys } else { Vec::new() };
-                // Of whom nobody knows who they are, sshd will say.
-                let awaits_key = keys.is_empty() && hears;
-                (keys, awaits_key)
-            }
+        let (keys, awaits_key) = if let Some(person) = &person {
+            let mut key = self.key_of(person, &user)?;
+            // Where none is shown nobody knows who comes.
+            key.retain(|_| hears || subject_is_caller(&service));
+            (key, false)
+        } else {
+            let around = self.app.keys_around(peer);
+            let is_own = caller.is_called(&user) && around.of == Some(caller.uid);
+            let keys = if is_own { around.keys } else { Vec::new() };
+            // Of whom nobody knows who they are, sshd will say.
+            let awaits_key = keys.is_empty() && hears;
+            (keys, awaits_key)
         };
         let login = Login {
             service,
