@@ -573,8 +573,21 @@ time.sleep(200)";
     crate::kiosk::visit(site, "petra").says("Choose: ");
 }
 
-/// The same where sshd asks for the name of its PAM service.
+/// The same where sshd has to be told the name of its PAM service, which is found out of it.
 pub(crate) fn the_kiosk_is_held_on_trixie(site: &Site) {
-    site.shell("echo 'PAMServiceName jit-kiosk' >>/etc/jit/kiosk/sshd_config").done();
+    site.shell("/usr/sbin/sshd -T -f /dev/null").says("pamservicename sshd").done();
     the_kiosk_is_held(site);
+    site.shell("cat /run/jit-kiosk/pam-service.conf").says("PAMServiceName jit-kiosk").done();
+
+    // Another sshd, which does not say how it is told: it might ask as the one that lets people in, and takes nobody.
+    site.shell(
+        "printf '#!/bin/sh\\n' >/root/silent && chmod 755 /root/silent && mount --bind /root/silent /usr/sbin/sshd",
+    )
+    .done();
+    let visit = crate::kiosk::visit_once(site, "petra");
+    assert!(crate::kiosk::is_closed_at_once(&visit), "{visit}");
+    let said = site.shell("journalctl -o cat -u 'jit-kiosk-handed@*'");
+    said.says("no connection is taken").says("would ask as sshd").done();
+    site.shell("umount /usr/sbin/sshd").done();
+    crate::kiosk::visit(site, "petra").says("Choose: ");
 }
