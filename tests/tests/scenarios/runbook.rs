@@ -220,7 +220,7 @@ fn the_store_is_damaged(site: &Site, blocks: &[String]) {
 fn the_clock_is_wrong(site: &Site, blocks: &[String]) {
     fake_the_clock(site);
     clock_says(site, "-1h");
-    site.shell("jitctl clock").exits(1);
+    site.shell("jitctl clock").exits(1).says("behind");
     site.shell("jitctl status").says("SUSPECT");
     let [shows, accepts] = &blocks[0].lines().collect::<Vec<_>>()[..] else { panic!("{blocks:?}") };
     line(site, shows).exits(1).says("behind");
