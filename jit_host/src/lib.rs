@@ -12,6 +12,7 @@ pub mod facts;
 pub mod files;
 pub mod found;
 pub mod home;
+pub mod pam;
 pub mod pam_files;
 pub mod settings;
 pub mod signers;
