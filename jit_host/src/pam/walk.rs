@@ -179,13 +179,14 @@ impl At {
                 at.next = behind(lines, here, level);
             }
             Action::Ignore => {}
-            Action::Jump(count) => match jump(lines, here, count) {
-                Some(next) => at.next = next,
-                None => {
+            Action::Jump(count) => {
+                let to = jump(lines, here, count);
+                // libpam takes one that leads beyond the end for a mistake.
+                if to.is_none() {
                     at.so_far = SoFar::Against;
-                    at.next = behind(lines, here, level);
                 }
-            },
+                at.next = to.unwrap_or_else(|| behind(lines, here, level));
+            }
         }
         if first.is_some_and(|first| here < first && first < at.next) {
             at.past = Some(here);
@@ -271,7 +272,7 @@ mod tests {
             format!("@include common\n{OURS}"),
             format!("account sufficient pam_localuser.so\n{OURS}"),
             format!("account [success=1 default=ignore] pam_succeed_if.so\n{OURS}@include common\n"),
-            format!("account [success=1 default=ignore] pam_access.so\naccount substack gate\n@include common\n"),
+            "account [success=1 default=ignore] pam_access.so\naccount substack gate\n@include common\n".to_owned(),
             "account required pam_jit.so\naccount [success=reset default=bad] pam_permit.so\naccount required \
              pam_unix.so\n"
                 .to_owned(),
