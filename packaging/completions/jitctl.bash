@@ -2,7 +2,7 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report attest offline code approvers policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status doctor clock kiosk session audit report attest offline code approvers policy help'
     ['jitctl clock']='challenge accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export archive merge help'
@@ -32,6 +32,7 @@ declare -gA _jitctl_options=(
     ['jitctl roles']='--json --utc --help'
     ['jitctl confirm']='--json --utc --help'
     ['jitctl status']='--json --utc --help'
+    ['jitctl doctor']='--json --utc --help'
     ['jitctl kiosk']='--json --utc --help'
     ['jitctl clock']='--json --utc --help'
     ['jitctl clock challenge']='--json --utc --help'

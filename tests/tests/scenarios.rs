@@ -42,6 +42,8 @@ mod daemon;
 mod debts;
 #[path = "scenarios/disk.rs"]
 mod disk;
+#[path = "scenarios/doctor.rs"]
+mod doctor;
 #[path = "scenarios/door.rs"]
 mod door;
 #[path = "scenarios/elevation.rs"]
@@ -425,5 +427,7 @@ const SCENARIOS: &[Scenario] = &[
 
     // the package
     own("the_package_is_not_removed_while_a_pam_file_names_the_module", package::removal),
+    own("each_installation_that_only_looks_guarded_is_found_by_doctor", doctor::finds),
+    own("doctor_works_without_jitd_and_says_what_it_could_not_see", doctor::without_jitd),
     own("installed_and_named_by_no_pam_file_the_package_changes_no_login", package::installed_and_unused),
 ];
