@@ -5,6 +5,7 @@
 //! lines take in, and [`walk`] goes through the result as libpam would. All of it is pure but [`source::Folders`].
 
 pub mod control;
+pub mod edit;
 pub mod line;
 pub mod source;
 pub mod stack;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use jit_proto::text::Shown;
 
 use crate::cmd::{
-    approvers, attest, audit, check, clock, code, explain, grant, list, locking, offline,
+    approvers, attest, audit, check, clock, code, enabling, explain, grant, list, locking, offline,
     own_access, policy, report, reviewing, revoke, roles, session, show,
 };
 use crate::error::Error;
@@ -96,6 +96,12 @@ pub(crate) enum Verb {
     /// It works without jitd, and as root sees most. The exit code is 1 where something is found that lets people in
     /// unasked or keeps them out.
     Doctor,
+
+    Enable(enabling::Enable),
+
+    Enforce(enabling::Enforce),
+
+    Disable(enabling::Disable),
 
     /// Show whether the clock of this host is believed, or say that it is right
     ///

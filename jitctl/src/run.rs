@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::args::{self, Cli, Typed, Verb};
 use crate::cmd::{
-    approvers, attest, audit, check, clock, code, confirm, doctor, explain, grant, kiosk, list,
+    approvers, attest, audit, check, clock, code, confirm, doctor, enabling, explain, grant, kiosk, list,
     locking, offline, own_access, policy, report, reviewing, revoke, roles, session, show, status, watch,
 };
 use crate::error::Failure;
@@ -86,6 +86,9 @@ fn answer(
         Verb::Confirm => confirm::run(json, jitd, screen),
         Verb::Status => status::run(json, jitd, root, screen),
         Verb::Doctor => doctor::run(json, jitd, root, screen),
+        Verb::Enable(order) => enabling::enable(order, json, jitd, root, screen),
+        Verb::Enforce(order) => enabling::enforce(order, json, root, screen),
+        Verb::Disable(order) => enabling::disable(order, json, root, screen),
         Verb::Clock { verb } => clock::run(verb.as_ref(), json, jitd, screen),
         Verb::Session(verb) => session::run(verb, json, jitd, screen),
         Verb::Audit(verb) => audit::run(verb, json, jitd, screen),

@@ -6,6 +6,7 @@ use jit_host::doctor::{Finding, Severity, Unseen};
 use jit_proto::manager::{Clock, Status, Unsent};
 
 use crate::call::Call;
+use crate::cmd::enabling;
 use crate::error::{Error, Failure};
 use crate::jitd::{Jitd, ask};
 
@@ -41,6 +42,14 @@ pub(super) fn look(jitd: &dyn Jitd, root: &Path, found: &mut Vec<Finding>, unsee
                 "install the package pam-jit again",
             ],
         ));
+    }
+    if let Some(files) = enabling::waits(root) {
+        let texts = [
+            format!("A change of {files} waits to be confirmed."),
+            "Unless somebody confirms it from a new login, the old files come back.".to_owned(),
+            "jitctl enable --confirm, from a new login; or jitctl enable --cancel".to_owned(),
+        ];
+        found.push(Finding::new("change-waits", Severity::Note, "/etc/pam.d", texts));
     }
     match ask::<Status>(jitd, &Call::Status) {
         Ok(status) => {
