@@ -3,10 +3,9 @@
 //! libpam goes on to the next line after most answers. A refusal holds, and nothing of the person's is started before it is
 //! given, only where the module's line ends the stack and no line before it can lead past it or opens the session itself.
 
-use std::io;
 use std::path::Path;
 
-use crate::facts::{DEPTH, is_of, pam_lines, pam_text};
+use crate::pam::{Folders, Line, Stack, Stage, What, is_module};
 
 /// The session line that binds, as people are told of it.
 pub const BINDING_LINE: &str = "session [success=ok ignore=ignore default=die] pam_jit.so";
@@ -17,10 +16,18 @@ pub const BINDING_LINE: &str = "session [success=ok ignore=ignore default=die] p
 /// or a line that is not understood, does not bind.
 #[must_use]
 pub fn has_binding_session_line(etc: &Path, service: &str) -> bool {
-    matches!(met(etc, service, DEPTH), Ok(Met::Binding))
+    let stack = Stack::read(&Folders::of_etc(etc), service).ok().flatten();
+    stack.is_some_and(|stack| binds(&stack))
 }
 
-/// What is met first on the way through a file.
+/// The same of a stack.
+#[must_use]
+pub fn binds(stack: &Stack) -> bool {
+    let met = stack.of(Stage::Session).into_iter().map(by_line).find(|met| *met != Met::Nothing);
+    met == Some(Met::Binding)
+}
+
+/// What a line is on the way through a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Met {
     /// Nothing of note: the stack goes on.
@@ -31,96 +38,26 @@ enum Met {
     Loose,
 }
 
-fn met(etc: &Path, name: &str, depth: usize) -> io::Result<Met> {
-    let Some(text) = pam_text(etc, name)?.filter(|_| depth > 0) else { return Ok(Met::Loose) };
-    for words in pam_lines(&text) {
-        let met = match words[..] {
-            ["@include", file] => met(etc, file, depth - 1)?,
-            [kind, "include", file, ..] if is_of("session", kind) => met(etc, file, depth - 1)?,
-            // What ends a substack does not end the stack.
-            [kind, "substack", file, ..] if is_of("session", kind) => match met(etc, file, depth - 1)? {
-                Met::Nothing => Met::Nothing,
-                Met::Binding | Met::Loose => Met::Loose,
-            },
-            [kind, ref line @ ..] if is_of("session", kind) => by_line(kind, &line.join(" ")),
-            _ => Met::Nothing,
-        };
-        if met != Met::Nothing {
-            return Ok(met);
-        }
+fn by_line(line: &Line) -> Met {
+    let What::Module { control, module, arguments } = &line.what else {
+        // What begins a substack does nothing; of what is lost nothing is known.
+        return if line.what == What::Substack { Met::Nothing } else { Met::Loose };
+    };
+    let name = Path::new(module).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if is_module(module) {
+        // With a hyphen before it, libpam passes over a module that it cannot load. What ends a substack does not end the
+        // stack.
+        let holds = !line.is_silent && line.level == 0 && control.binds();
+        return if holds { Met::Binding } else { Met::Loose };
     }
-    Ok(Met::Nothing)
-}
-
-/// What a session line is: its control, its module, and what that is told.
-fn by_line(kind: &str, line: &str) -> Met {
-    let split = match line.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map(|(inside, rest)| (Control::Bracket(inside), rest)),
-        None => line.split_once(' ').map(|(word, rest)| (Control::Word(word), rest)),
-    };
-    let Some((control, rest)) = split else { return Met::Loose };
-    let mut words = rest.split_whitespace();
-    let Some(module) = words.next().and_then(|path| Path::new(path).file_name()?.to_str()) else {
-        return Met::Loose;
-    };
-    match module {
-        // With a hyphen before it, libpam passes over a module that it cannot load.
-        "pam_jit.so" if !kind.starts_with('-') && control.binds() => Met::Binding,
+    let reads_what_people_write =
+        || arguments.iter().any(|word| word.starts_with("user_readenv") && word != "user_readenv=0");
+    match name {
         // It starts the person's manager, and with it whatever is there to be started.
-        "pam_jit.so" | "pam_systemd.so" | "pam_elogind.so" => Met::Loose,
-        "pam_env.so" if words.any(|word| word.starts_with("user_readenv") && word != "user_readenv=0") => {
-            Met::Loose
-        }
+        "pam_systemd.so" | "pam_elogind.so" | "" => Met::Loose,
+        "pam_env.so" if reads_what_people_write() => Met::Loose,
         _ if control.goes_on() => Met::Nothing,
         _ => Met::Loose,
-    }
-}
-
-/// What becomes of a module's answer.
-enum Control<'a> {
-    Word(&'a str),
-    /// What each answer leads to (pam.d(5)), without the brackets.
-    Bracket(&'a str),
-}
-
-impl Control<'_> {
-    /// Whether every answer but success and "not for me" ends the stack at once, and success does not.
-    fn binds(&self) -> bool {
-        match self {
-            Self::Word(word) => word.eq_ignore_ascii_case("requisite"),
-            Self::Bracket(_) => {
-                let pairs = self.pairs();
-                pairs.contains(&Some(("success", "ok")))
-                    && pairs.contains(&Some(("default", "die")))
-                    && pairs.iter().all(|pair| match pair {
-                        Some(("success", action)) => *action == "ok",
-                        Some(("ignore" | "new_authtok_reqd", "ok" | "ignore" | "die")) => true,
-                        Some((_, action)) => *action == "die",
-                        None => false,
-                    })
-            }
-        }
-    }
-
-    /// Whether the next line follows, unless nobody gets in at all.
-    fn goes_on(&self) -> bool {
-        match self {
-            Self::Word(word) => {
-                ["required", "requisite", "optional"].iter().any(|known| word.eq_ignore_ascii_case(known))
-            }
-            Self::Bracket(_) => self
-                .pairs()
-                .iter()
-                .all(|pair| matches!(pair, Some((_, "ok" | "ignore" | "bad" | "die" | "reset")))),
-        }
-    }
-
-    /// Answer and action; none for what is neither.
-    fn pairs(&self) -> Vec<Option<(&str, &str)>> {
-        match self {
-            Self::Word(_) => Vec::new(),
-            Self::Bracket(inside) => inside.split_whitespace().map(|pair| pair.split_once('=')).collect(),
-        }
     }
 }
 

@@ -18,8 +18,8 @@ use jit_proto::words::{GroupName, ServiceName, UserName};
 use nix::errno::Errno;
 use nix::unistd::User;
 
-/// How deep PAM files include each other before this stops looking. Linux-PAM itself stops at 32.
-pub(crate) const DEPTH: usize = 8;
+use crate::pam::stack::Lost;
+use crate::pam::{Folders, Line, Stack, Stage};
 
 /// Asks this host about every name in the policy. Blocks for as long as its name service does.
 #[must_use]
@@ -230,109 +230,47 @@ fn unlisted(nsswitch: &str) -> Option<String> {
     None
 }
 
-/// Whether a service asks jitd before it lets somebody in, by its PAM file in this `/etc`. One that cannot be read does
-/// not.
+/// Whether a service asks jitd before it lets somebody in, by its PAM file in this `/etc` or, where it has none there, that of
+/// its package. One that cannot be read does not.
 #[must_use]
 pub fn asks_jitd(etc: &Path, service: &str) -> bool {
-    matches!(names_module(etc, service, "account", DEPTH), Ok(Some(true)))
+    stack(etc, service).is_some_and(|stack| stack.asks_at(Stage::Account))
 }
 
-/// Whether the sessions of a service ask jitd, too: its PAM file in this `/etc` has the session line.
+/// Whether the sessions of a service ask jitd, too: its PAM file has the session line.
 #[must_use]
 pub fn has_session_line(etc: &Path, service: &str) -> bool {
-    matches!(names_module(etc, service, "session", DEPTH), Ok(Some(true)))
+    stack(etc, service).is_some_and(|stack| stack.asks_at(Stage::Session))
 }
 
-/// Whether the PAM file of a service names the module.
+/// The stack of a service, where it has a file that can be read.
+fn stack(etc: &Path, service: &str) -> Option<Stack> {
+    Stack::read(&Folders::of_etc(etc), service).ok().flatten()
+}
+
+/// Whether the PAM file of a service names the module at the stage that lets in.
 fn pam_file(etc: &Path, service: &ServiceName) -> PamFile {
-    match names_module(etc, service.as_str(), "account", DEPTH) {
-        Ok(Some(true)) => PamFile::NamesModule,
-        Ok(Some(false)) => PamFile::NamesOthers,
+    match Stack::read(&Folders::of_etc(etc), service.as_str()) {
+        Ok(Some(stack)) if stack.asks_at(Stage::Account) => PamFile::NamesModule,
+        Ok(Some(stack)) if stack.lacks(Stage::Account, Lost::Unread) => PamFile::Unread,
+        Ok(Some(_)) => PamFile::NamesOthers,
         Ok(None) => PamFile::Absent,
         Err(_) => PamFile::Unread,
     }
 }
 
-/// Follows pam.d(5): a line that names the module for this stage (`account` is what lets in), or takes in a file that
-/// does. `None` where there is no file.
-fn names_module(etc: &Path, name: &str, stage: &str, depth: usize) -> std::io::Result<Option<bool>> {
-    let Some(text) = pam_text(etc, name)? else { return Ok(None) };
-    for words in pam_lines(&text) {
-        let included = match words[..] {
-            ["@include", file] => Some(file),
-            [kind, "include" | "substack", file, ..] if is_of(stage, kind) => Some(file),
-            [kind, _, ..] if is_of(stage, kind) && words.iter().any(|word| is_module(word)) => {
-                return Ok(Some(true));
-            }
-            _ => None,
-        };
-        if let Some(file) = included.filter(|_| depth > 0)
-            && names_module(etc, file, stage, depth - 1)? == Some(true)
-        {
-            return Ok(Some(true));
-        }
-    }
-    Ok(Some(false))
-}
-
-/// The text of a PAM file, a line that is folded in one. `None` where there is no file.
-pub(crate) fn pam_text(etc: &Path, name: &str) -> std::io::Result<Option<String>> {
-    if name.is_empty() || name.contains('/') {
-        return Ok(None);
-    }
-    match fs::read(etc.join("pam.d").join(name)) {
-        // PAM reads bytes; a comment may be in any encoding.
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).replace("\\\n", " "))),
-        Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
-        Err(why) => Err(why),
-    }
-}
-
-/// Its lines, a word at a time, without what is said beside them.
-pub(crate) fn pam_lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
-    text.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace().collect())
-}
-
 /// The accounts that the module lets into a service while jitd does not answer: those that its account lines name in
-/// `recovery=` (pam_jit(8)).
+/// `recovery=` (pam_jit(8)). A file that cannot be read lets nobody in.
 #[must_use]
 pub fn recover(etc: &Path, service: &str) -> BTreeSet<UserName> {
-    let mut named = BTreeSet::new();
-    // A file that cannot be read lets nobody in.
-    drop(add_recovering(etc, service, DEPTH, &mut named));
-    named
+    stack(etc, service).map(|stack| recovering(&stack, Stage::Account)).unwrap_or_default()
 }
 
-fn add_recovering(
-    etc: &Path,
-    name: &str,
-    depth: usize,
-    named: &mut BTreeSet<UserName>,
-) -> std::io::Result<()> {
-    let Some(text) = pam_text(etc, name)? else { return Ok(()) };
-    for words in pam_lines(&text) {
-        match words[..] {
-            ["@include", file] if depth > 0 => add_recovering(etc, file, depth - 1, named)?,
-            [kind, "include" | "substack", file, ..] if depth > 0 && is_of("account", kind) => {
-                add_recovering(etc, file, depth - 1, named)?;
-            }
-            [kind, _, ..] if is_of("account", kind) && words.iter().any(|word| is_module(word)) => {
-                let lists = words.iter().filter_map(|word| word.strip_prefix("recovery="));
-                named.extend(lists.flat_map(|list| list.split(',')).filter_map(|name| name.parse().ok()));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// A `-` before it only silences the log.
-pub(crate) fn is_of(stage: &str, kind: &str) -> bool {
-    kind.trim_start_matches('-').eq_ignore_ascii_case(stage)
-}
-
-fn is_module(word: &str) -> bool {
-    Path::new(word).file_name().is_some_and(|name| name == "pam_jit.so")
+/// Those that our lines of a stage name in `recovery=`.
+#[must_use]
+pub fn recovering(stack: &Stack, stage: Stage) -> BTreeSet<UserName> {
+    let lists = stack.ours(stage).flat_map(Line::arguments).filter_map(|word| word.strip_prefix("recovery="));
+    lists.flat_map(|list| list.split(',')).filter_map(|name| name.parse().ok()).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use jit_proto::text::Shown;
 
 use crate::cmd::{
-    approvers, attest, audit, check, clock, code, explain, grant, list, locking, offline, own_access, policy,
-    report, reviewing, revoke, roles, session, show,
+    approvers, attest, audit, check, clock, code, enabling, explain, grant, list, locking, offline,
+    own_access, policy, report, reviewing, revoke, roles, session, show,
 };
 use crate::error::Error;
 
@@ -90,6 +90,18 @@ pub(crate) enum Verb {
     ///
     /// The exit code is 1 when jitd cannot decide or record; every managed login is refused then.
     Status,
+
+    /// Find what is wrong with this host's installation, and say how to mend it
+    ///
+    /// It works without jitd, and as root sees most. The exit code is 1 where something is found that lets people in
+    /// unasked or keeps them out.
+    Doctor,
+
+    Enable(enabling::Enable),
+
+    Enforce(enabling::Enforce),
+
+    Disable(enabling::Disable),
 
     /// Show whether the clock of this host is believed, or say that it is right
     ///

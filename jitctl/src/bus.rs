@@ -283,12 +283,12 @@ async fn send<Answer: Answered>(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<O
 /// At which service, of which account, and of which of those who share it: of one of them it is a method of its own.
 type About<'a> = (&'a str, &'a str, Option<&'a PersonName>);
 
-async fn check(
+async fn check<Answer: Answered>(
     jitd: &Proxy<'_>,
     method: &str,
     (service, user, person): About<'_>,
     from: &str,
-) -> zbus::Result<Option<String>> {
+) -> zbus::Result<Option<Answer>> {
     let flags = MethodFlags::NO_AUTO_START;
     let Some(person) = person else {
         return jitd.call_with_flags(method, flags, &(service, user, from)).await;
@@ -296,12 +296,12 @@ async fn check(
     jitd.call_with_flags(method, flags, &(service, user, person.as_account().as_str(), from)).await
 }
 
-async fn explain(
+async fn explain<Answer: Answered>(
     jitd: &Proxy<'_>,
     method: &str,
     (service, user, person): About<'_>,
     (at, from, target): (&str, String, String),
-) -> zbus::Result<Option<String>> {
+) -> zbus::Result<Option<Answer>> {
     let flags = MethodFlags::NO_AUTO_START;
     let Some(person) = person else {
         return jitd.call_with_flags(method, flags, &(service, user, at, from, target)).await;

@@ -7,6 +7,8 @@ pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod code;
 pub(crate) mod confirm;
+pub(crate) mod doctor;
+pub(crate) mod enabling;
 mod ending;
 pub(crate) mod explain;
 pub(crate) mod grant;

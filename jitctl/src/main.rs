@@ -30,6 +30,7 @@ mod views;
 mod wakes;
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
 
 use bus::Bus;
@@ -53,6 +54,6 @@ fn main() -> ExitCode {
     // Whose windows are shown. Nothing else depends on it: jitd learns the caller's uid from the bus or the kernel.
     let me = nix::unistd::getuid().as_raw();
     let bus = if nix::unistd::geteuid().is_root() { Bus::of_root() } else { Bus::system() };
-    let code = run::run(std::env::args_os(), &bus, Some(me), &mut screen);
+    let code = run::run(std::env::args_os(), &bus, Some(me), Path::new("/"), &mut screen);
     ExitCode::from(code)
 }

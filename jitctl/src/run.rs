@@ -1,6 +1,7 @@
 //! From arguments to exit code.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use jit_proto::manager::Refused;
@@ -8,8 +9,8 @@ use serde::Serialize;
 
 use crate::args::{self, Cli, Typed, Verb};
 use crate::cmd::{
-    approvers, attest, audit, check, clock, code, confirm, explain, grant, kiosk, list, locking, offline,
-    own_access, policy, report, reviewing, revoke, roles, session, show, status, watch,
+    approvers, attest, audit, check, clock, code, confirm, doctor, enabling, explain, grant, kiosk, list,
+    locking, offline, own_access, policy, report, reviewing, revoke, roles, session, show, status, watch,
 };
 use crate::error::Failure;
 use crate::jitd::Jitd;
@@ -17,11 +18,13 @@ use crate::output::{self, Outcome};
 use crate::screen::Screen;
 use crate::times;
 
-/// Runs one command and returns its exit code. `me` is the caller's uid, where it is known.
+/// Runs one command and returns its exit code. `me` is the caller's uid, where it is known; `root` is the folder that has this
+/// host's files.
 pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
     jitd: &dyn Jitd,
     me: Option<u32>,
+    root: &Path,
     screen: &mut Screen<'_>,
 ) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
@@ -29,7 +32,7 @@ pub(crate) fn run(
     let json = args.iter().any(|arg| arg == "--json");
     let result = match args::parse(args) {
         Ok(Typed::Help(text)) => screen.data(&text).map(|()| Outcome::Yes).map_err(Failure::from),
-        Ok(Typed::Command(cli)) => answer(&cli, jitd, me, screen),
+        Ok(Typed::Command(cli)) => answer(&cli, jitd, me, root, screen),
         Err(error) => Err(error.into()),
     };
     match result {
@@ -55,7 +58,13 @@ struct Failed {
 }
 
 /// One row for each command; without one, the caller's own windows.
-fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
+fn answer(
+    cli: &Cli,
+    jitd: &dyn Jitd,
+    me: Option<u32>,
+    root: &Path,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
     let json = cli.json;
     if cli.utc {
         times::set_zone(TimeZone::UTC);
@@ -75,7 +84,11 @@ fn answer(cli: &Cli, jitd: &dyn Jitd, me: Option<u32>, screen: &mut Screen<'_>) 
         Verb::Explain(explain) => explain::run(explain, json, jitd, screen),
         Verb::Roles(roles) => roles::run(roles, json, jitd, screen),
         Verb::Confirm => confirm::run(json, jitd, screen),
-        Verb::Status => status::run(json, jitd, screen),
+        Verb::Status => status::run(json, jitd, root, screen),
+        Verb::Doctor => doctor::run(json, jitd, root, screen),
+        Verb::Enable(order) => enabling::enable(order, json, jitd, root, screen),
+        Verb::Enforce(order) => enabling::enforce(order, json, root, screen),
+        Verb::Disable(order) => enabling::disable(order, json, root, screen),
         Verb::Clock { verb } => clock::run(verb.as_ref(), json, jitd, screen),
         Verb::Session(verb) => session::run(verb, json, jitd, screen),
         Verb::Audit(verb) => audit::run(verb, json, jitd, screen),

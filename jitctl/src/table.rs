@@ -104,6 +104,21 @@ pub(crate) fn properties(title: &str, lines: &[(&'static str, String)]) -> Strin
     text.text()
 }
 
+/// Text broken between words so that no line with its indent is longer than a terminal is wide, unless one word is.
+pub(crate) fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in Shown(text).to_string().split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= COLUMNS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
 /// `text` in at most `most` characters, the last of them `…` where something was cut.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     shortened(&Shown(text).to_string(), most)
@@ -168,6 +183,14 @@ mod tests {
         properties.add("Reviews", "one");
         properties.add("Reviews", "two");
         assert_eq!(properties.text(), "t\n    State: active\n  Reviews: one\n           two\n");
+    }
+
+    #[test]
+    fn a_text_is_broken_between_words_and_each_line_is_indented() {
+        let text = wrapped(&"word ".repeat(30), "  ");
+        let lengths: Vec<_> = text.lines().map(|line| (line.starts_with("  w"), line.len())).collect();
+        assert_eq!(lengths, [(true, 76), (true, 76)]);
+        assert_eq!(wrapped("", "  "), "");
     }
 
     #[test]

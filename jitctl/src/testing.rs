@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{Cursor, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use jit_core::proof::note::HostKey;
@@ -178,7 +179,7 @@ fn ran_by(args: &[&str], jitd: &dyn Jitd, terminal: bool, keyboard: Option<&mut 
     if let Some(keyboard) = keyboard {
         screen = screen.asking(keyboard);
     }
-    let code = run(args, jitd, Some(1000), &mut screen);
+    let code = run(args, jitd, Some(1000), Path::new("/nonexistent"), &mut screen);
     Ran { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 

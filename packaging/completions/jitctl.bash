@@ -2,7 +2,7 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status clock kiosk session audit report attest offline code approvers policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status doctor enable enforce disable clock kiosk session audit report attest offline code approvers policy help'
     ['jitctl clock']='challenge accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export archive merge help'
@@ -32,6 +32,10 @@ declare -gA _jitctl_options=(
     ['jitctl roles']='--json --utc --help'
     ['jitctl confirm']='--json --utc --help'
     ['jitctl status']='--json --utc --help'
+    ['jitctl doctor']='--json --utc --help'
+    ['jitctl enable']='--confirm --cancel --restore --within --yes --json --utc --help'
+    ['jitctl enforce']='--within --yes --json --utc --help'
+    ['jitctl disable']='--within --yes --json --utc --help'
     ['jitctl kiosk']='--json --utc --help'
     ['jitctl clock']='--json --utc --help'
     ['jitctl clock challenge']='--json --utc --help'
@@ -122,7 +126,7 @@ _jitctl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --role | --for | --reason | --in | --as | --at | --from | --target | --try) i=$((i + 1)) ;;
+            --role | --for | --reason | --in | --as | --at | --from | --target | --try | --within) i=$((i + 1)) ;;
             --start | --user | --services | --uses | --note | --message) i=$((i + 1)) ;;
             --output | --key | --deny | --duration | --revoked | --host | --known) i=$((i + 1)) ;;
             --service | --event | --request | --since | --until | --lines | --checkpoint | --format | --after | --html) i=$((i + 1)) ;;
@@ -139,7 +143,7 @@ _jitctl() {
 
     case $prev in
         # What follows is a name, a length or a sentence that only the person knows.
-        --role | --for | --reason | --as | --at | --try | --start | --wait | --uses | --note | --message) return ;;
+        --role | --for | --reason | --as | --at | --try | --within | --start | --wait | --uses | --note | --message) return ;;
         --deny | --duration | --host) return ;;
         --event | --since | --until | --lines | --after) return ;;
         --request)
@@ -175,6 +179,7 @@ _jitctl() {
         case $command:$place in
             'jitctl help:'*) words=${_jitctl_commands[jitctl]} ;;
             'jitctl grant:0' | 'jitctl check:1' | 'jitctl explain:1' | 'jitctl roles:0') words=$(compgen -u) ;;
+            'jitctl enable:'* | 'jitctl enforce:'* | 'jitctl disable:'*) words=$(_jitctl_services) ;;
             'jitctl check:0' | 'jitctl explain:0') words=$(_jitctl_services) ;;
             'jitctl revoke:'* | 'jitctl withdraw:'* | 'jitctl extend:0' | 'jitctl done:'*) words=$(_jitctl_ids) ;;
             'jitctl approve:'* | 'jitctl deny:'*) words=$(_jitctl_pending) ;;

@@ -42,10 +42,14 @@ mod daemon;
 mod debts;
 #[path = "scenarios/disk.rs"]
 mod disk;
+#[path = "scenarios/doctor.rs"]
+mod doctor;
 #[path = "scenarios/door.rs"]
 mod door;
 #[path = "scenarios/elevation.rs"]
 mod elevation;
+#[path = "scenarios/enabling.rs"]
+mod enabling;
 #[path = "scenarios/ends.rs"]
 mod ends;
 #[path = "scenarios/entering.rs"]
@@ -429,5 +433,12 @@ const SCENARIOS: &[Scenario] = &[
 
     // the package
     own("the_package_is_not_removed_while_a_pam_file_names_the_module", package::removal),
+    own("each_installation_that_only_looks_guarded_is_found_by_doctor", doctor::finds),
+    own("doctor_works_without_jitd_and_says_what_it_could_not_see", doctor::without_jitd),
+    own("a_change_of_pam_files_goes_back_though_the_connection_is_lost_and_jitd_dies", enabling::a_lost_connection),
+    own("a_reboot_before_the_confirmation_brings_the_old_pam_files_back", enabling::a_reboot),
+    own_of(TRIXIE, "on_debian_13_a_reboot_brings_the_old_pam_files_back_too", enabling::a_reboot),
+    own("a_change_of_pam_files_is_kept_from_a_new_login_and_from_no_other", enabling::a_new_login_confirms),
+    own("what_cannot_be_enabled_is_refused_with_what_to_type_and_changes_nothing", enabling::what_is_refused),
     own("installed_and_named_by_no_pam_file_the_package_changes_no_login", package::installed_and_unused),
 ];

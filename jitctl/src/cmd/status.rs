@@ -1,9 +1,12 @@
 //! `jitctl status`: jitd's state; and `jitctl` without a command: the caller's own windows and requests.
 
+use std::path::Path;
+
 use jit_core::sign::file::fingerprint;
 use jit_proto::manager::{Entry, Status, Unsent};
 use jit_proto::text::Shown;
 
+use super::doctor;
 use crate::call::Call;
 use crate::error::Failure;
 use crate::jitd::{self, Jitd};
@@ -13,9 +16,20 @@ use crate::table::{Properties, Table};
 use crate::times::{left, time};
 use crate::views::{begins, id, is_ahead, loaded, lock_line, state, table, waits_for};
 
-pub(crate) fn run(json: bool, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    json: bool,
+    jitd: &dyn Jitd,
+    root: &Path,
+    screen: &mut Screen<'_>,
+) -> Result<Outcome, Failure> {
     let terminal = screen.terminal;
-    jitd::show(jitd, &Call::Status, json, screen, |found: &Status| status(found, terminal))
+    let shown = |found: &Status| {
+        let mut view = status(found, terminal);
+        // What jitd does not know of: whether this host asks it, and hears its answer.
+        view.said.extend(doctor::worst(root));
+        view
+    };
+    jitd::show(jitd, &Call::Status, json, screen, shown)
 }
 
 /// The caller's own windows and requests. As JSON it is jitd's status, which holds the windows.

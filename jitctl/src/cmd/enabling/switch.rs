@@ -1,0 +1,160 @@
+//! The dead man's switch: the old files are kept, a timer of systemd's runs, and only then is anything changed.
+//!
+//! Whatever is lost meanwhile, the files come back: the state is on disk before the first change, `jit-restore.timer` looks every
+//! few seconds while it waits, and `jit-restore.service` at every boot, before anybody may log in.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::plan::Change;
+use super::proof;
+use super::state::{Dir, Kind, Now, Trial, failed, put};
+use crate::error::Error;
+
+const TIMER: &str = "jit-restore.timer";
+const SERVICE: &str = "jit-restore.service";
+
+/// Changes the files, and lets them be brought back.
+pub(super) fn begin(dir: &Dir, kind: Kind, changes: &[Change], within: u64) -> Result<(), Error> {
+    let alone = dir.lock()?;
+    if let Some(trial) = dir.trial()? {
+        return Err(Error::Refused(format!(
+            "a change of {} waits already; keep it from a new login with: jitctl enable --confirm, or take it back with: jitctl \
+             enable --cancel",
+            trial.paths().join(", ")
+        )));
+    }
+    can_be_brought_back(dir.root())?;
+    let now = Now::read(dir.root());
+    let highest = proof::highest_session(dir.root()).ok_or_else(|| {
+        Error::Refused(
+            "this kernel does not tell logins apart (/proc/self/sessionid), so no login could confirm the change; edit the \
+             files by hand, with a root shell open"
+                .to_owned(),
+        )
+    })?;
+    for change in changes {
+        let like = fs::metadata(&change.at).map_err(failed(&change.at))?;
+        let (old, new) = (dir.old(&change.service), dir.made(&change.service));
+        put(&old, change.old.as_bytes(), Some(&like)).map_err(failed(&old))?;
+        put(&new, change.new.as_bytes(), Some(&like)).map_err(failed(&new))?;
+    }
+    let trial = Trial {
+        kind,
+        services: changes.iter().map(|change| change.service.clone()).collect(),
+        boot: now.boot,
+        began: now.since_boot.as_millis().try_into().unwrap_or(u64::MAX),
+        limit: within.saturating_mul(1000),
+        highest,
+    };
+    dir.write_trial(&trial)?;
+    let mut written = Vec::new();
+    let put = arm().and_then(|()| {
+        changes.iter().try_for_each(|change| {
+            write(&change.at, &change.old, &change.new)?;
+            written.push(change.service.clone());
+            Ok(())
+        })
+    });
+    if let Err(why) = put {
+        // Of several, those that were changed go back, and no other is touched: somebody else may be at it.
+        restore(dir, &Trial { services: written, ..trial })?;
+        return Err(why);
+    }
+    drop(alone);
+    Ok(())
+}
+
+/// Writes one file, if it is what it was when the change was shown.
+fn write(at: &Path, old: &str, new: &str) -> Result<(), Error> {
+    let is_same = fs::read(at).is_ok_and(|now| now == old.as_bytes());
+    if !is_same {
+        return Err(Error::Refused(format!(
+            "{} was changed by somebody else meanwhile; nothing was changed here. Type it again",
+            at.display()
+        )));
+    }
+    let like = fs::metadata(at).map_err(failed(at))?;
+    put(at, new.as_bytes(), Some(&like)).map_err(failed(at))?;
+    label(at);
+    Ok(())
+}
+
+/// Where SELinux runs, the label that its place has.
+fn label(at: &Path) {
+    if Path::new("/sys/fs/selinux/enforce").exists() {
+        quietly(Command::new("restorecon").arg(at));
+    }
+}
+
+/// Whether systemd is there to bring it back, at a boot too.
+fn can_be_brought_back(root: &Path) -> Result<(), Error> {
+    if !root.join("run/systemd/system").is_dir() {
+        return Err(Error::Refused(
+            "systemd does not run here, so nothing would bring the old files back; edit them by hand, as pam_jit(8) has it, \
+             with a root shell open"
+                .to_owned(),
+        ));
+    }
+    if quietly(Command::new("systemctl").args(["is-enabled", SERVICE])) {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "{SERVICE} is not enabled, so a reboot would not bring the old files back; type: systemctl enable {SERVICE}"
+    )))
+}
+
+/// Starts what brings it back, and makes sure that it runs.
+fn arm() -> Result<(), Error> {
+    let is_armed = quietly(Command::new("systemctl").args(["start", TIMER]))
+        && quietly(Command::new("systemctl").args(["is-active", TIMER]));
+    if is_armed {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "{TIMER} does not run, so nothing would bring the old files back; nothing was changed; see: systemctl status {TIMER}"
+    )))
+}
+
+fn quietly(command: &mut Command) -> bool {
+    let run = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    run.is_ok_and(|status| status.success())
+}
+
+/// Nobody looks any more. It may be this very unit that stops it.
+fn disarm() {
+    quietly(Command::new("systemctl").args(["--no-block", "stop", TIMER]));
+}
+
+/// The new files stay.
+pub(super) fn keep(dir: &Dir) -> Result<(), Error> {
+    dir.remove_trial()?;
+    disarm();
+    Ok(())
+}
+
+/// The old files come back; returns those that somebody edited meanwhile, which are kept aside. Whatever fails leaves the
+/// change waiting, so that it is tried again.
+pub(super) fn restore(dir: &Dir, trial: &Trial) -> Result<Vec<String>, Error> {
+    let mut edited = Vec::new();
+    for service in &trial.services {
+        let (old, at) = (dir.old(service), dir.target(service));
+        let like = fs::metadata(&old).map_err(failed(&old))?;
+        let text = fs::read(&old).map_err(failed(&old))?;
+        let now = fs::read(&at).ok();
+        if now.as_ref() == Some(&text) {
+            continue;
+        }
+        if let Some(now) = now.filter(|now| fs::read(dir.made(service)).ok().as_ref() != Some(now)) {
+            let aside = dir.edited().join(service);
+            put(&aside, &now, None).map_err(failed(&aside))?;
+            edited.push(at.display().to_string());
+        }
+        put(&at, &text, Some(&like)).map_err(failed(&at))?;
+        label(&at);
+    }
+    dir.remove_trial()?;
+    disarm();
+    Ok(edited)
+}

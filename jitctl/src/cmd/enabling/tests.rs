@@ -1,0 +1,157 @@
+//! What is changed and refused, and what comes back, in a folder that stands for a host.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use std::time::Duration;
+
+use super::state::{Now, put};
+use super::*;
+
+const SERVICE: &str = "account required pam_nologin.so\n@include common-account\n@include common-session\n";
+const COMMON: &str = "account required pam_unix.so\n";
+const SESSIONS: &str = "session required pam_unix.so\n";
+
+fn host() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("etc/pam.d")).unwrap();
+    for (name, text) in [
+        ("sshd", SERVICE),
+        ("sudo", SERVICE),
+        ("sudo-i", SERVICE),
+        ("su", SERVICE),
+        ("su-l", "account include su\nsession include su\n"),
+        ("login", SERVICE),
+        ("common-account", COMMON),
+        ("common-session", SESSIONS),
+    ] {
+        fs::write(root.path().join("etc/pam.d").join(name), text).unwrap();
+    }
+    root
+}
+
+fn plan(root: &Path, services: &[&str], wanted: Wanted) -> Result<Plan, String> {
+    let services: Vec<ServiceName> = services.iter().map(|name| name.parse().unwrap()).collect();
+    Plan::make(root, &Seen::gather(root), &services, wanted).map_err(|why| why.to_string())
+}
+
+fn changed(root: &Path, services: &[&str]) -> Vec<String> {
+    let plan = plan(root, services, Wanted::Lines(Mode::Enforce)).unwrap();
+    plan.changes.into_iter().map(|change| change.service).collect()
+}
+
+fn refused(root: &Path, services: &[&str]) -> String {
+    plan(root, services, Wanted::Lines(Mode::Enforce)).unwrap_err()
+}
+
+#[test]
+fn sudo_i_goes_with_sudo_and_su_l_with_su_where_it_does_not_take_that_in() {
+    let root = host();
+    assert_eq!(changed(root.path(), &["sshd", "sudo"]), ["sshd", "sudo", "sudo-i"]);
+    assert_eq!(changed(root.path(), &["su"]), ["su"], "su-l takes in su");
+    fs::write(root.path().join("etc/pam.d/su-l"), SERVICE).unwrap();
+    assert_eq!(changed(root.path(), &["su"]), ["su", "su-l"]);
+    assert_eq!(changed(root.path(), &["sudo", "sudo-i"]), ["sudo", "sudo-i"]);
+}
+
+#[test]
+fn what_has_its_lines_is_not_changed_again() {
+    let root = host();
+    for change in plan(root.path(), &["sshd"], Wanted::Lines(Mode::Observe)).unwrap().changes {
+        fs::write(change.at, change.new).unwrap();
+    }
+    assert!(plan(root.path(), &["sshd"], Wanted::Lines(Mode::Observe)).unwrap().changes.is_empty());
+    assert_eq!(changed(root.path(), &["sshd"]), ["sshd"], "from watching to keeping out");
+    let gone = plan(root.path(), &["sshd"], Wanted::None).unwrap().changes;
+    assert_eq!(gone[0].new, SERVICE);
+    assert!(plan(root.path(), &["sudo"], Wanted::None).unwrap().changes.is_empty());
+}
+
+#[test]
+fn what_cannot_be_put_under_jitd_is_refused_with_what_to_type() {
+    let root = host();
+    assert!(refused(root.path(), &["sshf"]).contains("no /etc/pam.d/sshf; did you mean sshd?"));
+    assert!(refused(root.path(), &["common-account"]).contains("many take that file in"));
+    assert!(refused(root.path(), &["gdm-autologin"]).contains("by itself"));
+    std::os::unix::fs::symlink("sshd", root.path().join("etc/pam.d/link")).unwrap();
+    assert!(refused(root.path(), &["link"]).contains("ls -l /etc/pam.d/link"));
+    fs::create_dir_all(root.path().join("usr/lib/pam.d")).unwrap();
+    fs::write(root.path().join("usr/lib/pam.d/polkit-1"), SERVICE).unwrap();
+    assert!(refused(root.path(), &["polkit-1"]).contains("cp /usr/lib/pam.d/polkit-1 /etc/pam.d/polkit-1"));
+    let unit = root.path().join("etc/systemd/system/getty@tty1.service.d");
+    fs::create_dir_all(&unit).unwrap();
+    assert_eq!(changed(root.path(), &["login"]), ["login"]);
+    fs::write(unit.join("auto.conf"), "[Service]\nExecStart=-/sbin/agetty --autologin ana %I\n").unwrap();
+    assert!(refused(root.path(), &["login"]).contains("--autologin"));
+}
+
+/// A change that waits, written as [`switch::begin`] does.
+fn waiting_change(root: &Path) -> (Dir, Trial) {
+    let dir = Dir::below(root);
+    dir.make().unwrap();
+    let at = root.join("etc/pam.d/sshd");
+    fs::set_permissions(&at, fs::Permissions::from_mode(0o640)).unwrap();
+    let like = fs::metadata(&at).unwrap();
+    put(&dir.old("sshd"), SERVICE.as_bytes(), Some(&like)).unwrap();
+    put(&dir.made("sshd"), b"new\n", Some(&like)).unwrap();
+    put(&at, b"new\n", Some(&like)).unwrap();
+    let trial = Trial {
+        kind: Kind::Enable,
+        services: vec!["sshd".into()],
+        boot: "b".into(),
+        began: 1000,
+        limit: 60_000,
+        highest: 3,
+    };
+    dir.write_trial(&trial).unwrap();
+    (dir, trial)
+}
+
+#[test]
+fn the_old_file_comes_back_with_its_mode_and_what_somebody_wrote_meanwhile_is_kept() {
+    let root = host();
+    let (dir, trial) = waiting_change(root.path());
+    assert_eq!(dir.trial().unwrap().as_ref(), Some(&trial), "it survives whatever wrote it");
+    fs::write(root.path().join("etc/pam.d/sshd"), "theirs\n").unwrap();
+    let edited = switch::restore(&dir, &trial).unwrap();
+    assert_eq!(edited.len(), 1);
+    assert_eq!(fs::read_to_string(dir.edited().join("sshd")).unwrap(), "theirs\n");
+    let at = root.path().join("etc/pam.d/sshd");
+    assert_eq!(fs::read_to_string(&at).unwrap(), SERVICE);
+    assert_eq!(fs::metadata(&at).unwrap().mode() & 0o777, 0o640);
+    assert_eq!(dir.trial().unwrap(), None);
+    // What it made itself is no edit of theirs; and a second time nothing is left to do.
+    let (dir, trial) = waiting_change(root.path());
+    assert_eq!(switch::restore(&dir, &trial).unwrap(), [""; 0]);
+    assert_eq!(switch::restore(&dir, &trial).unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_restore_that_fails_leaves_the_change_waiting_so_that_it_is_tried_again() {
+    let root = host();
+    let (dir, trial) = waiting_change(root.path());
+    fs::remove_file(root.path().join("etc/pam.d/sshd")).unwrap();
+    fs::create_dir_all(root.path().join("etc/pam.d/sshd/in-the-way")).unwrap();
+    switch::restore(&dir, &trial).unwrap_err();
+    assert_eq!(dir.trial().unwrap(), Some(trial));
+}
+
+#[test]
+fn the_time_is_over_by_the_boot_clock_and_at_every_other_boot() {
+    let root = host();
+    let (_, trial) = waiting_change(root.path());
+    let now = |boot: &str, seconds| Now { boot: boot.into(), since_boot: Duration::from_secs(seconds) };
+    assert!(!trial.is_due(&now("b", 60)));
+    assert!(trial.is_due(&now("b", 61)));
+    assert!(trial.is_due(&now("c", 1)));
+}
+
+#[test]
+fn two_at_once_are_one_too_many() {
+    let root = host();
+    let dir = Dir::below(root.path());
+    let alone = dir.lock().unwrap();
+    assert!(dir.lock().unwrap_err().to_string().contains("another jitctl"));
+    drop(alone);
+    dir.lock().unwrap();
+}
