@@ -9,7 +9,6 @@ pub mod judge;
 pub mod reading;
 pub mod seen;
 pub mod sshd;
-pub mod sudoers;
 
 pub use finding::{Finding, Rules, Severity};
 pub use judge::judge;

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// The file, in an `/etc`.
-pub const FILE: &str = "sudoers";
+/// The file.
+pub const FILE: &str = "/etc/sudoers";
 
 /// What all such settings begin with.
 const PAM: &str = "pam_";
@@ -17,46 +17,95 @@ const MOST_BYTES: u64 = 1024 * 1024;
 const MOST_SETTINGS: usize = 64;
 const MOST_OF_ONE: usize = 256;
 
-/// The settings of PAM in the order in which sudo reads them, each as `Defaults:maria !pam_session`, and a line for each file
-/// that could not be read or was not. None where there is no such file.
+/// What is found in the order in which sudo reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A setting that is about PAM.
+    Setting(Setting),
+    /// A file that could not be read or was not, and why.
+    Unread {
+        /// The file, as the host has it.
+        file: PathBuf,
+        /// Why, as the rest of a sentence about it.
+        why: &'static str,
+    },
+}
+
+/// A setting that is about PAM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The file that it is in, as the host has it.
+    pub file: PathBuf,
+    /// The line in it that it begins in, from 1.
+    pub number: usize,
+    /// Whom or what it is about, as it is written (`:ana`, `@host`, `>root`, `!CMND`); empty where it is about everybody.
+    pub whom: String,
+    /// What is set, as it is written there, with single blanks.
+    pub text: String,
+}
+
+/// The settings of PAM of the host that has its root folder here. None where there is no such file.
 #[must_use]
-pub fn pam_settings(etc: &Path) -> Option<Vec<String>> {
-    let file = etc.join(FILE);
-    if fs::symlink_metadata(&file).is_err_and(|err| err.kind() == std::io::ErrorKind::NotFound) {
+pub fn read(root: &Path) -> Option<Vec<Found>> {
+    let file = Path::new(FILE);
+    if fs::symlink_metadata(below(root, file)).is_err_and(|err| err.kind() == std::io::ErrorKind::NotFound) {
         return None;
     }
-    let mut found = Found::default();
-    found.read(&file);
-    let more = found.settings.len().saturating_sub(MOST_SETTINGS);
-    found.settings.truncate(MOST_SETTINGS);
+    let mut reader = Reader { root, files: 0, found: Vec::new() };
+    reader.read(file);
+    Some(reader.found)
+}
+
+/// The same as lines for the record: each setting as `Defaults:maria !pam_session`, and a line for each file that was not
+/// read. No more and no longer ones than a record has room for.
+#[must_use]
+pub fn pam_settings(root: &Path) -> Option<Vec<String>> {
+    let mut said: Vec<String> = read(root)?.iter().map(said).collect();
+    let more = said.len().saturating_sub(MOST_SETTINGS);
+    said.truncate(MOST_SETTINGS);
     if more > 0 {
-        found.settings.push(format!("and {more} more"));
+        said.push(format!("and {more} more"));
     }
-    Some(found.settings)
+    Some(said)
 }
 
-/// What has been found so far.
-#[derive(Debug, Default)]
-struct Found {
+fn said(found: &Found) -> String {
+    let said = match found {
+        Found::Setting(one) => format!("Defaults{} {}", one.whom, one.text),
+        Found::Unread { file, why } => format!("{} {why}", file.display()),
+    };
+    said.chars().take(MOST_OF_ONE).collect()
+}
+
+/// Where a file of the host is.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+struct Reader<'a> {
+    root: &'a Path,
     files: usize,
-    settings: Vec<String>,
+    found: Vec<Found>,
 }
 
-impl Found {
+impl Reader<'_> {
     fn read(&mut self, path: &Path) {
+        let unread = |why| Found::Unread { file: path.to_owned(), why };
         self.files += 1;
         if self.files > MOST_FILES {
-            return self.add(&format!("{} is not read: it is one file too many", path.display()));
+            return self.found.push(unread("is not read: it is one file too many"));
         }
-        let Some(text) = text(path) else {
-            return self.add(&format!("{} cannot be read", path.display()));
+        let Some(text) = text(&below(self.root, path)) else {
+            return self.found.push(unread("cannot be read"));
         };
         let folder = path.parent().unwrap_or(path);
-        for line in lines(&text) {
+        for (number, line) in lines(&text) {
             match Line::of(&line) {
-                Line::Settings { whose, settings } => {
-                    let of_pam = settings.iter().filter(|setting| name(setting).starts_with(PAM));
-                    of_pam.for_each(|setting| self.add(&format!("{whose} {setting}")));
+                Line::Settings { whom, settings } => {
+                    let of_pam = settings.into_iter().filter(|setting| name(setting).starts_with(PAM));
+                    self.found.extend(of_pam.map(|text| {
+                        Found::Setting(Setting { file: path.to_owned(), number, whom: whom.clone(), text })
+                    }));
                 }
                 Line::File(other) => self.read(&folder.join(other)),
                 Line::Folder(other) => self.folder(&folder.join(other)),
@@ -67,21 +116,14 @@ impl Found {
 
     /// Those that sudo reads of a folder: not what ends in `~` or has a dot, by the order of their names.
     fn folder(&mut self, path: &Path) {
-        let Ok(entries) = fs::read_dir(path) else { return };
-        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        files.retain(|file| {
-            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or(".");
-            !name.ends_with('~') && !name.contains('.') && file.is_file()
-        });
-        files.sort_unstable();
-        for file in &files {
-            self.read(file);
+        let Ok(entries) = fs::read_dir(below(self.root, path)) else { return };
+        let files = entries.flatten().filter(|entry| entry.path().is_file());
+        let mut names: Vec<_> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.retain(|name| !name.ends_with('~') && !name.contains('.'));
+        names.sort_unstable();
+        for name in &names {
+            self.read(&path.join(name));
         }
-    }
-
-    fn add(&mut self, setting: &str) {
-        let end = setting.char_indices().nth(MOST_OF_ONE).map_or(setting.len(), |(at, _)| at);
-        self.settings.push(setting.get(..end).unwrap_or_default().to_owned());
     }
 }
 
@@ -94,18 +136,19 @@ fn text(path: &Path) -> Option<String> {
     (read as u64 <= MOST_BYTES).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The lines, each with those that it goes on in.
-fn lines(text: &str) -> Vec<String> {
+/// The lines, each with those that it goes on in and the number of the first of them.
+fn lines(text: &str) -> Vec<(usize, String)> {
     let mut all = Vec::new();
-    let mut begun = String::new();
-    for line in text.lines() {
+    let (mut first, mut begun) = (1, String::new());
+    for (number, line) in (1..).zip(text.lines()) {
         if let Some(goes_on) = line.strip_suffix('\\') {
             begun += goes_on;
         } else {
-            all.push(std::mem::take(&mut begun) + line);
+            all.push((first, std::mem::take(&mut begun) + line));
+            first = number + 1;
         }
     }
-    all.push(begun);
+    all.push((first, begun));
     all
 }
 
@@ -113,7 +156,7 @@ fn lines(text: &str) -> Vec<String> {
 enum Line {
     /// `Defaults`, with whom or what they are for, and what they are.
     Settings {
-        whose: String,
+        whom: String,
         settings: Vec<String>,
     },
     File(PathBuf),
@@ -136,12 +179,12 @@ impl Line {
         }
         let Some(rest) = line.strip_prefix("Defaults") else { return Self::Other };
         // `Defaults`, or `Defaults:maria`, `Defaults@host`, `Defaults!command`, `Defaults>account`.
-        let whose = if rest.starts_with([':', '@', '!', '>']) { first_word(rest) } else { "" };
-        let settings = rest.strip_prefix(whose).unwrap_or_default();
+        let whom = if rest.starts_with([':', '@', '!', '>']) { first_word(rest) } else { "" };
+        let settings = rest.strip_prefix(whom).unwrap_or_default();
         if !settings.starts_with(char::is_whitespace) {
             return Self::Other;
         }
-        Self::Settings { whose: format!("Defaults{whose}"), settings: parts(settings) }
+        Self::Settings { whom: whom.to_owned(), settings: parts(settings) }
     }
 }
 
@@ -199,15 +242,18 @@ fn path(text: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn settings(files: &[(&str, &str)]) -> Option<Vec<String>> {
-        let etc = tempfile::tempdir().unwrap();
+    fn host(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
         for (name, text) in files {
-            let file = etc.path().join(name);
+            let file = root.path().join("etc").join(name);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, text.replace("ETC", &etc.path().display().to_string())).unwrap();
+            fs::write(file, text).unwrap();
         }
-        let read = pam_settings(etc.path())?;
-        Some(read.iter().map(|one| one.replace(&etc.path().display().to_string(), "ETC")).collect())
+        root
+    }
+
+    fn settings(files: &[(&str, &str)]) -> Option<Vec<String>> {
+        pam_settings(host(files).path())
     }
 
     fn of(text: &str) -> Vec<String> {
@@ -254,7 +300,7 @@ Defaults:#1001 !pam_session
             (
                 "sudoers",
                 &format!(
-                    "{}@include ETC/one\n#include two\n@includedir ETC/d\n#includedir \"e\"\n{}",
+                    "{}@include /etc/one\n#include two\n@includedir /etc/d\n#includedir \"e\"\n{}",
                     no(0),
                     no(9)
                 ),
@@ -272,7 +318,7 @@ Defaults:#1001 !pam_session
         let expected = [0, 1, 2, 3, 4].map(|n| format!("Defaults pam_service=s{n}"));
         let read = read.unwrap();
         assert_eq!(read[..5], expected);
-        assert_eq!(read[5..], ["ETC/e/gone cannot be read", "Defaults pam_service=s9"]);
+        assert_eq!(read[5..], ["/etc/e/gone cannot be read", "Defaults pam_service=s9"]);
     }
 
     #[test]
@@ -283,6 +329,19 @@ Defaults:#1001 !pam_session
         let long = of(&format!("Defaults pam_service={}\n", "ä".repeat(1000)));
         assert_eq!(long[0].chars().count(), MOST_OF_ONE);
         let large = of(&format!("Defaults !pam_session\n{}", "#".repeat(1024 * 1024)));
-        assert_eq!(large, ["ETC/sudoers cannot be read"]);
+        assert_eq!(large, ["/etc/sudoers cannot be read"]);
+    }
+
+    #[test]
+    fn a_setting_is_found_with_the_file_and_the_line_that_it_begins_in() {
+        let text = "# first\nDefaults env_reset, \\\n  !pam_session\n@include more\n";
+        let root = host(&[("sudoers", text), ("more", "\nDefaults:ana ! pam_acct_mgmt # no\n")]);
+        let of = |file: &str, number, whom: &str, text: &str| {
+            Found::Setting(Setting { file: file.into(), number, whom: whom.into(), text: text.into() })
+        };
+        assert_eq!(
+            read(root.path()).unwrap(),
+            [of(FILE, 2, "", "!pam_session"), of("/etc/more", 2, ":ana", "! pam_acct_mgmt")]
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! nobody's turn came. What was to happen meanwhile happens later, and no program that runs here is to blame for that.
 
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ pub fn watch() {
                 thread::sleep(BEAT);
                 let beat = now();
                 if let Some(stall) = stall(last, beat) {
-                    SEEN.lock().expect("nobody panics with it").push(stall);
+                    seen().push(stall);
                 }
                 last = beat;
             }
@@ -36,12 +36,19 @@ pub fn watch() {
 /// How much of the time from one moment to another, by the wall clock, the machine stood still. All in milliseconds.
 #[must_use]
 pub fn between(from: i64, to: i64) -> i64 {
-    overlap(&SEEN.lock().expect("nobody panics with it"), from, to)
+    overlap(&seen(), from, to)
 }
 
+fn seen() -> MutexGuard<'static, Vec<Range<i64>>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the times of machines' records are held against it, as date(1) has it"
+)]
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
-    i64::try_from(since.as_millis()).expect("a time of our days")
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// From when the second beat was due until it came, if that was too long.
@@ -55,7 +62,7 @@ fn overlap(stalls: &[Range<i64>], from: i64, to: i64) -> i64 {
 }
 
 fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).expect("a short time")
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::accounts::Accounts;
 use super::reading::Unseen;
 use super::sshd::Sshd;
-use super::sudoers::Setting;
 use crate::pam::{Folders, Stack, Stage};
+use crate::sudoers::{Found, Setting, read};
 
 /// What a host's files say.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ impl Seen {
         let mut seen = Self::default();
         seen.read_stacks(&Folders::below(root));
         let sshd = Sshd::read(root, &mut seen.unseen);
-        let sudoers = super::sudoers::read(root, &mut seen.unseen);
+        let sudoers = sudoers(root, &mut seen.unseen);
         let accounts = Accounts::read(root, &mut seen.unseen);
         Self {
             sshd,
@@ -111,6 +111,27 @@ fn has_module(root: &Path) -> bool {
             || inside
                 .any(|entry| entry.file_name().to_string_lossy().contains("-linux-") && is_in(&entry.path()))
     })
+}
+
+/// What sudoers sets by which sudo passes a stage of PAM over, or asks another service, each without blanks.
+fn sudoers(root: &Path, unseen: &mut Vec<Unseen>) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for found in read(root).unwrap_or_default() {
+        match found {
+            Found::Setting(one) => {
+                settings.push(Setting { text: one.text.split_whitespace().collect(), ..one });
+            }
+            Found::Unread { file, why } => {
+                unseen.push(Unseen { what: file.display().to_string(), why: why.to_owned() });
+            }
+        }
+    }
+    let is_meant = |text: &str| {
+        matches!(text, "!pam_acct_mgmt" | "!pam_session")
+            || ["pam_service=", "pam_login_service="].iter().any(|name| text.starts_with(name))
+    };
+    settings.retain(|one| is_meant(&one.text));
+    settings
 }
 
 /// The units by which a getty logs somebody in by itself (agetty(8)).

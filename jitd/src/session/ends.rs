@@ -29,8 +29,13 @@ impl Follower {
             return SELDOM;
         }
         let left = members(session, look);
+        let gone_at = if is_there(session) {
+            Duration::MAX
+        } else {
+            self.sessions.entry(session.id).or_default().left(since_boot())
+        };
         let runs = !left.is_empty()
-            || (session.over.is_none() && serving::may_yet_serve(session, look))
+            || (session.over.is_none() && serving::may_yet_serve(session, gone_at, look))
             || session.unit.as_ref().is_some_and(cgroups::runs_in)
             || (session.leader.is_some() && !session.closed && is_there(session));
         // What cannot be found is not known to be gone: it is when PAM says that it has closed.
@@ -54,7 +59,7 @@ impl Follower {
             if let Some(audit) = session.audit {
                 self.app.sessions.closed(audit, &session.login.service);
             }
-            let session = &serving::at_its_end(session, look);
+            let session = &serving::at_its_end(session, gone_at, look);
             self.record(Event::gone(session));
             return Duration::ZERO;
         }

@@ -35,6 +35,8 @@ pub(super) struct Done {
     pub(super) look_at: Duration,
     /// Nothing of it was found.
     gone: bool,
+    /// When its process was first seen to have gone, by the boot clock.
+    left: Option<Duration>,
 }
 
 impl Done {
@@ -42,6 +44,11 @@ impl Done {
     pub(super) const fn is_gone_again(&mut self, gone: bool) -> bool {
         let before = std::mem::replace(&mut self.gone, gone);
         before && gone
+    }
+
+    /// When its process was first seen to have gone: now, if it had not been.
+    pub(super) fn left(&mut self, now: Duration) -> Duration {
+        *self.left.get_or_insert(now)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What runs, as /proc tells (proc(5)), and the end of one process that cannot be mistaken for another.
 
+use std::time::Duration;
 use std::{fs, io};
 
 use jit_core::model::{Leader, Unit};
@@ -176,6 +177,11 @@ impl Process {
     /// Whether it has started since then, in milliseconds of the boot clock; in the same tick, too.
     pub(super) const fn has_started_since(&self, boot: u64) -> bool {
         self.id.start.saturating_add(1).saturating_mul(TICK) > boot
+    }
+
+    /// Whether it had started by then, by the boot clock; in the same tick, too.
+    pub(super) fn has_started_by(&self, boot: Duration) -> bool {
+        Duration::from_millis(self.id.start.saturating_mul(TICK)) <= boot
     }
 
     /// The innermost slice of the unit that it runs in.

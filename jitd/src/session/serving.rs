@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jit_core::context::Context;
 use jit_core::model::{Leader, Session, is_service};
@@ -35,15 +36,18 @@ pub(super) fn members<'p>(session: &Session, look: &Look<'p>) -> Vec<&'p Process
 
 /// A session that is about to go, as its record has it: with something that runs on there and could be of it as well as of
 /// another connection, it is not known to have ended.
-pub(super) fn at_its_end(session: &Session, look: &Look<'_>) -> Session {
+///
+/// `left` is when its process was first seen to have gone, by the boot clock.
+pub(super) fn at_its_end(session: &Session, left: Duration, look: &Look<'_>) -> Session {
     let is_left = has_others(session, look.sessions) && !strays(session, look).is_empty();
-    Session { unbound: session.unbound || is_left || may_yet_serve(session, look), ..session.clone() }
+    Session { unbound: session.unbound || is_left || may_yet_serve(session, left, look), ..session.clone() }
 }
 
 /// Whether something may yet turn out to serve whoever came in by a process that has gone: a server can hand them to a
 /// process of its own, which outlives the one that asked and becomes the person later. In the same service and started no
-/// sooner than the one that asked, it has lost whoever started it, as such a process has, and is nobody's who is here.
-pub(super) fn may_yet_serve(session: &Session, look: &Look<'_>) -> bool {
+/// sooner than the one that asked and no later than that was seen to have gone (`left`, by the boot clock), it has lost
+/// whoever started it, as such a process has, and is nobody's who is here.
+pub(super) fn may_yet_serve(session: &Session, left: Duration, look: &Look<'_>) -> bool {
     let (Some(leader), Some(group), true) = (session.leader, &session.process_in, session.is_bound()) else {
         return false;
     };
@@ -55,6 +59,7 @@ pub(super) fn may_yet_serve(session: &Session, look: &Look<'_>) -> bool {
     look.all.iter().any(|process| {
         process.parent() == 1
             && process.id.start >= leader.start
+            && process.has_started_by(left)
             && process.group().path() == group
             && !is_anybodys(process)
             && !is_in(process)
@@ -157,6 +162,9 @@ mod tests {
 
     const FTP: &str = "/system.slice/ftp.service";
 
+    /// When a process of hers was seen to have gone.
+    const LEFT: Duration = Duration::from_millis(100_200);
+
     /// Process 229 of the service, in since 100 s after boot.
     fn hers() -> Session {
         let mut hers = session("vsftpd", None);
@@ -231,7 +239,7 @@ mod tests {
         let of = |session: &Session, sessions: &[Session]| {
             with_look((sessions, &all), came, |look| {
                 let pids: Vec<u32> = members(session, look).iter().map(|process| process.id.pid).collect();
-                (pids, at_its_end(session, look).is_bound())
+                (pids, at_its_end(session, Duration::MAX, look).is_bound())
             })
         };
         assert_eq!(of(&hers, alone), (vec![229, 240], true));
@@ -251,7 +259,7 @@ mod tests {
         let hers = hers();
         let waits = |sessions: &[Session], all: &[Process]| {
             with_look((sessions, all), Some(99_000), |look| {
-                (may_yet_serve(&hers, look), at_its_end(&hers, look).is_bound())
+                (may_yet_serve(&hers, LEFT, look), at_its_end(&hers, LEFT, look).is_bound())
             })
         };
         let server = among((200, 1, 10), FTP, root);
@@ -267,6 +275,8 @@ mod tests {
         // What the server started, and what ran before.
         assert_eq!(waits(alone, &[server.clone(), among((241, 200, 9_995), FTP, root)]), (false, true));
         assert_eq!(waits(alone, &[server.clone(), among((241, 1, 9_980), FTP, root)]), (false, true));
+        // What has come since, as when the service was restarted.
+        assert_eq!(waits(alone, &[among((260, 1, 10_021), FTP, root)]), (false, true));
         // Elsewhere; hers, which is found as that; and a process that is known to serve.
         let elsewhere = among((240, 1, 9_992), "/system.slice/other.service", root);
         assert_eq!(waits(alone, &[server.clone(), elsewhere]), (false, true));
@@ -278,7 +288,7 @@ mod tests {
         assert_eq!(waits(&[hers.clone(), second], &[server.clone(), handed.clone()]), (false, true));
         // Of a process that serves others nothing is claimed.
         let unbound = Session { unbound: true, ..hers.clone() };
-        let of = |look: &Look<'_>| may_yet_serve(&unbound, look);
+        let of = |look: &Look<'_>| may_yet_serve(&unbound, LEFT, look);
         assert!(!with_look((std::slice::from_ref(&unbound), &[server, handed]), None, of));
     }
 

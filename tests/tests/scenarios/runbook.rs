@@ -1,8 +1,8 @@
 //! jit-runbook(7), typed: each situation is brought about, and what the page says to type is typed, line by line.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
 
 use jit_tests::machine::{Output, until};
 
@@ -159,8 +159,11 @@ fn a_policy_is_wrong(site: &Site, blocks: &[String]) {
 }
 
 fn upgrade(site: &Site, blocks: &[String]) {
-    let package = env::var("JIT_DEB").expect("the scenarios have a package");
-    fs::copy(&package, site.machine.path("/root/pam-jit_0.1.0_amd64.deb")).unwrap();
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist");
+    let built = fs::read_dir(&dist).unwrap().flatten().map(|entry| entry.path());
+    let package = built.filter(|file| file.extension().is_some_and(|name| name == "deb")).max();
+    let package = package.expect("the package that the scenarios were given was built there");
+    fs::copy(&package, site.machine.path("/root").join(package.file_name().unwrap())).unwrap();
     let session = site.start_logged_in("mira", "echo in; exec sleep 1906");
     until(SOON, "she is in", || site.sessions().iter().any(|session| session.user == "mira"));
     let before = site.sessions();

@@ -8,7 +8,7 @@ pub(super) fn judge(seen: &Seen, found: &mut Vec<Finding>) {
         return;
     }
     for setting in &seen.sudoers {
-        let about = format!("{}:{}", setting.file, setting.number);
+        let about = format!("{}:{}", setting.file.display(), setting.number);
         let whom = if setting.whom.is_empty() { String::new() } else { format!(" for `{}`", setting.whom) };
         let finding = match setting.text.split_once('=') {
             None if setting.text == "!pam_acct_mgmt" => Finding::new(
@@ -18,7 +18,7 @@ pub(super) fn judge(seen: &Seen, found: &mut Vec<Finding>) {
                 [
                     format!("`!pam_acct_mgmt`{whom}: sudo does not ask PAM whether somebody may use it."),
                     "They use sudo unasked, whether a window is open or not.".to_owned(),
-                    format!("take it out with: visudo -f {}", setting.file),
+                    format!("take it out with: visudo -f {}", setting.file.display()),
                 ],
             ),
             None => Finding::new(
@@ -29,7 +29,7 @@ pub(super) fn judge(seen: &Seen, found: &mut Vec<Finding>) {
                     format!("`!pam_session`{whom}: sudo opens no PAM session."),
                     "What it starts is found late or not at all when the window ends, and a single use is taken at the check."
                         .to_owned(),
-                    format!("take it out with: visudo -f {}", setting.file),
+                    format!("take it out with: visudo -f {}", setting.file.display()),
                 ],
             ),
             Some((_, service)) => {
