@@ -45,13 +45,22 @@ pub enum NotEdited {
 }
 
 /// The text with both our lines, each once, where it takes effect. A line of ours that is in a place where it does stays
-/// there, with what it is told.
+/// there, with what it is told. One that keeps people out is never made one that watches.
 pub fn guard(source: &dyn Source, service: &str, text: &str, mode: Mode) -> Result<String, NotEdited> {
     let mut text = text.to_owned();
     for stage in [Stage::Account, Stage::Session] {
         text = with_line(source, service, &text, stage, mode)?;
     }
     Ok(text)
+}
+
+/// Whether the lines of ours that this text has at a stage keep out people whom jitd refuses.
+#[must_use]
+pub fn keeps_out(source: &dyn Source, service: &str, text: &str, stage: Stage) -> bool {
+    let stack = stack(source, service, text);
+    let lines = stack.of(stage);
+    let gets_in = |ours| !ways_in(&lines, ours, Others::Success).is_empty();
+    stack.ours(stage).any(|line| line.file == stack.path) && gets_in(Ours::Admits) && !gets_in(Ours::Refuses)
 }
 
 /// The text without our account and session lines; what asks while somebody logs in goes with them.
@@ -97,13 +106,16 @@ fn with_line(
 ) -> Result<String, NotEdited> {
     let own = ours(text, |kind| kind.eq_ignore_ascii_case(stage.as_str()));
     let before = stack(source, service, text);
-    let elsewhere = before.ours(stage).find(|line| !line.file.ends_with(service));
+    let elsewhere = before.ours(stage).find(|line| line.file != before.path);
     if let Some(line) = elsewhere {
         return Err(NotEdited::Elsewhere { place: line.place() });
     }
     let lost = before.lines.iter().find(|line| line.stage == stage && line.what == What::Lost(Lost::Absent));
     if let Some(line) = lost {
         return Err(NotEdited::Lost { place: line.place() });
+    }
+    if mode == Mode::Observe && keeps_out(source, service, text, stage) {
+        return Ok(text.to_owned());
     }
     let new = line(own.first(), stage, mode);
     // Where it stands, if that will do.
@@ -287,6 +299,30 @@ mod tests {
         assert_eq!(observed.matches("[default=ignore] pam_jit.so recovery=root").count(), 2);
         assert_eq!(guarded(&observed, Mode::Enforce).unwrap(), expected, "from watching to keeping out");
         assert_eq!(unguard(&observed), SSHD);
+    }
+
+    #[test]
+    fn lines_that_keep_people_out_are_never_made_to_watch() {
+        let enforced = guarded(SSHD, Mode::Enforce).unwrap();
+        assert_eq!(guarded(&enforced, Mode::Observe).unwrap(), enforced);
+        for stage in [Stage::Account, Stage::Session] {
+            let keeps = |text: &str| keeps_out(&Files::new(&COMMON), "sshd", text, stage);
+            assert!(keeps(&enforced) && !keeps(SSHD) && !keeps(&guarded(SSHD, Mode::Observe).unwrap()));
+        }
+        // Where others' lines may lead past ours it still keeps out most, and watching would let in all.
+        let behind = format!(
+            "@include common-account\n{ACCOUNT}{ACCOUNT}session [default=ignore] pam_jit.so recovery=root\n@include common-session\n"
+        );
+        assert_eq!(guarded(&behind, Mode::Observe).unwrap(), behind);
+        // One stage alone: the other gets a line that watches.
+        let half = SSHD.replace("@include common-account\n", &format!("{ACCOUNT}@include common-account\n"));
+        let watched = SESSION.replace("required", "[default=ignore]");
+        let expected =
+            half.replace("@include common-session\n", &format!("{watched}@include common-session\n"));
+        assert_eq!(guarded(&half, Mode::Observe).unwrap(), expected);
+        // One that PAM does not hear watches already.
+        let loose = enforced.replace("[success=ok ignore=ignore default=die]", "optional");
+        assert!(guarded(&loose, Mode::Observe).unwrap().contains("account [default=ignore] pam_jit.so"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jit_core::text::nearest;
 use jit_host::doctor::Seen;
 use jit_host::doctor::seen::is_shared;
-use jit_host::pam::edit::{Mode, guard, unguard};
+use jit_host::pam::edit::{Mode, guard, keeps_out, unguard};
 use jit_host::pam::{Folders, Source as _, Stage};
 use jit_proto::words::ServiceName;
 
@@ -88,6 +88,21 @@ impl Plan {
         if is_sibling && self.changes.iter().any(takes_in) {
             self.notes.push(format!("{name} takes in a file that is changed, and goes with it."));
             return Ok(());
+        }
+        if wanted == Wanted::Lines(Mode::Observe) {
+            let stages = [Stage::Account, Stage::Session];
+            let kept: Vec<&str> = stages
+                .into_iter()
+                .filter(|stage| keeps_out(folders, name, &old, *stage))
+                .map(Stage::as_str)
+                .collect();
+            if !kept.is_empty() {
+                self.notes.push(format!(
+                    "{name} keeps people out already, at {}; that is left as it is. To only watch there, take it out of \
+                     jitd's hands first: jitctl disable {name}",
+                    kept.join(" and ")
+                ));
+            }
         }
         let new = match wanted {
             Wanted::Lines(mode) => match guard(folders, name, &old, mode) {

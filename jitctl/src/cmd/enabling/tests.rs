@@ -68,6 +68,24 @@ fn what_has_its_lines_is_not_changed_again() {
 }
 
 #[test]
+fn what_keeps_people_out_is_not_made_to_watch_and_that_is_said() {
+    let root = host();
+    for change in plan(root.path(), &["sudo"], Wanted::Lines(Mode::Enforce)).unwrap().changes {
+        fs::write(change.at, change.new).unwrap();
+    }
+    let watch = plan(root.path(), &["sshd", "sudo"], Wanted::Lines(Mode::Observe)).unwrap();
+    let services: Vec<_> = watch.changes.iter().map(|change| change.service.as_str()).collect();
+    assert_eq!(services, ["sshd"], "neither sudo nor its sibling");
+    let said = |name: &str| {
+        watch.notes.iter().any(|note| note.starts_with(&format!("{name} keeps people out already")))
+    };
+    assert!(said("sudo") && said("sudo-i") && !said("sshd"), "{:?}", watch.notes);
+    assert!(
+        watch.notes[0].contains("at account and session") && watch.notes[0].contains("jitctl disable sudo")
+    );
+}
+
+#[test]
 fn what_cannot_be_put_under_jitd_is_refused_with_what_to_type() {
     let root = host();
     assert!(refused(root.path(), &["sshf"]).contains("no /etc/pam.d/sshf; did you mean sshd?"));
