@@ -11,6 +11,9 @@ use crate::pam::control::{Action, Control};
 use crate::pam::walk::{Others, Ours, Way, ways_in};
 use crate::pam::{Line, Stack, Stage, What, is_module};
 
+/// The session line, as documents have it.
+const SESSION: &str = "session required pam_jit.so recovery=root";
+
 /// The account line, as documents have it.
 pub const ACCOUNT: &str = "account [success=ok ignore=ignore default=die] pam_jit.so recovery=root";
 
@@ -288,6 +291,16 @@ fn ends_the_rest(line: &Line, stage: Stage) -> bool {
     stage == Stage::Account && matches!(control.action("success"), Action::Done | Action::Jump(_))
 }
 
+/// How lines come out of a file that many take in. `jitctl enable` does not write where such a line is; and without one a
+/// service is open until it has its own.
+fn by_hand(file: &str) -> String {
+    format!(
+        "with an editor, and a root shell that stays open: 1. write into the file in /etc/pam.d of each service that should ask \
+         `{ACCOUNT}` before what it takes in at account, and `{SESSION}` before what it takes in at session; 2. only then take \
+         the lines of pam_jit.so out of {file}; 3. try a new login, and type: jitctl doctor"
+    )
+}
+
 /// Files that many services take in: whoever takes them in asks, and no role names it.
 fn shared(seen: &Seen, found: &mut Vec<Finding>) {
     let mut askers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -316,7 +329,7 @@ fn shared(seen: &Seen, found: &mut Vec<Finding>) {
                 format!("It names pam_jit.so, and is taken in by: {}.", services.join(", ")),
                 "All of them ask jitd. Those that no role names refuse everybody: systemd-user, cron, chfn and the kiosk are such."
                     .to_owned(),
-                format!("jitctl enable sshd sudo   (or what else should ask); then: sed -i '/^[^#]*pam_jit\\.so/d' {file}"),
+                by_hand(&file),
             ],
         ));
     }
