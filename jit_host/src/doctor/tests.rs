@@ -173,6 +173,21 @@ fn a_line_that_only_watches_is_a_warning_and_says_how_to_enforce() {
 }
 
 #[test]
+fn a_line_that_only_watches_and_stands_alone_keeps_out_everybody_and_is_an_error() {
+    let alone = "account [default=ignore] pam_jit.so recovery=root\n";
+    let behind = format!("{SESSION}\n@include common-session\n");
+    let shut: Vec<_> = found(&[("etc/pam.d/sshd", &format!("{alone}{behind}"))], "")
+        .into_iter()
+        .filter(|found| found.severity == Severity::Error)
+        .collect();
+    let ids: Vec<_> = shut.iter().map(|found| found.id).collect();
+    assert_eq!(ids, ["exempt-kept-out", "nobody-gets-in"]);
+    assert!(shut[0].fix.contains("/etc/pam.d/other"), "{:?}", shut[0]);
+    let beside = format!("{alone}account required pam_permit.so\n{behind}");
+    assert_eq!(said_of("sshd", &beside), one("observed-by-pam", SSHD));
+}
+
+#[test]
 fn a_file_that_many_take_in_is_found_with_all_that_then_ask() {
     let gate = format!("{ACCOUNT}\n{UNIX}");
     let found =

@@ -34,6 +34,13 @@ pub enum NotEdited {
         /// File and line.
         place: String,
     },
+    /// It says nothing of a stage. libpam then takes that of `other`; with our line alone nothing would admit.
+    #[error("it has no line of its own for {stage}, so that the lines of /etc/pam.d/other count, and with one of pam_jit.so alone \
+             nobody would get in; write its {stage} lines first, as /etc/pam.d/other has them", stage = .stage.as_str())]
+    Alone {
+        /// The stage without lines.
+        stage: Stage,
+    },
     /// After the edit a refusal would still not be heard, or nobody would get in.
     #[error("with the usual lines its {stage} stage would still {fault}; pam_jit(8) says where they go, see: jitctl doctor", stage = .stage.as_str())]
     Odd {
@@ -113,6 +120,9 @@ fn with_line(
     let lost = before.lines.iter().find(|line| line.stage == stage && line.what == What::Lost(Lost::Absent));
     if let Some(line) = lost {
         return Err(NotEdited::Lost { place: line.place() });
+    }
+    if before.of(stage).iter().all(|line| line.is_ours()) {
+        return Err(NotEdited::Alone { stage });
     }
     if mode == Mode::Observe && keeps_out(source, service, text, stage) {
         return Ok(text.to_owned());
@@ -243,10 +253,8 @@ fn fault(source: &dyn Source, service: &str, text: &str, stage: Stage, mode: Mod
     if mode == Mode::Enforce && refused.iter().chain(&dead).next().is_some() {
         return Some("let people in whom jitd refuses");
     }
-    // Without lines of its own, a stage of others decides nothing that ours could be beside.
-    let has_others = lines.iter().any(|line| line.module().is_some_and(|module| !is_module(module)));
     let gets_in = |ours| !ways_in(&lines, ours, Others::Success).is_empty();
-    if has_others && !(gets_in(Ours::Admits) && gets_in(Ours::StandsAside)) {
+    if !(gets_in(Ours::Admits) && gets_in(Ours::StandsAside)) {
         return Some("keep out everybody");
     }
     None
@@ -375,8 +383,19 @@ mod tests {
         assert_eq!(place, "/etc/pam.d/gate:1");
         let Err(NotEdited::Lost { place }) = guarded("@include absent\n", Mode::Enforce) else { panic!() };
         assert_eq!(place, "/etc/pam.d/sshd:1");
-        // A file of one stage alone gets both lines all the same: PAM asks `other` no more.
-        assert_eq!(guarded("", Mode::Enforce).unwrap(), format!("{ACCOUNT}{SESSION}"));
+        // libpam asks `other` no more once our line is there, and what it ignores admits nobody.
+        for mode in [Mode::Observe, Mode::Enforce] {
+            let alone = |text: &str, stage| {
+                assert_eq!(guarded(text, mode), Err(NotEdited::Alone { stage }), "{text}");
+            };
+            alone("", Stage::Account);
+            alone(ACCOUNT, Stage::Account);
+            alone("@include common-account\n", Stage::Session);
+            alone("session required pam_unix.so\n", Stage::Account);
+            guarded("account required pam_permit.so\nsession required pam_permit.so\n", mode).unwrap();
+        }
+        let why = NotEdited::Alone { stage: Stage::Session }.to_string();
+        assert!(why.contains("write its session lines first"), "{why}");
         let deny = "account requisite pam_deny.so\n";
         assert!(matches!(guarded(deny, Mode::Enforce), Err(NotEdited::Odd { stage: Stage::Account, .. })));
     }

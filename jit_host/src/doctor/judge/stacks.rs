@@ -102,7 +102,7 @@ impl One<'_> {
         }
     }
 
-    /// Whether a refusal keeps out, and an admission lets in.
+    /// Whether our lines only watch, whether a refusal keeps out, and an admission lets in.
     fn heard(&self, stage: Stage, found: &mut Vec<Finding>) {
         let lines = self.stack.of(stage);
         let ours: Vec<&Line> = self.stack.ours(stage).collect();
@@ -119,12 +119,18 @@ impl One<'_> {
                     ),
                 ],
             ));
-            return;
+        } else {
+            self.holds(stage, &lines, &ours, found);
         }
-        let refused = ways_in(&lines, Ours::Refuses, Others::Anything);
-        let dead = ways_in(&lines, Ours::CannotTell, Others::Anything);
+        self.admits(stage, &lines, ours[0], found);
+    }
+
+    /// Whether a refusal keeps out.
+    fn holds(&self, stage: Stage, lines: &[&Line], ours: &[&Line], found: &mut Vec<Finding>) {
+        let refused = ways_in(lines, Ours::Refuses, Others::Anything);
+        let dead = ways_in(lines, Ours::CannotTell, Others::Anything);
         if let Some(way) = refused.iter().find(|way| !way.is_asked) {
-            found.push(self.led_past(stage, &lines, way));
+            found.push(self.led_past(stage, lines, way));
         }
         let ignored = |ways: &[Way]| ways.iter().any(|way| way.is_asked);
         if ignored(&refused) || ignored(&dead) {
@@ -141,20 +147,6 @@ impl One<'_> {
                 [text, why.to_owned(), self.mend()],
             ));
         }
-        let is_lost = lines.iter().any(|line| matches!(line.what, What::Lost(_)));
-        for (answer, id, why) in [
-            (Ours::Admits, "nobody-gets-in", "Nobody gets in by an open window."),
-            (
-                Ours::StandsAside,
-                "exempt-kept-out",
-                "Whom policy exempts, and root by recovery=, is kept out.",
-            ),
-        ] {
-            if !is_lost && ways_in(&lines, answer, Others::Success).is_empty() {
-                let text = format!("The {} lines let in nobody: see {}.", stage.as_str(), ours[0].place());
-                found.push(self.finding(id, Severity::Error, [text, why.to_owned(), self.mend()]));
-            }
-        }
         if let Some(line) = ours.iter().find(|line| ends_the_rest(line, stage)) {
             found.push(self.finding(
                 "rest-passed-over",
@@ -165,6 +157,33 @@ impl One<'_> {
                     self.mend(),
                 ],
             ));
+        }
+    }
+
+    /// Whether they get in whom jitd admits, and those it stands aside for; a line that only watches can shut a stage, too.
+    fn admits(&self, stage: Stage, lines: &[&Line], ours: &Line, found: &mut Vec<Finding>) {
+        let is_alone = lines.iter().all(|line| line.is_ours());
+        let fix = if is_alone {
+            format!(
+                "write the {} lines of /etc/pam.d/other behind it, with a root shell open",
+                stage.as_str()
+            )
+        } else {
+            self.mend()
+        };
+        let is_lost = lines.iter().any(|line| matches!(line.what, What::Lost(_)));
+        for (answer, id, why) in [
+            (Ours::Admits, "nobody-gets-in", "Nobody gets in by an open window."),
+            (
+                Ours::StandsAside,
+                "exempt-kept-out",
+                "Whom policy exempts, and root by recovery=, is kept out.",
+            ),
+        ] {
+            if !is_lost && ways_in(lines, answer, Others::Success).is_empty() {
+                let text = format!("The {} lines let in nobody: see {}.", stage.as_str(), ours.place());
+                found.push(self.finding(id, Severity::Error, [text, why.to_owned(), fix.clone()]));
+            }
         }
     }
 
