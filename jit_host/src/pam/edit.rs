@@ -4,8 +4,8 @@
 use super::control::Control;
 use super::line::{Whole, lines};
 use super::source::{MODULE, Source, Text, is_module};
-use super::stack::{Lost, Stack, Stage, What};
-use super::walk::{Others, Ours, ways_in};
+use super::stack::{Lost, STAGES, Stack, Stage, What};
+use super::walk::{Others, Ours, jump_that_moves, ways_in};
 
 /// What the lines do with a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,13 @@ pub enum NotEdited {
         /// The stage without lines.
         stage: Stage,
     },
+    /// A line of others counts ours among those that it jumps over.
+    #[error("{place} counts a line of pam_jit.so among those that it jumps over, and would lead elsewhere when that is gone; \
+             correct both with an editor, with a root shell open")]
+    Jumped {
+        /// File and line.
+        place: String,
+    },
     /// After the edit a refusal would still not be heard, or nobody would get in.
     #[error("with the usual lines its {stage} stage would still {fault}; pam_jit(8) says where they go, see: jitctl doctor", stage = .stage.as_str())]
     Odd {
@@ -70,11 +77,20 @@ pub fn keeps_out(source: &dyn Source, service: &str, text: &str, stage: Stage) -
     stack.ours(stage).any(|line| line.file == stack.path) && gets_in(Ours::Admits) && !gets_in(Ours::Refuses)
 }
 
-/// The text without our account and session lines; what asks while somebody logs in goes with them.
-#[must_use]
-pub fn unguard(text: &str) -> String {
-    let ours: Vec<Whole> = ours(text, |_| true);
-    without(text, &ours)
+/// The text without our account and session lines; what asks while somebody logs in goes with them. Every other line leads
+/// where it did.
+pub fn unguard(source: &dyn Source, service: &str, text: &str) -> Result<String, NotEdited> {
+    for stage in STAGES {
+        jumps_stay(&stack(source, service, text), stage)?;
+    }
+    Ok(without(text, &ours(text, |_| true)))
+}
+
+/// Whether all jumps of a stage lead to the same line when our lines of the file are gone.
+fn jumps_stay(stack: &Stack, stage: Stage) -> Result<(), NotEdited> {
+    let lines = stack.of(stage);
+    let moved = jump_that_moves(&lines, |line| line.is_ours() && line.file == stack.path);
+    moved.map_or(Ok(()), |at| Err(NotEdited::Jumped { place: lines[at].place() }))
 }
 
 /// The text of a service's file in place of what the source has.
@@ -135,6 +151,7 @@ fn with_line(
             return Ok(kept);
         }
     }
+    jumps_stay(&before, stage)?;
     let bare = without(text, &own);
     let place = place(source, service, &bare, stage);
     let put = inserted(&bare, place, &new);
@@ -291,6 +308,10 @@ mod tests {
         guard(&Files::new(&COMMON), "sshd", text, mode)
     }
 
+    fn unguarded(text: &str) -> Result<String, NotEdited> {
+        unguard(&Files::new(&COMMON), "sshd", text)
+    }
+
     #[test]
     fn our_lines_go_where_documents_say_and_every_other_line_stays_as_it_is() {
         let expected = SSHD
@@ -302,11 +323,11 @@ mod tests {
             expected,
             "the second time nothing is left to do"
         );
-        assert_eq!(unguard(&expected), SSHD);
+        assert_eq!(unguarded(&expected).unwrap(), SSHD);
         let observed = guarded(SSHD, Mode::Observe).unwrap();
         assert_eq!(observed.matches("[default=ignore] pam_jit.so recovery=root").count(), 2);
         assert_eq!(guarded(&observed, Mode::Enforce).unwrap(), expected, "from watching to keeping out");
-        assert_eq!(unguard(&observed), SSHD);
+        assert_eq!(unguarded(&observed).unwrap(), SSHD);
     }
 
     #[test]
@@ -331,6 +352,20 @@ mod tests {
         // One that PAM does not hear watches already.
         let loose = enforced.replace("[success=ok ignore=ignore default=die]", "optional");
         assert!(guarded(&loose, Mode::Observe).unwrap().contains("account [default=ignore] pam_jit.so"));
+    }
+
+    #[test]
+    fn a_line_of_ours_that_another_jumps_over_is_not_taken_out_or_moved() {
+        let root = "account [success=1 default=ignore] pam_succeed_if.so uid = 0\n";
+        let over = format!("{root}{ACCOUNT}@include common-account\n{SESSION}@include common-session\n");
+        let jumped = Err(NotEdited::Jumped { place: "/etc/pam.d/sshd:1".to_owned() });
+        assert_eq!(unguarded(&over), jumped);
+        assert_eq!(guarded(&over, Mode::Enforce), jumped);
+        let of_session = over.replace(root, "").replace(SESSION, &format!("session [default=1] pam_echo.so\n{SESSION}"));
+        assert_eq!(unguarded(&of_session), Err(NotEdited::Jumped { place: "/etc/pam.d/sshd:3".to_owned() }));
+        // Where it stands behind ours, nothing is in its way.
+        let behind = over.replace(&format!("{root}{ACCOUNT}"), &format!("{ACCOUNT}{root}account required pam_access.so\n"));
+        assert_eq!(unguarded(&behind).unwrap(), behind.replace(ACCOUNT, "").replace(SESSION, ""));
     }
 
     #[test]

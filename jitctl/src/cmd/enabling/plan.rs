@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jit_core::text::nearest;
 use jit_host::doctor::Seen;
 use jit_host::doctor::seen::is_shared;
-use jit_host::pam::edit::{Mode, guard, keeps_out, unguard};
+use jit_host::pam::edit::{Mode, NotEdited, guard, keeps_out, unguard};
 use jit_host::pam::{Folders, Source as _, Stage};
 use jit_proto::words::ServiceName;
 
@@ -104,13 +104,14 @@ impl Plan {
                 ));
             }
         }
-        let new = match wanted {
-            Wanted::Lines(mode) => match guard(folders, name, &old, mode) {
-                // It asks by way of a file of its family that has the lines already.
-                Err(jit_host::pam::edit::NotEdited::Elsewhere { .. }) if is_sibling => return Ok(()),
-                edited => edited.map_err(|why| Error::Refused(format!("{path} is left as it is: {why}")))?,
-            },
-            Wanted::None => unguard(&old),
+        let edited = match wanted {
+            Wanted::Lines(mode) => guard(folders, name, &old, mode),
+            Wanted::None => unguard(folders, name, &old),
+        };
+        let new = match edited {
+            // It asks by way of a file of its family that has the lines already.
+            Err(NotEdited::Elsewhere { .. }) if is_sibling => return Ok(()),
+            edited => edited.map_err(|why| Error::Refused(format!("{path} is left as it is: {why}")))?,
         };
         if new != old {
             self.changes.push(Change { service: name.to_owned(), path, at, old, new });
