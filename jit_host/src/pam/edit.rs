@@ -16,8 +16,8 @@ pub enum Mode {
     Enforce,
 }
 
-/// What is written where a file has no line of ours yet.
-const RECOVERY: &str = "recovery=root";
+/// Before the accounts that get in while jitd is dead.
+const RECOVERY: &str = "recovery=";
 
 /// Why a file cannot be edited. The text is for an admin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +42,10 @@ pub enum NotEdited {
         stage: Stage,
     },
     /// A line of others counts ours among those that it jumps over.
-    #[error("{place} counts a line of pam_jit.so among those that it jumps over, and would lead elsewhere when that is gone; \
-             correct both with an editor, with a root shell open")]
+    #[error(
+        "{place} counts a line of pam_jit.so among those that it jumps over, and would lead elsewhere when that is gone; \
+             correct both with an editor, with a root shell open"
+    )]
     Jumped {
         /// File and line.
         place: String,
@@ -59,11 +61,13 @@ pub enum NotEdited {
 }
 
 /// The text with both our lines, each once, where it takes effect. A line of ours that is in a place where it does stays
-/// there, with what it is told. One that keeps people out is never made one that watches.
+/// there, with what it is told, but that each recovers whom any of them does. One that keeps people out is never made one that
+/// watches.
 pub fn guard(source: &dyn Source, service: &str, text: &str, mode: Mode) -> Result<String, NotEdited> {
+    let recovery = recovery(text);
     let mut text = text.to_owned();
     for stage in [Stage::Account, Stage::Session] {
-        text = with_line(source, service, &text, stage, mode)?;
+        text = with_line(source, service, &text, stage, mode, &recovery)?;
     }
     Ok(text)
 }
@@ -126,6 +130,7 @@ fn with_line(
     text: &str,
     stage: Stage,
     mode: Mode,
+    recovery: &str,
 ) -> Result<String, NotEdited> {
     let own = ours(text, |kind| kind.eq_ignore_ascii_case(stage.as_str()));
     let before = stack(source, service, text);
@@ -143,7 +148,7 @@ fn with_line(
     if mode == Mode::Observe && keeps_out(source, service, text, stage) {
         return Ok(text.to_owned());
     }
-    let new = line(own.first(), stage, mode);
+    let new = line(own.first(), stage, mode, recovery);
     // Where it stands, if that will do.
     if let [one] = own.as_slice() {
         let kept = replaced(text, one, &new);
@@ -162,7 +167,7 @@ fn with_line(
 }
 
 /// Our line, with what the one there was is told.
-fn line(old: Option<&Whole>, stage: Stage, mode: Mode) -> String {
+fn line(old: Option<&Whole>, stage: Stage, mode: Mode, recovery: &str) -> String {
     let old_control = old.and_then(|old| old.words.get(1)).map(|word| (word, Control::read(word)));
     let control = match (mode, stage, &old_control) {
         (Mode::Observe, _, _) => "[default=ignore]".to_owned(),
@@ -180,11 +185,35 @@ fn line(old: Option<&Whole>, stage: Stage, mode: Mode) -> String {
         }
     };
     let module = old.and_then(|old| old.words.get(2)).map_or(MODULE, |word| word.text.as_str());
-    let told = old.map_or_else(
-        || RECOVERY.to_owned(),
-        |old| old.words.iter().skip(3).map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "),
-    );
+    let mut told: Vec<&str> =
+        old.iter().flat_map(|old| &old.words).skip(3).map(|word| word.text.as_str()).collect();
+    let is_recovery = |word: &&str| word.starts_with(RECOVERY);
+    let at = told.iter().position(is_recovery).unwrap_or(0);
+    told.retain(|word| !is_recovery(word));
+    if !recovery.is_empty() {
+        told.insert(at, recovery);
+    }
+    let told = told.join(" ");
     format!("{} {control} {module} {told}", stage.as_str()).trim_end().to_owned()
+}
+
+/// The word by which both our lines recover the same accounts: all that any of them names, those of the account line first.
+/// Root, where the text has no line of ours yet; empty where none of them names any.
+fn recovery(text: &str) -> String {
+    let of = |stage: Stage| ours(text, move |kind| kind.eq_ignore_ascii_case(stage.as_str()));
+    let all = [of(Stage::Account), of(Stage::Session)].concat();
+    if all.is_empty() {
+        return format!("{RECOVERY}root");
+    }
+    let words = all.iter().flat_map(|line| line.words.iter().skip(3));
+    let lists = words.filter_map(|word| word.text.strip_prefix(RECOVERY));
+    let mut names: Vec<&str> = Vec::new();
+    for name in lists.flat_map(|list| list.split(',')).filter(|name| !name.is_empty()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { String::new() } else { format!("{RECOVERY}{}", names.join(",")) }
 }
 
 /// Our lines that are written in this text itself.
@@ -361,10 +390,14 @@ mod tests {
         let jumped = Err(NotEdited::Jumped { place: "/etc/pam.d/sshd:1".to_owned() });
         assert_eq!(unguarded(&over), jumped);
         assert_eq!(guarded(&over, Mode::Enforce), jumped);
-        let of_session = over.replace(root, "").replace(SESSION, &format!("session [default=1] pam_echo.so\n{SESSION}"));
+        let of_session =
+            over.replace(root, "").replace(SESSION, &format!("session [default=1] pam_echo.so\n{SESSION}"));
         assert_eq!(unguarded(&of_session), Err(NotEdited::Jumped { place: "/etc/pam.d/sshd:3".to_owned() }));
         // Where it stands behind ours, nothing is in its way.
-        let behind = over.replace(&format!("{root}{ACCOUNT}"), &format!("{ACCOUNT}{root}account required pam_access.so\n"));
+        let behind = over.replace(
+            &format!("{root}{ACCOUNT}"),
+            &format!("{ACCOUNT}{root}account required pam_access.so\n"),
+        );
         assert_eq!(unguarded(&behind).unwrap(), behind.replace(ACCOUNT, "").replace(SESSION, ""));
     }
 
@@ -377,6 +410,44 @@ mod tests {
             "account [success=ok ignore=ignore default=die] pam_jit.so recovery=root,admin timeout=5 session\n\
              @include common-account\nsession requisite pam_jit.so recovery=root,admin\n@include common-session\n"
         );
+    }
+
+    #[test]
+    fn both_lines_recover_whom_any_of_them_does() {
+        let text = |account: &str, session: &str| {
+            format!(
+                "account required pam_jit.so {account}\n@include common-account\nsession requisite pam_jit.so {session}\n\
+                 @include common-session\n"
+            )
+            .replace(" \n", "\n")
+        };
+        let enforced = |account, session| {
+            let new = guarded(&text(account, session), Mode::Enforce).unwrap();
+            let told = |stage: &str| {
+                let of = |line: &&str| line.starts_with(stage) && line.contains("pam_jit");
+                let line = new.lines().find(of).unwrap_or_default();
+                line.split_once("pam_jit.so").unwrap_or_default().1.trim().to_owned()
+            };
+            (told("account"), told("session"))
+        };
+        for (account, session, new_account, new_session) in [
+            (
+                "timeout=5 recovery=root,ana session",
+                "recovery=tom,root",
+                "timeout=5 recovery=root,ana,tom session",
+                "recovery=root,ana,tom",
+            ),
+            ("recovery=root session", "timeout=5", "recovery=root session", "recovery=root timeout=5"),
+            ("session", "recovery=ana", "recovery=ana session", "recovery=ana"),
+            ("session", "", "session", ""),
+        ] {
+            let expected = (new_account.to_owned(), new_session.to_owned());
+            assert_eq!(enforced(account, session), expected, "{account}; {session}");
+        }
+        // A line that is new recovers whom the other does.
+        let half =
+            "account required pam_jit.so recovery=ana\n@include common-account\n@include common-session\n";
+        assert!(guarded(half, Mode::Enforce).unwrap().contains("session required pam_jit.so recovery=ana\n"));
     }
 
     #[test]

@@ -310,7 +310,10 @@ mod tests {
         let root = "account [success=1 default=ignore] pam_succeed_if.so uid = 0\n";
         assert_eq!(moved(&format!("{root}{OURS}@include common\n")), Some(0));
         assert_eq!(moved(&format!("{root}{OURS}")), Some(0), "beyond the end libpam fails it");
-        assert_eq!(moved(&format!("account required a.so\n{root}account include gate\naccount required b.so\n")), Some(1));
+        assert_eq!(
+            moved(&format!("account required a.so\n{root}account include gate\naccount required b.so\n")),
+            Some(1)
+        );
         for same in [
             format!("{OURS}{root}@include common\n"),
             format!("{root}account requisite pam_deny.so\n{OURS}@include common\n"),

@@ -73,7 +73,10 @@ fn lines_that_another_counts_in_a_jump_are_not_taken_out() {
     let over = "account [success=1 default=ignore] pam_succeed_if.so uid = 0\naccount required pam_jit.so\n";
     fs::write(root.path().join("etc/pam.d/sshd"), format!("{over}{SERVICE}")).unwrap();
     let why = plan(root.path(), &["sshd"], Wanted::None).unwrap_err();
-    assert!(why.contains("/etc/pam.d/sshd:1 counts a line of pam_jit.so") && why.contains("is left as it is"), "{why}");
+    assert!(
+        why.contains("/etc/pam.d/sshd:1 counts a line of pam_jit.so") && why.contains("is left as it is"),
+        "{why}"
+    );
 }
 
 #[test]
