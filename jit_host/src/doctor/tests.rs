@@ -284,6 +284,37 @@ fn the_same_door_by_another_name_is_found() {
 }
 
 #[test]
+fn the_same_door_that_only_watches_is_open_beside_one_that_keeps_people_out() {
+    let watching = "account [default=ignore] pam_jit.so recovery=root\n@include common-account\n\
+                    session [default=ignore] pam_jit.so recovery=root\n@include common-session\n";
+    let open = "@include common-account\n@include common-session\n";
+    let of = |id: &str, files: &[(&str, &str)]| -> Vec<(Severity, String)> {
+        let found = found(files, "").into_iter().filter(|found| found.id == id);
+        found.map(|found| (found.severity, found.fix)).collect()
+    };
+    let enforce = |service: &str| vec![(Severity::Error, format!("jitctl enforce {service}"))];
+    let same = |files: &[(&str, &str)]| of("same-door-unasked", files);
+    assert_eq!(same(&[("etc/pam.d/sudo-i", open)]), enforce("sudo-i"));
+    assert_eq!(same(&[("etc/pam.d/sudo-i", watching)]), enforce("sudo-i"));
+    assert_eq!(same(&[("etc/pam.d/sudo", watching)]), enforce("sudo"));
+    let both = [("etc/pam.d/sudo", watching), ("etc/pam.d/sudo-i", watching)];
+    assert_eq!(same(&both), []);
+    let other = [("etc/pam.d/sudo", watching), ("etc/pam.d/sudo-i", open)];
+    assert_eq!(same(&other), [(Severity::Error, "jitctl enable sudo-i".to_owned())]);
+
+    let named = |text: &str, sshd: Option<&str>| {
+        let mut files =
+            vec![("etc/ssh/sshd_config", "UsePAM yes\nPAMServiceName ssh-x\n"), ("etc/pam.d/ssh-x", text)];
+        files.extend(sshd.map(|sshd| ("etc/pam.d/sshd", sshd)));
+        of("sshd-by-another-name", &files)
+    };
+    assert_eq!(named(open, None), enforce("ssh-x"));
+    assert_eq!(named(watching, None), enforce("ssh-x"));
+    assert_eq!(named(watching, Some(watching)), []);
+    assert_eq!(named(open, Some(watching)), [(Severity::Error, "jitctl enable ssh-x".to_owned())]);
+}
+
+#[test]
 fn a_file_that_login_falls_back_from_and_one_of_a_package_are_found() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), &good());

@@ -298,6 +298,17 @@ impl One<'_> {
     }
 }
 
+/// Whether a service asks jitd at account only to watch: PAM hears no refusal of it.
+pub(super) fn only_watches(stack: &Stack) -> bool {
+    stack.asks_at(Stage::Account) && stack.ours(Stage::Account).all(is_observing)
+}
+
+/// What brings a service to ask as another one does: to keep people out where that does.
+pub(super) fn as_other(seen: &Seen, other: &str, service: &str) -> String {
+    let watches = seen.stacks.get(other).is_some_and(only_watches);
+    format!("jitctl {} {service}", if watches { "enable" } else { "enforce" })
+}
+
 /// The line that `jitctl enable` writes to watch.
 fn is_observing(line: &Line) -> bool {
     let What::Module { control: Control::Bracket(pairs), .. } = &line.what else { return false };
