@@ -364,6 +364,37 @@ fn whoever_recovers_has_to_get_in_and_somebody_has_to() {
 }
 
 #[test]
+fn root_that_sshd_keeps_out_gets_in_by_a_console_that_does_not_ask() {
+    let config = ("etc/ssh/sshd_config", "UsePAM yes\nPermitRootLogin no\n");
+    let open = "@include common-account\n@include common-session\n";
+    let of_others = format!(
+        "{}\n@include common-account\n{}\n@include common-session\n",
+        ACCOUNT.replace("root", "ana"),
+        SESSION.replace("root", "ana")
+    );
+    let of_root = |files: &[(&str, &str)]| -> Vec<Finding> {
+        found(files, "").into_iter().filter(|found| found.about == "account root").collect()
+    };
+    // login asks and recovers others: root gets in nowhere.
+    let remote = ("etc/pam.d/remote", of_others.as_str());
+    let asked = of_root(&[config, ("etc/pam.d/login", &of_others), remote]);
+    assert_eq!((asked.len(), asked[0].id, asked[0].severity), (1, "recovery-not-over-ssh", Severity::Error));
+    assert!(asked[0].fix.contains("add root to recovery= in both lines"), "{:?}", asked[0]);
+    assert!(!asked[0].fix.contains("jitctl enable"), "{:?}", asked[0]);
+    let watching = of_others.replace("[success=ok ignore=ignore default=die]", "[default=ignore]");
+    for free in [open, &watching] {
+        assert_eq!(of_root(&[config, ("etc/pam.d/login", free), remote]), [], "{free}");
+    }
+    // Without a password it is worth a word, and no error.
+    let locked = ("etc/shadow", "root:!:1::::::\n");
+    let free = of_root(&[config, locked, ("etc/pam.d/login", open), remote]);
+    assert_eq!(
+        (free.len(), free[0].id, free[0].severity),
+        (1, "recovery-without-password", Severity::Warning)
+    );
+}
+
+#[test]
 fn what_policy_only_observes_is_found_and_a_host_where_nothing_asks_is_a_note_alone() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), &good());
