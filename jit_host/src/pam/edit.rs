@@ -106,10 +106,10 @@ struct Edited<'a> {
 
 impl Source for Edited<'_> {
     fn file(&self, name: &str) -> std::io::Result<Option<Text>> {
-        if name != self.service {
+        let path = std::path::Path::new("/etc/pam.d").join(self.service);
+        if name != self.service && std::path::Path::new(name) != path {
             return self.source.file(name);
         }
-        let path = std::path::Path::new("/etc/pam.d").join(name);
         Ok(Some(Text { path, text: self.text.to_owned() }))
     }
 }
