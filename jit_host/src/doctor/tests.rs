@@ -173,6 +173,21 @@ fn a_line_that_only_watches_is_a_warning_and_says_how_to_enforce() {
 }
 
 #[test]
+fn a_line_that_only_watches_and_stands_alone_keeps_out_everybody_and_is_an_error() {
+    let alone = "account [default=ignore] pam_jit.so recovery=root\n";
+    let behind = format!("{SESSION}\n@include common-session\n");
+    let shut: Vec<_> = found(&[("etc/pam.d/sshd", &format!("{alone}{behind}"))], "")
+        .into_iter()
+        .filter(|found| found.severity == Severity::Error)
+        .collect();
+    let ids: Vec<_> = shut.iter().map(|found| found.id).collect();
+    assert_eq!(ids, ["exempt-kept-out", "nobody-gets-in"]);
+    assert!(shut[0].fix.contains("/etc/pam.d/other"), "{:?}", shut[0]);
+    let beside = format!("{alone}account required pam_permit.so\n{behind}");
+    assert_eq!(said_of("sshd", &beside), one("observed-by-pam", SSHD));
+}
+
+#[test]
 fn a_file_that_many_take_in_is_found_with_all_that_then_ask() {
     let gate = format!("{ACCOUNT}\n{UNIX}");
     let found =
@@ -183,6 +198,12 @@ fn a_file_that_many_take_in_is_found_with_all_that_then_ask() {
             && shared.what.contains("cron")
             && shared.what.contains("other")
     );
+    // jitctl writes no line where one is taken in, so that the lines come first, by hand.
+    let at = |text: &str| shared.fix.find(text).unwrap_or_else(|| panic!("{text}: {}", shared.fix));
+    assert!(
+        at("root shell") < at(ACCOUNT) && at(ACCOUNT) < at(SESSION) && at(SESSION) < at("out of /etc/pam.d")
+    );
+    assert!(!shared.fix.contains("sed ") && !shared.fix.contains("jitctl enable"), "{}", shared.fix);
     assert!(
         !said(&[("etc/pam.d/cron", "@include common-account\n")], "")
             .iter()
@@ -263,6 +284,37 @@ fn the_same_door_by_another_name_is_found() {
 }
 
 #[test]
+fn the_same_door_that_only_watches_is_open_beside_one_that_keeps_people_out() {
+    let watching = "account [default=ignore] pam_jit.so recovery=root\n@include common-account\n\
+                    session [default=ignore] pam_jit.so recovery=root\n@include common-session\n";
+    let open = "@include common-account\n@include common-session\n";
+    let of = |id: &str, files: &[(&str, &str)]| -> Vec<(Severity, String)> {
+        let found = found(files, "").into_iter().filter(|found| found.id == id);
+        found.map(|found| (found.severity, found.fix)).collect()
+    };
+    let enforce = |service: &str| vec![(Severity::Error, format!("jitctl enforce {service}"))];
+    let same = |files: &[(&str, &str)]| of("same-door-unasked", files);
+    assert_eq!(same(&[("etc/pam.d/sudo-i", open)]), enforce("sudo-i"));
+    assert_eq!(same(&[("etc/pam.d/sudo-i", watching)]), enforce("sudo-i"));
+    assert_eq!(same(&[("etc/pam.d/sudo", watching)]), enforce("sudo"));
+    let both = [("etc/pam.d/sudo", watching), ("etc/pam.d/sudo-i", watching)];
+    assert_eq!(same(&both), []);
+    let other = [("etc/pam.d/sudo", watching), ("etc/pam.d/sudo-i", open)];
+    assert_eq!(same(&other), [(Severity::Error, "jitctl enable sudo-i".to_owned())]);
+
+    let named = |text: &str, sshd: Option<&str>| {
+        let mut files =
+            vec![("etc/ssh/sshd_config", "UsePAM yes\nPAMServiceName ssh-x\n"), ("etc/pam.d/ssh-x", text)];
+        files.extend(sshd.map(|sshd| ("etc/pam.d/sshd", sshd)));
+        of("sshd-by-another-name", &files)
+    };
+    assert_eq!(named(open, None), enforce("ssh-x"));
+    assert_eq!(named(watching, None), enforce("ssh-x"));
+    assert_eq!(named(watching, Some(watching)), []);
+    assert_eq!(named(open, Some(watching)), [(Severity::Error, "jitctl enable ssh-x".to_owned())]);
+}
+
+#[test]
 fn a_file_that_login_falls_back_from_and_one_of_a_package_are_found() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), &good());
@@ -309,6 +361,37 @@ fn whoever_recovers_has_to_get_in_and_somebody_has_to() {
     assert_eq!(said(&shell, ""), one("recovery-without-shell", "account root"));
     let elsewhere = [("etc/passwd", "ana:x:1000:1000::/home/ana:/bin/sh\n")];
     assert_eq!(said(&elsewhere, ""), one("recovery-account-elsewhere", "account root"));
+}
+
+#[test]
+fn root_that_sshd_keeps_out_gets_in_by_a_console_that_does_not_ask() {
+    let config = ("etc/ssh/sshd_config", "UsePAM yes\nPermitRootLogin no\n");
+    let open = "@include common-account\n@include common-session\n";
+    let of_others = format!(
+        "{}\n@include common-account\n{}\n@include common-session\n",
+        ACCOUNT.replace("root", "ana"),
+        SESSION.replace("root", "ana")
+    );
+    let of_root = |files: &[(&str, &str)]| -> Vec<Finding> {
+        found(files, "").into_iter().filter(|found| found.about == "account root").collect()
+    };
+    // login asks and recovers others: root gets in nowhere.
+    let remote = ("etc/pam.d/remote", of_others.as_str());
+    let asked = of_root(&[config, ("etc/pam.d/login", &of_others), remote]);
+    assert_eq!((asked.len(), asked[0].id, asked[0].severity), (1, "recovery-not-over-ssh", Severity::Error));
+    assert!(asked[0].fix.contains("add root to recovery= in both lines"), "{:?}", asked[0]);
+    assert!(!asked[0].fix.contains("jitctl enable"), "{:?}", asked[0]);
+    let watching = of_others.replace("[success=ok ignore=ignore default=die]", "[default=ignore]");
+    for free in [open, &watching] {
+        assert_eq!(of_root(&[config, ("etc/pam.d/login", free), remote]), [], "{free}");
+    }
+    // Without a password it is worth a word, and no error.
+    let locked = ("etc/shadow", "root:!:1::::::\n");
+    let free = of_root(&[config, locked, ("etc/pam.d/login", open), remote]);
+    assert_eq!(
+        (free.len(), free[0].id, free[0].severity),
+        (1, "recovery-without-password", Severity::Warning)
+    );
 }
 
 #[test]

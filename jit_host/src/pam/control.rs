@@ -87,6 +87,14 @@ impl Control {
         pairs.iter().map(|(answer, _)| answer.as_str())
     }
 
+    /// How many lines its jumps pass over, each.
+    pub fn jumps(&self) -> impl Iterator<Item = usize> {
+        let pairs = if let Self::Bracket(pairs) = self { pairs.as_slice() } else { &[] };
+        pairs
+            .iter()
+            .filter_map(|(_, action)| if let Action::Jump(count) = action { Some(*count) } else { None })
+    }
+
     /// Whether every answer but success and "not for me" ends the stack at once, and success does not.
     #[must_use]
     pub fn binds(&self) -> bool {

@@ -20,7 +20,7 @@ pub struct Text {
 
 /// Where the files of services are.
 pub trait Source {
-    /// The file of this name; none where there is no such file.
+    /// The file of this name, or of this absolute path; none where there is no such file.
     fn file(&self, name: &str) -> io::Result<Option<Text>>;
 }
 
@@ -29,20 +29,23 @@ pub trait Source {
 pub struct Folders {
     /// Where each of [`FOLDERS`] is for this process.
     at: [PathBuf; 2],
+    /// Where absolute paths begin for it.
+    root: PathBuf,
 }
 
 impl Folders {
     /// Those of the host that has its root folder here.
     #[must_use]
     pub fn below(root: &Path) -> Self {
-        Self { at: FOLDERS.map(|folder| root.join(folder)) }
+        Self { at: FOLDERS.map(|folder| root.join(folder)), root: root.to_owned() }
     }
 
     /// Those of the host whose `/etc` this is.
     #[must_use]
     pub fn of_etc(etc: &Path) -> Self {
         let [_, packages] = FOLDERS;
-        Self { at: [etc.join("pam.d"), etc.parent().unwrap_or(etc).join(packages)] }
+        let root = etc.parent().unwrap_or(etc);
+        Self { at: [etc.join("pam.d"), root.join(packages)], root: root.to_owned() }
     }
 
     /// Each as this process finds it, and as people name it.
@@ -84,21 +87,36 @@ fn is_left_over(name: &str) -> bool {
 
 impl Source for Folders {
     fn file(&self, name: &str) -> io::Result<Option<Text>> {
+        if let Some(below) = name.strip_prefix('/') {
+            let path = self.root.join(below.trim_start_matches('/'));
+            return Ok(read(&path)?.map(|text| Text { path: name.into(), text }));
+        }
         if name.is_empty() || name.contains('/') || name.starts_with("..") {
             return Ok(None);
         }
         for (folder, shown) in self.both() {
-            match std::fs::read(folder.join(name)) {
-                // PAM reads bytes; a comment may be in any encoding.
-                Ok(bytes) => {
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    return Ok(Some(Text { path: shown.join(name), text }));
-                }
-                Err(why) if why.kind() == io::ErrorKind::NotFound => {}
-                Err(why) => return Err(why),
+            if let Some(text) = read(&folder.join(name))? {
+                return Ok(Some(Text { path: shown.join(name), text }));
             }
         }
         Ok(None)
+    }
+}
+
+/// What is in a file; none where there is none. What is no file, such as a device, is not waited for.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let is_absent = |why: &io::Error| why.kind() == io::ErrorKind::NotFound;
+    match std::fs::metadata(path) {
+        Ok(facts) if facts.is_file() => {}
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
+        Err(why) if is_absent(&why) => return Ok(None),
+        Err(why) => return Err(why),
+    }
+    match std::fs::read(path) {
+        // PAM reads bytes; a comment may be in any encoding.
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(why) if is_absent(&why) => Ok(None),
+        Err(why) => Err(why),
     }
 }
 
@@ -160,7 +178,12 @@ mod tests {
         assert_eq!(found("absent"), None);
         assert_eq!(found("../passwd"), None);
         assert!(folders.file("folder").is_err(), "one that cannot be read is not absent");
+        // libpam opens a path that begins with a slash as it is.
+        assert_eq!(found("/etc/pam.d/sshd"), Some(("/etc/pam.d/sshd".into(), "site".to_owned())));
+        assert_eq!(found("/etc/pam.d/absent"), None);
+        assert!(folders.file("/etc/pam.d").is_err());
         let of_etc = Folders::of_etc(&root.path().join("etc"));
+        assert_eq!(of_etc.file("/usr/lib/pam.d/sshd").unwrap().unwrap().text, "package");
         assert!(of_etc.file("polkit-1").unwrap().is_some());
     }
 }

@@ -91,6 +91,22 @@ pub fn ways_in(lines: &[&Line], ours: Ours, others: Others) -> Vec<Way> {
     found
 }
 
+/// The line whose jump would lead elsewhere without the lines that go, by its place in the stage; none where all jumps lead
+/// to the same.
+#[must_use]
+pub fn jump_that_moves(lines: &[&Line], goes: impl Fn(&Line) -> bool) -> Option<usize> {
+    let stay: Vec<usize> = (0..lines.len()).filter(|at| !goes(lines[*at])).collect();
+    let rest: Vec<&Line> = stay.iter().map(|at| lines[*at]).collect();
+    let moves = |here: usize, was: usize| {
+        let What::Module { control, .. } = &lines[was].what else { return false };
+        control.jumps().any(|count| {
+            let before = jump(lines, was, count).map(|to| stay.iter().filter(|at| **at < to).count());
+            before != jump(&rest, here, count)
+        })
+    };
+    stay.iter().enumerate().find(|(here, was)| moves(*here, **was)).map(|(_, was)| *was)
+}
+
 /// More states than any stack of people's has; one that has is not gone through to its end.
 const MOST: usize = 20_000;
 
@@ -282,6 +298,31 @@ mod tests {
         // Which line led past ours.
         let after = format!("@include common\n{OURS}");
         assert_eq!(ways(&after, Ours::Refuses, Others::Anything), [(false, Some(0))]);
+    }
+
+    #[test]
+    fn a_jump_that_leads_elsewhere_without_our_line_is_known() {
+        let moved = |text: &str| {
+            let files = Files::new(&[("x", text), ("common", COMMON), ("gate", OURS)]);
+            let stack = Stack::read(&files, "x").unwrap().unwrap();
+            jump_that_moves(&stack.of(Stage::Account), Line::is_ours)
+        };
+        let root = "account [success=1 default=ignore] pam_succeed_if.so uid = 0\n";
+        assert_eq!(moved(&format!("{root}{OURS}@include common\n")), Some(0));
+        assert_eq!(moved(&format!("{root}{OURS}")), Some(0), "beyond the end libpam fails it");
+        assert_eq!(
+            moved(&format!("account required a.so\n{root}account include gate\naccount required b.so\n")),
+            Some(1)
+        );
+        for same in [
+            format!("{OURS}{root}@include common\n"),
+            format!("{root}account requisite pam_deny.so\n{OURS}@include common\n"),
+            // A substack is one line, whatever is in it.
+            format!("{root}account substack gate\naccount required b.so\n"),
+            format!("@include common\n{OURS}"),
+        ] {
+            assert_eq!(moved(&same), None, "{same}");
+        }
     }
 
     #[test]

@@ -9,9 +9,16 @@ use crate::doctor::seen::Seen;
 use crate::facts::recovering;
 use crate::pam::Stage;
 
+use super::stacks::only_watches;
+
 /// Services at which somebody logs in who is not in yet: what recovers there recovers the host.
 fn is_login(service: &str) -> bool {
     !service.starts_with("su") && !matches!(service, "cron" | "atd" | "polkit-1" | "jit-kiosk")
+}
+
+/// Whether people log in at a console as before while jitd is dead: login does not ask it, or only watches.
+fn console_is_free(seen: &Seen) -> bool {
+    seen.stacks.get("login").is_some_and(|login| !login.asks_at(Stage::Account) || only_watches(login))
 }
 
 pub(super) fn judge(seen: &Seen, found: &mut Vec<Finding>) {
@@ -94,7 +101,15 @@ fn recovers(seen: &Seen, name: &str, services: &BTreeSet<&str>, found: &mut Vec<
     }
     let is_shut_at_ssh = account.uid == 0 && seen.sshd.as_ref().is_some_and(|sshd| !sshd.lets_root_in());
     let at_console = services.iter().any(|service| !service.starts_with("sshd"));
-    if is_shut_at_ssh && !at_console {
+    let is_free = console_is_free(seen);
+    if is_shut_at_ssh && !at_console && !is_free {
+        let fix = if seen.asks("login") {
+            format!(
+                "add {name} to recovery= in both lines of pam_jit.so in /etc/pam.d/login, or name another account in recovery="
+            )
+        } else {
+            "name another account in recovery=, which sshd lets in".to_owned()
+        };
         found.push(Finding::new(
             "recovery-not-over-ssh",
             Severity::Error,
@@ -102,16 +117,17 @@ fn recovers(seen: &Seen, name: &str, services: &BTreeSet<&str>, found: &mut Vec<
             [
                 format!("{name} recovers at sshd alone, and PermitRootLogin keeps it out there."),
                 "While jitd is dead, nobody gets in as root.".to_owned(),
-                "jitctl enable login   (so that root recovers at the console), or name another account in recovery="
-                    .to_owned(),
+                fix,
             ],
         ));
     }
     if account.has_password == Some(false) && (at_console || is_shut_at_ssh) {
-        let severity = if is_shut_at_ssh || !services.iter().any(|service| service.starts_with("sshd")) {
-            Severity::Error
+        let gets_in_by_key = !is_shut_at_ssh && services.iter().any(|service| service.starts_with("sshd"));
+        let severity = if gets_in_by_key || is_free { Severity::Warning } else { Severity::Error };
+        let why = if gets_in_by_key {
+            "It cannot log in at the console while jitd is dead; a key over ssh is then the only way."
         } else {
-            Severity::Warning
+            "It cannot log in at the console while jitd is dead, and it has no other way in."
         };
         found.push(Finding::new(
             "recovery-without-password",
@@ -119,8 +135,7 @@ fn recovers(seen: &Seen, name: &str, services: &BTreeSet<&str>, found: &mut Vec<
             about,
             [
                 format!("{name} is named in `recovery=`, and no password opens it."),
-                "It cannot log in at the console while jitd is dead; a key over ssh is then the only way."
-                    .to_owned(),
+                why.to_owned(),
                 format!("passwd {name}"),
             ],
         ));

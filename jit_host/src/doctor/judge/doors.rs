@@ -6,7 +6,9 @@ use jit_proto::words::ServiceName;
 
 use crate::doctor::finding::{Finding, Rules, Severity};
 use crate::doctor::seen::{Seen, is_shared};
-use crate::pam::Stage;
+use crate::pam::{Stack, Stage};
+
+use super::stacks::{as_other, only_watches};
 
 /// Services by which people come in or become somebody else, as distributions call them.
 const DOORS: [&str; 22] = [
@@ -58,25 +60,35 @@ pub(super) fn judge(seen: &Seen, rules: Option<Rules<'_>>, found: &mut Vec<Findi
     }
 }
 
-/// The same program by another name: sudo-i beside sudo, su-l beside su.
+/// The same program by another name: sudo-i beside sudo, su-l beside su. One that only watches is open beside one that keeps
+/// people out.
 fn siblings(seen: &Seen, found: &mut Vec<Finding>) {
-    for (name, stack) in seen.stacks.iter().filter(|(name, _)| !is_shared(name) && !seen.asks(name)) {
+    let keeps_out = |(_, stack): &(&str, &Stack)| !only_watches(stack);
+    for (name, stack) in seen.stacks.iter().filter(|(name, _)| !is_shared(name)) {
         let Ok(service) = name.parse::<ServiceName>() else { continue };
-        let family = service.family();
-        let Some((asking, _)) = seen.asking().find(|(other, _)| {
-            (service.is_su() || service.is_sudo())
-                && other.parse().is_ok_and(|other: ServiceName| other.family() == family)
-        }) else {
+        if !(service.is_su() || service.is_sudo()) || (seen.asks(name) && !only_watches(stack)) {
             continue;
+        }
+        let family = service.family();
+        let same = |(other, _): &(&str, &Stack)| {
+            other.parse().is_ok_and(|other: ServiceName| other.family() == family)
+        };
+        let strict = seen.asking().filter(same).find(keeps_out);
+        let weak = || seen.asking().find(same).filter(|_| !seen.asks(name));
+        let Some((other, _)) = strict.or_else(weak) else { continue };
+        let what = if seen.asks(name) {
+            format!("{other} keeps out whom jitd refuses, and {name} only watches.")
+        } else {
+            format!("{other} asks jitd, and {name} does not.")
         };
         found.push(Finding::new(
             "same-door-unasked",
             Severity::Error,
             stack.path.display().to_string(),
             [
-                format!("{asking} asks jitd, and {name} does not."),
-                format!("Whoever is refused by {asking} types what asks as {name} (`sudo -i`, `su -`) and is let in."),
-                format!("jitctl enable {name}"),
+                what,
+                format!("Whoever is refused by {other} types what asks as {name} (`sudo -i`, `su -`) and is let in."),
+                as_other(seen, other, name),
             ],
         ));
     }

@@ -4,6 +4,8 @@ use crate::doctor::finding::{Finding, Rules, Severity};
 use crate::doctor::seen::Seen;
 use crate::doctor::sshd::CONFIG;
 
+use super::stacks::{as_other, only_watches};
+
 pub(super) fn judge(seen: &Seen, rules: Option<Rules<'_>>, found: &mut Vec<Finding>) {
     let Some(sshd) = seen.sshd.as_ref() else { return };
     let service = sshd.service();
@@ -21,17 +23,20 @@ pub(super) fn judge(seen: &Seen, rules: Option<Rules<'_>>, found: &mut Vec<Findi
             ],
         ));
     }
-    if sshd.uses_pam() && service != "sshd" && is_asked("sshd") && !is_asked(service) {
+    let watches = |service: &str| seen.stacks.get(service).is_some_and(only_watches);
+    let is_open = !is_asked(service) || (watches(service) && !watches("sshd"));
+    if sshd.uses_pam() && service != "sshd" && is_asked("sshd") && is_open {
         found.push(Finding::new(
             "sshd-by-another-name",
             Severity::Error,
             CONFIG,
             [
                 format!(
-                    "sshd asks PAM as `{service}`, and the file of that service does not name pam_jit.so."
+                    "sshd asks PAM as `{service}`, and the file of that service {}.",
+                    if is_asked(service) { "only watches" } else { "does not name pam_jit.so" }
                 ),
-                "The lines in /etc/pam.d/sshd have no effect: jitd is not asked.".to_owned(),
-                format!("jitctl enable {service}"),
+                "The lines in /etc/pam.d/sshd have no effect: whom jitd refuses is let in.".to_owned(),
+                as_other(seen, "sshd", service),
             ],
         ));
     }

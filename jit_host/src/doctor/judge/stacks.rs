@@ -11,6 +11,9 @@ use crate::pam::control::{Action, Control};
 use crate::pam::walk::{Others, Ours, Way, ways_in};
 use crate::pam::{Line, Stack, Stage, What, is_module};
 
+/// The session line, as documents have it.
+const SESSION: &str = "session required pam_jit.so recovery=root";
+
 /// The account line, as documents have it.
 pub const ACCOUNT: &str = "account [success=ok ignore=ignore default=die] pam_jit.so recovery=root";
 
@@ -99,7 +102,7 @@ impl One<'_> {
         }
     }
 
-    /// Whether a refusal keeps out, and an admission lets in.
+    /// Whether our lines only watch, whether a refusal keeps out, and an admission lets in.
     fn heard(&self, stage: Stage, found: &mut Vec<Finding>) {
         let lines = self.stack.of(stage);
         let ours: Vec<&Line> = self.stack.ours(stage).collect();
@@ -116,12 +119,18 @@ impl One<'_> {
                     ),
                 ],
             ));
-            return;
+        } else {
+            self.holds(stage, &lines, &ours, found);
         }
-        let refused = ways_in(&lines, Ours::Refuses, Others::Anything);
-        let dead = ways_in(&lines, Ours::CannotTell, Others::Anything);
+        self.admits(stage, &lines, ours[0], found);
+    }
+
+    /// Whether a refusal keeps out.
+    fn holds(&self, stage: Stage, lines: &[&Line], ours: &[&Line], found: &mut Vec<Finding>) {
+        let refused = ways_in(lines, Ours::Refuses, Others::Anything);
+        let dead = ways_in(lines, Ours::CannotTell, Others::Anything);
         if let Some(way) = refused.iter().find(|way| !way.is_asked) {
-            found.push(self.led_past(stage, &lines, way));
+            found.push(self.led_past(stage, lines, way));
         }
         let ignored = |ways: &[Way]| ways.iter().any(|way| way.is_asked);
         if ignored(&refused) || ignored(&dead) {
@@ -138,20 +147,6 @@ impl One<'_> {
                 [text, why.to_owned(), self.mend()],
             ));
         }
-        let is_lost = lines.iter().any(|line| matches!(line.what, What::Lost(_)));
-        for (answer, id, why) in [
-            (Ours::Admits, "nobody-gets-in", "Nobody gets in by an open window."),
-            (
-                Ours::StandsAside,
-                "exempt-kept-out",
-                "Whom policy exempts, and root by recovery=, is kept out.",
-            ),
-        ] {
-            if !is_lost && ways_in(&lines, answer, Others::Success).is_empty() {
-                let text = format!("The {} lines let in nobody: see {}.", stage.as_str(), ours[0].place());
-                found.push(self.finding(id, Severity::Error, [text, why.to_owned(), self.mend()]));
-            }
-        }
         if let Some(line) = ours.iter().find(|line| ends_the_rest(line, stage)) {
             found.push(self.finding(
                 "rest-passed-over",
@@ -162,6 +157,33 @@ impl One<'_> {
                     self.mend(),
                 ],
             ));
+        }
+    }
+
+    /// Whether they get in whom jitd admits, and those it stands aside for; a line that only watches can shut a stage, too.
+    fn admits(&self, stage: Stage, lines: &[&Line], ours: &Line, found: &mut Vec<Finding>) {
+        let is_alone = lines.iter().all(|line| line.is_ours());
+        let fix = if is_alone {
+            format!(
+                "write the {} lines of /etc/pam.d/other behind it, with a root shell open",
+                stage.as_str()
+            )
+        } else {
+            self.mend()
+        };
+        let is_lost = lines.iter().any(|line| matches!(line.what, What::Lost(_)));
+        for (answer, id, why) in [
+            (Ours::Admits, "nobody-gets-in", "Nobody gets in by an open window."),
+            (
+                Ours::StandsAside,
+                "exempt-kept-out",
+                "Whom policy exempts, and root by recovery=, is kept out.",
+            ),
+        ] {
+            if !is_lost && ways_in(lines, answer, Others::Success).is_empty() {
+                let text = format!("The {} lines let in nobody: see {}.", stage.as_str(), ours.place());
+                found.push(self.finding(id, Severity::Error, [text, why.to_owned(), fix.clone()]));
+            }
         }
     }
 
@@ -276,6 +298,17 @@ impl One<'_> {
     }
 }
 
+/// Whether a service asks jitd at account only to watch: PAM hears no refusal of it.
+pub(super) fn only_watches(stack: &Stack) -> bool {
+    stack.asks_at(Stage::Account) && stack.ours(Stage::Account).all(is_observing)
+}
+
+/// What brings a service to ask as another one does: to keep people out where that does.
+pub(super) fn as_other(seen: &Seen, other: &str, service: &str) -> String {
+    let watches = seen.stacks.get(other).is_some_and(only_watches);
+    format!("jitctl {} {service}", if watches { "enable" } else { "enforce" })
+}
+
 /// The line that `jitctl enable` writes to watch.
 fn is_observing(line: &Line) -> bool {
     let What::Module { control: Control::Bracket(pairs), .. } = &line.what else { return false };
@@ -286,6 +319,16 @@ fn is_observing(line: &Line) -> bool {
 fn ends_the_rest(line: &Line, stage: Stage) -> bool {
     let What::Module { control, .. } = &line.what else { return false };
     stage == Stage::Account && matches!(control.action("success"), Action::Done | Action::Jump(_))
+}
+
+/// How lines come out of a file that many take in. `jitctl enable` does not write where such a line is; and without one a
+/// service is open until it has its own.
+fn by_hand(file: &str) -> String {
+    format!(
+        "with an editor, and a root shell that stays open: 1. write into the file in /etc/pam.d of each service that should ask \
+         `{ACCOUNT}` before what it takes in at account, and `{SESSION}` before what it takes in at session; 2. only then take \
+         the lines of pam_jit.so out of {file}; 3. try a new login, and type: jitctl doctor"
+    )
 }
 
 /// Files that many services take in: whoever takes them in asks, and no role names it.
@@ -316,7 +359,7 @@ fn shared(seen: &Seen, found: &mut Vec<Finding>) {
                 format!("It names pam_jit.so, and is taken in by: {}.", services.join(", ")),
                 "All of them ask jitd. Those that no role names refuse everybody: systemd-user, cron, chfn and the kiosk are such."
                     .to_owned(),
-                format!("jitctl enable sshd sudo   (or what else should ask); then: sed -i '/^[^#]*pam_jit\\.so/d' {file}"),
+                by_hand(&file),
             ],
         ));
     }

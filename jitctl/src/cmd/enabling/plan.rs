@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use jit_core::text::nearest;
 use jit_host::doctor::Seen;
 use jit_host::doctor::seen::is_shared;
-use jit_host::pam::edit::{Mode, guard, unguard};
-use jit_host::pam::{Folders, Source as _, Stage};
+use jit_host::pam::edit::{Mode, NotEdited, guard, keeps_out, unguard};
+use jit_host::pam::{Folders, Line, Source, Stack, Stage, Text};
 use jit_proto::words::ServiceName;
 
 use crate::error::Error;
@@ -42,6 +42,20 @@ pub(super) struct Plan {
     pub(super) notes: Vec<String>,
 }
 
+/// PAM's files as they will be.
+struct Planned<'a> {
+    folders: &'a Folders,
+    changes: &'a [Change],
+}
+
+impl Source for Planned<'_> {
+    fn file(&self, name: &str) -> std::io::Result<Option<Text>> {
+        let is_it = |change: &&Change| change.service == name || change.path == name;
+        let Some(change) = self.changes.iter().find(is_it) else { return self.folders.file(name) };
+        Ok(Some(Text { path: PathBuf::from(&change.path), text: change.new.clone() }))
+    }
+}
+
 impl Plan {
     pub(super) fn make(
         root: &Path,
@@ -57,7 +71,26 @@ impl Plan {
                 plan.add(root, seen, &folders, &other, wanted, true)?;
             }
         }
+        plan.note_takers(seen, &folders);
         Ok(plan)
+    }
+
+    /// Names the services that take in a file that is changed: they ask, or ask no more, with it.
+    fn note_takers(&mut self, seen: &Seen, folders: &Folders) {
+        let planned = Planned { folders, changes: &self.changes };
+        for (name, old) in &seen.stacks {
+            if self.changes.iter().any(|change| change.service == *name) {
+                continue;
+            }
+            let Ok(Some(new)) = Stack::read(&planned, name) else { continue };
+            let of_change = |line: &&Line| {
+                line.is_ours() && self.changes.iter().any(|change| line.file == Path::new(&change.path))
+            };
+            let line = new.lines.iter().chain(&old.lines).find(of_change);
+            if let Some(line) = line.filter(|_| new != *old) {
+                self.notes.push(format!("{name} takes in {}, and goes with it.", line.file.display()));
+            }
+        }
     }
 
     /// One more service; `is_sibling` if it only comes with another.
@@ -86,16 +119,31 @@ impl Plan {
             })
         };
         if is_sibling && self.changes.iter().any(takes_in) {
-            self.notes.push(format!("{name} takes in a file that is changed, and goes with it."));
             return Ok(());
         }
-        let new = match wanted {
-            Wanted::Lines(mode) => match guard(folders, name, &old, mode) {
-                // It asks by way of a file of its family that has the lines already.
-                Err(jit_host::pam::edit::NotEdited::Elsewhere { .. }) if is_sibling => return Ok(()),
-                edited => edited.map_err(|why| Error::Refused(format!("{path} is left as it is: {why}")))?,
-            },
-            Wanted::None => unguard(&old),
+        if wanted == Wanted::Lines(Mode::Observe) {
+            let stages = [Stage::Account, Stage::Session];
+            let kept: Vec<&str> = stages
+                .into_iter()
+                .filter(|stage| keeps_out(folders, name, &old, *stage))
+                .map(Stage::as_str)
+                .collect();
+            if !kept.is_empty() {
+                self.notes.push(format!(
+                    "{name} keeps people out already, at {}; that is left as it is. To only watch there, take it out of \
+                     jitd's hands first: jitctl disable {name}",
+                    kept.join(" and ")
+                ));
+            }
+        }
+        let edited = match wanted {
+            Wanted::Lines(mode) => guard(folders, name, &old, mode),
+            Wanted::None => unguard(folders, name, &old),
+        };
+        let new = match edited {
+            // It asks by way of a file of its family that has the lines already.
+            Err(NotEdited::Elsewhere { .. }) if is_sibling => return Ok(()),
+            edited => edited.map_err(|why| Error::Refused(format!("{path} is left as it is: {why}")))?,
         };
         if new != old {
             self.changes.push(Change { service: name.to_owned(), path, at, old, new });

@@ -68,6 +68,58 @@ fn what_has_its_lines_is_not_changed_again() {
 }
 
 #[test]
+fn every_service_that_takes_in_a_file_that_is_changed_is_named() {
+    let root = host();
+    fs::write(root.path().join("etc/pam.d/vlock"), "@include login\n").unwrap();
+    fs::write(root.path().join("etc/pam.d/lock"), "account include /etc/pam.d/login\n").unwrap();
+    // What it takes in is nothing that is changed.
+    fs::write(root.path().join("etc/pam.d/idle"), "auth include login\n").unwrap();
+    for wanted in [Wanted::Lines(Mode::Observe), Wanted::Lines(Mode::Enforce), Wanted::None] {
+        let made = plan(root.path(), &["login"], wanted).unwrap();
+        let notes: Vec<_> = ["lock", "vlock"]
+            .map(|name| format!("{name} takes in /etc/pam.d/login, and goes with it."))
+            .into_iter()
+            .collect();
+        assert_eq!(made.notes, notes, "{wanted:?}");
+        for change in made.changes {
+            fs::write(change.at, change.new).unwrap();
+        }
+    }
+    let notes = plan(root.path(), &["su"], Wanted::Lines(Mode::Enforce)).unwrap().notes;
+    assert_eq!(notes, ["su-l takes in /etc/pam.d/su, and goes with it."]);
+}
+
+#[test]
+fn lines_that_another_counts_in_a_jump_are_not_taken_out() {
+    let root = host();
+    let over = "account [success=1 default=ignore] pam_succeed_if.so uid = 0\naccount required pam_jit.so\n";
+    fs::write(root.path().join("etc/pam.d/sshd"), format!("{over}{SERVICE}")).unwrap();
+    let why = plan(root.path(), &["sshd"], Wanted::None).unwrap_err();
+    assert!(
+        why.contains("/etc/pam.d/sshd:1 counts a line of pam_jit.so") && why.contains("is left as it is"),
+        "{why}"
+    );
+}
+
+#[test]
+fn what_keeps_people_out_is_not_made_to_watch_and_that_is_said() {
+    let root = host();
+    for change in plan(root.path(), &["sudo"], Wanted::Lines(Mode::Enforce)).unwrap().changes {
+        fs::write(change.at, change.new).unwrap();
+    }
+    let watch = plan(root.path(), &["sshd", "sudo"], Wanted::Lines(Mode::Observe)).unwrap();
+    let services: Vec<_> = watch.changes.iter().map(|change| change.service.as_str()).collect();
+    assert_eq!(services, ["sshd"], "neither sudo nor its sibling");
+    let said = |name: &str| {
+        watch.notes.iter().any(|note| note.starts_with(&format!("{name} keeps people out already")))
+    };
+    assert!(said("sudo") && said("sudo-i") && !said("sshd"), "{:?}", watch.notes);
+    assert!(
+        watch.notes[0].contains("at account and session") && watch.notes[0].contains("jitctl disable sudo")
+    );
+}
+
+#[test]
 fn what_cannot_be_put_under_jitd_is_refused_with_what_to_type() {
     let root = host();
     assert!(refused(root.path(), &["sshf"]).contains("no /etc/pam.d/sshf; did you mean sshd?"));
