@@ -218,14 +218,22 @@ fn waiting(kind: Kind, services: &[ServiceName], within: u64) -> View {
 fn confirm(json: bool, jitd: &dyn Jitd, root: &Path, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
     only_root()?;
     let dir = Dir::below(root);
+    // Whoever is asked may be slow, and nobody is kept from bringing the old files back meanwhile: the lock comes after.
+    let asked_of = dir.trial()?.ok_or_else(nothing_waits)?;
+    let mut caller = proof::Caller::here(root);
+    proof::judge(&asked_of, &caller)?;
+    if asked_of.kind == Kind::Enforce {
+        let sessions: Vec<Session> = ask(jitd, &Call::Sessions)?;
+        proof::judge_window(&asked_of, &caller, &sessions)?;
+    }
     let alone = dir.lock()?;
     let trial = dir.trial()?.ok_or_else(nothing_waits)?;
-    let caller = proof::Caller::here(root);
-    proof::judge(&trial, &caller)?;
-    if trial.kind == Kind::Enforce {
-        let sessions: Vec<Session> = ask(jitd, &Call::Sessions)?;
-        proof::judge_window(&trial, &caller, &sessions)?;
+    if trial != asked_of {
+        let text = "another change of PAM files began meanwhile; nothing was kept. Type it again";
+        return Err(Error::Refused(text.to_owned()).into());
     }
+    caller.now = state::Now::read(root);
+    proof::judge(&trial, &caller)?;
     switch::keep(&dir)?;
     drop(alone);
     let done = Done { files: trial.paths(), state: "kept", within: None };

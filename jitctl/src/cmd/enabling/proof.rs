@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jit_core::time::Utc;
+use jit_host::files::{Owner, read_file};
 use jit_proto::manager::Session;
 use jit_proto::words::ServiceName;
 
@@ -87,10 +88,16 @@ fn of_stat(stat: &str) -> Option<(u32, Duration)> {
     Some((fields.get(1)?.parse().ok()?, Duration::from_millis(ticks.saturating_mul(1000 / TICKS))))
 }
 
-/// The service of a login, by logind's own files.
+/// The service of a login, by logind's own files. Beside each of them is a pipe, `NUMBER.ref`, which the login holds open: who
+/// reads it waits for as long as that login lasts, and so it is not even opened.
 fn service_of(folder: &Path, session: u32) -> Option<String> {
-    let files = fs::read_dir(folder).into_iter().flatten().flatten();
-    files.filter_map(|entry| fs::read_to_string(entry.path()).ok()).find_map(|text| {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| {
+        entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_alphanumeric)
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+    });
+    files.filter_map(|entry| read_file(&entry.path(), Owner::Anyone).ok()).find_map(|text| {
+        let text = String::from_utf8_lossy(&text);
         let of = |key: &str| {
             let mut values = text.lines().filter_map(|line| line.split_once('='));
             values.find(|(name, _)| *name == key).map(|(_, value)| value)
@@ -218,6 +225,22 @@ mod tests {
     #[test]
     fn nobody_logs_in_by_sudo_so_that_any_new_login_confirms_it() {
         assert_eq!(said(&trial(&["sudo", "sudo-i"]), &caller(Some(8), 101, Some("login"), 120)), "");
+    }
+
+    #[test]
+    fn the_pipes_of_logind_are_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        // As logind has it, and by a name that might be a session's.
+        for name in ["8.ref", "9"] {
+            nix::unistd::mkfifo(&path.join(name), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        }
+        fs::write(path.join("8"), "UID=1\nAUDIT=8\nSERVICE=sshd\n").unwrap();
+        fs::write(path.join("10.tmp"), "AUDIT=10\nSERVICE=half-written\n").unwrap();
+        let (told, answer) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send([8, 9, 10].map(|session| service_of(&path, session))));
+        let found = answer.recv_timeout(Duration::from_secs(60)).expect("it waits for a pipe");
+        assert_eq!(found, [Some("sshd".to_owned()), None, None]);
     }
 
     #[test]
