@@ -248,9 +248,10 @@ fn restore(only_if_due: bool, json: bool, root: &Path, screen: &mut Screen<'_>) 
         return if only_if_due { Ok(Outcome::Yes) } else { Err(nothing_waits().into()) };
     };
     if only_if_due && !trial.is_due(&state::Now::read(root)) {
+        switch::look_again();
         return Ok(Outcome::Yes);
     }
-    let edited = switch::restore(&dir, &trial)?;
+    let edited = switch::restore(&dir, &trial).inspect_err(|_| switch::look_again())?;
     drop(alone);
     for path in edited {
         screen.say(&format!(

@@ -1,7 +1,7 @@
 //! The dead man's switch: the old files are kept, a timer of systemd's runs, and only then is anything changed.
 //!
 //! Whatever is lost meanwhile, the files come back: the state is on disk before the first change, `jit-restore.timer` looks every
-//! few seconds while it waits, and `jit-restore.service` at every boot, before anybody may log in.
+//! few seconds while it waits, at every boot too, and `jit-restore.service` before anybody may log in.
 
 use std::fs;
 use std::path::Path;
@@ -97,12 +97,15 @@ fn can_be_brought_back(root: &Path) -> Result<(), Error> {
                 .to_owned(),
         ));
     }
-    if quietly(Command::new("systemctl").args(["is-enabled", SERVICE])) {
-        return Ok(());
+    // The one at the next boot, the other where that fails, or after a soft reboot, which is no other boot.
+    for unit in [SERVICE, TIMER] {
+        if !quietly(Command::new("systemctl").args(["is-enabled", unit])) {
+            return Err(Error::Refused(format!(
+                "{unit} is not enabled, so a reboot would not bring the old files back; type: systemctl enable {unit}"
+            )));
+        }
     }
-    Err(Error::Refused(format!(
-        "{SERVICE} is not enabled, so a reboot would not bring the old files back; type: systemctl enable {SERVICE}"
-    )))
+    Ok(())
 }
 
 /// Starts what brings it back, and makes sure that it runs.
@@ -115,6 +118,11 @@ fn arm() -> Result<(), Error> {
     Err(Error::Refused(format!(
         "{TIMER} does not run, so nothing would bring the old files back; nothing was changed; see: systemctl status {TIMER}"
     )))
+}
+
+/// Sees to it that somebody looks again. Nobody waits for it: at a boot the timer waits for the very unit that asks.
+pub(super) fn look_again() {
+    quietly(Command::new("systemctl").args(["--no-block", "start", TIMER]));
 }
 
 fn quietly(command: &mut Command) -> bool {
