@@ -234,7 +234,7 @@ fn confirm(json: bool, jitd: &dyn Jitd, root: &Path, screen: &mut Screen<'_>) ->
     }
     caller.now = state::Now::read(root);
     proof::judge(&trial, &caller)?;
-    switch::keep(&dir)?;
+    switch::keep(&dir, &trial)?;
     drop(alone);
     let done = Done { files: trial.paths(), state: "kept", within: None };
     Ok(give(&done, json, screen, |done| View::yes(format!("Kept: {}.\n", done.files.join(", "))))?)
@@ -251,13 +251,10 @@ fn restore(only_if_due: bool, json: bool, root: &Path, screen: &mut Screen<'_>) 
         switch::look_again();
         return Ok(Outcome::Yes);
     }
-    let edited = switch::restore(&dir, &trial).inspect_err(|_| switch::look_again())?;
+    let notes = switch::restore(&dir, &trial).inspect_err(|_| switch::look_again())?;
     drop(alone);
-    for path in edited {
-        screen.say(&format!(
-            "jitctl: {path} was edited meanwhile; what it was is kept in {}",
-            dir.edited().display()
-        ));
+    for note in notes {
+        screen.say(&format!("jitctl: {note}"));
     }
     let done = Done { files: trial.paths(), state: "restored", within: None };
     let text = |done: &Done| View::yes(format!("The old files are back: {}.\n", done.files.join(", ")));

@@ -158,7 +158,7 @@ pub(crate) fn what_is_refused(site: &Site) {
     assert!(is_over(site) && lines(site, PAM) == 0);
     site.shell("umount /etc/pam.d").done();
     // Somebody else is at it.
-    site.shell("flock /var/lib/jit-enable/lock jitctl enable sshd --yes")
+    site.shell("flock /run/jit-enable.lock jitctl enable sshd --yes")
         .exits(1)
         .says("another jitctl changes PAM files");
     site.shell("jitctl enable sshd --yes").done();
