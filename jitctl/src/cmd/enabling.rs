@@ -236,6 +236,14 @@ fn confirm(json: bool, jitd: &dyn Jitd, root: &Path, screen: &mut Screen<'_>) ->
     proof::judge(&trial, &caller)?;
     switch::keep(&dir, &trial)?;
     drop(alone);
+    let unproven = proof::unproven(&trial, &caller);
+    if !unproven.is_empty() {
+        screen.say(&format!(
+            "jitctl: since the change logind knows of no login by {}: that people get in there was not shown; try it \
+             before you close this shell",
+            unproven.join(" or ")
+        ));
+    }
     let done = Done { files: trial.paths(), state: "kept", within: None };
     Ok(give(&done, json, screen, |done| View::yes(format!("Kept: {}.\n", done.files.join(", "))))?)
 }

@@ -44,7 +44,7 @@ pub(super) struct Trial {
     pub(super) services: Vec<String>,
     /// The boot that it began in.
     pub(super) boot: String,
-    /// When, in milliseconds since that boot, sleep included.
+    /// When all of it was written, in milliseconds since that boot, sleep included.
     pub(super) began: u64,
     /// For how long, in milliseconds.
     pub(super) limit: u64,
@@ -79,6 +79,13 @@ impl Trial {
     pub(super) fn is_due(&self, now: &Now) -> bool {
         self.boot != now.boot
             || now.since_boot >= Duration::from_millis(self.began.saturating_add(self.limit))
+    }
+
+    /// The same once all of it is written. Who logged in until then may have come in by an old file: neither their session
+    /// nor their login's start is later than this.
+    pub(super) fn begun(&self, now: &Now, highest: u32) -> Self {
+        let began = now.since_boot.as_millis().try_into().unwrap_or(u64::MAX);
+        Self { began, highest, ..self.clone() }
     }
 
     /// The files that it changed.

@@ -28,14 +28,8 @@ pub(super) fn begin(dir: &Dir, kind: Kind, changes: &[Change], within: u64) -> R
         )));
     }
     can_be_brought_back(dir.root())?;
+    highest_session(dir)?;
     let now = Now::read(dir.root());
-    let highest = proof::highest_session(dir.root()).ok_or_else(|| {
-        Error::Refused(
-            "this kernel does not tell logins apart (/proc/self/sessionid), so no login could confirm the change; edit the \
-             files by hand, with a root shell open"
-                .to_owned(),
-        )
-    })?;
     let services: Vec<String> = changes.iter().map(|change| change.service.clone()).collect();
     let trial = Trial {
         kind,
@@ -43,7 +37,8 @@ pub(super) fn begin(dir: &Dir, kind: Kind, changes: &[Change], within: u64) -> R
         boot: now.boot,
         began: now.since_boot.as_millis().try_into().unwrap_or(u64::MAX),
         limit: within.saturating_mul(1000),
-        highest,
+        // Nobody can confirm it before all of it is there.
+        highest: proof::NONE_IS_LATER,
     };
     dir.clear(&services);
     keep_old(dir, changes).and_then(|()| dir.write_trial(&trial)).inspect_err(|_| dir.clear(&services))?;
@@ -53,7 +48,8 @@ pub(super) fn begin(dir: &Dir, kind: Kind, changes: &[Change], within: u64) -> R
             write(&change.at, &change.old, &change.new)?;
             written.push(change.service.clone());
             Ok(())
-        })
+        })?;
+        dir.write_trial(&trial.begun(&Now::read(dir.root()), highest_session(dir)?))
     });
     if let Err(why) = put {
         // Of several, those that were changed go back, and no other is touched: somebody else may be at it.
@@ -63,6 +59,17 @@ pub(super) fn begin(dir: &Dir, kind: Kind, changes: &[Change], within: u64) -> R
     }
     drop(alone);
     Ok(())
+}
+
+/// What a later login's audit session is above.
+fn highest_session(dir: &Dir) -> Result<u32, Error> {
+    proof::highest_session(dir.root()).ok_or_else(|| {
+        Error::Refused(
+            "this kernel does not tell logins apart (/proc/self/sessionid), so no login could confirm the change; edit the \
+             files by hand, with a root shell open"
+                .to_owned(),
+        )
+    })
 }
 
 /// Keeps what the files are and what they become: what they are twice, so that neither a full disk nor a lost one is in the way.
