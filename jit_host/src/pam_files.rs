@@ -23,7 +23,7 @@ pub fn read(etc: &Path) -> io::Result<Vec<PamFileSeen>> {
         let entry = entry?;
         // PAM follows links; a folder is no file.
         if fs::metadata(entry.path()).is_ok_and(|facts| facts.is_file()) {
-            names.extend(entry.file_name().into_string());
+            names.extend(entry.file_name().into_string().ok().filter(|name| !is_kept_copy(name)));
         }
     }
     names.sort_unstable();
@@ -44,6 +44,11 @@ fn digest(path: &Path) -> Option<Digest> {
     (read as u64 <= MOST_BYTES).then(|| Digest::of(&bytes))
 }
 
+/// Whether it is what `jitctl enable` keeps beside a file until its change is confirmed, or is just writing: no service's.
+fn is_kept_copy(name: &str) -> bool {
+    name.starts_with('.') && (name.ends_with(".jit-old") || name.ends_with(".jit-new"))
+}
+
 #[cfg(test)]
 mod tests {
     use jit_proto::words::UserName;
@@ -56,9 +61,12 @@ mod tests {
         let folder = etc.path().join(FOLDER);
         fs::create_dir_all(folder.join("folder")).unwrap();
         let gate = "account required pam_jit.so \\\n recovery=root,admin timeout=3 # recovery=nobody\n";
-        for (name, text) in
-            [("sshd", "@include gate\nsession required pam_jit.so\n"), ("gate", gate), ("cron", "")]
-        {
+        for (name, text) in [
+            ("sshd", "@include gate\nsession required pam_jit.so\n"),
+            ("gate", gate),
+            ("cron", ""),
+            (".gate.jit-old", gate),
+        ] {
             fs::write(folder.join(name), text).unwrap();
         }
         std::os::unix::fs::symlink("absent", folder.join("link")).unwrap();

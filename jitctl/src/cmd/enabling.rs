@@ -218,16 +218,32 @@ fn waiting(kind: Kind, services: &[ServiceName], within: u64) -> View {
 fn confirm(json: bool, jitd: &dyn Jitd, root: &Path, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
     only_root()?;
     let dir = Dir::below(root);
+    // Whoever is asked may be slow, and nobody is kept from bringing the old files back meanwhile: the lock comes after.
+    let asked_of = dir.trial()?.ok_or_else(nothing_waits)?;
+    let mut caller = proof::Caller::here(root);
+    proof::judge(&asked_of, &caller)?;
+    if asked_of.kind == Kind::Enforce {
+        let sessions: Vec<Session> = ask(jitd, &Call::Sessions)?;
+        proof::judge_window(&asked_of, &caller, &sessions)?;
+    }
     let alone = dir.lock()?;
     let trial = dir.trial()?.ok_or_else(nothing_waits)?;
-    let caller = proof::Caller::here(root);
-    proof::judge(&trial, &caller)?;
-    if trial.kind == Kind::Enforce {
-        let sessions: Vec<Session> = ask(jitd, &Call::Sessions)?;
-        proof::judge_window(&trial, &caller, &sessions)?;
+    if trial != asked_of {
+        let text = "another change of PAM files began meanwhile; nothing was kept. Type it again";
+        return Err(Error::Refused(text.to_owned()).into());
     }
-    switch::keep(&dir)?;
+    caller.now = state::Now::read(root);
+    proof::judge(&trial, &caller)?;
+    switch::keep(&dir, &trial)?;
     drop(alone);
+    let unproven = proof::unproven(&trial, &caller);
+    if !unproven.is_empty() {
+        screen.say(&format!(
+            "jitctl: since the change logind knows of no login by {}: that people get in there was not shown; try it \
+             before you close this shell",
+            unproven.join(" or ")
+        ));
+    }
     let done = Done { files: trial.paths(), state: "kept", within: None };
     Ok(give(&done, json, screen, |done| View::yes(format!("Kept: {}.\n", done.files.join(", "))))?)
 }
@@ -240,15 +256,13 @@ fn restore(only_if_due: bool, json: bool, root: &Path, screen: &mut Screen<'_>) 
         return if only_if_due { Ok(Outcome::Yes) } else { Err(nothing_waits().into()) };
     };
     if only_if_due && !trial.is_due(&state::Now::read(root)) {
+        switch::look_again();
         return Ok(Outcome::Yes);
     }
-    let edited = switch::restore(&dir, &trial)?;
+    let notes = switch::restore(&dir, &trial).inspect_err(|_| switch::look_again())?;
     drop(alone);
-    for path in edited {
-        screen.say(&format!(
-            "jitctl: {path} was edited meanwhile; what it was is kept in {}",
-            dir.edited().display()
-        ));
+    for note in notes {
+        screen.say(&format!("jitctl: {note}"));
     }
     let done = Done { files: trial.paths(), state: "restored", within: None };
     let text = |done: &Done| View::yes(format!("The old files are back: {}.\n", done.files.join(", ")));

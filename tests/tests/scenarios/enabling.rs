@@ -140,17 +140,25 @@ pub(crate) fn what_is_refused(site: &Site) {
     // Nothing would bring it back.
     site.shell("systemctl disable jit-restore.service").done();
     site.shell("jitctl enable sshd --yes").exits(1).says("systemctl enable jit-restore.service");
-    site.shell("systemctl enable jit-restore.service && systemctl mask --runtime jit-restore.timer").done();
+    site.shell("systemctl enable jit-restore.service && systemctl disable jit-restore.timer").done();
+    site.shell("jitctl enable sshd --yes").exits(1).says("systemctl enable jit-restore.timer");
+    site.shell("systemctl enable jit-restore.timer").done();
+    // It is enabled and does not start.
+    let drop_in = "/run/systemd/system/jit-restore.timer.d";
+    site.shell(&format!(
+        "mkdir -p {drop_in} && printf '[Unit]\\nConditionPathExists=/nowhere\\n' >{drop_in}/no.conf && systemctl daemon-reload"
+    ))
+    .done();
     site.shell("jitctl enable sshd --yes").exits(1).says("jit-restore.timer does not run");
     assert!(is_over(site) && lines(site, PAM) == 0);
-    site.shell("systemctl unmask --runtime jit-restore.timer").done();
+    site.shell(&format!("rm -r {drop_in} && systemctl daemon-reload")).done();
     // A disk that cannot be written.
     site.shell("mount --bind /etc/pam.d /etc/pam.d && mount -o remount,bind,ro /etc/pam.d").done();
     site.shell("jitctl enable sshd --yes").exits(1).says("read-only").says("mount -o remount,rw");
     assert!(is_over(site) && lines(site, PAM) == 0);
     site.shell("umount /etc/pam.d").done();
     // Somebody else is at it.
-    site.shell("flock /var/lib/jit-enable/lock jitctl enable sshd --yes")
+    site.shell("flock /run/jit-enable.lock jitctl enable sshd --yes")
         .exits(1)
         .says("another jitctl changes PAM files");
     site.shell("jitctl enable sshd --yes").done();

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jit_core::time::Utc;
+use jit_host::files::{Owner, read_file};
 use jit_proto::manager::Session;
 use jit_proto::words::ServiceName;
 
@@ -19,6 +20,9 @@ use crate::times;
 
 /// What the kernel has where there is no login.
 const UNSET: u32 = u32::MAX;
+
+/// An audit session that no login is later than.
+pub(super) const NONE_IS_LATER: u32 = UNSET - 1;
 
 /// Ticks in a second, in what /proc has of processes (proc(5)): the same on every Linux that we build for.
 const TICKS: u64 = 100;
@@ -32,6 +36,8 @@ pub(super) struct Caller {
     pub(super) began: Option<Duration>,
     /// The PAM service that the login came by, as logind knows.
     pub(super) service: Option<String>,
+    /// All logins that logind knows: audit session and PAM service.
+    pub(super) logins: Vec<(u32, String)>,
     pub(super) now: Now,
 }
 
@@ -40,11 +46,13 @@ impl Caller {
     pub(super) fn here(root: &Path) -> Self {
         let proc = root.join("proc");
         let session = session_of(&proc.join("self")).filter(|session| *session != UNSET);
-        let service = session.and_then(|session| service_of(&root.join("run/systemd/sessions"), session));
+        let logins = logins(&root.join("run/systemd/sessions"));
+        let own = logins.iter().find(|(of, _)| Some(*of) == session);
         Self {
             session,
             began: session.and_then(|session| began(&proc, session)),
-            service,
+            service: own.map(|(_, service)| service.clone()),
+            logins,
             now: Now::read(root),
         }
     }
@@ -87,16 +95,24 @@ fn of_stat(stat: &str) -> Option<(u32, Duration)> {
     Some((fields.get(1)?.parse().ok()?, Duration::from_millis(ticks.saturating_mul(1000 / TICKS))))
 }
 
-/// The service of a login, by logind's own files.
-fn service_of(folder: &Path, session: u32) -> Option<String> {
-    let files = fs::read_dir(folder).into_iter().flatten().flatten();
-    files.filter_map(|entry| fs::read_to_string(entry.path()).ok()).find_map(|text| {
+/// The logins of now, by logind's own files. Beside each of them is a pipe, `NUMBER.ref`, which the login holds open: who
+/// reads it waits for as long as that login lasts, and so it is not even opened.
+fn logins(folder: &Path) -> Vec<(u32, String)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| {
+        entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_alphanumeric)
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+    });
+    let texts = files.filter_map(|entry| read_file(&entry.path(), Owner::Anyone).ok());
+    let login = |text: Vec<u8>| {
+        let text = String::from_utf8_lossy(&text);
         let of = |key: &str| {
             let mut values = text.lines().filter_map(|line| line.split_once('='));
             values.find(|(name, _)| *name == key).map(|(_, value)| value)
         };
-        (of("AUDIT")?.parse() == Ok(session)).then(|| of("SERVICE").map(str::to_owned)).flatten()
-    })
+        Some((of("AUDIT")?.parse().ok()?, of("SERVICE")?.to_owned()))
+    };
+    texts.filter_map(login).collect()
 }
 
 /// Whether this login shows that people get in after the change.
@@ -110,14 +126,15 @@ pub(super) fn judge(trial: &Trial, caller: &Caller) -> Result<(), Error> {
             "this process belongs to no login, and proves nothing; log in anew, and type it there".to_owned(),
         );
     };
-    let is_before = caller.began.is_none_or(|began| began < Duration::from_millis(trial.began));
+    // The kernel counts in hundredths of a second: what is as old as the change may be a little older.
+    let is_before = caller.began.is_none_or(|began| began <= Duration::from_millis(trial.began));
     if session <= trial.highest || is_before {
         return refused(
             "this login began before the change, and proves nothing; log in anew, and type it there"
                 .to_owned(),
         );
     }
-    let ways: Vec<&str> = trial.services.iter().map(String::as_str).filter(|name| is_login(name)).collect();
+    let ways = ways(trial);
     match &caller.service {
         Some(service) if !ways.is_empty() && !ways.contains(&service.as_str()) => refused(format!(
             "this login came by {service}, which was not changed; log in by {}, and type it there",
@@ -129,7 +146,7 @@ pub(super) fn judge(trial: &Trial, caller: &Caller) -> Result<(), Error> {
 
 /// Whether somebody got in where a refusal would have kept them out: a window let them, and nobody exempts them.
 pub(super) fn judge_window(trial: &Trial, caller: &Caller, sessions: &[Session]) -> Result<(), Error> {
-    let ways: Vec<&str> = trial.services.iter().map(String::as_str).filter(|name| is_login(name)).collect();
+    let ways = ways(trial);
     let passed = caller.now.since_boot.saturating_sub(Duration::from_millis(trial.began));
     let began = times::now().minus(passed);
     let is_proof = |one: &&Session| {
@@ -155,6 +172,20 @@ pub(super) fn judge_window(trial: &Trial, caller: &Caller, sessions: &[Session])
     Err(Error::Refused(format!(
         "this login did not come by a window, so it proves nothing of those who need one; {how}"
     )))
+}
+
+/// Those of the changed services that people log in by.
+fn ways(trial: &Trial) -> Vec<&str> {
+    trial.services.iter().map(String::as_str).filter(|name| is_login(name)).collect()
+}
+
+/// Those of them by which no login came since that logind knows: a confirmation shows nothing of them.
+pub(super) fn unproven<'t>(trial: &'t Trial, caller: &Caller) -> Vec<&'t str> {
+    let came_by = |name: &str| {
+        let mut since = caller.logins.iter().filter(|(session, _)| *session > trial.highest);
+        since.any(|(session, service)| *session != UNSET && service == name)
+    };
+    ways(trial).into_iter().filter(|name| !came_by(name)).collect()
 }
 
 /// Whether people log in by a service; by sudo and su they are in already.
@@ -184,6 +215,7 @@ mod tests {
             session,
             began: Some(Duration::from_secs(began)),
             service: service.map(str::to_owned),
+            logins: session.zip(service.map(str::to_owned)).into_iter().collect(),
             now: Now { boot: "b".into(), since_boot: Duration::from_secs(now) },
         }
     }
@@ -203,6 +235,7 @@ mod tests {
             (caller(Some(3), 101, Some("sshd"), 120), "before the change"),
             // It was half way in.
             (caller(Some(8), 99, Some("sshd"), 120), "before the change"),
+            (caller(Some(8), 100, Some("sshd"), 120), "before the change"),
             (Caller { began: None, ..caller(Some(8), 101, Some("sshd"), 120) }, "before the change"),
             (caller(None, 101, Some("sshd"), 120), "belongs to no login"),
             (caller(Some(8), 101, Some("login"), 120), "came by login"),
@@ -216,8 +249,55 @@ mod tests {
     }
 
     #[test]
+    fn a_login_between_the_first_file_and_the_last_confirms_nothing() {
+        let written = trial(&["sshd"]);
+        let between = Trial { highest: NONE_IS_LATER, ..written.clone() };
+        for session in [8, NONE_IS_LATER] {
+            assert!(
+                said(&between, &caller(Some(session), 101, Some("sshd"), 120)).contains("before the change")
+            );
+        }
+        // It came while the files were written: by its session, and by its start.
+        let now = Now { boot: "b".into(), since_boot: Duration::from_secs(102) };
+        let begun = between.begun(&now, 8);
+        assert!(said(&begun, &caller(Some(8), 103, Some("sshd"), 120)).contains("before the change"));
+        assert!(said(&begun, &caller(Some(9), 101, Some("sshd"), 120)).contains("before the change"));
+        assert_eq!(said(&begun, &caller(Some(9), 103, Some("sshd"), 120)), "");
+        assert_eq!(begun, Trial { began: 102_000, highest: 8, ..written });
+    }
+
+    #[test]
+    fn what_a_confirmation_does_not_show_is_named() {
+        let trial = trial(&["sshd", "login", "sudo"]);
+        let mut by_sshd = caller(Some(8), 101, Some("sshd"), 120);
+        assert_eq!(unproven(&trial, &by_sshd), ["login"]);
+        by_sshd.logins.push((7, "login".to_owned()));
+        assert_eq!(unproven(&trial, &by_sshd), ["login"], "it was there before");
+        by_sshd.logins.push((UNSET, "login".to_owned()));
+        assert_eq!(unproven(&trial, &by_sshd), ["login"], "it has no audit session");
+        by_sshd.logins.push((9, "login".to_owned()));
+        assert_eq!(unproven(&trial, &by_sshd), [""; 0]);
+    }
+
+    #[test]
     fn nobody_logs_in_by_sudo_so_that_any_new_login_confirms_it() {
         assert_eq!(said(&trial(&["sudo", "sudo-i"]), &caller(Some(8), 101, Some("login"), 120)), "");
+    }
+
+    #[test]
+    fn the_pipes_of_logind_are_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        // As logind has it, and by a name that might be a session's.
+        for name in ["8.ref", "9"] {
+            nix::unistd::mkfifo(&path.join(name), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        }
+        fs::write(path.join("8"), "UID=1\nAUDIT=8\nSERVICE=sshd\n").unwrap();
+        fs::write(path.join("10.tmp"), "AUDIT=10\nSERVICE=half-written\n").unwrap();
+        let (told, answer) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(logins(&path)));
+        let found = answer.recv_timeout(Duration::from_secs(60)).expect("it waits for a pipe");
+        assert_eq!(found, [(8, "sshd".to_owned())]);
     }
 
     #[test]

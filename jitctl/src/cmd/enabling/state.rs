@@ -13,6 +13,12 @@ use crate::error::Error;
 /// The folder. jitd's own is not used: it is jitd's to make, and this has to work without one.
 const FOLDER: &str = "var/lib/jit-enable";
 
+/// Who is at it. Not in the folder: a disk that is full or read-only must not keep anybody from bringing files back.
+const LOCK: &str = "run/jit-enable.lock";
+
+/// The change that is over though its folder cannot be written to.
+const OVER: &str = "run/jit-enable.over";
+
 /// What a change was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,7 +44,7 @@ pub(super) struct Trial {
     pub(super) services: Vec<String>,
     /// The boot that it began in.
     pub(super) boot: String,
-    /// When, in milliseconds since that boot, sleep included.
+    /// When all of it was written, in milliseconds since that boot, sleep included.
     pub(super) began: u64,
     /// For how long, in milliseconds.
     pub(super) limit: u64,
@@ -73,6 +79,13 @@ impl Trial {
     pub(super) fn is_due(&self, now: &Now) -> bool {
         self.boot != now.boot
             || now.since_boot >= Duration::from_millis(self.began.saturating_add(self.limit))
+    }
+
+    /// The same once all of it is written. Who logged in until then may have come in by an old file: neither their session
+    /// nor their login's start is later than this.
+    pub(super) fn begun(&self, now: &Now, highest: u32) -> Self {
+        let began = now.since_boot.as_millis().try_into().unwrap_or(u64::MAX);
+        Self { began, highest, ..self.clone() }
     }
 
     /// The files that it changed.
@@ -115,6 +128,12 @@ impl Dir {
         self.path.join("old").join(service)
     }
 
+    /// What a service's file was, once more beside it: to bring it back is a rename then, which takes no room on the disk.
+    /// Nothing asks PAM for a service of such a name.
+    pub(super) fn near(&self, service: &str) -> PathBuf {
+        self.target(&format!(".{service}.jit-old"))
+    }
+
     /// What it was made into.
     pub(super) fn made(&self, service: &str) -> PathBuf {
         self.path.join("new").join(service)
@@ -138,10 +157,22 @@ impl Dir {
         Ok(())
     }
 
+    /// Takes away what is beside the files, crashes' left-overs too. What stays is in nobody's way.
+    pub(super) fn clear(&self, services: &[String]) {
+        for service in services {
+            let (at, near) = (self.target(service), self.near(service));
+            for path in [half(&at), half(&near), near] {
+                drop(fs::remove_file(path));
+            }
+        }
+    }
+
     /// Keeps everybody else from changing it meanwhile.
     pub(super) fn lock(&self) -> Result<File, Error> {
-        self.make()?;
-        let path = self.path.join("lock");
+        let path = self.root.join(LOCK);
+        if let Some(folder) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(failed(folder))?;
+        }
         let mut options = OpenOptions::new();
         let file = options.create(true).write(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(failed(&path))?;
@@ -188,8 +219,23 @@ impl Dir {
         let removed = fs::remove_file(&path).and_then(|()| sync_folder(&path));
         match removed {
             Err(why) if why.kind() != ErrorKind::NotFound => Err(failed(&path)(why)),
-            _ => Ok(()),
+            _ => {
+                drop(fs::remove_file(self.root.join(OVER)));
+                Ok(())
+            }
         }
+    }
+
+    /// Notes that the old files are back, for where the trial cannot be removed: what is written into them later stays.
+    pub(super) fn mark_over(&self, trial: &Trial) {
+        let text = serde_json::to_vec(trial).unwrap_or_default();
+        drop(put(&self.root.join(OVER), &text, None));
+    }
+
+    /// Whether the old files are back in this boot.
+    pub(super) fn is_over(&self, trial: &Trial) -> bool {
+        let text = fs::read(self.root.join(OVER)).unwrap_or_default();
+        serde_json::from_slice::<Trial>(&text).is_ok_and(|over| over == *trial)
     }
 }
 
@@ -197,8 +243,7 @@ impl Dir {
 /// crash. It gets mode and owner of `like`, or is root's.
 pub(super) fn put(path: &Path, text: &[u8], like: Option<&fs::Metadata>) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.jit-new"));
+    let beside = half(path);
     // One that a crash has left.
     drop(fs::remove_file(&beside));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
@@ -218,6 +263,18 @@ pub(super) fn put(path: &Path, text: &[u8], like: Option<&fs::Metadata>) -> io::
         drop(fs::remove_file(&beside));
     }
     written
+}
+
+/// Where a file is while it is written.
+fn half(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.jit-new"))
+}
+
+/// Puts a file that is whole in the place of another.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to)
 }
 
 /// The name of a file is on disk with its folder.

@@ -1,15 +1,17 @@
 //! The dead man's switch: the old files are kept, a timer of systemd's runs, and only then is anything changed.
 //!
 //! Whatever is lost meanwhile, the files come back: the state is on disk before the first change, `jit-restore.timer` looks every
-//! few seconds while it waits, and `jit-restore.service` at every boot, before anybody may log in.
+//! few seconds while it waits, at every boot too, and `jit-restore.service` before anybody may log in.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use jit_host::files::{Owner, read_file};
+
 use super::plan::Change;
 use super::proof;
-use super::state::{Dir, Kind, Now, Trial, failed, put};
+use super::state::{Dir, Kind, Now, Trial, failed, put, rename};
 use crate::error::Error;
 
 const TIMER: &str = "jit-restore.timer";
@@ -26,43 +28,63 @@ pub(super) fn begin(dir: &Dir, kind: Kind, changes: &[Change], within: u64) -> R
         )));
     }
     can_be_brought_back(dir.root())?;
+    highest_session(dir)?;
     let now = Now::read(dir.root());
-    let highest = proof::highest_session(dir.root()).ok_or_else(|| {
-        Error::Refused(
-            "this kernel does not tell logins apart (/proc/self/sessionid), so no login could confirm the change; edit the \
-             files by hand, with a root shell open"
-                .to_owned(),
-        )
-    })?;
-    for change in changes {
-        let like = fs::metadata(&change.at).map_err(failed(&change.at))?;
-        let (old, new) = (dir.old(&change.service), dir.made(&change.service));
-        put(&old, change.old.as_bytes(), Some(&like)).map_err(failed(&old))?;
-        put(&new, change.new.as_bytes(), Some(&like)).map_err(failed(&new))?;
-    }
+    let services: Vec<String> = changes.iter().map(|change| change.service.clone()).collect();
     let trial = Trial {
         kind,
-        services: changes.iter().map(|change| change.service.clone()).collect(),
+        services: services.clone(),
         boot: now.boot,
         began: now.since_boot.as_millis().try_into().unwrap_or(u64::MAX),
         limit: within.saturating_mul(1000),
-        highest,
+        // Nobody can confirm it before all of it is there.
+        highest: proof::NONE_IS_LATER,
     };
-    dir.write_trial(&trial)?;
+    dir.clear(&services);
+    keep_old(dir, changes).and_then(|()| dir.write_trial(&trial)).inspect_err(|_| dir.clear(&services))?;
     let mut written = Vec::new();
     let put = arm().and_then(|()| {
         changes.iter().try_for_each(|change| {
             write(&change.at, &change.old, &change.new)?;
             written.push(change.service.clone());
             Ok(())
-        })
+        })?;
+        dir.write_trial(&trial.begun(&Now::read(dir.root()), highest_session(dir)?))
     });
     if let Err(why) = put {
         // Of several, those that were changed go back, and no other is touched: somebody else may be at it.
         restore(dir, &Trial { services: written, ..trial })?;
+        dir.clear(&services);
         return Err(why);
     }
     drop(alone);
+    Ok(())
+}
+
+/// What a later login's audit session is above.
+fn highest_session(dir: &Dir) -> Result<u32, Error> {
+    proof::highest_session(dir.root()).ok_or_else(|| {
+        Error::Refused(
+            "this kernel does not tell logins apart (/proc/self/sessionid), so no login could confirm the change; edit the \
+             files by hand, with a root shell open"
+                .to_owned(),
+        )
+    })
+}
+
+/// Keeps what the files are and what they become: what they are twice, so that neither a full disk nor a lost one is in the way.
+fn keep_old(dir: &Dir, changes: &[Change]) -> Result<(), Error> {
+    dir.make()?;
+    for change in changes {
+        let like = fs::metadata(&change.at).map_err(failed(&change.at))?;
+        for (path, text) in [
+            (dir.old(&change.service), &change.old),
+            (dir.made(&change.service), &change.new),
+            (dir.near(&change.service), &change.old),
+        ] {
+            put(&path, text.as_bytes(), Some(&like)).map_err(failed(&path))?;
+        }
+    }
     Ok(())
 }
 
@@ -97,12 +119,15 @@ fn can_be_brought_back(root: &Path) -> Result<(), Error> {
                 .to_owned(),
         ));
     }
-    if quietly(Command::new("systemctl").args(["is-enabled", SERVICE])) {
-        return Ok(());
+    // The one at the next boot, the other where that fails, or after a soft reboot, which is no other boot.
+    for unit in [SERVICE, TIMER] {
+        if !quietly(Command::new("systemctl").args(["is-enabled", unit])) {
+            return Err(Error::Refused(format!(
+                "{unit} is not enabled, so a reboot would not bring the old files back; type: systemctl enable {unit}"
+            )));
+        }
     }
-    Err(Error::Refused(format!(
-        "{SERVICE} is not enabled, so a reboot would not bring the old files back; type: systemctl enable {SERVICE}"
-    )))
+    Ok(())
 }
 
 /// Starts what brings it back, and makes sure that it runs.
@@ -117,6 +142,11 @@ fn arm() -> Result<(), Error> {
     )))
 }
 
+/// Sees to it that somebody looks again. Nobody waits for it: at a boot the timer waits for the very unit that asks.
+pub(super) fn look_again() {
+    quietly(Command::new("systemctl").args(["--no-block", "start", TIMER]));
+}
+
 fn quietly(command: &mut Command) -> bool {
     let run = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     run.is_ok_and(|status| status.success())
@@ -128,33 +158,58 @@ fn disarm() {
 }
 
 /// The new files stay.
-pub(super) fn keep(dir: &Dir) -> Result<(), Error> {
+pub(super) fn keep(dir: &Dir, trial: &Trial) -> Result<(), Error> {
     dir.remove_trial()?;
+    dir.clear(&trial.services);
     disarm();
     Ok(())
 }
 
-/// The old files come back; returns those that somebody edited meanwhile, which are kept aside. Whatever fails leaves the
-/// change waiting, so that it is tried again.
+/// The old files come back; returns what is to be said of those that somebody edited meanwhile. Whatever fails leaves the
+/// change waiting, so that it is tried again, and keeps no other file from coming back.
 pub(super) fn restore(dir: &Dir, trial: &Trial) -> Result<Vec<String>, Error> {
-    let mut edited = Vec::new();
-    for service in &trial.services {
-        let (old, at) = (dir.old(service), dir.target(service));
-        let like = fs::metadata(&old).map_err(failed(&old))?;
-        let text = fs::read(&old).map_err(failed(&old))?;
-        let now = fs::read(&at).ok();
-        if now.as_ref() == Some(&text) {
-            continue;
-        }
-        if let Some(now) = now.filter(|now| fs::read(dir.made(service)).ok().as_ref() != Some(now)) {
-            let aside = dir.edited().join(service);
-            put(&aside, &now, None).map_err(failed(&aside))?;
-            edited.push(at.display().to_string());
-        }
-        put(&at, &text, Some(&like)).map_err(failed(&at))?;
-        label(&at);
+    let mut notes = Vec::new();
+    if !dir.is_over(trial) {
+        let tried = trial.services.iter().map(|service| bring_back(dir, service, &mut notes));
+        // All of them, whatever became of the first.
+        let tried: Vec<Result<(), Error>> = tried.collect();
+        tried.into_iter().collect::<Result<(), Error>>()?;
     }
-    dir.remove_trial()?;
+    dir.remove_trial().map_err(|why| {
+        dir.mark_over(trial);
+        Error::Refused(format!("the old files are back, but that cannot be noted: {why}"))
+    })?;
+    dir.clear(&trial.services);
     disarm();
-    Ok(edited)
+    Ok(notes)
+}
+
+/// One file becomes what it was: by the copy beside it, or by the other where that is gone or was changed.
+fn bring_back(dir: &Dir, service: &str, notes: &mut Vec<String>) -> Result<(), Error> {
+    let (old, near, at) = (dir.old(service), dir.near(service), dir.target(service));
+    let beside = read_file(&near, Owner::Anyone).ok();
+    let (text, from) = match (fs::read(&old), &beside) {
+        (Ok(text), _) => (text, &old),
+        (Err(_), Some(text)) => (text.clone(), &near),
+        (Err(why), None) => return Err(failed(&old)(why)),
+    };
+    let like = fs::metadata(from).map_err(failed(from))?;
+    let now = fs::read(&at).ok();
+    if now.as_ref() == Some(&text) {
+        return Ok(());
+    }
+    if let Some(now) = now.filter(|now| fs::read(dir.made(service)).ok().as_ref() != Some(now)) {
+        let aside = dir.edited().join(service);
+        let edited = format!("/etc/pam.d/{service} was edited meanwhile");
+        notes.push(match put(&aside, &now, None).map_err(failed(&aside)) {
+            Ok(()) => format!("{edited}; what it was is kept in {}", dir.edited().display()),
+            Err(why) => format!("{edited}, and that could not be kept: {why}"),
+        });
+    }
+    let is_whole = beside.as_ref() == Some(&text);
+    if !(is_whole && rename(&near, &at).is_ok()) {
+        put(&at, &text, Some(&like)).map_err(failed(&at))?;
+    }
+    label(&at);
+    Ok(())
 }

@@ -145,6 +145,7 @@ fn waiting_change(root: &Path) -> (Dir, Trial) {
     fs::set_permissions(&at, fs::Permissions::from_mode(0o640)).unwrap();
     let like = fs::metadata(&at).unwrap();
     put(&dir.old("sshd"), SERVICE.as_bytes(), Some(&like)).unwrap();
+    put(&dir.near("sshd"), SERVICE.as_bytes(), Some(&like)).unwrap();
     put(&dir.made("sshd"), b"new\n", Some(&like)).unwrap();
     put(&at, b"new\n", Some(&like)).unwrap();
     let trial = Trial {
@@ -178,6 +179,77 @@ fn the_old_file_comes_back_with_its_mode_and_what_somebody_wrote_meanwhile_is_ke
     assert_eq!(switch::restore(&dir, &trial).unwrap(), [""; 0]);
 }
 
+/// What is in the folder beside the files of services.
+fn hidden(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root.join("etc/pam.d")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with('.')).collect()
+}
+
+#[test]
+fn to_bring_a_file_back_takes_no_room_on_any_disk() {
+    let root = host();
+    let (dir, trial) = waiting_change(root.path());
+    let at = root.path().join("etc/pam.d/sshd");
+    fs::write(root.path().join("etc/pam.d/.sshd.jit-new"), "half").unwrap();
+    let beside = fs::metadata(dir.near("sshd")).unwrap().ino();
+    // What they wrote cannot be kept; that is said, and is no reason to leave people locked out.
+    fs::write(&at, "theirs\n").unwrap();
+    fs::remove_dir(dir.edited()).unwrap();
+    let notes = switch::restore(&dir, &trial).unwrap();
+    assert!(notes.len() == 1 && notes[0].contains("could not be kept"), "{notes:?}");
+    assert_eq!(fs::metadata(&at).unwrap().ino(), beside, "the very file, put in its place");
+    assert_eq!(fs::read_to_string(&at).unwrap(), SERVICE);
+    assert_eq!(hidden(root.path()), [""; 0]);
+}
+
+#[test]
+fn one_copy_is_enough_and_the_one_beside_the_file_is_not_believed_against_the_other() {
+    let root = host();
+    let at = root.path().join("etc/pam.d/sshd");
+    let (dir, trial) = waiting_change(root.path());
+    fs::remove_file(dir.old("sshd")).unwrap();
+    switch::restore(&dir, &trial).unwrap();
+    assert_eq!(fs::read_to_string(&at).unwrap(), SERVICE);
+    for other in [None, Some("another\n")] {
+        let (dir, trial) = waiting_change(root.path());
+        fs::remove_file(dir.near("sshd")).unwrap();
+        if let Some(other) = other {
+            fs::write(dir.near("sshd"), other).unwrap();
+        }
+        switch::restore(&dir, &trial).unwrap();
+        assert_eq!(fs::read_to_string(&at).unwrap(), SERVICE);
+        assert_eq!(fs::metadata(&at).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(hidden(root.path()), [""; 0]);
+    }
+    let (dir, trial) = waiting_change(root.path());
+    switch::keep(&dir, &trial).unwrap();
+    assert_eq!(hidden(root.path()), [""; 0], "nor is anything left of what is kept");
+    assert_eq!(fs::read_to_string(&at).unwrap(), "new\n");
+}
+
+#[test]
+fn what_is_over_and_cannot_be_noted_is_not_brought_back_over_a_later_edit() {
+    let root = host();
+    let (dir, trial) = waiting_change(root.path());
+    let at = root.path().join("etc/pam.d/sshd");
+    let _alone = dir.lock().unwrap();
+    // A folder stands for a disk that nothing can be taken from.
+    let file = root.path().join("var/lib/jit-enable/trial.json");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let said = switch::restore(&dir, &trial).unwrap_err().to_string();
+    assert!(said.contains("the old files are back"), "{said}");
+    assert_eq!(fs::read_to_string(&at).unwrap(), SERVICE);
+    fs::write(&at, "later\n").unwrap();
+    switch::restore(&dir, &trial).unwrap_err();
+    assert_eq!(fs::read_to_string(&at).unwrap(), "later\n");
+    fs::remove_dir(&file).unwrap();
+    dir.write_trial(&trial).unwrap();
+    switch::restore(&dir, &trial).unwrap();
+    assert!(!dir.is_over(&trial), "and forgotten with it");
+}
+
 #[test]
 fn a_restore_that_fails_leaves_the_change_waiting_so_that_it_is_tried_again() {
     let root = host();
@@ -203,6 +275,7 @@ fn two_at_once_are_one_too_many() {
     let root = host();
     let dir = Dir::below(root.path());
     let alone = dir.lock().unwrap();
+    assert!(!root.path().join("var").exists(), "no disk is asked");
     assert!(dir.lock().unwrap_err().to_string().contains("another jitctl"));
     drop(alone);
     dir.lock().unwrap();
