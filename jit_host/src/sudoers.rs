@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// The file.
+/// The file that sudo reads first.
 pub const FILE: &str = "/etc/sudoers";
 
 /// What all such settings begin with.
