@@ -267,6 +267,10 @@ fn sudoers_that_pass_over_pam_are_found_with_their_place() {
     assert_eq!(add("Defaults:ana !pam_session\n"), one("sudo-opens-no-session", "/etc/sudoers.d/site:1"));
     assert_eq!(add("Defaults pam_service=other\n"), one("sudo-by-another-name", "/etc/sudoers.d/site:1"));
     assert_eq!(add("Defaults pam_service=sudo-i\n#Defaults !pam_acct_mgmt\n"), []);
+    // sudo itself keeps people out here.
+    let other = found(&[("etc/sudoers.d/site", "Defaults pam_service=other\n")], "");
+    let fix = other.iter().find(|found| found.id == "sudo-by-another-name").map(|found| found.fix.as_str());
+    assert_eq!(fix, Some("jitctl enforce other"));
     // sudo does not read it either.
     assert_eq!(said(&[("etc/sudoers.d/site.bak", "Defaults !pam_acct_mgmt\n")], ""), []);
 }

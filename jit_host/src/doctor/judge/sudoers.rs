@@ -1,5 +1,6 @@
 //! Whether sudo passes PAM over, or asks it by another name.
 
+use super::stacks::as_other;
 use crate::doctor::finding::{Finding, Severity};
 use crate::doctor::seen::Seen;
 
@@ -44,7 +45,7 @@ pub(super) fn judge(seen: &Seen, found: &mut Vec<Finding>) {
                     [
                         format!("`{}`{whom}: sudo asks PAM as `{service}`, whose file does not name pam_jit.so.", setting.text),
                         "sudo is used unasked there.".to_owned(),
-                        format!("jitctl enable {service}"),
+                        as_other(seen, "sudo", service),
                     ],
                 )
             }
