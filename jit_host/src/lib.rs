@@ -14,6 +14,7 @@ pub mod facts;
 pub mod files;
 pub mod found;
 pub mod home;
+pub mod logind;
 pub mod pam;
 pub mod pam_files;
 pub mod settings;

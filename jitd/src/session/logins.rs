@@ -1,15 +1,14 @@
-//! What logind keeps of its sessions, as sd-login(3) reads it: a file for each, which only root writes.
+//! Logins, as logind has them.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use jit_core::model::Unit;
+pub(super) use jit_host::logind::SESSIONS;
+use jit_host::logind::{session, sessions, value};
 use jit_proto::words::UserName;
 
 use crate::clock::by_boot_clock;
-
-pub(super) const SESSIONS: &str = "/run/systemd/sessions";
 
 /// A session of logind's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,46 +25,42 @@ pub(super) struct Login {
     pub(super) began: Option<Duration>,
 }
 
-/// More sessions than logind keeps at once unless it is told to (SessionsMax= of logind.conf(5)).
-const MOST: usize = 8192;
+fn unit(name: &str) -> Option<Unit> {
+    format!("session-{name}.scope").parse().ok()
+}
 
 /// Every session that logind knows, with its scope.
 pub(super) fn all() -> Vec<(Unit, Login)> {
-    let files = fs::read_dir(SESSIONS).into_iter().flatten().flatten().take(MOST);
-    let sessions = files.filter_map(|file| {
-        let unit: Unit = format!("session-{}.scope", file.file_name().to_str()?).parse().ok()?;
-        Some((unit.clone(), of(&unit)?))
-    });
-    sessions.collect()
+    sessions(Path::new(SESSIONS)).filter_map(|(name, text)| Some((unit(&name)?, parse(&text)))).collect()
 }
 
 /// Every session that is somebody's login, with their name: not a manager's, a greeter's or a screen lock's.
 pub(super) fn of_people() -> Vec<(Unit, UserName, Login)> {
-    let files = fs::read_dir(SESSIONS).into_iter().flatten().flatten().take(MOST);
-    files.filter_map(|file| of_one(file.file_name().to_str()?)).collect()
+    sessions(Path::new(SESSIONS)).filter_map(|(name, text)| of_text(&name, &text)).collect()
 }
 
 /// The one that has this name there, if it is one.
 pub(super) fn of_one(name: &str) -> Option<(Unit, UserName, Login)> {
-    let unit: Unit = format!("session-{name}.scope").parse().ok()?;
-    let text = fs::read_to_string(Path::new(SESSIONS).join(name)).ok()?;
-    Some((unit, whose(&text)?, parse(&text)))
+    of_text(name, &session(Path::new(SESSIONS), name)?)
+}
+
+fn of_text(name: &str, text: &str) -> Option<(Unit, UserName, Login)> {
+    Some((unit(name)?, whose(text)?, parse(text)))
 }
 
 /// Whose login it is, if it is one.
 fn whose(text: &str) -> Option<UserName> {
-    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    value("USER").filter(|_| value("CLASS") == Some("user"))?.parse().ok()
+    value(text, "USER").filter(|_| value(text, "CLASS") == Some("user"))?.parse().ok()
 }
 
 /// The session that has this scope, if logind knows it.
 pub(super) fn of(unit: &Unit) -> Option<Login> {
     let id = unit.as_str().strip_prefix("session-")?.strip_suffix(".scope")?;
-    Some(parse(&fs::read_to_string(Path::new(SESSIONS).join(id)).ok()?))
+    Some(parse(&session(Path::new(SESSIONS), id)?))
 }
 
 fn parse(text: &str) -> Login {
-    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let value = |key| value(text, key);
     Login {
         leader: value("LEADER").and_then(|pid| pid.parse().ok()),
         service: value("SERVICE").unwrap_or_default().to_owned(),

@@ -5,16 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jit_proto::words::UserName;
 
 use crate::doctor::finding::{Finding, Severity};
-use crate::doctor::seen::Seen;
+use crate::doctor::seen::{Seen, is_login};
 use crate::facts::recovering;
 use crate::pam::Stage;
 
 use super::stacks::only_watches;
-
-/// Services at which somebody logs in who is not in yet: what recovers there recovers the host.
-fn is_login(service: &str) -> bool {
-    !service.starts_with("su") && !matches!(service, "cron" | "atd" | "polkit-1" | "jit-kiosk")
-}
 
 /// Whether people log in at a console as before while jitd is dead: login does not ask it, or only watches.
 fn console_is_free(seen: &Seen) -> bool {
@@ -43,6 +38,7 @@ pub(super) fn judge(seen: &Seen, found: &mut Vec<Finding>) {
                 ],
             ));
         }
+        // What recovers there recovers the host.
         if is_login(service) {
             logins += 1;
             for name in names {

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use jit_core::time::Utc;
-use jit_host::files::{Owner, read_file};
+use jit_host::doctor::seen::is_login;
+use jit_host::logind::{SESSIONS, sessions, value};
 use jit_proto::manager::Session;
-use jit_proto::words::ServiceName;
 
 use super::state::{Now, Trial};
 use crate::error::Error;
@@ -46,7 +46,7 @@ impl Caller {
     pub(super) fn here(root: &Path) -> Self {
         let proc = root.join("proc");
         let session = session_of(&proc.join("self")).filter(|session| *session != UNSET);
-        let logins = logins(&root.join("run/systemd/sessions"));
+        let logins = logins(&root.join(SESSIONS.trim_start_matches('/')));
         let own = logins.iter().find(|(of, _)| Some(*of) == session);
         Self {
             session,
@@ -95,24 +95,12 @@ fn of_stat(stat: &str) -> Option<(u32, Duration)> {
     Some((fields.get(1)?.parse().ok()?, Duration::from_millis(ticks.saturating_mul(1000 / TICKS))))
 }
 
-/// The logins of now, by logind's own files. Beside each of them is a pipe, `NUMBER.ref`, which the login holds open: who
-/// reads it waits for as long as that login lasts, and so it is not even opened.
+/// The logins of now: audit session and PAM service.
 fn logins(folder: &Path) -> Vec<(u32, String)> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let files = entries.filter(|entry| {
-        entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_alphanumeric)
-            && entry.file_type().is_ok_and(|kind| kind.is_file())
-    });
-    let texts = files.filter_map(|entry| read_file(&entry.path(), Owner::Anyone).ok());
-    let login = |text: Vec<u8>| {
-        let text = String::from_utf8_lossy(&text);
-        let of = |key: &str| {
-            let mut values = text.lines().filter_map(|line| line.split_once('='));
-            values.find(|(name, _)| *name == key).map(|(_, value)| value)
-        };
-        Some((of("AUDIT")?.parse().ok()?, of("SERVICE")?.to_owned()))
+    let login = |(_, text): (String, String)| {
+        Some((value(&text, "AUDIT")?.parse().ok()?, value(&text, "SERVICE")?.to_owned()))
     };
-    texts.filter_map(login).collect()
+    sessions(folder).filter_map(login).collect()
 }
 
 /// Whether this login shows that people get in after the change.
@@ -186,12 +174,6 @@ pub(super) fn unproven<'t>(trial: &'t Trial, caller: &Caller) -> Vec<&'t str> {
         since.any(|(session, service)| *session != UNSET && service == name)
     };
     ways(trial).into_iter().filter(|name| !came_by(name)).collect()
-}
-
-/// Whether people log in by a service; by sudo and su they are in already.
-fn is_login(name: &str) -> bool {
-    let is_of_su = name.parse::<ServiceName>().is_ok_and(|service| service.is_su() || service.is_sudo());
-    !is_of_su && !matches!(name, "cron" | "crond" | "atd" | "polkit-1")
 }
 
 #[cfg(test)]
