@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::pam::{Folders, Line, Stack, Stage, What, is_module};
+use crate::pam::{Folders, Line, Stack, Stage, What, is_logind, is_module};
 
 /// The session line that binds, as people are told of it.
 pub const BINDING_LINE: &str = "session [success=ok ignore=ignore default=die] pam_jit.so";
@@ -54,7 +54,8 @@ fn by_line(line: &Line) -> Met {
         || arguments.iter().any(|word| word.starts_with("user_readenv") && word != "user_readenv=0");
     match name {
         // It starts the person's manager, and with it whatever is there to be started.
-        "pam_systemd.so" | "pam_elogind.so" | "" => Met::Loose,
+        _ if is_logind(module) => Met::Loose,
+        "" => Met::Loose,
         "pam_env.so" if reads_what_people_write() => Met::Loose,
         _ if control.goes_on() => Met::Nothing,
         _ => Met::Loose,

@@ -11,5 +11,5 @@ pub mod source;
 pub mod stack;
 pub mod walk;
 
-pub use source::{Folders, MODULE, Source, Text, is_module};
+pub use source::{Folders, MODULE, Source, Text, is_logind, is_module};
 pub use stack::{Line, Stack, Stage, What};

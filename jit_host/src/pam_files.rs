@@ -44,9 +44,25 @@ fn digest(path: &Path) -> Option<Digest> {
     (read as u64 <= MOST_BYTES).then(|| Digest::of(&bytes))
 }
 
-/// Whether it is what `jitctl enable` keeps beside a file until its change is confirmed, or is just writing: no service's.
+/// What `jitctl enable` keeps beside a file until its change is confirmed, and what it is just writing, end in these. They are
+/// no service's.
+const OLD: &str = ".jit-old";
+const NEW: &str = ".jit-new";
+
+/// What a file of this name was is kept under this one.
+#[must_use]
+pub fn kept(name: &str) -> String {
+    format!(".{name}{OLD}")
+}
+
+/// What a file of this name will be is written under this one.
+#[must_use]
+pub fn half(name: &str) -> String {
+    format!(".{name}{NEW}")
+}
+
 fn is_kept_copy(name: &str) -> bool {
-    name.starts_with('.') && (name.ends_with(".jit-old") || name.ends_with(".jit-new"))
+    name.starts_with('.') && (name.ends_with(OLD) || name.ends_with(NEW))
 }
 
 #[cfg(test)]
@@ -65,7 +81,8 @@ mod tests {
             ("sshd", "@include gate\nsession required pam_jit.so\n"),
             ("gate", gate),
             ("cron", ""),
-            (".gate.jit-old", gate),
+            (&kept("gate"), gate),
+            (&half("gate"), gate),
         ] {
             fs::write(folder.join(name), text).unwrap();
         }

@@ -3,7 +3,7 @@
 
 use super::control::Control;
 use super::line::{Whole, lines};
-use super::source::{MODULE, Source, Text, is_module};
+use super::source::{MODULE, Source, Text, is_logind, is_module};
 use super::stack::{Lost, STAGES, Stack, Stage, What};
 use super::walk::{Others, Ours, jump_that_moves, ways_in};
 
@@ -277,17 +277,9 @@ fn place(source: &dyn Source, service: &str, text: &str, stage: Stage) -> usize 
     if behind == 1 { text.lines().count() + 1 } else { behind }
 }
 
-fn is_logind(module: &str) -> bool {
-    let name = module.rsplit('/').next().unwrap_or_default();
-    matches!(name, "pam_systemd.so" | "pam_elogind.so")
-}
-
 /// Whether our session line stands behind what begins the session with logind.
 fn is_late(source: &dyn Source, service: &str, text: &str, stage: Stage) -> bool {
-    let stack = stack(source, service, text);
-    let lines = stack.of(stage);
-    let ours = lines.iter().position(|line| line.is_ours()).unwrap_or(0);
-    stage == Stage::Session && lines[..ours].iter().any(|line| line.module().is_some_and(is_logind))
+    stage == Stage::Session && stack(source, service, text).logind_before_ours().is_some()
 }
 
 /// What is wrong with a stage as the text has it.

@@ -126,6 +126,12 @@ pub fn is_module(path: &str) -> bool {
     Path::new(path).file_name().is_some_and(|name| name == MODULE)
 }
 
+/// Whether it is that of the module which begins a session with logind, and with it the person's own manager.
+#[must_use]
+pub fn is_logind(path: &str) -> bool {
+    Path::new(path).file_name().is_some_and(|name| name == "pam_systemd.so" || name == "pam_elogind.so")
+}
+
 #[cfg(test)]
 pub(crate) mod testing {
     use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::control::Control;
 use super::line::{Whole, Word, lines};
-use super::source::{Source, is_module};
+use super::source::{Source, is_logind, is_module};
 
 /// How deep files take in each other before this stops looking, and how many it looks at. Linux-PAM stops at 32.
 const DEPTH: usize = 16;
@@ -149,6 +149,14 @@ impl Stack {
     #[must_use]
     pub fn asks_at(&self, stage: Stage) -> bool {
         self.ours(stage).next().is_some()
+    }
+
+    /// The line that begins the session with logind before ours is asked.
+    #[must_use]
+    pub fn logind_before_ours(&self) -> Option<&Line> {
+        let lines = self.of(Stage::Session);
+        let ours = lines.iter().position(|line| line.is_ours())?;
+        lines[..ours].iter().find(|line| line.module().is_some_and(is_logind)).copied()
     }
 
     /// Whether something that it takes in at a stage was lost for this reason.

@@ -277,13 +277,7 @@ impl One<'_> {
 
     /// The session line behind what makes the session's scope.
     fn late(&self, found: &mut Vec<Finding>) {
-        let lines = self.stack.of(Stage::Session);
-        let Some(ours) = lines.iter().position(|line| line.is_ours()) else { return };
-        let of_logind = |line: &&&Line| {
-            let module = line.module().and_then(|path| path.rsplit('/').next());
-            module.is_some_and(|name| matches!(name, "pam_systemd.so" | "pam_elogind.so"))
-        };
-        if let Some(before) = lines[..ours].iter().find(of_logind) {
+        if let Some(before) = self.stack.logind_before_ours() {
             found.push(self.finding(
                 "session-line-late",
                 Severity::Warning,

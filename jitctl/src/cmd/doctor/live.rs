@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use jit_host::doctor::{Finding, Severity, Unseen};
+use jit_proto::SYSTEM_BUS_SOCKET;
 use jit_proto::manager::{Clock, Status, Unsent};
 
 use crate::call::Call;
@@ -10,7 +11,6 @@ use crate::cmd::enabling;
 use crate::error::{Error, Failure};
 use crate::jitd::{Jitd, ask};
 
-const BUS: &str = "/run/dbus/system_bus_socket";
 const BUS_POLICY: &str = "/usr/share/dbus-1/system.d/org.jitd.Jit1.conf";
 const STORE: &str = "/var/lib/jitd/store.db";
 
@@ -19,11 +19,11 @@ const MANY: u64 = 100;
 
 pub(super) fn look(jitd: &dyn Jitd, root: &Path, found: &mut Vec<Finding>, unseen: &mut Vec<Unseen>) {
     let below = |path: &str| root.join(path.trim_start_matches('/'));
-    if !below(BUS).exists() {
+    if !below(SYSTEM_BUS_SOCKET).exists() {
         found.push(finding(
             "bus-absent",
             Severity::Error,
-            BUS,
+            SYSTEM_BUS_SOCKET,
             [
                 "There is no system bus.",
                 "People cannot ask, approve or see anything; logins are asked about over jitd's own socket.",

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jit_host::pam_files;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -131,7 +132,7 @@ impl Dir {
     /// What a service's file was, once more beside it: to bring it back is a rename then, which takes no room on the disk.
     /// Nothing asks PAM for a service of such a name.
     pub(super) fn near(&self, service: &str) -> PathBuf {
-        self.target(&format!(".{service}.jit-old"))
+        self.target(&pam_files::kept(service))
     }
 
     /// What it was made into.
@@ -268,7 +269,7 @@ pub(super) fn put(path: &Path, text: &[u8], like: Option<&fs::Metadata>) -> io::
 /// Where a file is while it is written.
 fn half(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.jit-new"))
+    path.with_file_name(pam_files::half(&name))
 }
 
 /// Puts a file that is whole in the place of another.
