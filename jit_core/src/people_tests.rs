@@ -301,17 +301,7 @@ fn an_end_ends_its_own_persons_sessions_and_the_account_is_swept_when_no_other_h
     for session in [kim, lee] {
         world.apply([Event::SessionGone { session, unbound: false, past: None }]);
     }
-    world.apply([Event::SessionsEnded {
-        grant: lees.into(),
-        user: support().name,
-        sessions: vec![lee],
-        at_end: None,
-        left: Vec::new(),
-        spared: None,
-        stays: Vec::new(),
-        escape: None,
-        programs: Vec::new(),
-    }]);
+    world.apply([Event::ended_whole(lees.into(), support().name, vec![lee])]);
     assert_eq!(cover(world.here(), &ending, &known), Cover::None);
 }
 

@@ -291,17 +291,7 @@ mod tests {
         let terms = EndTerms::of(None, EndReason::Revoked);
         world.apply([Event::SessionOver { session, why: EndReason::Revoked, terms, reason: None }]);
         let ending = world.state.endings()[&grant].clone();
-        world.apply([Event::SessionsEnded {
-            grant,
-            user: ending.user,
-            sessions: ending.sessions,
-            at_end: None,
-            left: Vec::new(),
-            spared: None,
-            stays: Vec::new(),
-            escape: None,
-            programs: Vec::new(),
-        }]);
+        world.apply([Event::ended_whole(grant, ending.user, ending.sessions)]);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! The first refusal is recorded at once; the same answer within the next minute is counted, and the count is
 //! recorded when the minute is over. Nothing is lost but the exact moments in between.
 //!
-//! On a disk that has no room but for the records of what ends, all of them together are two records an hour, the second with a count: whoever is refused
-//! for hours, and varies what of, would else use up what a revoke needs.
+//! On a disk that has no room but for the records of what ends, all of them together are two records an hour, the second with a
+//! count: whoever is refused for hours, and varies what of, would else use up what a revoke needs.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use jit_proto::words::{GrantId, RequestId, RoleName};
+use jit_proto::words::{GrantId, RequestId, RoleName, UserName};
 
 use super::Event;
 use crate::model::{Basis, Login, Opener, Past, Session};
@@ -94,6 +94,22 @@ impl Event {
     pub fn gone_with_its_boot(session: &Session) -> Self {
         let past = Some(Box::new(Past::of(session)));
         Self::SessionGone { session: session.id, unbound: false, past }
+    }
+
+    /// That an end was carried through, and that nothing was left of it, spared or told.
+    #[must_use]
+    pub(crate) const fn ended_whole(grant: GrantId, user: UserName, sessions: Vec<u64>) -> Self {
+        Self::SessionsEnded {
+            grant,
+            user,
+            sessions,
+            at_end: None,
+            left: Vec::new(),
+            spared: None,
+            stays: Vec::new(),
+            escape: None,
+            programs: Vec::new(),
+        }
     }
 
     /// Whether it is noted with the session that it is about and is no record of its own: the record of the session's end

@@ -200,6 +200,9 @@ fn similar_lock(here: Context<'_>, scope: &Scope) -> Option<Scope> {
     });
     let typed = scope.to_string();
     let texts: Vec<_> = scopes().map(ToString::to_string).collect();
-    let near = || nearest(&typed, texts.iter().map(String::as_str))?.parse().ok();
-    same.cloned().or_else(near)
+    let near = || {
+        let near = nearest(&typed, texts.iter().map(String::as_str))?;
+        scopes().find(|other| other.to_string() == near)
+    };
+    same.or_else(near).cloned()
 }

@@ -296,17 +296,7 @@ impl<'p> Shadow<'p> {
         // How sessions end is not part of this.
         if let Some(grant) = ended {
             let Some((user, _)) = self.asked.remove(&grant.into()) else { return };
-            let event = Event::SessionsEnded {
-                grant,
-                user,
-                sessions: Vec::new(),
-                at_end: None,
-                left: Vec::new(),
-                spared: None,
-                stays: Vec::new(),
-                escape: None,
-                programs: Vec::new(),
-            };
+            let event = Event::ended_whole(grant, user, Vec::new());
             self.state.apply(&Record { seq, at: self.now.clone(), actor: None, event });
         }
     }

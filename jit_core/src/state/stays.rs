@@ -100,18 +100,7 @@ mod tests {
 
     fn ended(world: &World) -> Event {
         let grant = *world.state.endings().keys().next().unwrap();
-        let user = maria().name;
-        Event::SessionsEnded {
-            grant,
-            user,
-            sessions: Vec::new(),
-            at_end: None,
-            left: Vec::new(),
-            spared: None,
-            stays: Vec::new(),
-            escape: None,
-            programs: Vec::new(),
-        }
+        Event::ended_whole(grant, maria().name, Vec::new())
     }
 
     #[test]
