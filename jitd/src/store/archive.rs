@@ -49,7 +49,7 @@ fn read(body: &str) -> Result<Archived, StoreError> {
 
 /// So many records leave at a time within their transaction: the pages that they leave take the hashes of those behind them. So a
 /// move asks for no page that the file does not have, on a disk that is full.
-const AT_A_TIME: u64 = 256;
+const AT_A_TIME: usize = 256;
 
 /// How many records can leave in one transaction whose log has so much room; none is where nobody has to ask. All that they
 /// take in the file is written into the log once more: while a trigger may take a statement back, SQLite writes pages also that
@@ -95,8 +95,8 @@ pub(super) fn write(change: &Connection, archived: &Archived) -> Result<(), Stor
     // What stayed of earlier archives, and need not stay any longer, goes as well: those have it.
     delete.execute([0, first])?;
     let mut moved = 0;
-    for from in (archived.first..archived.end).step_by(usize::try_from(AT_A_TIME).unwrap_or(1)) {
-        let part = [to_i64(from), to_i64(archived.end.min(from.saturating_add(AT_A_TIME)))];
+    for from in (archived.first..archived.end).step_by(AT_A_TIME) {
+        let part = [to_i64(from), to_i64(archived.end.min(from.saturating_add(AT_A_TIME as u64)))];
         moved += keep.execute(part)?;
         delete.execute(part)?;
     }
