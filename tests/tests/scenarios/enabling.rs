@@ -80,6 +80,23 @@ pub(crate) fn a_reboot(site: &Site) {
         .done();
     site.is_ready();
     anew(site, "dora", "id -un").admits("dora");
+
+    // What cannot be brought back at a boot is once it can.
+    site.shell("jitctl enable sshd --yes --within 1h").done();
+    let drop_in = "/etc/systemd/system/jit-restore.service.d";
+    site.shell(&format!(
+        "mkdir -p {drop_in} && printf '[Service]\\nReadOnlyPaths=/etc/pam.d\\n' >{drop_in}/shut.conf"
+    ))
+    .done();
+    site.machine.reboot();
+    assert!(!is_over(site));
+    until(SOON, "it was tried more than once", || {
+        let said = site.shell("journalctl -b --no-pager -o cat -u jit-restore.service").stdout;
+        said.matches("read-only").count() > 1
+    });
+    site.shell(&format!("rm -r {drop_in} && systemctl daemon-reload")).done();
+    until(SOON * 3, "the old files are back", || is_over(site));
+    assert_eq!(file(site, PAM), old);
 }
 
 pub(crate) fn a_new_login_confirms(site: &Site) {
@@ -87,6 +104,9 @@ pub(crate) fn a_new_login_confirms(site: &Site) {
     site.people_with_a_way_in(&["edda"]);
     let old = file(site, PAM);
     before(site, "sudo -n jitctl enable sshd --yes --within 1h").done();
+    // Another target is no reason to look no more.
+    site.shell("systemctl isolate multi-user.target").done();
+    site.shell("systemctl is-active jit-restore.timer").done();
     // The attack: whoever sits in a login of before says that it works.
     let confirm = "sudo -n jitctl enable --confirm";
     before(site, confirm).exits(1).says("began before the change");

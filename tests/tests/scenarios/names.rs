@@ -20,7 +20,7 @@ const STAFF: &str = "[role.staff]\nhosts = [\"*\"]\nservices = [\"sshd\"]\neligi
     [[exempt]]\nusers = [\"root\"]\nservices = [\"sshd\"]\n";
 
 /// Puts the source of names.c into the machine, with an account that it alone knows and that has a window.
-fn with_source(site: &Site) {
+pub(crate) fn with_source(site: &Site) {
     with_sources(site, "files jittest");
 }
 
@@ -52,7 +52,7 @@ fn with_sources(site: &Site, sources: &str) {
 }
 
 /// From now on the source does this, for jitd.
-fn does(site: &Site, what: &str) {
+pub(crate) fn does(site: &Site, what: &str) {
     site.machine.write("/etc/jittest", &format!("{what}\n"), 0o644);
 }
 

@@ -8,6 +8,7 @@ use jit_tests::machine::{Output, until};
 
 use crate::clock::{clock_says, fake_the_clock};
 use crate::disk::on_a_disk_of;
+use crate::names::{does, with_source};
 use crate::site::{Entrance, Role, SOON, Site};
 
 /// What is done with the blocks of one section.
@@ -123,7 +124,19 @@ fn who_approved_what(site: &Site, blocks: &[String]) {
 }
 
 fn the_directory_is_down(site: &Site, blocks: &[String]) {
-    all_of(site, &blocks[0]).says("mira");
+    with_source(site);
+    let session = site.start_logged_in("remote", "echo in; exec sleep 1907");
+    until(SOON, "they are in", || site.sessions().iter().any(|session| session.user == "remote"));
+    does(site, "fail");
+    site.denies("remote", "name-service", || site.ssh("remote"));
+    // Whom the host knows goes on, and nobody who is in is put out.
+    all_of(site, &blocks[0]).says("allow: mira may use sshd");
+    site.ssh("mira").admits("mira");
+    assert!(site.sessions().iter().any(|session| session.user == "remote" && session.state == "open"));
+    does(site, "answer");
+    site.ssh("remote").admits("remote");
+    site.shell("jitctl session end remote --yes").done();
+    session.output().is_cut_off();
 }
 
 fn a_checkpoint_is_kept(site: &Site, blocks: &[String]) {
@@ -204,13 +217,17 @@ fn the_disk_is_full(site: &Site, blocks: &[String]) {
 }
 
 fn the_store_is_damaged(site: &Site, blocks: &[String]) {
+    let session = site.start_logged_in("mira", "echo in; exec sleep 1908");
+    let is_in = || site.shell("pgrep -fx 'sleep 1908'").is_ok();
+    until(SOON, "she is in", is_in);
     site.shell(
         "systemctl stop jitd && rm -f /var/lib/jitd/store.db-wal && printf junk | \
          dd of=/var/lib/jitd/store.db conv=notrunc 2>/dev/null && systemctl start jitd",
     )
     .done();
     until(SOON, "jitd notices", || site.shell("jitctl status").stdout.contains("not a database"));
-    let [start @ .., status] = &blocks[0].lines().collect::<Vec<_>>()[..] else { panic!("{blocks:?}") };
+    let [anew, out] = blocks else { panic!("two blocks: {blocks:?}") };
+    let [start @ .., status] = &anew.lines().collect::<Vec<_>>()[..] else { panic!("{blocks:?}") };
     for text in start {
         line(site, text).done();
     }
@@ -218,6 +235,15 @@ fn the_store_is_damaged(site: &Site, blocks: &[String]) {
     line(site, status).done();
     site.denies("mira", "no-window", || site.ssh("mira"));
     site.shell("head -c 4 /root/jitd-damaged/store.db").says("junk").done();
+    // The host has set her session a limit of its own, and nothing else ends it.
+    let of_hers = "loginctl show-user mira -P Sessions | tr ' ' '\n' | sed 's/.*/session-&.scope/' | \
+                   xargs -n 1 systemctl show -P RuntimeMaxUSec";
+    let limits = site.shell(of_hers).done().to_owned();
+    assert!(limits.lines().any(|limit| limit != "infinity"), "{limits}");
+    assert!(is_in());
+    all_of(site, out);
+    session.output().is_cut_off();
+    assert!(!is_in());
 }
 
 fn the_clock_is_wrong(site: &Site, blocks: &[String]) {
