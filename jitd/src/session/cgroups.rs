@@ -5,6 +5,7 @@
 //! sent one by one, systemd's among them. `populated` in cgroup.events misses nothing, so nothing is said to be gone
 //! against its word; and nothing outruns cgroup.kill (since Linux 5.14).
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -72,6 +73,11 @@ pub(super) fn in_manager_of(uid: Uid) -> Vec<u32> {
         Some(fs::read_to_string(file).ok()?.lines().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
     });
     pids.flatten().take(GLANCE).collect()
+}
+
+/// The kernel's number of a control group, as long as it is there: a later one of the same name has another.
+pub(super) fn number(group: &str) -> Option<u64> {
+    fs::metadata(root()?.join(group.trim_start_matches('/'))).ok().map(|folder| folder.ino())
 }
 
 /// Kills all that runs in a control group and below it, and says whether the kernel could.

@@ -32,7 +32,7 @@ impl Follower {
         let gone_at = if is_there(session) {
             Duration::MAX
         } else {
-            self.sessions.entry(session.id).or_default().left(since_boot())
+            self.sessions.entry(session.id).or_default().left(session, since_boot())
         };
         let runs = !left.is_empty()
             || (session.over.is_none() && serving::may_yet_serve(session, gone_at, look))

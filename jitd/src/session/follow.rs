@@ -10,7 +10,7 @@ use jit_core::model::{Session, Termination};
 use jit_core::sessions::coverage;
 use jit_proto::words::GrantId;
 
-use super::follower::{Follower, Seen, is_awaited};
+use super::follower::{Done, Follower, Seen, is_awaited};
 use super::glance::{has_left, is_there};
 use super::index::Index;
 use super::look::{Look, came, taken};
@@ -50,6 +50,9 @@ impl Follower {
         };
         let seen = Seen { sessions, endings, now, came, blind: processes::are_hidden() };
         self.forget_what_is_over(&seen);
+        for session in seen.sessions.iter().filter(|session| session.is_process()) {
+            self.sessions.entry(session.id).or_insert_with(|| Done::of(session));
+        }
         if seen.sessions.is_empty() && seen.endings.is_empty() {
             // Whoever opens a session rings.
             return if may_be_left { SELDOM } else { Duration::MAX };

@@ -9,6 +9,7 @@ use jit_core::model::{EndReason, Session, Termination, gets_a_scope};
 use jit_core::time::Moment;
 use jit_proto::words::GrantId;
 
+use super::glance::is_there;
 use super::look::{Came, Look};
 use super::people::People;
 use super::processes::{self, Process};
@@ -35,20 +36,35 @@ pub(super) struct Done {
     pub(super) look_at: Duration,
     /// Nothing of it was found.
     gone: bool,
-    /// When its process was first seen to have gone, by the boot clock.
+    /// When nothing of it was found for the first time since something was, by the boot clock.
     left: Option<Duration>,
+    /// The control group that its process ran in, as the kernel numbers them.
+    pub(super) group: Option<u64>,
 }
 
 impl Done {
+    /// A session that is seen for the first time.
+    pub(super) fn of(session: &Session) -> Self {
+        // In this order: while its process is there, so is its group.
+        let group = serving::group_of(session);
+        Self { group: group.filter(|_| is_there(session)), ..Self::default() }
+    }
+
     /// Takes note of whether nothing of it was found now; whether it was so the last time, too.
     pub(super) const fn is_gone_again(&mut self, gone: bool) -> bool {
         let before = std::mem::replace(&mut self.gone, gone);
+        if !gone {
+            // What was found can have started something since.
+            self.left = None;
+        }
         before && gone
     }
 
-    /// When its process was first seen to have gone: now, if it had not been.
-    pub(super) fn left(&mut self, now: Duration) -> Duration {
-        *self.left.get_or_insert(now)
+    /// By when whatever is of a process that has gone had started, by the boot clock. A group of the same name that is
+    /// another has none of it: systemd removes one only when nothing is in it.
+    pub(super) fn left(&mut self, session: &Session, now: Duration) -> Duration {
+        let is_another = self.group.is_some() && serving::group_of(session) != self.group;
+        if is_another { Duration::ZERO } else { *self.left.get_or_insert(now) }
     }
 }
 

@@ -15,6 +15,7 @@ use jit_core::model::{Leader, Session, is_service};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use zruntime::{AsyncIo, Shared, SharedRuntime, Task};
 
+use super::cgroups;
 use super::look::Look;
 use super::processes::{self, Process};
 use crate::app::App;
@@ -45,8 +46,8 @@ pub(super) fn at_its_end(session: &Session, left: Duration, look: &Look<'_>) -> 
 
 /// Whether something may yet turn out to serve whoever came in by a process that has gone: a server can hand them to a
 /// process of its own, which outlives the one that asked and becomes the person later. In the same service and started no
-/// sooner than the one that asked and no later than that was seen to have gone (`left`, by the boot clock), it has lost
-/// whoever started it, as such a process has, and is nobody's who is here.
+/// sooner than the one that asked and no later than nothing of it was found any more (`left`, by the boot clock), it has
+/// lost whoever started it, as such a process has, and is nobody's who is here.
 pub(super) fn may_yet_serve(session: &Session, left: Duration, look: &Look<'_>) -> bool {
     let (Some(leader), Some(group), true) = (session.leader, &session.process_in, session.is_bound()) else {
         return false;
@@ -64,6 +65,11 @@ pub(super) fn may_yet_serve(session: &Session, left: Duration, look: &Look<'_>) 
             && !is_anybodys(process)
             && !is_in(process)
     })
+}
+
+/// The control group of the service that a session's process ran in, as it is now: there may be none, or another.
+pub(super) fn group_of(session: &Session) -> Option<u64> {
+    session.process_in.as_deref().filter(|group| is_service(group)).and_then(cgroups::number)
 }
 
 fn has_others(session: &Session, sessions: &[Session]) -> bool {
@@ -155,6 +161,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::session::follower::Done;
     use crate::session::glance;
     use crate::session::index::Index;
     use crate::session::place::tests::session;
@@ -290,6 +297,30 @@ mod tests {
         let unbound = Session { unbound: true, ..hers.clone() };
         let of = |look: &Look<'_>| may_yet_serve(&unbound, LEFT, look);
         assert!(!with_look((std::slice::from_ref(&unbound), &[server, handed]), None, of));
+    }
+
+    #[test]
+    fn what_is_started_by_something_that_was_found_is_found_and_what_comes_later_is_not() {
+        let hers = hers();
+        let started = |pid, start| among((pid, 1, start), FTP, (0, None, None));
+        let serves = |done: &mut Done, now, all: &[Process]| {
+            let left = done.left(&hers, Duration::from_millis(now));
+            let serves = with_look((std::slice::from_ref(&hers), all), Some(99_000), |look| {
+                may_yet_serve(&hers, left, look)
+            });
+            done.is_gone_again(!serves);
+            serves
+        };
+        let mut done = Done::default();
+        assert!(serves(&mut done, 100_200, &[started(240, 9_992)]));
+        // Between two looks it has started another, and gone.
+        assert!(serves(&mut done, 100_300, &[started(241, 10_025)]));
+        assert!(!serves(&mut done, 100_400, &[]));
+        assert!(!serves(&mut done, 100_500, &[started(260, 10_045)]));
+        // A service that was restarted is in a group of its own, in which nothing is of before.
+        let mut done = Done::default();
+        done.group = Some(1);
+        assert!(!serves(&mut done, 100_200, &[started(240, 9_992)]));
     }
 
     #[test]
