@@ -62,14 +62,14 @@ impl Site {
         self.shell(&format!("pgrep -u {name} -x vsftpd")).is_ok()
     }
 
-    /// The record of the end of the latest session of this person's.
-    fn gone(&self, name: &str) -> String {
+    /// The record of the end of a session.
+    fn gone(&self, session: &str) -> String {
         let mut found = Vec::new();
         until(SOON, "its end is on record", || {
-            found = self.logged("session-gone", &format!("user=\"{name}\""));
+            found = self.logged("session-gone", &format!("session=\"{session}\""));
             !found.is_empty()
         });
-        found.pop().unwrap()
+        found.remove(0)
     }
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn vsftpd(site: &Site) {
     // The end of one ends that one.
     window.revoke();
     is_closed(hers);
-    let gone = site.gone("freya");
+    let gone = site.gone(&listed.id.to_string());
     assert!(
         gone.contains("why=\"revoked\"") && gone.contains("process-in=\"/system.slice/vsftpd.service\""),
         "{gone}"
@@ -139,13 +139,25 @@ pub(crate) fn vsftpd(site: &Site) {
     is_closed(theirs);
     assert!(ended(site, &beside).contains("left=\"0\""));
 
+    // So is whoever was served by a server that was started anew; what runs in its place is nobody's of before.
+    let window = site.open("frida", "frida", "30m");
+    let client = site.transfers("frida");
+    let session = session_of(site, "frida");
+    site.shell("systemctl restart vsftpd").done();
+    is_closed(client);
+    let gone = site.gone(&session);
+    assert!(!gone.contains("why=") && !gone.contains("escape="), "{gone}");
+    assert!(site.sessions().iter().all(|one| one.user != "frida"));
+    window.revoke();
+    ended(site, &window);
+
     // Who leaves is out when they leave.
     let window = site.open("frida", "frida", "30m");
     let client = site.machine.start(SOON * 12, &["by-ftp", "frida", "leave"]);
-    until(SOON, "she is in", || site.sessions().iter().any(|one| one.user == "frida"));
+    let session = session_of(site, "frida");
     site.shell("touch /tmp/frida.go").done();
     client.output().says("221");
-    let gone = site.gone("frida");
+    let gone = site.gone(&session);
     assert!(!gone.contains("why=") && !gone.contains("escape="), "{gone}");
     assert!(site.sessions().iter().all(|one| one.user != "frida"));
     window.revoke();
@@ -239,7 +251,7 @@ fn goes_on_until_it_has_gone(site: &Site, window: &Window<'_>, user: &str, unit:
     assert!(site.logged("session-gone", &format!("session=\"{session}\"")).is_empty());
     site.shell(&format!("systemctl stop {unit}")).done();
     until(SOON, "it is listed no more", || listed().is_none());
-    let gone = site.gone(user);
+    let gone = site.gone(&session);
     assert!(gone.contains("why=\"revoked\"") && gone.contains("escape=\"not excluded"), "{gone}");
     site.shell("jitctl status").does_not_say(&goes_on);
 }
@@ -365,11 +377,12 @@ pub(crate) fn cockpit(site: &Site) {
         || site.sessions().iter().any(|one| one.user == "cora" && one.service == "cockpit" && one.enforced);
     until(SOON, "her session is bound", is_bound);
     assert!(site.shell("pgrep -u cora -f cockpit-bridge").is_ok());
+    let session = session_of(site, "cora");
     window.revoke();
     client.output().says("101").says("the server closed it");
     let record = ended(site, &window);
     assert!(record.contains("left=\"0\""), "{record}");
     nothing_is_left(site, "cora");
-    let gone = site.gone("cora");
+    let gone = site.gone(&session);
     assert!(gone.contains("why=\"revoked\"") && gone.contains("unit=\"session-"), "{gone}");
 }

@@ -132,6 +132,11 @@ fn with_a_binding_session_line(site: &Site) {
     let line = "session [success=ok ignore=ignore default=die] pam_jit.so recovery=root";
     site.shell(&format!("sed -i 's/^session .*pam_jit.*/{line}/' /etc/pam.d/sshd")).done();
     assert_eq!(site.shell(&format!("grep -cFx '{line}' /etc/pam.d/sshd")).done(), "1");
+    // jitd leaves whoever edits PAM's files a moment before it reads them.
+    let digest = site.shell("sha256sum </etc/pam.d/sshd | cut -d ' ' -f 1").done().to_owned();
+    until(SOON, "jitd has read it", || {
+        site.shell("jitctl audit show --json --event pam-files").done().contains(&digest)
+    });
 }
 
 fn shared_by_kim_and_lee(site: &Site) {
