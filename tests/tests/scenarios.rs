@@ -16,6 +16,8 @@ mod asking;
 mod attacks;
 #[path = "scenarios/audit.rs"]
 mod audit;
+#[path = "scenarios/auditd.rs"]
+mod auditd;
 #[path = "scenarios/authority.rs"]
 mod authority;
 #[path = "scenarios/backup.rs"]
@@ -354,6 +356,7 @@ const SCENARIOS: &[Scenario] = &[
     shared("an_access_is_two_records_that_say_what_the_machine_says_of_it", access::one_story),
     shared("an_access_that_is_open_has_its_audit_session_in_its_story", access::while_it_is_open),
     shared("auditors_read_verify_and_export_the_log_and_nobody_else_does", evidence::who_may_read),
+    own_of(PROGRAMS, "what_somebody_ran_in_a_window_is_shown_from_auditds_own_record", auditd::what_was_run),
     shared("what_is_exported_reads_back_field_by_field_in_other_programs", evidence::read_by_other_programs),
 
     // being told
