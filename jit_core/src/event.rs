@@ -1,6 +1,6 @@
 //! Everything that can happen. Events are the only way state changes. Each is one audit record, but for those that are noted
 //! with a session until the record of its end.
-
+mod decode;
 pub mod kinds;
 
 use std::net::IpAddr;
@@ -584,7 +584,7 @@ pub enum Event {
 }
 
 /// An event with its place in the log: what is written, byte for byte, as one line of JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// Position in the log, from 0, without gaps.
     pub seq: u64,
