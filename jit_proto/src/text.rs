@@ -1,6 +1,6 @@
 //! Text that people typed, made safe to show.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// True for a character that could move a cursor, break a line or reorder what is shown: C0 and C1 controls,
 /// DEL, line and paragraph separators, and the bidirectional controls (Unicode TR 36 §2.5).
@@ -22,14 +22,13 @@ pub struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if is_unprintable(c) {
-                write!(f, "{}", c.escape_unicode())?;
-            } else {
-                f.write_char(c)?;
-            }
+        let mut rest = self.0;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_unprintable(*c)) {
+            let (whole, from) = rest.split_at(at);
+            write!(f, "{whole}{}", c.escape_unicode())?;
+            rest = &from[c.len_utf8()..];
         }
-        Ok(())
+        f.write_str(rest)
     }
 }
 
@@ -38,6 +37,10 @@ impl fmt::Display for Shown<'_> {
 /// every white space but the one on the keyboard.
 #[must_use]
 pub const fn is_invisible(c: char) -> bool {
+    if c.is_ascii() {
+        // Most text is, and each name of each record of a log is asked about.
+        return c.is_ascii_control();
+    }
     is_unprintable(c)
         || (c.is_whitespace() && c != ' ')
         || matches!(c,
@@ -74,6 +77,14 @@ impl fmt::Display for Typed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_ascii_nobody_sees_the_controls_and_those_alone() {
+        for c in (0..128).map(char::from) {
+            assert_eq!(is_invisible(c), is_unprintable(c) || (c.is_whitespace() && c != ' '), "{c:?}");
+        }
+        assert!(is_invisible('\n') && is_invisible('\u{7f}') && !is_invisible(' ') && !is_invisible('~'));
+    }
 
     #[test]
     fn shown_text_never_contains_a_control_or_bidi_character() {
