@@ -40,7 +40,8 @@ impl Drop for Auditd {
     fn drop(&mut self) {
         self.order(&["-e", "0"]);
         self.order(&["-D"]);
-        drop(self.daemon.kill());
+        // Asked, it tells the kernel that there is none any more.
+        drop(Command::new("kill").arg(self.daemon.id().to_string()).status());
         drop(self.daemon.wait());
     }
 }
@@ -57,10 +58,7 @@ pub(crate) fn what_was_run(site: &Site) {
         site.person(name);
         site.sudoer(name, &format!("{name} ALL=(ALL) NOPASSWD: ALL"));
     }
-    site.roles(&[
-        Role::new("kira", &["sshd", "sudo"], "kira"),
-        Role::new("kuno", &["sshd", "sudo"], "kuno"),
-    ]);
+    site.roles(&[Role::new("kira", &["sshd", "sudo"], "kira"), Role::new("kuno", &["sshd", "sudo"], "kuno")]);
     let (hers, his) = (site.open("kira", "kira", "30m"), site.open("kuno", "kuno", "30m"));
     let auditd = Auditd::start(site);
     site.logged_in("kira", "/bin/echo of-hers $'\\033[2J'; sudo -n /bin/echo by-sudo").done();
