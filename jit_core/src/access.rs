@@ -113,6 +113,7 @@ methods! {
     TryPolicy: "Admin" "TryPolicy" Admin,
     ChangePolicy: "Admin" "ChangePolicy" Admin,
     OverridePolicy: "Admin" "OverridePolicy" Admin,
+    ForcePolicy: "Admin" "ForcePolicy" Admin,
     LoadSignedPolicy: "Admin" "LoadSignedPolicy" Admin,
     ConfirmPolicy: "Admin" "ConfirmPolicy" Admin,
     Records: "Audit" "Records" Audit,

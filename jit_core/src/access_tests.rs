@@ -75,6 +75,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Admin.TryPolicy",     "+ n l g h + + + g"),
     ("Admin.ChangePolicy",  "+ n l g h + + + g"),
     ("Admin.OverridePolicy", "+ n l g h + + + g"),
+    ("Admin.ForcePolicy",   "+ n l g h + + + g"),
     ("Admin.LoadSignedPolicy", "+ n l g h + + + g"),
     ("Admin.ConfirmPolicy", "+ n l g h + + + g"),
     ("Audit.Records",       "+ n l g h + + + g"),

@@ -64,6 +64,12 @@ pub enum FileFault {
 }
 
 impl Finding {
+    /// Whether it says that nobody would be left who gives orders here.
+    #[must_use]
+    pub fn locks_out(&self) -> bool {
+        [code::NO_ADMIN_HERE, code::NO_WAY_IN].iter().any(|kind| kind.id == self.code)
+    }
+
     /// A finding about a file as a whole, before anything of it was read.
     #[must_use]
     pub fn of_file(fault: FileFault, file: &str, message: String, hint: String) -> Self {

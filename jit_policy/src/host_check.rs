@@ -21,7 +21,7 @@ use super::people::Human;
 use super::people::Who;
 use super::role::Method;
 use super::role::{Role, Stage, Then};
-use super::rules::{Exempt, Rules};
+use super::rules::Rules;
 use super::set::Policy;
 use super::{code, parse};
 
@@ -55,6 +55,15 @@ impl Policy {
             }
             judge.standing(log);
         })
+    }
+
+    /// The accounts of this host that the policy names as admins, as far as they are listed. Whether they get in is not
+    /// judged.
+    #[must_use]
+    pub fn admins_here(&self, facts: &Facts) -> BTreeSet<UserName> {
+        let (places, mentions) = (BTreeMap::new(), Mentions::default());
+        let judge = Judge { rules: &self.rules, facts, places: &places, mentions: &mentions };
+        judge.crowd(&self.rules.admins, false).accounts
     }
 }
 
@@ -235,77 +244,6 @@ impl<'a> Judge<'a> {
         crowd
     }
 
-    /// Whether this host knows enough people to approve a change of the policy.
-    fn change(&self, spot: &Spot, log: &mut Log<'_>) {
-        let Some(change) = &self.rules.change else { return };
-        let crowd = self.crowd(&change.approvers, false);
-        let absent = |group: &GroupName| self.facts.groups.get(group) == Some(&Group::Absent);
-        // Of a group that is not there it has been said already.
-        if crowd.humans.len() >= change.approvals || change.approvers.groups.iter().any(absent) {
-            return;
-        }
-        let what = format!(
-            "a change of the policy takes the approval of {}, and this host knows {} of {}",
-            change.approvals,
-            names(&crowd.humans),
-            change.approvers
-        );
-        match &crowd.more {
-            None => {
-                let hint = "add somebody to the group with: gpasswd -a USER GROUP";
-                log.add_with_hint(code::TOO_FEW_HERE, spot, what, hint);
-            }
-            Some(why) => {
-                cannot_tell(&format!("whether a change can be approved here: {what}"), why, spot, log);
-            }
-        }
-    }
-
-    /// Whether there is an admin on this host, and whether each of them gets in.
-    fn admins(&self, spot: &Spot, log: &mut Log<'_>) {
-        let admins = self.crowd(&self.rules.admins, false);
-        if admins.accounts.is_empty() {
-            let what = format!("whether any admin ({}) has an account on this host", self.rules.admins);
-            match &admins.more {
-                None => {
-                    let message = format!("no admin has an account on this host: {}", self.rules.admins);
-                    let hint = "name one in [admins]; root always has";
-                    log.add_with_hint(code::NO_ADMIN_HERE, spot, message, hint);
-                }
-                Some(why) => cannot_tell(&what, why, spot, log),
-            }
-            return;
-        }
-        let exempt = self.rules.exempt.iter().map(|Exempt { who, .. }| who);
-        let mut inside = Crowd::default();
-        for who in exempt.chain(self.roles().map(|(role, _)| &role.eligible)) {
-            let crowd = self.crowd(who, false);
-            inside.accounts.extend(crowd.accounts);
-            inside.more = inside.more.or(crowd.more);
-        }
-        let outside = &admins.accounts - &inside.accounts;
-        if outside.is_empty() {
-            return;
-        }
-        let nobody = outside.len() == admins.accounts.len();
-        match inside.more.or(admins.more.filter(|_| nobody)) {
-            Some(why) if nobody => cannot_tell("whether any admin can get in on this host", &why, spot, log),
-            Some(_) => {}
-            None => {
-                let who = names(&outside);
-                let hint = "make them eligible for a role of this host, or exempt them at `login`";
-                let (code, message) = if nobody {
-                    (code::NO_WAY_IN, format!("no admin can get in on this host: {who}"))
-                } else {
-                    let message =
-                        format!("admins who may ask for no role of this host and are exempt nowhere: {who}");
-                    (code::ADMIN_OUTSIDE, message)
-                };
-                log.add_with_hint(code, spot, message, hint);
-            }
-        }
-    }
-
     /// Accounts that may ask for a role and have something running all the time. It is there before they come, so that
     /// no end of a window ends it, and neither what they have it start.
     fn standing(&self, log: &mut Log<'_>) {
@@ -431,6 +369,7 @@ fn from_afar(stage: &Stage) -> bool {
     stage.accept.iter().any(|method| *method != Method::Online)
 }
 
+/// Why nothing is known of a name.
 const UNANSWERED: &str = "the name service does not answer";
 
 /// Says that the end of logins at a service is not enforced, or not surely, where that is so.
@@ -454,9 +393,12 @@ fn no_end(service: &ServiceName, how: &HowEnds, spot: &Spot, log: &mut Log<'_>) 
     log.add_with_hint(code::NO_END, spot, message, &hint);
 }
 
+/// Says of what it is not known, and why.
 fn cannot_tell(what: &str, why: &str, spot: &Spot, log: &mut Log<'_>) {
     log.add(code::CANNOT_TELL, spot, format!("cannot tell {what}; {why}"));
 }
+
+mod admins;
 
 #[cfg(test)]
 mod tests;

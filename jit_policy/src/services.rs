@@ -10,6 +10,26 @@ use std::collections::{BTreeSet, btree_set};
 use jit_proto::words::ServiceName;
 use serde::{Deserialize, Serialize};
 
+/// Whether people log in by a service who are not in yet: by sudo and su they are in already, jobs and the kiosk let
+/// nobody in, and the others are asked on behalf of whoever is in.
+#[must_use]
+pub fn is_login(service: &ServiceName) -> bool {
+    const OTHERS: [&str; 11] = [
+        "atd",
+        "chfn",
+        "chsh",
+        "cron",
+        "crond",
+        "jit-kiosk",
+        "passwd",
+        "polkit-1",
+        "runuser",
+        "systemd-run0",
+        "systemd-user",
+    ];
+    !service.is_su() && !service.is_sudo() && !OTHERS.contains(&service.family())
+}
+
 /// A set of PAM services. What an earlier version wrote reads as what its words mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "BTreeSet<ServiceName>")]
@@ -107,6 +127,18 @@ mod tests {
         assert!(holds(&set(&["su"]), &["su", "su-l"]));
         assert!(!set(&["su"]).contains(&service("sudo")) && !set(&["sudo"]).contains(&service("su-l")));
         assert!(!set(&["sudo"]).contains(&service("sudoku")) && !set(&["su"]).contains(&service("su-x")));
+    }
+
+    #[test]
+    fn people_log_in_by_no_service_that_takes_somebody_who_is_in_and_by_none_of_jobs() {
+        for name in
+            ["sudo", "sudo-i", "sudo-backup", "su-l", "cron", "atd", "polkit-1", "systemd-user", "jit-kiosk"]
+        {
+            assert!(!is_login(&service(name)), "{name}");
+        }
+        for name in ["sshd", "sshd-site", "login", "remote", "gdm-password", "cockpit", "sudoku"] {
+            assert!(is_login(&service(name)), "{name}");
+        }
     }
 
     #[test]

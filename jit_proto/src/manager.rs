@@ -33,7 +33,8 @@ pub const LIST_LIMIT: usize = 1000;
 
 /// `Grant(user, role, seconds, reason)`, `GrantPerson(user, person, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
 /// `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`,
-/// `ChangePolicy(seconds, reason)`, `OverridePolicy(reason)`, `LoadSignedPolicy(text, signatures, reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
+/// `ChangePolicy(seconds, reason)`, `OverridePolicy(reason)`, `ForcePolicy(seconds, reason)`,
+/// `LoadSignedPolicy(text, signatures, reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.{Check,CheckPerson}`: what a login would be told now. Asking changes nothing and uses nothing.

@@ -16,7 +16,7 @@ use crate::rows::{Access, AccessState, Attention};
 const OLD_CHECKPOINT: u64 = 24 * 3600;
 
 /// What there can be to look at, the gravest first.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "log-damaged",
     "log-missing",
     "host-key",
@@ -29,6 +29,7 @@ const ORDER: [&str; 23] = [
     "session-line",
     "unbound",
     "policy-override",
+    "policy-forced",
     "overdue",
     "clock",
     "down",
@@ -136,6 +137,15 @@ fn of_the_host(coverage: &Coverage, is_down: bool, told: &mut Vec<Attention>) {
             at.to_seconds()
         );
         tell(told, "policy-override", text);
+    }
+    if let Some(load) = policies.last().filter(|load| !load.word.forced.is_empty()) {
+        let by = load.word.by.as_ref().map_or_else(|| "somebody".to_owned(), |by| by.name.to_string());
+        let said = load.word.forced.join("; ");
+        let text = format!(
+            "the policy in force, which {by} loaded on {} though this host said: {said}",
+            load.at.to_seconds()
+        );
+        tell(told, "policy-forced", text);
     }
     if *unbound > 0 {
         let text = format!("sessions that were bound to no unit: {unbound}; their end was not enforced");

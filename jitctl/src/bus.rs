@@ -207,7 +207,7 @@ async fn send<Answer: Answered>(jitd: &Proxy<'_>, call: &Call) -> zbus::Result<O
             let body = (digest.as_str(), decision.as_str(), or_empty(note.as_ref()));
             jitd.call_with_flags(method, flags, &body).await
         }
-        Call::ChangePolicy { seconds, reason } => {
+        Call::ChangePolicy { seconds, reason } | Call::ForcePolicy { seconds, reason } => {
             jitd.call_with_flags(method, flags, &(seconds, reason.as_str())).await
         }
         Call::List { all } => jitd.call_with_flags(method, flags, &(all,)).await,

@@ -136,6 +136,11 @@ pub(crate) enum Call {
     OverridePolicy {
         reason: Reason,
     },
+    /// As `ChangePolicy`, whatever this host says of the files.
+    ForcePolicy {
+        seconds: u64,
+        reason: Reason,
+    },
     /// What was signed of the policy files, and the signatures, as bytes: files are read as whoever runs jitctl.
     LoadSignedPolicy {
         text: Vec<u8>,
@@ -335,6 +340,7 @@ impl Call {
             Self::TryPolicy { .. } => loads("TryPolicy"),
             Self::ChangePolicy { .. } => loads("ChangePolicy"),
             Self::OverridePolicy { .. } => loads("OverridePolicy"),
+            Self::ForcePolicy { .. } => loads("ForcePolicy"),
             Self::LoadSignedPolicy { .. } => loads("LoadSignedPolicy"),
             Self::PolicyChanges => reads(REVIEW_INTERFACE, "PolicyChanges"),
             Self::ReviewPolicy { .. } => Row { interface: REVIEW_INTERFACE, ..loads("ReviewPolicy") },
@@ -352,6 +358,7 @@ impl Call {
                 | Self::TryPolicy { .. }
                 | Self::ChangePolicy { .. }
                 | Self::OverridePolicy { .. }
+                | Self::ForcePolicy { .. }
                 | Self::LoadSignedPolicy { .. }
                 | Self::ReviewPolicy { .. }
         )

@@ -55,6 +55,7 @@ impl Daemon {
             actor,
             reason: None,
             way: Way::Usual,
+            forced: &[],
         });
         self.desk().load_policy(&self.desk().read_policy(), load, by)
     }
@@ -360,9 +361,9 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
         services: BTreeMap::new(),
         unlisted: None,
     };
-    let bad = BadFiles::for_this_host(policy.host_check(&facts));
+    let bad = BadFiles::for_this_host(policy.host_check(&facts), &BTreeSet::new());
     let text = bad.to_string();
-    assert!(text.contains("JIT070") && text.ends_with("type: systemctl reload jitd"), "{text}");
+    assert!(text.contains("JIT070") && text.ends_with("type: jitctl policy load"), "{text}");
     let looked = by(root());
     daemon
         .desk()
@@ -375,6 +376,7 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
                 actor: ROOT,
                 reason: None,
                 way: Way::Usual,
+                forced: &[],
             }),
         )
         .unwrap()

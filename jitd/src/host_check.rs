@@ -3,20 +3,25 @@
 //! The name service is asked about every group and account in it, which can hang for as long as a directory server
 //! does. So it is asked on a thread of its own, one at a time and with a limit, and never under the desk's lock.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jit_core::orders::lock::Found;
-use jit_core::policy::{Host, Severity};
+use jit_core::policy::{Finding, Host, Policy, Severity};
 use jit_host::facts::gather;
+use jit_proto::words::UserName;
 use zruntime::{SharedRuntime, mpmc};
 
 use crate::desk::{BadFiles, ReadPolicy};
 
 /// Less than jitctl waits for a policy to load.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// The most errors that the record of a policy has which was loaded in spite of them.
+const MOST: usize = 20;
 
 /// What one name may take: an admin who locks is waiting.
 const LIMIT_OF_ONE: Duration = Duration::from_secs(2);
@@ -36,23 +41,54 @@ pub(crate) struct HostCheck {
 )]
 pub(crate) struct Hangs;
 
+/// What is to be judged of policy files.
+pub(crate) struct Judged<'a> {
+    pub(crate) host: &'a Host,
+    /// The policy whose admins would lose what they may.
+    pub(crate) in_force: Option<Arc<Policy>>,
+    /// Whether they are to be loaded whatever this host says.
+    pub(crate) force: bool,
+}
+
+/// Policy files as this host has judged them.
+#[derive(Debug)]
+pub(crate) struct Fit {
+    pub(crate) read: ReadPolicy,
+    /// What was passed over, one line each.
+    pub(crate) forced: Vec<String>,
+}
+
+impl From<ReadPolicy> for Fit {
+    fn from(read: ReadPolicy) -> Self {
+        Self { read, forced: Vec::new() }
+    }
+}
+
 impl HostCheck {
     /// A policy that was read, if it fits this host. Only an admin's order asks: a start or a reload takes what the
     /// files say, whatever a name service answers just then (DESIGN §5).
-    pub(crate) async fn fit(&self, runtime: &SharedRuntime, read: ReadPolicy, host: &Host) -> ReadPolicy {
-        let (policy, mut warnings) = read?;
+    pub(crate) async fn fit(&self, runtime: &SharedRuntime, read: ReadPolicy, of: Judged<'_>) -> Fit {
+        let (policy, mut warnings) = match read {
+            Ok(read) => read,
+            Err(bad) => return Err(bad).into(),
+        };
+        let Judged { host, in_force, force } = of;
         let (asked, here) = (policy.clone(), host.clone());
-        match self.ask(runtime, LIMIT, move || gather(&asked, &here)).await {
-            Ok(facts) => {
-                let findings = policy.host_check(&facts);
-                if findings.iter().any(|finding| finding.severity == Severity::Error) {
-                    return Err(BadFiles::for_this_host(findings));
+        match self.ask(runtime, LIMIT, move || say(&asked, in_force.as_deref(), &here)).await {
+            Ok((findings, losers)) => {
+                let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+                let errors: Vec<String> = errors.take(MOST).map(ToString::to_string).collect();
+                if !errors.is_empty() && !force {
+                    return Err(BadFiles::for_this_host(findings, &losers)).into();
                 }
                 warnings.extend(findings.iter().map(ToString::to_string));
+                Fit { read: Ok((policy, warnings)), forced: errors }
             }
-            Err(hangs) => warnings.push(hangs.to_string()),
+            Err(hangs) => {
+                warnings.push(hangs.to_string());
+                Ok((policy, warnings)).into()
+            }
         }
-        Ok((policy, warnings))
     }
 
     /// What this host says of one name. Where it says nothing in time, nothing is known.
@@ -87,6 +123,14 @@ impl HostCheck {
     }
 }
 
+/// What this host says of a policy and, where that would leave nobody who gives orders, who does now.
+fn say(policy: &Policy, in_force: Option<&Policy>, host: &Host) -> (Vec<Finding>, BTreeSet<UserName>) {
+    let findings = policy.host_check(&gather(policy, host));
+    let before = in_force.filter(|_| findings.iter().any(Finding::locks_out));
+    let losers = before.map(|before| before.admins_here(&gather(before, host)));
+    (findings, losers.unwrap_or_default())
+}
+
 /// Lets the next one ask, however this one ends.
 struct Free(Arc<AtomicBool>);
 
@@ -99,12 +143,20 @@ impl Drop for Free {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jit_core::policy::{Policy, SourceFile};
+    use jit_core::policy::SourceFile;
     use std::sync::mpsc::channel;
 
-    fn fit(text: &str, busy: bool) -> ReadPolicy {
+    fn parsed(text: &str) -> Policy {
         let file = SourceFile { name: "a.toml".to_owned(), bytes: text.into() };
-        let policy = Policy::parse(&[file]).unwrap().policy;
+        Policy::parse(&[file]).unwrap().policy
+    }
+
+    fn fit(text: &str, busy: bool) -> ReadPolicy {
+        judged(text, None, busy, false).read
+    }
+
+    fn judged(text: &str, before: Option<&str>, busy: bool, force: bool) -> Fit {
+        let policy = parsed(text);
         let host = Host {
             name: "db-1".parse().unwrap(),
             groups: [].into(),
@@ -113,7 +165,9 @@ mod tests {
         zruntime::block_on(async {
             let host_check = HostCheck::default();
             host_check.busy.store(busy, Ordering::Release);
-            host_check.fit(&SharedRuntime::current().unwrap(), Ok((policy, Vec::new())), &host).await
+            let in_force = before.map(|text| Arc::new(parsed(text)));
+            let of = Judged { host: &host, in_force, force };
+            host_check.fit(&SharedRuntime::current().unwrap(), Ok((policy, Vec::new())), of).await
         })
     }
 
@@ -129,6 +183,48 @@ mod tests {
             Err(bad) => assert!(bad.to_string().contains("error JIT070: there is no group"), "{bad}"),
             Ok((_, warnings)) => assert!(warnings[0].contains("JIT079: cannot tell"), "{warnings:?}"),
         }
+    }
+
+    /// Its only admin may ask for sudo alone, so that nobody who gives orders gets in.
+    const SHUT: &str = "version = 1\n[admins]\nusers = [\"daemon\"]\n[[exempt]]\nusers = [\"root\"]\n\
+                        services = [\"login\"]\n[role.r]\nhosts = [\"*\"]\nservices = [\"sudo\"]\n\
+                        eligible = { users = [\"daemon\"] }\nmax-duration = \"1h\"\n\
+                        stage = [{ approvers = { users = [\"bin\"] } }]\n";
+
+    #[test]
+    fn a_policy_that_would_leave_nobody_who_gives_orders_is_refused_with_the_names_of_who_would_lose_that() {
+        let bad = fit(SHUT, false).unwrap_err().to_string();
+        assert!(bad.contains("JIT074: no admin can get in on this host: daemon"), "{bad}");
+        assert!(!bad.contains("would lose"), "{bad}");
+        let both = SOUND.replacen("\"root\"", "\"root\", \"daemon\", \"nobody-is-called-so\"", 1);
+        let refused = judged(SHUT, Some(&both), false, false);
+        let bad = refused.read.unwrap_err().to_string();
+        assert!(bad.contains("Who gives orders here and would lose that: daemon, root"), "{bad}");
+        assert!(!bad.contains("--force") && !bad.contains("systemctl reload"), "{bad}");
+        assert_eq!(refused.forced, Vec::<String>::new());
+        // What does not lock out names nobody.
+        let text = format!("{SOUND}[auditors]\ngroups = [\"no-such-group-here\"]\n");
+        if let Err(bad) = judged(&text, Some(&both), false, false).read {
+            assert!(!bad.to_string().contains("would lose"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn whoever_forces_such_a_policy_has_what_was_said_on_record_and_is_told() {
+        let Fit { read, forced } = judged(SHUT, Some(SOUND), false, true);
+        let (_, warnings) = read.unwrap();
+        assert!(forced.len() == 1 && forced[0].contains("JIT074"), "{forced:?}");
+        assert!(warnings.contains(&forced[0]), "{warnings:?}");
+        // Where there is nothing to pass over, it is a load like any.
+        assert_eq!(judged(SOUND, Some(SOUND), false, true).forced, Vec::<String>::new());
+    }
+
+    #[test]
+    fn whether_anybody_would_be_left_is_unknown_where_the_name_service_does_not_answer_and_refuses_nothing() {
+        let Fit { read, forced } = judged(SHUT, Some(SOUND), true, false);
+        let (_, warnings) = read.unwrap();
+        assert!(warnings[0].starts_with("cannot tell"), "{warnings:?}");
+        assert_eq!(forced, Vec::<String>::new());
     }
 
     #[test]

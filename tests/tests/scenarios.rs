@@ -82,6 +82,8 @@ mod lasting;
 mod limits;
 #[path = "scenarios/lineless.rs"]
 mod lineless;
+#[path = "scenarios/lockout.rs"]
+mod lockout;
 #[path = "scenarios/locks.rs"]
 mod locks;
 #[path = "scenarios/logins.rs"]
@@ -413,6 +415,7 @@ const SCENARIOS: &[Scenario] = &[
     own("jitd_is_ready_when_systemctl_returns_and_asking_does_not_start_a_stopped_one", daemon::start_and_stop),
     own("a_login_while_jitd_starts_is_answered_as_soon_as_it_can_decide", daemon::a_login_while_it_starts),
     own("a_reload_takes_a_good_policy_and_refuses_a_broken_one_loudly", daemon::reload),
+    own("a_policy_that_would_leave_nobody_who_gives_orders_is_refused_with_their_names", lockout::of_every_admin),
     own("a_policy_on_trial_that_nobody_confirms_goes_back", trial::nobody_confirms),
     own("a_policy_on_trial_is_kept_from_a_new_login_and_from_no_other", trial::somebody_confirms),
     own("a_restart_or_reboot_ends_a_trial", trial::a_restart_ends_it),

@@ -228,7 +228,11 @@ impl Fields {
         self.maybe("by", word.by.as_ref())
             .maybe("reason", word.reason.as_ref())
             .some("approved", &approved, " ");
-        self.maybe("signed", word.signed.as_ref().map(|signed| signed.serial))
+        self.maybe("signed", word.signed.as_ref().map(|signed| signed.serial)).some(
+            "forced",
+            &word.forced,
+            "; ",
+        )
     }
 
     /// Those of a change of the policy that takes more than an admin's word.
@@ -248,7 +252,8 @@ impl Fields {
     fn proposal(&mut self, proposal: &Proposal) -> &mut Self {
         self.put("digest", proposal.digest).put("files", proposal.files.len()).put("before", proposal.before);
         self.put("changes", proposal.diff.count()).maybe("trial", proposal.trial);
-        self.put("by", &proposal.by).maybe("reason", proposal.reason.as_ref())
+        self.put("by", &proposal.by).maybe("reason", proposal.reason.as_ref());
+        self.some("forced", &proposal.forced, "; ")
     }
 
     fn order(&mut self, refused: &RefusedOrder, count: NonZeroU32, others: bool) -> &mut Self {

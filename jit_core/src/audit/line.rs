@@ -93,7 +93,8 @@ fn kind(event: &Event) -> (Severity, &'static str) {
     match event {
         Event::Started { .. } => (Severity::Notice, "started"),
         Event::Stopped => (Severity::Notice, "stopped"),
-        Event::PolicyLoaded { .. } => (Severity::Notice, "policy-loaded"),
+        // This host said that nobody could put it right.
+        Event::PolicyLoaded { word, .. } => (alert_if(!word.forced.is_empty()), "policy-loaded"),
         Event::PolicyConfirmed { .. } => (Severity::Notice, "policy-confirmed"),
         Event::PolicyReverted { .. } => (Severity::Warning, "policy-reverted"),
         Event::PolicyProposed { .. } => (Severity::Warning, "policy-proposed"),

@@ -39,6 +39,9 @@ pub struct Proposal {
     /// What they said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// What this host said against it, where they loaded it all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<String>,
 }
 
 /// A proposal, and who has approved it so far.
@@ -68,6 +71,7 @@ impl Proposed {
             reason: self.proposal.reason.clone(),
             approved: self.approved.iter().cloned().chain([last]).collect(),
             signed: None,
+            forced: self.proposal.forced.clone(),
         }
     }
 }

@@ -21,6 +21,9 @@ pub struct PolicyWord {
     /// What was signed of it elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<PolicySigned>,
+    /// What this host said against it, where whoever loaded it did so all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<String>,
 }
 
 /// A policy that was signed elsewhere, with what lets an auditor verify that again (docs/offline.md).

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use jit_core::services;
 use jit_proto::words::ServiceName;
 
 use super::accounts::Accounts;
@@ -102,12 +103,10 @@ pub fn is_shared(name: &str) -> bool {
     name.starts_with("common-") || OF_OTHERS.contains(&name.trim_end_matches("-ac"))
 }
 
-/// Whether somebody logs in at a service who is not in yet: by sudo and su they are in already, and jobs and the kiosk let
-/// nobody in.
+/// Whether people log in by a service of this name who are not in yet.
 #[must_use]
 pub fn is_login(name: &str) -> bool {
-    let is_of_su = name.parse::<ServiceName>().is_ok_and(|service| service.is_su() || service.is_sudo());
-    !is_of_su && !matches!(name, "cron" | "crond" | "atd" | "polkit-1" | "jit-kiosk")
+    name.parse::<ServiceName>().is_ok_and(|service| services::is_login(&service))
 }
 
 /// Whether the module is where libpam looks for modules: a folder `security` of a folder for libraries, or of one of an

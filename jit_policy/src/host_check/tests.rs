@@ -227,9 +227,93 @@ fn admins_who_get_in_nowhere_on_this_host_are_named() {
     assert_eq!(
         said(&text, &facts),
         [
-            "a.toml:3:1: warning JIT075: admins who may ask for no role of this host and are exempt nowhere: eve, pat"
+            "a.toml:3:1: warning JIT075: admins who can log in on this host by no role and no exemption: eve, pat"
         ]
     );
+}
+
+/// The admin `ana` and a role that she may ask for, of these services.
+fn admin_by(services: &str) -> String {
+    let base = BASE.replace("users = [\"root\"]\n[[exempt]]", "users = [\"ana\"]\n[[exempt]]");
+    let lines = format!("eligible = {{ users = [\"ana\"] }}\nservices = [{services}]");
+    format!("{base}{}", role(&lines).strip_prefix(BASE).unwrap())
+}
+
+#[test]
+fn an_admin_gets_in_only_where_people_log_in() {
+    let facts = host(&[("leads", members(&["tom"]))]);
+    let out = ["a.toml:3:1: error JIT074: no admin can get in on this host: ana"];
+    // What takes somebody who is in already, and what runs jobs, lets nobody in.
+    for services in ["\"sudo\"", "\"su\", \"cron\""] {
+        assert_eq!(said(&admin_by(services), &facts), out, "{services}");
+    }
+    for services in ["\"sshd\"", "\"sudo\", \"login\""] {
+        assert_eq!(said(&admin_by(services), &facts), Vec::<String>::new(), "{services}");
+    }
+    // An exemption is no other way in than a role.
+    let exempt = |service: &str| {
+        format!("{}[[exempt]]\nusers = [\"ana\"]\nservices = [\"{service}\"]\n", admin_by("\"sudo\""))
+    };
+    assert_eq!(said(&exempt("cron"), &facts), out);
+    assert_eq!(said(&exempt("sshd"), &facts), Vec::<String>::new());
+}
+
+#[test]
+fn an_admin_gets_in_by_no_service_that_this_host_does_not_have() {
+    let mut facts = host(&[("leads", members(&["tom"]))]);
+    let text = admin_by("\"ssh\"");
+    facts.services.insert("ssh".parse().unwrap(), PamFile::Absent);
+    assert_eq!(codes(&text, &facts), ["JIT074", "JIT078"]);
+    // Where it cannot be read, there is one.
+    for file in [PamFile::NamesOthers, PamFile::Unread, PamFile::NamesModule] {
+        facts.services.insert("ssh".parse().unwrap(), file);
+        assert!(!codes(&text, &facts).contains(&"JIT074"), "{file:?}");
+    }
+}
+
+#[test]
+fn where_policy_only_watches_every_admin_gets_in() {
+    let facts = host(&[("leads", members(&["tom"]))]);
+    let watching = |service: &str| format!("{}[mode]\nobserve = [\"{service}\"]\n", admin_by("\"sudo\""));
+    assert_eq!(codes(&watching("sudo"), &facts), ["JIT074"]);
+    assert_eq!(codes(&watching("sshd"), &facts), Vec::<&str>::new());
+}
+
+#[test]
+fn root_is_an_admin_who_gets_in_where_others_do_and_may_become_root() {
+    let facts = host(&[("leads", members(&["tom"])), ("ops", members(&["root"]))]);
+    let base = BASE.replace("[[exempt]]\nusers = [\"root\"]", "[[exempt]]\nusers = [\"ana\"]");
+    let base = base.replace("[admins]\nusers = [\"root\"]", "[admins]\ngroups = [\"ops\"]");
+    let by = |services: &str| {
+        let lines = format!("eligible = {{ users = [\"eve\"] }}\nservices = [{services}]");
+        format!("{base}{}", role(&lines).strip_prefix(BASE).unwrap())
+    };
+    assert_eq!(codes(&by("\"sshd\""), &facts), ["JIT074"]);
+    assert_eq!(codes(&by("\"sshd\", \"sudo\""), &facts), Vec::<&str>::new());
+}
+
+#[test]
+fn nobody_approves_their_own_change_so_an_only_admin_who_is_one_of_too_few_is_an_error() {
+    let change = |approvals: u8| {
+        format!("{BASE}[policy-change]\napprovers = {{ groups = [\"leads\"] }}\napprovals = {approvals}\n")
+    };
+    let facts = host(&[("leads", members(&["root", "ana"]))]);
+    let told = said(&change(2), &facts);
+    let of_own =
+        "JIT072: no admin of this host could change the policy: nobody approves their own change, 2 must";
+    assert!(told.len() == 1 && told[0].contains(of_own), "{told:?}");
+    assert_eq!(codes(&change(1), &facts), Vec::<&str>::new());
+    let unlisted = with_ldap(host(&[("leads", members(&["root", "ana"]))]));
+    assert_eq!(codes(&change(2), &unlisted), ["JIT079"], "others may be in the group");
+}
+
+#[test]
+fn the_admins_of_a_host_are_those_of_its_accounts_that_policy_names() {
+    let text = BASE.replace("users = [\"root\"]\n[[", "users = [\"root\", \"ana\"]\ngroups = [\"ops\"]\n[[");
+    let mut facts = host(&[("ops", members(&["tom"]))]);
+    facts.accounts.insert("ana".parse().unwrap(), Account::Absent);
+    let here: Vec<String> = policy(&text).admins_here(&facts).iter().map(ToString::to_string).collect();
+    assert_eq!(here, ["root", "tom"]);
 }
 
 #[test]

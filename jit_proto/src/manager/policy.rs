@@ -33,7 +33,7 @@ pub struct PolicyTrial {
 }
 
 /// Answer to `User.Policy`, `Admin.LoadPolicy`, `Admin.TryPolicy`,
-/// `Admin.ChangePolicy`, `Admin.OverridePolicy` and `Admin.ConfirmPolicy`.
+/// `Admin.ChangePolicy`, `Admin.OverridePolicy`, `Admin.ForcePolicy` and `Admin.ConfirmPolicy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// As in `Status`.
@@ -81,6 +81,9 @@ pub struct PolicyWaiting {
     pub approvers: String,
     /// Whether the policy files are still those that wait.
     pub files_current: bool,
+    /// What this host says against it, and whoever loaded it passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<String>,
 }
 
 /// A policy that root put in force without those who were to approve it.

@@ -162,6 +162,24 @@ fn how_the_host_was_is_told_as_far_as_it_is_on_record() {
 }
 
 #[test]
+fn a_policy_that_was_forced_on_its_host_is_for_somebody_to_look_at_while_it_is_in_force() {
+    let mut log = Log::default();
+    let loads = |more: &str| {
+        format!(
+            r#""digest":"{TERMS}","files":[],"by":{{"name":"root","uid":0}},"reason":"CHG-2 meant"{more}"#
+        )
+    };
+    log.push(100, "policy-loaded", &loads(r#","forced":["JIT074: no admin can get in on this host: ana"]"#));
+    let report = log.report();
+    // There is no text of it in this log.
+    assert_eq!(told(&report), ["policy-forced", "policy-unread", "checkpoint"]);
+    let text = &report.attention[0].text;
+    assert!(text.contains("which root loaded on") && text.contains("no admin can get in"), "{text}");
+    log.push(200, "policy-loaded", &loads(""));
+    assert_eq!(told(&log.report()), ["policy-unread", "checkpoint"]);
+}
+
+#[test]
 fn an_override_of_the_approvers_of_policy_is_for_somebody_to_look_at_until_one_of_them_has_acknowledged_it() {
     let mut log = Log::default();
     let other = TERMS.replace('a', "b");

@@ -199,6 +199,16 @@ impl Admin {
         self.0.answer(&header, connection, format!("{seconds}|{reason}")).await
     }
 
+    async fn force_policy(
+        &self,
+        seconds: u64,
+        reason: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        self.0.answer(&header, connection, format!("{seconds}|{reason}")).await
+    }
+
     async fn confirm_policy(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -351,6 +361,7 @@ fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing
     let (jitd, seen) = bus.jitd(Mood::Echoes);
     let id: crate::values::Id = "g-4k7m2qx9".parse().unwrap();
     let changed = Call::ChangePolicy { seconds: 0, reason: "INC-1 disk".parse().unwrap() };
+    let forced = Call::ForcePolicy { seconds: 60, reason: "INC-1 disk".parse().unwrap() };
     let revoke = |reason: Option<&str>| Call::Revoke { id, reason: reason.map(|text| text.parse().unwrap()) };
     for (call, interface, method, answer) in [
         (check(), USER_INTERFACE, "Check", "sshd|maria|"),
@@ -368,6 +379,7 @@ fn every_call_arrives_as_the_contract_says_at_the_unique_name_and_starts_nothing
         (Call::LoadPolicy, ADMIN_INTERFACE, "LoadPolicy", "loaded"),
         (Call::TryPolicy { seconds: 300 }, ADMIN_INTERFACE, "TryPolicy", "300"),
         (changed, ADMIN_INTERFACE, "ChangePolicy", "0|INC-1 disk"),
+        (forced, ADMIN_INTERFACE, "ForcePolicy", "60|INC-1 disk"),
         (Call::ConfirmPolicy, ADMIN_INTERFACE, "ConfirmPolicy", "confirmed"),
     ] {
         assert_eq!(bus.client().ask(&call).unwrap(), answer);

@@ -44,8 +44,12 @@ pub(crate) enum Verb {
         /// At once, without those who would have to approve it: by root at the console of this host, and told to all
         #[arg(long = "override", requires = "reason", conflicts_with = "trial")]
         overrides: bool,
+        /// Though this host says that they do not fit it, or that nobody would be left who gives orders; on record with what
+        /// it says
+        #[arg(long, requires = "reason", conflicts_with = "overrides")]
+        force: bool,
         /// Take the files of this folder instead, which others have signed elsewhere; for root
-        #[arg(long, value_name = "DIR", conflicts_with_all = ["trial", "overrides"])]
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["trial", "overrides", "force"])]
         signed: Option<PathBuf>,
     },
 
@@ -142,8 +146,9 @@ pub(crate) fn run(
             let call = Call::OverridePolicy { reason: reason.clone() };
             jitd::show(jitd, &call, json, screen, views::policy_loaded)
         }
-        Verb::Load { trial, reason, .. } => {
-            jitd::show(jitd, &loading::call(*trial, reason.as_ref()), json, screen, views::policy_loaded)
+        Verb::Load { trial, reason, force, .. } => {
+            let call = loading::call(*trial, reason.as_ref(), *force);
+            jitd::show(jitd, &call, json, screen, views::policy_loaded)
         }
         Verb::Waiting => waiting::show(json, jitd, screen),
         Verb::Approve { which, note } => {

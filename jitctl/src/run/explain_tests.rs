@@ -291,6 +291,18 @@ fn what_is_said_of_a_load_goes_with_it_for_good_or_on_trial() {
 }
 
 #[test]
+fn a_load_that_this_host_speaks_against_is_forced_with_a_reason_only() {
+    for (more, seconds) in [(&[][..], 0), (&["--try", "5m"], 300)] {
+        let call = Call::ForcePolicy { seconds, reason: "the admins come by LDAP".parse().unwrap() };
+        let args = [&["policy", "load", "--force", "--reason", "the admins come by LDAP"], more].concat();
+        assert_eq!(jitctl(&args, &Script::answers(call, &policy())).code, 0);
+    }
+    for more in [&[][..], &["--reason", "why", "--override"], &["--reason", "why", "--signed", "d"]] {
+        assert_eq!(jitctl(&[&["policy", "load", "--force"], more].concat(), &Nobody).code, 2, "{more:?}");
+    }
+}
+
+#[test]
 fn a_trial_that_cannot_begin_changes_nothing_and_no_file_is_to_blame() {
     let call = Call::TryPolicy { seconds: 300 };
     let refused = Error::OnTrial("a policy is on trial for another 4m".into());
@@ -341,8 +353,22 @@ fn changes() -> PolicyChanges {
         approvals: 2,
         approvers: "olga, sam, @leads".into(),
         files_current: true,
+        forced: Vec::new(),
     };
     PolicyChanges { waiting: Some(waiting), overridden: None }
+}
+
+#[test]
+fn who_approves_is_shown_what_this_host_says_against_it() {
+    let mut changes = changes();
+    let said = "a.toml:3:1: error JIT074: no admin can get in on this host: ana";
+    changes.waiting.as_mut().unwrap().forced = vec![said.to_owned()];
+    let ran = jitctl(&["policy", "waiting"], &Script::answers(Call::PolicyChanges, &changes));
+    assert!(
+        ran.out.contains(&format!("Loaded in spite of what this host says against it:\n  {said}\n")),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]

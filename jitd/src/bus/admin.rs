@@ -26,6 +26,7 @@ use super::words::{invalid, json, optional_reason, random_id, request_id, second
 use super::{Error, Orderer, Origin, answer, locks, signed_policy};
 use crate::app::App;
 use crate::desk::{Load, LoadedBy, Looked, NotDone, ReadPolicy, Standing, Word};
+use crate::host_check::{Fit, Judged};
 use crate::nss::{Share, Whose};
 use crate::store::rows::{self, Story};
 use crate::store::writer::Ticket;
@@ -228,6 +229,20 @@ impl Admin {
         self.load(wanted, connection, &header).await
     }
 
+    /// As `ChangePolicy`, though this host says that they do not fit it or that nobody would be left who gives orders: what
+    /// it says is on record with them, and the reason has to be given.
+    #[zbus(out_args("json"))]
+    async fn force_policy(
+        &self,
+        seconds: u64,
+        reason: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Error> {
+        let load = seconds_of(seconds).map_or(Load::Order, Load::Trial);
+        self.load(Loading { method: Method::ForcePolicy, load, reason }, connection, &header).await
+    }
+
     /// Puts the policy files in force, of which this text and these signatures over it are: those of other people, made
     /// elsewhere.
     #[zbus(out_args("json"))]
@@ -316,7 +331,12 @@ impl Admin {
         }
         // Whose signatures count is read with the policy, whatever becomes of that: to take a key away must not wait.
         self.app.signers.load();
-        let read = self.app.host_check.fit(&self.app.runtime, desk.read_policy(), &desk.host).await;
+        let force = method == Method::ForcePolicy;
+        if force && reason.is_none() {
+            return Err(Error::Invalid("to load it all the same takes a reason, which is on record".into()));
+        }
+        let of = Judged { host: &desk.host, in_force: desk.before(), force };
+        let Fit { read, forced } = self.app.host_check.fit(&self.app.runtime, desk.read_policy(), of).await;
         let way = if method == Method::OverridePolicy {
             let at_the_console = self.app.sessions.is_local(&self.app.runtime, by.peer).await;
             Way::Override { at_the_console }
@@ -326,7 +346,7 @@ impl Admin {
         // That took its time: whether they still may is judged once more, where the files come into force.
         let mut by = self.app.orderer(method, by.peer).await?;
         let load = |looked: &Looked, trust| {
-            let by = LoadedBy { looked, trust, actor, reason: reason.as_ref(), way };
+            let by = LoadedBy { looked, trust, actor, reason: reason.as_ref(), way, forced: &forced };
             desk.load_policy(&read, load, Some(by))
         };
         match by.judged(Word::NamedAdmins, load).await.map_err(|err| by.error(err))? {

@@ -246,6 +246,7 @@ pub(super) fn policy_changes(
             approvals: rule.approvals,
             approvers: rule.approvers.to_string(),
             files_current: files == Some(proposal.digest),
+            forced: proposal.forced.clone(),
         }
     });
     let overridden = changes.overridden.as_ref().map(|Overridden { what, at }| manager::PolicyOverridden {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use jit_core::access::Method;
+use jit_core::context::Context;
 use jit_core::digest::Digest;
 use jit_core::model::Caller;
 use jit_core::orders::policy_change::{Said, Way};
@@ -15,6 +16,7 @@ use super::words::{decision_of, json, optional_reason};
 use super::{Error, Orderer, answer};
 use crate::app::App;
 use crate::desk::{LoadedBy, Looked, ReadPolicy, Word};
+use crate::host_check::Judged;
 
 /// What has to be said to changes of the policy, for whoever may see it.
 pub(super) async fn waiting(app: &Arc<App>, by: &mut Orderer<'_>) -> Result<String, Error> {
@@ -42,12 +44,18 @@ pub(super) async fn review(
     }
     let read = read(app).await;
     let files = digest_of(&read);
-    let fit = app.host_check.fit(&app.runtime, read.clone(), &app.desk.host).await;
+    // What its author passed over, and the approvers were shown, does not keep it back now.
+    let is_forced = |here: Context<'_>| {
+        let waiting = here.state.policy_changes().waiting.as_ref();
+        waiting.is_some_and(|one| one.proposal.digest == seen && !one.proposal.forced.is_empty())
+    };
+    let of = Judged { host: &app.desk.host, in_force: app.desk.before(), force: app.desk.look(is_forced)? };
+    let fit = app.host_check.fit(&app.runtime, read.clone(), of).await.read;
     // That took its time: whether they still may is judged by what holds now.
     let mut by = app.orderer(Method::ReviewPolicy, by.peer).await?;
     let actor = by.peer.actor();
     let review = |looked: &Looked, trust| {
-        let by = LoadedBy { looked, trust, actor, reason: None, way: Way::Usual };
+        let by = LoadedBy { looked, trust, actor, reason: None, way: Way::Usual, forced: &[] };
         app.desk.review_policy(files, &fit, &said, by)
     };
     let ticket = by.judged(Word::Nobody, review).await.map_err(|err| by.error(err))??;

@@ -13,7 +13,7 @@ use jit_core::orders::trial::NoTrial;
 use jit_core::policy::{Difference, Finding, Policy, Severity, SourceFile};
 use jit_core::time::Utc;
 use jit_host::files::{BadFile, Owner, read_policy_dir};
-use jit_proto::words::GroupName;
+use jit_proto::words::{GroupName, UserName};
 
 /// Why policy files did not come into force.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +151,7 @@ pub(super) fn proposed_event(
         trial: trial.map(|limit| limit.as_secs()),
         by: word.by?,
         reason: word.reason,
+        forced: word.forced,
     };
     Some(Event::PolicyProposed { proposal })
 }
@@ -177,6 +178,9 @@ pub(super) fn texts(policy: &Policy) -> Vec<PolicyText> {
     policy.files().iter().map(text).collect()
 }
 
+/// The most names that a refusal has.
+const NAMES: usize = 20;
+
 /// A policy with the warnings about it, or what is wrong with its files.
 pub(crate) type ReadPolicy = Result<(Policy, Vec<String>), BadFiles>;
 
@@ -201,12 +205,22 @@ impl From<Vec<Finding>> for BadFiles {
 }
 
 impl BadFiles {
-    /// Of files that are sound themselves: what they ask for is not there on this host.
-    pub(crate) fn for_this_host(findings: Vec<Finding>) -> Self {
+    /// Of files that are sound themselves: what they ask for is not there on this host. With whoever gives orders here and
+    /// would lose that, where nobody would be left who does.
+    pub(crate) fn for_this_host(findings: Vec<Finding>, losers: &BTreeSet<UserName>) -> Self {
         let mut bad = Self { sound: true, ..Self::from(findings) };
+        if !losers.is_empty() {
+            let names: Vec<&str> = losers.iter().take(NAMES).map(UserName::as_str).collect();
+            let more = losers.len().saturating_sub(NAMES);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            bad.rendered.push(format!(
+                "Nobody would be left who can load policy, grant, lock or revoke. Who gives orders here and would lose that: \
+                 {}{more}",
+                names.join(", ")
+            ));
+        }
         bad.rendered.push(
-            "The files are sound, but this host lacks what they name. To put them in force as they are, type: \
-             systemctl reload jitd"
+            "The files are sound, but they do not fit this host. Mend what is said above, then type: jitctl policy load"
                 .to_owned(),
         );
         bad

@@ -35,13 +35,15 @@ pub(crate) struct LoadedBy<'a> {
     pub(crate) reason: Option<&'a Reason>,
     /// Whether those are asked who would have to approve it.
     pub(crate) way: Way,
+    /// What this host said against it and they passed over.
+    pub(crate) forced: &'a [String],
 }
 
 impl LoadedBy<'_> {
     /// What the record says of them.
     pub(super) fn word(self) -> PolicyWord {
         let (by, reason) = (Some(self.looked.caller().person()), self.reason.cloned());
-        PolicyWord { by, reason, approved: Vec::new(), signed: None }
+        PolicyWord { by, reason, forced: self.forced.to_vec(), ..PolicyWord::default() }
     }
 }
 
@@ -126,7 +128,10 @@ impl Desk {
                 };
                 // Loaded again, it goes on waiting with the approvals that it has.
                 let waiting = open.state.policy_changes().waiting.as_ref();
-                let again = waiting.is_some_and(|waiting| waiting.is_again(policy.digest(), load.limit()));
+                let again = waiting.is_some_and(|waiting| {
+                    let forced = by.map_or(&[][..], |by| by.forced);
+                    waiting.is_again(policy.digest(), load.limit()) && waiting.proposal.forced == forced
+                });
                 if course == Course::Waits && again {
                     return Ok(Ok(None));
                 }
@@ -202,6 +207,11 @@ impl Desk {
     /// The policy in force, for whoever shows it.
     pub(crate) fn policy(&self) -> Result<InForce, CannotDecide> {
         self.with_policy(|open, _| open.policy_in_force().cloned())
+    }
+
+    /// The policy that another would take the place of, if there is one.
+    pub(crate) fn before(&self) -> Option<Arc<Policy>> {
+        self.policy().ok().map(|known| known.policy)
     }
 
     /// The groups that the policy in force or a lock names; the only ones worth looking up.

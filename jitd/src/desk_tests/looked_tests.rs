@@ -142,8 +142,14 @@ fn whoever_was_made_no_admin_while_the_host_was_asked_about_the_files_loads_none
     write_policy(daemon.dir.path(), &POLICY.replace("4h", "3h"));
     let maria = as_self(looked_up(maria(), &[]));
     let read = daemon.desk().read_policy();
-    let by =
-        LoadedBy { looked: &maria, trust: Word::NamedAdmins, actor: ROOT, reason: None, way: Way::Usual };
+    let by = LoadedBy {
+        looked: &maria,
+        trust: Word::NamedAdmins,
+        actor: ROOT,
+        reason: None,
+        way: Way::Usual,
+        forced: &[],
+    };
     let refused = daemon.desk().load_policy(&read, Load::Order, Some(by));
     assert!(matches!(refused, Err(NotDone::Refused(Refusal::NotAdmin(_)))), "{refused:?}");
     daemon.load(Load::Order, Some(ROOT)).unwrap().unwrap();

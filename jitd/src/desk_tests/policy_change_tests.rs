@@ -26,8 +26,20 @@ fn as_self(name: &str, uid: u32) -> Caller {
 
 impl Daemon {
     fn loads(&self, way: Way) -> Result<(), String> {
+        self.loads_although(way, &[])
+    }
+
+    /// The same, whatever this host has said against it.
+    fn loads_although(&self, way: Way, forced: &[String]) -> Result<(), String> {
         let (looked, reason) = (by(root()), "CHG-7 longer".parse().unwrap());
-        let by = LoadedBy { looked: &looked, trust: Word::Nobody, actor: ROOT, reason: Some(&reason), way };
+        let by = LoadedBy {
+            looked: &looked,
+            trust: Word::Nobody,
+            actor: ROOT,
+            reason: Some(&reason),
+            way,
+            forced,
+        };
         let loaded = self.desk().load_policy(&self.desk().read_policy(), Load::Order, Some(by)).unwrap();
         if let Some(ticket) = loaded.map_err(|why| why.to_string())? {
             zruntime::block_on(ticket.durable()).unwrap();
@@ -54,8 +66,14 @@ impl Daemon {
     ) -> Result<(), String> {
         let said = Said { seen, decision, note: None };
         let looked = by(caller);
-        let by =
-            LoadedBy { looked: &looked, trust: Word::Nobody, actor: ROOT, reason: None, way: Way::Usual };
+        let by = LoadedBy {
+            looked: &looked,
+            trust: Word::Nobody,
+            actor: ROOT,
+            reason: None,
+            way: Way::Usual,
+            forced: &[],
+        };
         let read = self.desk().read_policy();
         let files = read.as_ref().ok().map(|(policy, _)| policy.digest());
         let ticket = self.desk().review_policy(files, &read, &said, by).map_err(|err| err.to_string())?;
@@ -92,10 +110,31 @@ fn what_is_loaded_waits_and_comes_into_force_with_the_approval_on_record() {
     let by = Some(Person::of(&root().account));
     assert_eq!(
         words[1],
-        PolicyWord { by, reason: Some("CHG-7 longer".parse().unwrap()), approved, signed: None }
+        PolicyWord { by, reason: Some("CHG-7 longer".parse().unwrap()), approved, ..PolicyWord::default() }
     );
     let daemon = Daemon::start_in(daemon.stop());
     assert_eq!((daemon.longest(), daemon.desk().policy().unwrap().source), (FIVE, Source::Files));
+}
+
+#[test]
+fn what_was_passed_over_by_force_is_with_what_waits_and_on_record_when_it_comes_into_force() {
+    let daemon = Daemon::of(&guarded());
+    write_policy(daemon.dir.path(), &longer());
+    daemon.loads(Way::Usual).unwrap();
+    let of_proposal = |here: Context<'_>| {
+        let waiting = here.state.policy_changes().waiting.as_ref();
+        waiting.map(|waiting| waiting.proposal.forced.clone())
+    };
+    assert_eq!(daemon.desk().look(of_proposal).unwrap(), Some(Vec::new()));
+    // Loaded again by force it is no longer what waits without.
+    let said = vec!["10.toml:3:1: error JIT074: no admin can get in on this host: root".to_owned()];
+    daemon.loads_although(Way::Usual, &said).unwrap();
+    assert_eq!(daemon.desk().look(of_proposal).unwrap(), Some(said.clone()));
+    daemon.says(olga(), Decision::Approve).unwrap();
+    let forced = |event| if let Event::PolicyLoaded { word, .. } = event { Some(word.forced) } else { None };
+    let all: Vec<_> =
+        records(&daemon.store()).into_iter().filter_map(|record| forced(record.event)).collect();
+    assert_eq!(all, [Vec::new(), said]);
 }
 
 #[test]

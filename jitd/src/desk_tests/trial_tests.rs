@@ -200,6 +200,7 @@ fn a_load_is_on_record_with_who_ordered_it_and_what_they_said_and_a_start_with_n
         actor: ROOT,
         reason: Some(&reason),
         way: Way::Usual,
+        forced: &[],
     };
     let loaded = daemon.desk().load_policy(&daemon.desk().read_policy(), Load::Order, Some(by)).unwrap();
     zruntime::block_on(loaded.unwrap().unwrap().durable()).unwrap();
@@ -208,7 +209,7 @@ fn a_load_is_on_record_with_who_ordered_it_and_what_they_said_and_a_start_with_n
     let by = Some(jit_core::model::Person::of(&maria()));
     assert_eq!(
         words,
-        [PolicyWord::default(), PolicyWord { by, reason: Some(reason), approved: Vec::new(), signed: None }]
+        [PolicyWord::default(), PolicyWord { by, reason: Some(reason), ..PolicyWord::default() }]
     );
 }
 

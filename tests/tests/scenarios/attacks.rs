@@ -53,6 +53,7 @@ pub(crate) fn asking_about_others(site: &Site) {
         ("Admin TryPolicy t 60", login, admin),
         ("Admin ChangePolicy ts 0 x", login, admin),
         ("Admin OverridePolicy s x", login, admin),
+        ("Admin ForcePolicy ts 0 x", login, admin),
         ("Admin LoadSignedPolicy ayaays 0 0 x", login, admin),
         ("Admin ConfirmPolicy", login, admin),
         ("User Policy", "may read the whole policy", "may read the whole policy"),

@@ -87,7 +87,7 @@ pub(crate) fn reload(site: &Site) {
     site.shell("jitctl policy check").exits(1).says("JIT070").says("groupadd nobody-made-this-group");
     site.shell("jitctl policy check --no-host").done();
     site.shell("jitctl policy diff").done();
-    site.shell("jitctl policy load").exits(1).says("JIT070").says("systemctl reload jitd");
+    site.shell("jitctl policy load").exits(1).says("JIT070").says("do not fit this host");
     let status = site.status();
     assert_eq!((status.policy.source.as_deref(), status.policy.files_current), (Some("files"), false));
     site.shell("systemctl reload jitd").done();

@@ -330,7 +330,7 @@ pub(super) fn after(
         return Ok(Outcome::Yes);
     }
     // The file stays whatever jitd says: that is about the policy in force.
-    let policy: manager::Policy = jitd::ask(jitd, &loading::call(None, reason))?;
+    let policy: manager::Policy = jitd::ask(jitd, &loading::call(None, reason, false))?;
     let view = views::policy_loaded(&policy);
     screen.data(&view.data)?;
     view.said.iter().for_each(|line| screen.say(line));

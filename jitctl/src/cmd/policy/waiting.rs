@@ -113,6 +113,10 @@ fn waiting(waiting: &PolicyWaiting) -> String {
     if let Some(seconds) = waiting.trial {
         text += &format!("On trial for: {}\n", Human(std::time::Duration::from_secs(seconds)));
     }
+    if !waiting.forced.is_empty() {
+        text += "Loaded in spite of what this host says against it:\n";
+        text.extend(waiting.forced.iter().map(|said| format!("  {}\n", Shown(said))));
+    }
     let approved =
         if waiting.approved.is_empty() { "nobody".to_owned() } else { waiting.approved.join(", ") };
     text += &format!(
