@@ -243,6 +243,12 @@ pub fn has_session_line(etc: &Path, service: &str) -> bool {
     stack(etc, service).is_some_and(|stack| stack.asks_at(Stage::Session))
 }
 
+/// Whether a service asks jitd only to watch: PAM hears no refusal there.
+#[must_use]
+pub fn only_watches_at(etc: &Path, service: &str) -> bool {
+    stack(etc, service).is_some_and(|stack| stack.only_watches())
+}
+
 /// The stack of a service, where it has a file that can be read.
 fn stack(etc: &Path, service: &str) -> Option<Stack> {
     Stack::read(&Folders::of_etc(etc), service).ok().flatten()

@@ -7,7 +7,7 @@ use std::path::Path;
 use jit_core::digest::Digest;
 use jit_core::model::PamFileSeen;
 
-use crate::facts::{asks_jitd, has_session_line, recover};
+use crate::facts::{asks_jitd, has_session_line, only_watches_at, recover};
 
 /// The folder, in an `/etc`.
 pub const FOLDER: &str = "pam.d";
@@ -32,6 +32,7 @@ pub fn read(etc: &Path) -> io::Result<Vec<PamFileSeen>> {
         digest: digest(&etc.join(FOLDER).join(&name)),
         account: asks_jitd(etc, &name),
         session: has_session_line(etc, &name),
+        watches: only_watches_at(etc, &name),
         recovery: recover(etc, &name).into_iter().collect(),
         name,
     };

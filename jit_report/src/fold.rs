@@ -15,6 +15,7 @@ use crate::host::HostFold;
 use crate::hours::HoursFold;
 use crate::live::LiveFold;
 use crate::log::{Backwards, Tape};
+use crate::observed::ObservedFold;
 use crate::period::Period;
 use crate::policies::{self, PolicyFold};
 use crate::report::Report;
@@ -34,6 +35,7 @@ pub struct Fold {
     tape: Tape,
     host: HostFold,
     hours: HoursFold,
+    observed: ObservedFold,
     policy: PolicyFold,
     stories: HashMap<RequestId, Story>,
     /// Under which window a session is whose opening is a record and whose end may not say.
@@ -55,6 +57,7 @@ impl Fold {
             tape: Tape::default(),
             host: HostFold::default(),
             hours: HoursFold::default(),
+            observed: ObservedFold::default(),
             policy: PolicyFold::default(),
             stories: HashMap::new(),
             sessions: HashMap::new(),
@@ -88,6 +91,7 @@ impl Fold {
             return Ok(());
         }
         self.host.take(&record, self.period);
+        self.observed.take(&record, self.period);
         self.hours.take(&record, self.period);
         if let Some(live) = &mut self.live {
             live.take(&record);
@@ -371,6 +375,7 @@ impl Fold {
             let_finish: self.let_finish,
             duties: duties::held_at_once(&accesses, period, as_of),
             live: self.live.map(LiveFold::finish),
+            observed: self.observed.finish(),
             standing: policy.as_ref().map(|policy| policies::standing(policy, &recovering)),
             groups: policy
                 .as_ref()

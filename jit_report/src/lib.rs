@@ -20,6 +20,7 @@ mod hours;
 pub mod html;
 mod live;
 mod log;
+mod observed;
 mod period;
 mod policies;
 mod report;
@@ -39,6 +40,7 @@ pub use host::{
 pub use hours::{Hours, ObservedAt};
 pub use live::{Live, LiveSession};
 pub use log::{Backwards, LogRead};
+pub use observed::{ObservedRefusals, Watcher, WouldRefuse};
 pub use period::Period;
 pub use policies::{Exemption, NeverAsked, Recovers, Standing};
 pub use report::Report;

@@ -11,6 +11,7 @@ use crate::figures::Spread;
 use crate::host::Coverage;
 use crate::live::Live;
 use crate::log::LogRead;
+use crate::observed::ObservedRefusals;
 use crate::period::Period;
 use crate::policies::{NeverAsked, Standing};
 use crate::rows::{Access, Attention, Duty, Reviewer, RoleFigures};
@@ -47,6 +48,8 @@ pub struct Report {
     pub live: Option<Live>,
     /// How the host itself was.
     pub coverage: Coverage,
+    /// Who would have been refused where jitd only watched.
+    pub observed: ObservedRefusals,
     /// Who needs no window, by the last policy on record.
     pub standing: Option<Standing>,
     /// Who may ask, by that policy, and did not in the period.

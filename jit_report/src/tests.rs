@@ -3,6 +3,7 @@
 mod attest;
 mod figures;
 mod hostile;
+mod observed;
 mod people;
 
 use jit_core::policy::{Policy, SourceFile};

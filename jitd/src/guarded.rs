@@ -84,6 +84,7 @@ mod tests {
             digest: None,
             account,
             session: true,
+            watches: false,
             recovery: Vec::new(),
         };
         let files = vec![

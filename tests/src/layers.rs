@@ -58,7 +58,7 @@ const EXCHANGE_LAYERS: [&[&str]; 4] =
 const REPORT_LAYERS: [&[&str]; 7] = [
     &["figures", "log", "period"],
     &["rows"],
-    &["attest", "duties", "host", "hours", "live", "policies", "roles", "story"],
+    &["attest", "duties", "host", "hours", "live", "observed", "policies", "roles", "story"],
     &["suggest", "told"],
     &["report"],
     &["csv", "fold"],

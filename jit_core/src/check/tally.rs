@@ -4,18 +4,22 @@
 //! The first refusal is recorded at once; the same answer within the next minute is counted, and the count is
 //! recorded when the minute is over. Nothing is lost but the exact moments in between.
 //!
+//! A login whose account stage got the answer, and that PAM let in all the same since it only watches, is asked about once more
+//! at its session: that is the same login, and is counted once.
+//!
 //! On a disk that has no room but for the records of what ends, all of them together are two records an hour, the second with a
 //! count: whoever is refused for hours, and varies what of, would else use up what a revoke needs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jit_proto::gate::Stage;
 use jit_proto::words::{ServiceName, Uid, UserName};
 
 use crate::check::decide::Answer;
 use crate::event::Event;
-use crate::model::{Actor, Login, RefusedOrder, Why};
+use crate::model::{Actor, Leader, Login, RefusedOrder, Why};
 use crate::time::Moment;
 
 const SPAN: Duration = Duration::from_mins(1);
@@ -132,6 +136,31 @@ impl Told {
 struct Span {
     since: Moment,
     held: Option<Held>,
+    /// The processes whose account stage is in the count, and that may ask about the session.
+    asked: VecDeque<Leader>,
+}
+
+/// So many of those are known at a time.
+const MAX_ASKED: usize = 64;
+
+impl Span {
+    /// Whether this is the session of a login that was counted, and not another one.
+    fn has_counted(&mut self, stage: Stage, process: Option<Leader>) -> bool {
+        let Some(process) = process else { return false };
+        match stage {
+            Stage::Session => {
+                let place = self.asked.iter().position(|asked| *asked == process);
+                place.and_then(|place| self.asked.remove(place)).is_some()
+            }
+            Stage::Account | Stage::Close => {
+                if self.asked.len() == MAX_ASKED {
+                    self.asked.pop_front();
+                }
+                self.asked.push_back(process);
+                false
+            }
+        }
+    }
 }
 
 /// What is held back.
@@ -158,26 +187,35 @@ impl Tally {
         self.spares = !has;
     }
 
-    /// Takes note of an answer; the event to record now, if it is the first of its kind within a minute.
-    pub fn note(&mut self, answer: &Answer, login: Login, actor: Actor, now: &Moment) -> Option<Event> {
+    /// Takes note of an answer at a stage; the event to record now, if it is the first of its kind within a minute.
+    pub fn note(
+        &mut self,
+        answer: &Answer,
+        (login, stage): (Login, Stage),
+        actor: Actor,
+        now: &Moment,
+    ) -> Option<Event> {
         let said = Said::of(answer)?;
         let Login { service, user, uid, target, .. } = login.clone();
         let asked_by = (actor.uid, actor.loginuid);
         let same = Key::Same { said, service, user, uid, target, asked_by };
-        self.add(same, What::Login(said, login), actor, now)
+        self.add(same, (What::Login(said, login), stage), actor, now)
     }
 
     /// Takes note of an order that was refused; the event to record now, as above.
     pub fn note_order(&mut self, refused: RefusedOrder, actor: Actor, now: &Moment) -> Option<Event> {
         let given_by = (actor.uid, actor.loginuid);
         let same = Key::Order { method: refused.method.clone(), why: refused.why.clone(), given_by };
-        self.add(same, What::Order(refused), actor, now)
+        self.add(same, (What::Order(refused), Stage::Account), actor, now)
     }
 
-    fn add(&mut self, same: Key, what: What, actor: Actor, now: &Moment) -> Option<Event> {
+    fn add(&mut self, same: Key, (what, stage): (What, Stage), actor: Actor, now: &Moment) -> Option<Event> {
         let key = self.with_room(same, actor);
         let told = Told { what, actor: Actor { session: None, process: None, ..actor } };
         if let Some(span) = self.spans.get_mut(&key) {
+            if span.has_counted(stage, actor.process) {
+                return None;
+            }
             if let Some(held) = &mut span.held {
                 held.count = held.count.saturating_add(1);
                 held.last = told.what;
@@ -190,7 +228,9 @@ impl Tally {
         if let Some(share) = key.own() {
             *self.of_one.entry(share).or_default() += 1;
         }
-        self.spans.insert(key, Span { since: now.clone(), held: None });
+        let mut span = Span { since: now.clone(), held: None, asked: VecDeque::new() };
+        let _is_new = span.has_counted(stage, actor.process);
+        self.spans.insert(key, span);
         Some(told.into_event(NonZeroU32::MIN, None, others).1)
     }
 
@@ -274,7 +314,9 @@ mod tests {
     #[test]
     fn identical_refusals_within_a_minute_become_one_record_with_a_count() {
         let mut tally = Tally::default();
-        let note = |tally: &mut Tally, at| tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at);
+        let note = |tally: &mut Tally, at| {
+            tally.note(&deny(Why::NoWindow), (login("maria"), Stage::Account), ROOT, &at)
+        };
         assert!(matches!(note(&mut tally, at(0, 0)), Some(Event::Denied { count, .. }) if count.get() == 1));
         for second in 1..60 {
             assert!(note(&mut tally, at(second * 1000, 0)).is_none());
@@ -287,19 +329,53 @@ mod tests {
     }
 
     #[test]
+    fn a_login_whose_session_is_asked_about_too_is_counted_once_and_the_next_login_is_another() {
+        let mut tally = Tally::default();
+        let by = |pid| Actor { process: Some(Leader { pid, start: 7 }), ..ROOT };
+        let mut note = |stage, pid, second: i64| {
+            let answer = deny(Why::NoWindow);
+            tally.note(&answer, (login("maria"), stage), by(pid), &at(second * 1000, 0)).is_some()
+        };
+        assert!(note(Stage::Account, 10, 0));
+        assert!(!note(Stage::Session, 10, 1));
+        for pid in 11..15 {
+            assert!(!note(Stage::Account, pid, 2));
+            assert!(!note(Stage::Session, pid, 3));
+        }
+        // Sessions alone, as where the account line is missing, and one process that asks again, are logins of their own.
+        assert!(!note(Stage::Session, 20, 4));
+        assert!(!note(Stage::Session, 14, 5));
+        let due = tally.due(&at(60_000, 0));
+        assert!(matches!(&due[..], [(_, Event::Denied { count, .. })] if count.get() == 6), "{due:?}");
+        // The session of one that was first recorded as a session's own is no other's.
+        let mut tally = Tally::default();
+        let answer = deny(Why::NoWindow);
+        let mut note =
+            |pid| tally.note(&answer, (login("maria"), Stage::Session), by(pid), &at(0, 0)).is_some();
+        assert!(note(1) && !note(1));
+        assert!(matches!(&tally.drain()[..], [(_, Event::Denied { count, .. })] if count.get() == 1));
+    }
+
+    #[test]
     fn another_person_or_another_reason_is_another_record() {
         let mut tally = Tally::default();
-        assert!(tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at(0, 0)).is_some());
-        assert!(tally.note(&deny(Why::NoWindow), login("erik"), ROOT, &at(0, 0)).is_some());
-        assert!(tally.note(&deny(Why::NoRole), login("maria"), ROOT, &at(0, 0)).is_some());
+        assert!(
+            tally.note(&deny(Why::NoWindow), (login("maria"), Stage::Account), ROOT, &at(0, 0)).is_some()
+        );
+        assert!(tally.note(&deny(Why::NoWindow), (login("erik"), Stage::Account), ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoRole), (login("maria"), Stage::Account), ROOT, &at(0, 0)).is_some());
     }
 
     #[test]
     fn who_asks_about_himself_hides_nobody_elses_refusal_in_his_count() {
         let mut tally = Tally::default();
         let himself = Actor { uid: Uid::try_from(1001).unwrap(), ..ROOT };
-        assert!(tally.note(&deny(Why::NoWindow), login("maria"), himself, &at(0, 0)).is_some());
-        assert!(tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at(0, 0)).is_some());
+        assert!(
+            tally.note(&deny(Why::NoWindow), (login("maria"), Stage::Account), himself, &at(0, 0)).is_some()
+        );
+        assert!(
+            tally.note(&deny(Why::NoWindow), (login("maria"), Stage::Account), ROOT, &at(0, 0)).is_some()
+        );
     }
 
     #[test]
@@ -308,7 +384,9 @@ mod tests {
         let mut recorded = 0;
         for n in 0..500 {
             let from = Login { tty: format!("pts/{n}"), rhost: format!("h{n}"), ..login("maria") };
-            recorded += u32::from(tally.note(&deny(Why::NoWindow), from, ROOT, &at(n, 0)).is_some());
+            recorded += u32::from(
+                tally.note(&deny(Why::NoWindow), (from, Stage::Account), ROOT, &at(n, 0)).is_some(),
+            );
         }
         assert_eq!(recorded, 1, "each of the others is counted");
         let due = tally.due(&at(60_000, 0));
@@ -327,11 +405,13 @@ mod tests {
         for n in 0..10_000 {
             let target = Some(format!("t{n}").parse().unwrap());
             let su = Login { uid: Some(uid), target, ..login("maria") };
-            recorded += usize::from(tally.note(&deny(Why::NoWindow), su, ROOT, &at(0, 0)).is_some());
+            recorded += usize::from(
+                tally.note(&deny(Why::NoWindow), (su, Stage::Account), ROOT, &at(0, 0)).is_some(),
+            );
         }
         assert_eq!(recorded, MAX_OF_ONE + 1);
         let erik = Login { uid: Uid::try_from(1002).ok(), ..login("erik") };
-        assert!(tally.note(&deny(Why::NoWindow), erik, ROOT, &at(0, 0)).is_some());
+        assert!(tally.note(&deny(Why::NoWindow), (erik, Stage::Account), ROOT, &at(0, 0)).is_some());
         let due = tally.due(&at(60_000, 0));
         let total: u32 = due.iter().map(|(_, event)| count(event)).sum();
         assert_eq!(usize::try_from(total).unwrap() + recorded, 10_000, "each is in some count");
@@ -344,7 +424,12 @@ mod tests {
         let mut tally = Tally::default();
         let mut recorded = 0;
         for n in 0..2 * MAX_KEYS {
-            let event = tally.note(&deny(Why::UnknownUser), login(&format!("u{n}")), ROOT, &at(0, 0));
+            let event = tally.note(
+                &deny(Why::UnknownUser),
+                (login(&format!("u{n}")), Stage::Account),
+                ROOT,
+                &at(0, 0),
+            );
             recorded += usize::from(event.is_some());
         }
         assert_eq!((recorded, tally.spans.len()), (MAX_OF_ONE + 1, MAX_OF_ONE + 1));
@@ -355,7 +440,7 @@ mod tests {
         let mut tally = Tally::default();
         for n in 0..u32::try_from(2 * MAX_KEYS).unwrap() {
             let one = Login { uid: Uid::try_from(n).ok(), ..login(&format!("u{n}")) };
-            drop(tally.note(&deny(Why::NoWindow), one, ROOT, &at(0, 0)));
+            drop(tally.note(&deny(Why::NoWindow), (one, Stage::Account), ROOT, &at(0, 0)));
         }
         assert_eq!(tally.spans.len(), MAX_KEYS + 1);
     }
@@ -378,7 +463,7 @@ mod tests {
             for n in 0..EACH {
                 let (uid, target) = (Uid::try_from(n % 50).ok(), Some(format!("t{n}").parse().unwrap()));
                 let su = Login { uid: uid.filter(|_| n % 2 == 0), target, ..login(&format!("u{n}")) };
-                tally.note(&deny(Why::NoWindow), su, ROOT, &now).iter().for_each(&mut add);
+                tally.note(&deny(Why::NoWindow), (su, Stage::Account), ROOT, &now).iter().for_each(&mut add);
                 tally.note_order(refused(&format!("M{n}"), ""), ROOT, &now).iter().for_each(&mut add);
             }
         }
@@ -390,17 +475,17 @@ mod tests {
         // With room each is a record of its own again.
         tally.has_room(true);
         let names = ["a", "b", "c"];
-        assert!(
-            names
-                .iter()
-                .all(|name| { tally.note(&deny(Why::NoWindow), login(name), ROOT, &at(0, 0)).is_some() })
-        );
+        assert!(names.iter().all(|name| {
+            tally.note(&deny(Why::NoWindow), (login(name), Stage::Account), ROOT, &at(0, 0)).is_some()
+        }));
     }
 
     #[test]
     fn what_was_counted_before_there_was_no_room_is_recorded_when_its_minute_is_over() {
         let mut tally = Tally::default();
-        let note = |tally: &mut Tally, at| tally.note(&deny(Why::NoWindow), login("maria"), ROOT, &at);
+        let note = |tally: &mut Tally, at| {
+            tally.note(&deny(Why::NoWindow), (login("maria"), Stage::Account), ROOT, &at)
+        };
         assert!(note(&mut tally, at(0, 0)).is_some());
         assert!(note(&mut tally, at(1_000, 0)).is_none());
         tally.has_room(false);
@@ -430,7 +515,10 @@ mod tests {
         assert!(tally.note_order(refused("Unlock", ""), erik, &at(0, 0)).is_some(), "another order");
         assert!(tally.note_order(refused("Lock", ""), ROOT, &at(0, 0)).is_some(), "another person");
         let mine = Login { uid: Some(erik.uid), ..login("erik") };
-        assert!(tally.note(&deny(Why::NoWindow), mine, ROOT, &at(0, 0)).is_some(), "a login");
+        assert!(
+            tally.note(&deny(Why::NoWindow), (mine, Stage::Account), ROOT, &at(0, 0)).is_some(),
+            "a login"
+        );
         let due = tally.due(&at(60_000, 0));
         let [(_, Event::OrderRefused { refused, count, others: false })] = &due[..] else {
             panic!("{due:?}")

@@ -21,6 +21,9 @@ pub struct PamFileSeen {
     /// The same of its session stage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub session: bool,
+    /// Whether its account stage only watches: PAM hears no refusal of jitd's there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watches: bool,
     /// The accounts that it lets in while jitd does not answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recovery: Vec<UserName>,
@@ -104,6 +107,7 @@ mod tests {
             digest: Some(Digest::of(text.as_bytes())),
             account,
             session: false,
+            watches: false,
             recovery: Vec::new(),
         }
     }

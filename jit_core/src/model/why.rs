@@ -89,6 +89,33 @@ impl Why {
         Self::NoRoom,
     ];
 
+    /// Whether it keeps somebody out.
+    #[must_use]
+    pub const fn refuses(self) -> bool {
+        match self {
+            Self::Window | Self::Exempt | Self::CallerIsRoot | Self::Observed | Self::Closing => false,
+            Self::NoWindow
+            | Self::NoRole
+            | Self::NotEligible
+            | Self::Locked
+            | Self::RoleChanged
+            | Self::OtherTarget
+            | Self::OtherAddress
+            | Self::OutsideHours
+            | Self::NotBegun
+            | Self::ClockSuspect
+            | Self::Spent
+            | Self::NoClaim
+            | Self::UnknownUser
+            | Self::NameService
+            | Self::CallerMismatch
+            | Self::NotEnclosed
+            | Self::TooManySessions
+            | Self::NoPerson
+            | Self::NoRoom => true,
+        }
+    }
+
     /// The word in records and answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

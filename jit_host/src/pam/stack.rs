@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::control::Control;
+use super::control::{Action, Control};
 use super::line::{Whole, Word, lines};
 use super::source::{Source, is_logind, is_module};
 
@@ -103,6 +103,13 @@ impl Line {
         if let What::Module { module, .. } = &self.what { Some(module) } else { None }
     }
 
+    /// Whether PAM hears no answer of it: as `jitctl enable` writes our line, to watch.
+    #[must_use]
+    pub fn only_watches(&self) -> bool {
+        let What::Module { control: Control::Bracket(pairs), .. } = &self.what else { return false };
+        matches!(pairs.as_slice(), [(answer, Action::Ignore)] if answer == "default")
+    }
+
     /// What its module is told.
     #[must_use]
     pub fn arguments(&self) -> &[String] {
@@ -149,6 +156,12 @@ impl Stack {
     #[must_use]
     pub fn asks_at(&self, stage: Stage) -> bool {
         self.ours(stage).next().is_some()
+    }
+
+    /// Whether our module is asked at account only to watch: PAM hears no refusal of it.
+    #[must_use]
+    pub fn only_watches(&self) -> bool {
+        self.asks_at(Stage::Account) && self.ours(Stage::Account).all(Line::only_watches)
     }
 
     /// The line that begins the session with logind before ours is asked.

@@ -175,6 +175,9 @@ fn change(
     } else {
         screen.data(&diff)?;
     }
+    if kind == Kind::Enforce {
+        screen.say(&who_would_be_refused(services));
+    }
     if !how.yes {
         let files = plan.changes.len();
         let question = format!("Change {}?", crate::views::plural(files, "file"));
@@ -193,6 +196,12 @@ fn change(
     Ok(give(&done, json, screen, |_| waiting(kind, services, how.within))?)
 }
 
+/// What to type before people are kept out, so that it surprises nobody.
+fn who_would_be_refused(services: &[ServiceName]) -> String {
+    let of: Vec<String> = services.iter().map(|service| format!(" --service {service}")).collect();
+    format!("hint: who would have been refused so far: jitctl report --observe{}", of.concat())
+}
+
 /// What to do next.
 fn waiting(kind: Kind, services: &[ServiceName], within: u64) -> View {
     let within = Human(std::time::Duration::from_secs(within));
@@ -207,7 +216,7 @@ fn waiting(kind: Kind, services: &[ServiceName], within: u64) -> View {
     let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
     if kind == Kind::Enable {
         view.said.push(format!(
-            "Nobody is kept out yet: jitd decides and records. jitctl audit show says who would be refused; then: jitctl \
+            "Nobody is kept out yet: jitd decides and records. jitctl report --observe says who would be refused; then: jitctl \
              enforce {}",
             names.join(" ")
         ));

@@ -3,12 +3,14 @@
 
 mod attest;
 mod file;
+mod observe;
 mod view;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use jit_proto::words::ServiceName;
 use jit_report::{Backwards, Fold, Period, Report, csv, html};
 
 use super::audit::read::{Reader, each_record, named};
@@ -44,6 +46,12 @@ pub(crate) struct Wanted {
     /// Write a page that a browser shows without network and prints, for nobody else to read; - is standard output
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// List who would have been refused where jitd only watched, how often, from where and why, instead
+    #[arg(long, conflicts_with_all = ["html", "at", "attest"])]
+    observe: bool,
+    /// With --observe: at this service alone; sudo-i goes with sudo, and su-l with su
+    #[arg(long = "service", value_name = "SERVICE", requires = "observe")]
+    services: Vec<ServiceName>,
     /// List who may ask for which role, and who attested last that they still should, instead
     #[arg(long, conflicts_with_all = ["csv", "html", "at"])]
     attest: bool,
@@ -65,6 +73,14 @@ pub(crate) fn run(
     let report = read(wanted, jitd, screen)?;
     if wanted.attest {
         return Ok(give(&attest::Listed::of(&report), json, screen, attest::view)?);
+    }
+    if wanted.observe {
+        let listed = observe::Listed::of(&report, &wanted.services);
+        if wanted.csv {
+            screen.exact(&observe::csv(&listed))?;
+            return Ok(Outcome::Yes);
+        }
+        return Ok(give(&listed, json, screen, observe::view)?);
     }
     match &wanted.html {
         Some(_) if is_page => screen.exact(&html::page(&report))?,

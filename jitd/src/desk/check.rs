@@ -297,7 +297,7 @@ impl Desk {
         answer: &Answer,
         now: &Moment,
     ) -> Result<(), CannotDecide> {
-        match open.tally.note(answer, question.login.clone(), actor, now) {
+        match open.tally.note(answer, (question.login.clone(), question.stage), actor, now) {
             Some(event) => self.commit(open, Some(actor), now, vec![event]).map(drop),
             None => Ok(()),
         }

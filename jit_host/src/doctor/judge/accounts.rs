@@ -9,11 +9,9 @@ use crate::doctor::seen::{Seen, is_login};
 use crate::facts::recovering;
 use crate::pam::Stage;
 
-use super::stacks::only_watches;
-
 /// Whether people log in at a console as before while jitd is dead: login does not ask it, or only watches.
 fn console_is_free(seen: &Seen) -> bool {
-    seen.stacks.get("login").is_some_and(|login| !login.asks_at(Stage::Account) || only_watches(login))
+    seen.stacks.get("login").is_some_and(|login| !login.asks_at(Stage::Account) || login.only_watches())
 }
 
 pub(super) fn judge(seen: &Seen, found: &mut Vec<Finding>) {

@@ -8,7 +8,7 @@ use crate::doctor::finding::{Finding, Rules, Severity};
 use crate::doctor::seen::{Seen, is_shared};
 use crate::pam::{Stack, Stage};
 
-use super::stacks::{as_other, only_watches};
+use super::stacks::as_other;
 
 /// Services by which people come in or become somebody else, as distributions call them.
 const DOORS: [&str; 22] = [
@@ -63,10 +63,10 @@ pub(super) fn judge(seen: &Seen, rules: Option<Rules<'_>>, found: &mut Vec<Findi
 /// The same program by another name: sudo-i beside sudo, su-l beside su. One that only watches is open beside one that keeps
 /// people out.
 fn siblings(seen: &Seen, found: &mut Vec<Finding>) {
-    let keeps_out = |(_, stack): &(&str, &Stack)| !only_watches(stack);
+    let keeps_out = |(_, stack): &(&str, &Stack)| !stack.only_watches();
     for (name, stack) in seen.stacks.iter().filter(|(name, _)| !is_shared(name)) {
         let Ok(service) = name.parse::<ServiceName>() else { continue };
-        if !(service.is_su() || service.is_sudo()) || (seen.asks(name) && !only_watches(stack)) {
+        if !(service.is_su() || service.is_sudo()) || (seen.asks(name) && !stack.only_watches()) {
             continue;
         }
         let family = service.family();

@@ -3,8 +3,9 @@
 use crate::doctor::finding::{Finding, Rules, Severity};
 use crate::doctor::seen::Seen;
 use crate::doctor::sshd::CONFIG;
+use crate::pam::Stack;
 
-use super::stacks::{as_other, only_watches};
+use super::stacks::as_other;
 
 pub(super) fn judge(seen: &Seen, rules: Option<Rules<'_>>, found: &mut Vec<Finding>) {
     let Some(sshd) = seen.sshd.as_ref() else { return };
@@ -23,7 +24,7 @@ pub(super) fn judge(seen: &Seen, rules: Option<Rules<'_>>, found: &mut Vec<Findi
             ],
         ));
     }
-    let watches = |service: &str| seen.stacks.get(service).is_some_and(only_watches);
+    let watches = |service: &str| seen.stacks.get(service).is_some_and(Stack::only_watches);
     let is_open = !is_asked(service) || (watches(service) && !watches("sshd"));
     if sshd.uses_pam() && service != "sshd" && is_asked("sshd") && is_open {
         found.push(Finding::new(

@@ -7,7 +7,7 @@ use jit_proto::words::ServiceName;
 
 use crate::doctor::finding::{Finding, Rules, Severity};
 use crate::doctor::seen::{Seen, is_shared};
-use crate::pam::control::{Action, Control};
+use crate::pam::control::Action;
 use crate::pam::walk::{Others, Ours, Way, ways_in};
 use crate::pam::{Line, Stack, Stage, What, is_module};
 
@@ -106,7 +106,7 @@ impl One<'_> {
     fn heard(&self, stage: Stage, found: &mut Vec<Finding>) {
         let lines = self.stack.of(stage);
         let ours: Vec<&Line> = self.stack.ours(stage).collect();
-        if ours.iter().all(|line| is_observing(line)) {
+        if ours.iter().all(|line| line.only_watches()) {
             found.push(self.finding(
                 "observed-by-pam",
                 Severity::Warning,
@@ -292,21 +292,10 @@ impl One<'_> {
     }
 }
 
-/// Whether a service asks jitd at account only to watch: PAM hears no refusal of it.
-pub(super) fn only_watches(stack: &Stack) -> bool {
-    stack.asks_at(Stage::Account) && stack.ours(Stage::Account).all(is_observing)
-}
-
 /// What brings a service to ask as another one does: to keep people out where that does.
 pub(super) fn as_other(seen: &Seen, other: &str, service: &str) -> String {
-    let watches = seen.stacks.get(other).is_some_and(only_watches);
+    let watches = seen.stacks.get(other).is_some_and(Stack::only_watches);
     format!("jitctl {} {service}", if watches { "enable" } else { "enforce" })
-}
-
-/// The line that `jitctl enable` writes to watch.
-fn is_observing(line: &Line) -> bool {
-    let What::Module { control: Control::Bracket(pairs), .. } = &line.what else { return false };
-    matches!(pairs.as_slice(), [(answer, Action::Ignore)] if answer == "default")
 }
 
 /// Whether a success of ours ends the stage, or passes over lines of others.

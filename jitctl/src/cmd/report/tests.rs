@@ -52,6 +52,86 @@ fn records_that_jitd_says_are_not_what_was_written_are_told_at_once_and_in_the_r
     assert!(ran.out.contains("records that are not what was written: 1"), "{}", ran.out);
 }
 
+/// A host whose sshd only watches, and whom it would have kept out.
+fn observed(dir: &tempfile::TempDir) -> String {
+    let moment = |seq: u64, second: u64| {
+        let boot = "6f8e4c1a-0000-4000-8000-00000000000a";
+        format!(r#""seq":{seq},"time":"2026-11-23T08:00:{second:02}Z","boot_ms":{seq},"boot_id":"{boot}""#)
+    };
+    let login = |service: &str, user: &str, rhost: &str| {
+        format!(r#""service":"{service}","user":"{user}","uid":1002,"rhost":"{rhost}""#)
+    };
+    let lines = [
+        format!(
+            r#"{{{},"event":"pam-files","files":[{{"name":"sshd","account":true,"watches":true}},{{"name":"sudo","account":true,"watches":true}},{{"name":"sudo-i","account":true,"watches":true}}]}}"#,
+            moment(0, 0)
+        ),
+        format!(
+            r#"{{{},"event":"denied","why":"no-window","count":1,{}}}"#,
+            moment(1, 10),
+            login("sshd", "erik", "10.0.0.1")
+        ),
+        format!(
+            r#"{{{},"event":"denied","why":"no-window","count":41,{}}}"#,
+            moment(2, 50),
+            login("sshd", "erik", "10.0.0.1")
+        ),
+        format!(
+            r#"{{{},"event":"denied","why":"not-eligible","count":1,{}}}"#,
+            moment(3, 51),
+            login("sudo-i", "eve", "=cmd()")
+        ),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    written(dir, "observed.jsonl", &lines)
+}
+
+#[test]
+fn who_would_have_been_refused_is_listed_with_how_often_why_from_where_and_what_to_type_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = observed(&dir);
+    let ran = jitctl(&["--utc", "report", "--observe", "--service", "sshd", &file], &Nobody);
+    assert_eq!(
+        ran.out,
+        "USER  SERVICE  TIMES  WHY        FIRST              LAST               FROM\n\
+         erik  sshd     42     no-window  2026-11-23 08:00Z  2026-11-23 08:00Z  10.0.0.1\n"
+    );
+    assert_eq!(
+        ran.err,
+        "jitctl: 42 logins of 1 account would have been refused at sshd, from 2026-11-23 08:00:00Z to 2026-11-23 08:00:51Z\n\
+         hint: give those who are to get in a role or an [[exempt]]; then: jitctl enforce sshd\n"
+    );
+    // sudo means sudo -i, too.
+    let ran = jitctl(&["report", "--observe", "--service", "sudo", &file], &Nobody);
+    assert!(ran.out.contains("sudo-i") && ran.err.contains("jitctl enforce sudo\n"), "{ran:?}");
+    let ran = jitctl(&["--utc", "report", "--observe", "--service", "su", &file], &Nobody);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""));
+    assert!(ran.err.contains("nobody would have been refused at su, from"), "{}", ran.err);
+    assert!(ran.err.contains("jitctl enable SERVICE"), "{}", ran.err);
+}
+
+#[test]
+fn who_would_have_been_refused_is_data_for_programs_and_inert_in_a_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = observed(&dir);
+    let ran = jitctl(&["report", "--observe", "--json", &file], &Nobody);
+    let listed: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(listed["watching"], serde_json::json!(["sshd", "sudo", "sudo-i"]));
+    let row = &listed["refused"][0];
+    assert_eq!((row["account"].as_str(), row["count"].as_u64()), (Some("erik"), Some(42)));
+    assert_eq!((row["by"].as_str(), row["from"][0].as_str()), (Some("pam"), Some("10.0.0.1")));
+    let ran = jitctl(&["report", "--observe", "--csv", &file], &Nobody);
+    let lines: Vec<&str> = ran.out.split("\r\n").collect();
+    assert!(lines[0].starts_with("account,uid,person,service,why,by,count"), "{lines:?}");
+    assert!(
+        lines.contains(
+            &"erik,1002,,sshd,no-window,pam,42,false,10.0.0.1,0,,2026-11-23T08:00:10Z,2026-11-23T08:00:50Z"
+        ),
+        "{lines:?}"
+    );
+    assert!(ran.out.contains("=cmd()") && !ran.out.contains(",=cmd()"), "{}", ran.out);
+}
+
 #[test]
 fn who_may_not_read_the_log_gets_no_report() {
     let refused = Error::NotPermitted("only root, admins and auditors read the audit log".into());
