@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arms;
+pub mod blocks;
 pub mod imports;
 pub mod layers;
 pub mod machine;

@@ -106,6 +106,8 @@ mod policy_change;
 mod programs;
 #[path = "scenarios/quiet.rs"]
 mod quiet;
+#[path = "scenarios/readme.rs"]
+mod readme;
 #[path = "scenarios/recovery.rs"]
 mod recovery;
 #[path = "scenarios/report.rs"]
@@ -393,6 +395,7 @@ const SCENARIOS: &[Scenario] = &[
     own("a_name_service_that_fails_is_slow_or_answers_wrongly_refuses_only_whom_it_alone_knows", names::other_answers),
     own("where_a_directory_folds_case_a_person_is_one_person_however_they_type_their_name", names::folds_case),
     own("a_store_that_was_backed_up_comes_back_here_and_on_new_hardware_with_nothing_open", backup::and_restored),
+    own("everything_that_the_readme_says_to_type_does_what_it_is_for", readme::everything),
     own("everything_that_the_runbook_says_to_type_does_what_it_is_for", runbook::typed),
     own("of_an_account_that_several_use_the_record_and_the_list_say_by_which_key_each_came", keys::of_a_shared_account),
     own_of(TRIXIE, "of_an_account_that_several_use_the_record_says_by_which_key_each_came_on_debian_13_too", keys::of_a_shared_account),

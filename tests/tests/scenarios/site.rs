@@ -315,6 +315,11 @@ impl Site {
         self.machine.run(&["expect", "-c", &Self::expect(script)])
     }
 
+    /// The same, not waited for.
+    pub(crate) fn start_terminal(&self, script: &str) -> Running {
+        self.machine.start(SOON * 3, &["expect", "-c", &Self::expect(script)])
+    }
+
     /// Somebody who has logged in at the console and is busy there with this command.
     pub(crate) fn stays_at_the_console(&self, user: &str, command: &str) -> Running {
         let script = format!(
