@@ -8,7 +8,7 @@ use jit_proto::text::Shown;
 
 use crate::cmd::{
     approvers, attest, audit, check, clock, code, enabling, explain, grant, list, locking, offline,
-    own_access, policy, report, reviewing, revoke, roles, session, show,
+    own_access, policy, report, retire, reviewing, revoke, roles, session, show,
 };
 use crate::error::Error;
 
@@ -102,6 +102,8 @@ pub(crate) enum Verb {
     Enforce(enabling::Enforce),
 
     Disable(enabling::Disable),
+
+    Retire(retire::Retire),
 
     /// Show whether the clock of this host is believed, or say that it is right
     ///

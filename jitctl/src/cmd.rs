@@ -19,6 +19,7 @@ pub(crate) mod offline;
 pub(crate) mod own_access;
 pub(crate) mod policy;
 pub(crate) mod report;
+pub(crate) mod retire;
 pub(crate) mod reviewing;
 pub(crate) mod revoke;
 pub(crate) mod roles;

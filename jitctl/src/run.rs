@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::args::{self, Cli, Typed, Verb};
 use crate::cmd::{
     approvers, attest, audit, check, clock, code, confirm, doctor, enabling, explain, grant, kiosk, list,
-    locking, offline, own_access, policy, report, reviewing, revoke, roles, session, show, status, watch,
+    locking, offline, own_access, policy, report, retire, reviewing, revoke, roles, session, show, status,
+    watch,
 };
 use crate::error::Failure;
 use crate::jitd::Jitd;
@@ -89,6 +90,7 @@ fn answer(
         Verb::Enable(order) => enabling::enable(order, json, jitd, root, screen),
         Verb::Enforce(order) => enabling::enforce(order, json, root, screen),
         Verb::Disable(order) => enabling::disable(order, json, root, screen),
+        Verb::Retire(order) => retire::run(order, json, jitd, root, screen),
         Verb::Clock { verb } => clock::run(verb.as_ref(), json, jitd, screen),
         Verb::Session(verb) => session::run(verb, json, jitd, screen),
         Verb::Audit(verb) => audit::run(verb, json, jitd, screen),

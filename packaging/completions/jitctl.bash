@@ -2,7 +2,7 @@
 
 # A test holds the two tables against jitctl's own: for each command, its commands and its options.
 declare -gA _jitctl_commands=(
-    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status doctor enable enforce disable clock kiosk session audit report attest offline code approvers policy help'
+    ['jitctl']='request withdraw extend done pending approve deny watch grant revoke lock unlock list show check explain roles confirm status doctor enable enforce disable retire clock kiosk session audit report attest offline code approvers policy help'
     ['jitctl clock']='challenge accept help'
     ['jitctl session']='list end help'
     ['jitctl audit']='show verify checkpoint export archive merge help'
@@ -51,6 +51,7 @@ declare -gA _jitctl_options=(
     ['jitctl audit merge']='--key --user --role --service --event --request --since --until --json --utc --help'
     ['jitctl audit archive']='--before --note --list --json --utc --help'
     ['jitctl audit export']='--format --after --since --from --json --utc --help'
+    ['jitctl retire']='--reason --to --qr --yes --json --utc --help'
     ['jitctl report']='--since --until --at --csv --html --observe --service --attest --every --json --utc --help'
     ['jitctl offline']='--json --utc --help'
     ['jitctl offline export']='--output --text --compact --qr --ascii --json --utc --help'

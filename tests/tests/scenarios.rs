@@ -114,6 +114,8 @@ mod recovery;
 mod report;
 #[path = "scenarios/requests.rs"]
 mod requests;
+#[path = "scenarios/retire.rs"]
+mod retire;
 #[path = "scenarios/runbook.rs"]
 mod runbook;
 #[path = "scenarios/shares.rs"]
@@ -441,6 +443,7 @@ const SCENARIOS: &[Scenario] = &[
     own_of(BARE, "without_systemd_the_first_check_starts_jitd", daemon::without_systemd),
 
     // the package
+    own("a_host_that_is_retired_is_locked_and_its_log_and_checkpoint_go_along", retire::taken_out_of_service),
     own("the_package_is_not_removed_while_a_pam_file_names_the_module", package::removal),
     own("each_installation_that_only_looks_guarded_is_found_by_doctor", doctor::finds),
     own("doctor_works_without_jitd_and_says_what_it_could_not_see", doctor::without_jitd),

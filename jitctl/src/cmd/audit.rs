@@ -11,7 +11,7 @@ pub(crate) mod read;
 mod show;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use jit_core::model::CarriedBy;
@@ -120,21 +120,44 @@ fn checkpoint(
     let made: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
     let text = if key { format!("{}\n", made.key) } else { made.note.clone() };
     let outcome = if qr {
-        let lines =
-            qr::of_text(&text).ok_or_else(|| Error::Usage("it does not fit into a QR code".to_owned()))?;
-        if screen.terminal {
-            screen.draw(&in_white_on_black(&lines))?;
-        } else {
-            screen.data(&(lines.join("\n") + "\n"))?;
-        }
+        draw(&text, screen)?;
         Outcome::Yes
     } else {
         give(&made, json, screen, |_: &Checkpoint| View::yes(text.clone()))?
     };
-    if !key && !screen.is_unread() {
-        export::carried(CarriedBy::Checkpoint, made.size, jitd, screen);
+    if !key {
+        has_left(&made, jitd, screen);
     }
     Ok(outcome)
+}
+
+/// Draws a text as a QR code.
+pub(super) fn draw(text: &str, screen: &mut Screen<'_>) -> Result<(), Error> {
+    let lines = qr::of_text(text).ok_or_else(|| Error::Usage("it does not fit into a QR code".to_owned()))?;
+    if screen.terminal {
+        screen.draw(&in_white_on_black(&lines))
+    } else {
+        screen.data(&(lines.join("\n") + "\n"))
+    }
+}
+
+/// Has it noted that a checkpoint was printed, where somebody has read it.
+pub(super) fn has_left(made: &Checkpoint, jitd: &dyn Jitd, screen: &mut Screen<'_>) {
+    if !screen.is_unread() {
+        export::carried(CarriedBy::Checkpoint, made.size, jitd, screen);
+    }
+}
+
+/// Exports all records that are here, as they are.
+pub(super) fn export_all(jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
+    export::run(&export::Wanted::all(), jitd, screen)
+}
+
+/// Verifies what was exported to one file.
+pub(super) fn verify_file(path: &Path, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
+    let files = [path.to_owned()];
+    let given = verify::Given { files: &files, archives: &[], checkpoints: &[], keys: &[] };
+    verify::run(&given, false, jitd, screen)
 }
 
 #[cfg(test)]
@@ -145,5 +168,7 @@ mod export_tests;
 mod proof_tests;
 #[cfg(test)]
 mod read_tests;
+#[cfg(test)]
+mod retire_tests;
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,13 @@ pub(crate) struct Wanted {
     from: Vec<PathBuf>,
 }
 
+impl Wanted {
+    /// All of them, as they can be verified.
+    pub(super) const fn all() -> Self {
+        Self { format: Format::Jsonl, after: None, since: None, from: Vec::new() }
+    }
+}
+
 pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
     let since = wanted.since.as_ref().map(Bound::utc).transpose();
     let since = since.map_err(|why| Error::Usage(why.to_string()))?;
