@@ -368,6 +368,26 @@ fn whoever_recovers_has_to_get_in_and_somebody_has_to() {
 }
 
 #[test]
+fn that_nobody_recovers_is_less_where_the_console_asks_nobody_and_a_password_opens_root_there() {
+    let nobody: Vec<_> = good()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("etc/pam.d"))
+        .map(|(path, text)| (path, text.replace(" recovery=root", "")))
+        .collect();
+    let free = "@include common-account\n@include common-session\n";
+    let severity = |login: Option<&str>, shadow: &str| {
+        let mut files: Vec<(&str, &str)> = nobody.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        files.extend(login.map(|text| ("etc/pam.d/login", text)));
+        files.push(("etc/shadow", shadow));
+        let found = found(&files, "").into_iter().find(|found| found.id == "nobody-recovers");
+        found.expect("nobody is named").severity
+    };
+    assert_eq!(severity(Some(free), "root:$y$x:1::::::\n"), Severity::Warning);
+    assert_eq!(severity(Some(free), "root:!:1::::::\n"), Severity::Error);
+    assert_eq!(severity(None, "root:$y$x:1::::::\n"), Severity::Error, "login asks jitd");
+}
+
+#[test]
 fn root_that_sshd_keeps_out_gets_in_by_a_console_that_does_not_ask() {
     let config = ("etc/ssh/sshd_config", "UsePAM yes\nPermitRootLogin no\n");
     let open = "@include common-account\n@include common-session\n";

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jit_proto::words::UserName;
 
+use crate::doctor::accounts::Account;
 use crate::doctor::finding::{Finding, Severity};
 use crate::doctor::seen::{Seen, is_login};
 use crate::facts::recovering;
@@ -45,22 +46,34 @@ pub(super) fn judge(seen: &Seen, found: &mut Vec<Finding>) {
         }
     }
     if logins > 0 && by_account.is_empty() {
-        found.push(Finding::new(
-            "nobody-recovers",
-            Severity::Error,
-            "recovery=",
-            [
-                "No account is named in `recovery=` at any service that people log in by.".to_owned(),
-                "While jitd is dead, its disk full or its store damaged, nobody gets into this host."
-                    .to_owned(),
-                "add recovery=root to both lines of pam_jit.so in /etc/pam.d/login or /etc/pam.d/sshd"
-                    .to_owned(),
-            ],
-        ));
+        found.push(nobody_recovers(seen));
     }
     for (account, services) in by_account {
         recovers(seen, account.as_str(), &services, found);
     }
+}
+
+/// Nobody is named. Where a console asks nobody and a password opens root there, that is a way in all the same.
+fn nobody_recovers(seen: &Seen) -> Finding {
+    let opens_root = |known: &BTreeMap<String, Account>| {
+        known.values().any(|account| account.uid == 0 && account.has_password != Some(false))
+    };
+    let has_root = seen.accounts.known.as_ref().is_none_or(opens_root);
+    let (severity, why) = if console_is_free(seen) && has_root {
+        (
+            Severity::Warning,
+            "While jitd is dead, its disk full or its store damaged, people get in at the console alone, which keeps nobody \
+             out.",
+        )
+    } else {
+        (
+            Severity::Error,
+            "While jitd is dead, its disk full or its store damaged, nobody gets into this host.",
+        )
+    };
+    let what = "No account is named in `recovery=` at any service that people log in by.";
+    let fix = "add recovery=root to both lines of pam_jit.so in /etc/pam.d/login or /etc/pam.d/sshd";
+    Finding::new("nobody-recovers", severity, "recovery=", [what, why, fix].map(str::to_owned))
 }
 
 /// Whether an account that is named gets in.
