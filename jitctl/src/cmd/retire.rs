@@ -92,8 +92,6 @@ pub(crate) fn run(
     let made: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
     let file = order.to.clone().unwrap_or_else(|| default_name(&made));
     let verified = export(&file, jitd, screen)?;
-    // With the end of the export on record, too.
-    let checkpoint: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
     let retired = Retired {
         lock,
         ended: sessions.len() - left.len().min(sessions.len()),
@@ -101,7 +99,8 @@ pub(crate) fn run(
         file: named(&file),
         verified,
         next: next(root),
-        checkpoint,
+        // One that the file can be held against: a later one covers what is not in it.
+        checkpoint: made,
     };
     let outcome = give(&retired, json, screen, view)?;
     if order.qr {

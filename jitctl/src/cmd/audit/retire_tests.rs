@@ -76,6 +76,12 @@ impl Jitd for Host {
                 self.carried.set(self.carried.get() + 1);
                 Ok(said(&Carried { how: how.as_str().to_owned(), size: *size }))
             }
+            Call::Carried { how: CarriedBy::Export, .. } => {
+                let answer = self.live.ask(call);
+                // That it left is on record behind what left.
+                self.live.goes_on();
+                answer
+            }
             other => self.live.ask(other),
         }
     }
