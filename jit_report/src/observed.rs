@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jit_core::event::{Event, Record};
-use jit_core::model::{Login, Why};
+use jit_core::model::{Login, PamFileSeen, Why};
 use jit_core::time::Utc;
 use jit_proto::words::{ServiceName, Uid, UserName};
 use serde::Serialize;
@@ -75,24 +75,53 @@ type Key = (ServiceName, UserName, &'static str, Watcher, bool);
 #[derive(Debug, Default)]
 pub(crate) struct ObservedFold {
     watching: BTreeSet<String>,
+    /// The services that ask jitd, by the last look at their files; none before the first.
+    asking: Option<BTreeSet<String>>,
+    /// Refusals at services that did not ask by then: jitd looks at a file a second after it was written.
+    early: Vec<Early>,
     rows: BTreeMap<Key, WouldRefuse>,
     uncounted: u64,
+}
+
+/// A refusal at a service of which nothing is known yet.
+#[derive(Debug)]
+struct Early {
+    at: Utc,
+    why: Why,
+    count: u64,
+    others: bool,
+    login: Login,
+    last: Option<Login>,
 }
 
 impl ObservedFold {
     pub(crate) fn take(&mut self, record: &Record, period: Period) {
         let at = record.at.wall;
         if let Event::PamFiles(files) = &record.event {
-            let watching = files.files.iter().filter(|file| file.watches);
-            self.watching = watching.map(|file| file.name.clone()).collect();
+            let named = |is: fn(&PamFileSeen) -> bool| {
+                files.files.iter().filter(|file| is(file)).map(|file| file.name.clone()).collect()
+            };
+            self.watching = named(|file| file.watches);
+            self.asking = Some(named(|file| file.account));
+            for Early { at, why, count, others, login, last } in std::mem::take(&mut self.early) {
+                if self.watching.contains(login.service.as_str()) {
+                    self.add(at, (why, Watcher::Pam), count, others, (&login, last.as_ref()));
+                }
+            }
         } else if !period.has(at) {
             // What PAM files were before the period says what they were in it.
         } else if let Event::Unmanaged { would: Some(why), count, last, others, login, .. } = &record.event {
             self.add(at, (*why, Watcher::Policy), u64::from(count.get()), *others, (login, last.as_deref()));
-        } else if let Event::Denied { why, count, last, others, login } = &record.event
-            && self.watching.contains(login.service.as_str())
-        {
-            self.add(at, (*why, Watcher::Pam), u64::from(count.get()), *others, (login, last.as_deref()));
+        } else if let Event::Denied { why, count, last, others, login } = &record.event {
+            let (count, others) = (u64::from(count.get()), *others);
+            if self.watching.contains(login.service.as_str()) {
+                self.add(at, (*why, Watcher::Pam), count, others, (login, last.as_deref()));
+            } else if self.asking.as_ref().is_some_and(|asking| !asking.contains(login.service.as_str()))
+                && self.early.len() < MOST
+            {
+                let (login, last) = (login.clone(), last.as_deref().cloned());
+                self.early.push(Early { at, why: *why, count, others, login, last });
+            }
         }
     }
 
@@ -145,7 +174,7 @@ impl ObservedFold {
     }
 
     pub(crate) fn finish(self) -> ObservedRefusals {
-        let Self { watching, rows, uncounted } = self;
+        let Self { watching, rows, uncounted, .. } = self;
         ObservedRefusals { rows: rows.into_values().collect(), uncounted, watching }
     }
 }

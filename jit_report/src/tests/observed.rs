@@ -56,6 +56,26 @@ fn by_policy_it_is_what_the_answer_says_and_by_the_pam_line_what_it_did_not_hear
 }
 
 #[test]
+fn who_came_before_jitd_had_looked_at_a_file_that_was_just_written_counts_by_what_it_found_there() {
+    let file = |account: bool, watches: bool| {
+        format!(r#""files":[{{"name":"sshd","account":{account},"watches":{watches}}}]"#)
+    };
+    for (found, count) in [(file(true, true), Some(3)), (file(true, false), None), (file(false, false), None)]
+    {
+        let mut log = Log::default();
+        log.push(100, "pam-files", &file(false, false));
+        log.push(200, "denied", &format!(r#""why":"no-window","count":3,{ERIK}"#));
+        log.push(201, "pam-files", &found);
+        let seen = log.report().observed;
+        assert_eq!(
+            seen.rows.first().map(|row| (row.count, row.first)),
+            count.map(|n| (n, utc(200))),
+            "{found}"
+        );
+    }
+}
+
+#[test]
 fn what_pam_files_were_before_the_period_says_what_they_were_in_it() {
     let mut log = Log::default();
     watches(&mut log, 100, true);
