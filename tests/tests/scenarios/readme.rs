@@ -136,7 +136,7 @@ fn keep_out(site: &Site) {
         .says("jitctl report --observe --service sshd --service sudo")
         .done();
     site.logged_in("mira", "sudo -n jitctl enable --confirm").says("Kept: ").done();
-    site.shell("jitctl revoke --user mira --all --yes").done();
+    site.shell("jitctl revoke --user mira --yes").done();
     site.denies("mira", "no-window", || site.ssh("mira"));
     typed(site, grant).done();
     typed(site, shown(GUIDE, "jitctl check sshd maria").trim()).says("allow").done();
