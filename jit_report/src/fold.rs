@@ -14,7 +14,7 @@ use crate::figures::Spread;
 use crate::host::HostFold;
 use crate::hours::HoursFold;
 use crate::live::LiveFold;
-use crate::log::{Backwards, Tape};
+use crate::log::{Backwards, ReadRecord, Tape};
 use crate::observed::ObservedFold;
 use crate::period::Period;
 use crate::policies::{self, PolicyFold};
@@ -86,7 +86,12 @@ impl Fold {
     /// Takes the exact bytes of the next record. What cannot be read is counted. What comes before a record that was
     /// taken already is an error, and nothing of it is taken.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), Backwards> {
-        let Some(record) = self.tape.read(bytes)? else { return Ok(()) };
+        self.take_read(ReadRecord::of(bytes))
+    }
+
+    /// Takes the next record, which was read.
+    pub fn take_read(&mut self, read: ReadRecord) -> Result<(), Backwards> {
+        let Some(record) = self.tape.take(read)? else { return Ok(()) };
         if self.period.is_behind(record.at.wall) {
             return Ok(());
         }

@@ -39,7 +39,7 @@ pub use host::{
 };
 pub use hours::{Hours, ObservedAt};
 pub use live::{Live, LiveSession};
-pub use log::{Backwards, LogRead};
+pub use log::{Backwards, LogRead, ReadRecord};
 pub use observed::{ObservedRefusals, Watcher, WouldRefuse};
 pub use period::Period;
 pub use policies::{Exemption, NeverAsked, Recovers, Standing};

@@ -39,7 +39,23 @@ pub struct Backwards {
     pub expected: u64,
 }
 
-/// Reads records, and keeps account of them.
+/// A record as it was read: most of the work of a report, which needs nothing of what was read before.
+#[derive(Debug)]
+pub struct ReadRecord {
+    leaf: Digest,
+    /// Absent where a newer jitd wrote it, or nobody did.
+    record: Option<Record>,
+}
+
+impl ReadRecord {
+    /// Reads the exact bytes of a record.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { leaf: leaf(bytes), record: Record::decode(0, bytes).ok() }
+    }
+}
+
+/// Takes records, and keeps account of them.
 #[derive(Debug, Default)]
 pub(crate) struct Tape {
     read: LogRead,
@@ -48,11 +64,12 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    /// The record, if it can be read.
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<Option<Record>, Backwards> {
-        let Ok(record) = Record::decode(self.next, bytes) else {
+    /// The record, if it could be read.
+    pub(crate) fn take(&mut self, read: ReadRecord) -> Result<Option<Record>, Backwards> {
+        let ReadRecord { leaf, record } = read;
+        let Some(record) = record else {
             self.read.unread += 1;
-            self.count(self.next, bytes);
+            self.count(self.next, leaf);
             return Ok(None);
         };
         if record.seq < self.next {
@@ -61,15 +78,15 @@ impl Tape {
         if record.seq > self.next && self.read.records > 0 {
             self.read.missing.push((self.next, record.seq - 1));
         }
-        self.count(record.seq, bytes);
+        self.count(record.seq, leaf);
         self.read.begins.get_or_insert(record.at.wall);
         self.read.ends = Some(record.at.wall);
         Ok(Some(record))
     }
 
-    fn count(&mut self, seq: u64, bytes: &[u8]) {
+    fn count(&mut self, seq: u64, leaf: Digest) {
         if seq == self.tree.size() {
-            self.tree.append(leaf(bytes));
+            self.tree.append(leaf);
         }
         self.read.records += 1;
         self.read.first.get_or_insert(seq);

@@ -7,11 +7,13 @@ mod observe;
 mod view;
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use jit_proto::words::ServiceName;
-use jit_report::{Backwards, Fold, Period, Report, csv, html};
+use jit_report::{Backwards, Fold, Period, ReadRecord, Report, csv, html};
 
 use super::audit::read::{Reader, each_record, named};
 use crate::error::{Error, Failure};
@@ -132,17 +134,42 @@ fn read(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Rep
     Ok(fold.finish())
 }
 
+/// Pages are read on another processor, where there is one, while those before are taken.
 fn of_jitd(fold: &mut Fold, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let mut reader = Reader::from(jitd, 0);
-    while let Some(page) = reader.page()? {
-        reader.tell_what_is_archived(&page, 0, screen);
-        for text in &page.records {
-            fold.take(text.as_bytes()).map_err(|why| Error::Garbled(why.to_string()))?;
+    thread::scope(|scope| {
+        let (to_read, pages) = sync_channel::<Vec<String>>(1);
+        let (to_take, read) = sync_channel(1);
+        let reads = move || {
+            let read = |page: Vec<String>| page.iter().map(|text| ReadRecord::of(text.as_bytes())).collect();
+            let mut all = pages.into_iter().map(read);
+            // Whoever takes them has gone where one was out of order.
+            while all.next().is_some_and(|page: Vec<ReadRecord>| to_take.send(page).is_ok()) {}
+        };
+        let none = |why| Error::Usage(format!("the log cannot be read ({why})\nhint: try again"));
+        thread::Builder::new().spawn_scoped(scope, reads).map_err(none)?;
+
+        let mut reader = Reader::from(jitd, 0);
+        let mut is_first = true;
+        while let Some(page) = reader.page()? {
+            reader.tell_what_is_archived(&page, 0, screen);
+            for seq in page.damaged {
+                fold.damaged();
+                screen.say(&format!("jitctl: RECORD {seq} IS NOT WHAT WAS WRITTEN"));
+            }
+            // One page ahead of what is taken.
+            drop(to_read.send(page.records));
+            if !std::mem::take(&mut is_first) {
+                take(fold, read.recv().into_iter().flatten())?;
+            }
         }
-        for seq in page.damaged {
-            fold.damaged();
-            screen.say(&format!("jitctl: RECORD {seq} IS NOT WHAT WAS WRITTEN"));
-        }
+        drop(to_read);
+        take(fold, read.into_iter().flatten())
+    })
+}
+
+fn take(fold: &mut Fold, read: impl Iterator<Item = ReadRecord>) -> Result<(), Failure> {
+    for record in read {
+        fold.take_read(record).map_err(|why| Error::Garbled(why.to_string()))?;
     }
     Ok(())
 }
