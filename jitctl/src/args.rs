@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use jit_proto::text::Shown;
 
 use crate::cmd::{
-    approvers, attest, audit, check, clock, code, enabling, explain, grant, list, locking, offline,
-    own_access, policy, report, retire, reviewing, revoke, roles, session, show,
+    approvers, attest, audit, check, clock, code, elsewhere, enabling, explain, grant, list, locking,
+    offline, own_access, policy, report, retire, reviewing, revoke, roles, session, show,
 };
 use crate::error::Error;
 
@@ -38,6 +38,10 @@ pub(crate) struct Cli {
     /// Print one JSON document instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
+
+    /// Type it on other hosts, by ssh; what each says has its name in front, and the exit code is the worst
+    #[arg(short = 'H', long = "on", global = true, value_name = "[USER@]HOST,...", value_delimiter = ',')]
+    pub(crate) remotes: Vec<elsewhere::Remote>,
 
     /// Show times in UTC, and take typed ones as such [default: the zone of this host, or of TZ]
     #[arg(long, global = true)]
@@ -153,19 +157,21 @@ pub(crate) enum Verb {
 /// What the arguments ask for.
 pub(crate) enum Typed {
     /// A question for jitd.
-    Command(Cli),
+    Command(Box<Cli>),
     /// `--help`, `help` or `--version`: the text asked for.
     Help(String),
 }
 
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Error> {
-    Cli::try_parse_from(as_shell(args.into_iter().collect())).map(Typed::Command).or_else(|refusal| {
-        if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = refusal.kind() {
-            Ok(Typed::Help(refusal.render().to_string()))
-        } else {
-            Err(Error::Usage(usage_text(refusal)))
-        }
-    })
+    Cli::try_parse_from(as_shell(args.into_iter().collect()))
+        .map(|cli| Typed::Command(Box::new(cli)))
+        .or_else(|refusal| {
+            if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = refusal.kind() {
+                Ok(Typed::Help(refusal.render().to_string()))
+            } else {
+                Err(Error::Usage(usage_text(refusal)))
+            }
+        })
 }
 
 /// sshd hands its ForceCommand to the person's login shell, as `SHELL -c COMMAND`. In the kiosk's tree jitctl stands

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod code;
 pub(crate) mod confirm;
 pub(crate) mod doctor;
+pub(crate) mod elsewhere;
 pub(crate) mod enabling;
 mod ending;
 pub(crate) mod explain;

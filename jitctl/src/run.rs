@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::args::{self, Cli, Typed, Verb};
 use crate::cmd::{
-    approvers, attest, audit, check, clock, code, confirm, doctor, enabling, explain, grant, kiosk, list,
-    locking, offline, own_access, policy, report, retire, reviewing, revoke, roles, session, show, status,
-    watch,
+    approvers, attest, audit, check, clock, code, confirm, doctor, elsewhere, enabling, explain, grant,
+    kiosk, list, locking, offline, own_access, policy, report, retire, reviewing, revoke, roles, session,
+    show, status, watch,
 };
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::jitd::Jitd;
 use crate::output::{self, Outcome};
 use crate::screen::Screen;
@@ -31,8 +31,17 @@ pub(crate) fn run(
     let args: Vec<OsString> = args.into_iter().collect();
     // Also of what cannot be read.
     let json = args.iter().any(|arg| arg == "--json");
-    let result = match args::parse(args) {
+    let result = match args::parse(args.clone()) {
         Ok(Typed::Help(text)) => screen.data(&text).map(|()| Outcome::Yes).map_err(Failure::from),
+        Ok(Typed::Command(cli)) if !cli.remotes.is_empty() => {
+            return match there(&cli, &args, root, screen) {
+                Ok(code) => code,
+                Err(failure) => {
+                    screen.say(&failure.message());
+                    failure.error.exit_code()
+                }
+            };
+        }
         Ok(Typed::Command(cli)) => answer(&cli, jitd, me, root, screen),
         Err(error) => Err(error.into()),
     };
@@ -50,6 +59,15 @@ pub(crate) fn run(
             failure.error.exit_code()
         }
     }
+}
+
+/// The same on other hosts. What has a screen of its own has that of one.
+fn there(cli: &Cli, args: &[OsString], root: &Path, screen: &mut Screen<'_>) -> Result<u8, Failure> {
+    if cli.remotes.len() > 1 && matches!(cli.verb, Some(Verb::Watch | Verb::Kiosk)) {
+        let text = "that has a screen of its own: name one host".to_owned();
+        return Err(Error::Usage(text).into());
+    }
+    elsewhere::run(&cli.remotes, args, cli.json, root, screen)
 }
 
 /// What a program gets that asked for JSON, where there is no answer.

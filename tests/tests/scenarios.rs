@@ -110,6 +110,8 @@ mod quiet;
 mod readme;
 #[path = "scenarios/recovery.rs"]
 mod recovery;
+#[path = "scenarios/remote.rs"]
+mod remote;
 #[path = "scenarios/report.rs"]
 mod report;
 #[path = "scenarios/requests.rs"]
@@ -298,6 +300,7 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_reviewer_who_watches_sees_a_request_come_approves_it_and_sees_it_go", following::watching),
 
     shared("what_explain_says_is_what_a_refused_login_prints", why::explained_as_it_is_refused),
+    shared("an_order_for_several_hosts_goes_there_by_ssh_and_each_answers_for_itself", remote::several_hosts),
     shared("people_see_the_roles_that_they_may_ask_for", why::what_one_may_ask_for),
 
     // the kiosk

@@ -129,7 +129,7 @@ fn the_man_page_names_every_command_and_its_options() {
         }
         let section = sections.get(name).unwrap_or_else(|| panic!("no section for `{name}`"));
         for option in
-            options.iter().filter(|option| !["--json", "--utc", "--help"].contains(&option.as_str()))
+            options.iter().filter(|option| !["--json", "--on", "--utc", "--help"].contains(&option.as_str()))
         {
             assert!(section.contains(&option.replace('-', "\\-")), "`{name}` does not name {option}");
         }
