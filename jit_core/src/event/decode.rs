@@ -42,10 +42,10 @@ struct Own {
     time: Option<Utc>,
     boot_ms: Option<u64>,
     boot_id: Option<BootId>,
-    ran_ms: Option<Option<u64>>,
-    clock: Option<Option<Suspicion>>,
-    synced: Option<Option<bool>>,
-    actor: Option<Option<Actor>>,
+    ran_ms: Option<u64>,
+    clock: Option<Suspicion>,
+    synced: Option<bool>,
+    actor: Option<Actor>,
 }
 
 impl Own {
@@ -70,12 +70,12 @@ impl Own {
             wall: self.time.ok_or_else(|| E::missing_field("time"))?,
             boot: self.boot_ms.ok_or_else(|| E::missing_field("boot_ms"))?,
             boot_id: self.boot_id.ok_or_else(|| E::missing_field("boot_id"))?,
-            ran: self.ran_ms.flatten(),
-            suspect: self.clock.flatten(),
-            synced: self.synced.flatten(),
+            ran: self.ran_ms,
+            suspect: self.clock,
+            synced: self.synced,
         };
         let seq = self.seq.ok_or_else(|| E::missing_field("seq"))?;
-        Ok(Record { seq, at, actor: self.actor.flatten(), event })
+        Ok(Record { seq, at, actor: self.actor, event })
     }
 }
 
@@ -84,10 +84,12 @@ fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     place: &mut Option<T>,
     map: &mut A,
 ) -> Result<(), A::Error> {
-    match place.replace(map.next_value()?) {
-        None => Ok(()),
-        Some(_) => Err(A::Error::duplicate_field(key)),
+    let value = map.next_value()?;
+    if place.is_some() {
+        return Err(A::Error::duplicate_field(key));
     }
+    *place = value;
+    Ok(())
 }
 
 /// The entries of the map that are not the record's own, which it takes as they come by.
