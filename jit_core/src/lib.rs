@@ -73,4 +73,6 @@ mod testing;
 #[cfg(test)]
 mod trial_tests;
 #[cfg(test)]
+mod until_tests;
+#[cfg(test)]
 mod words_tests;

@@ -84,7 +84,8 @@ fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
     let of_askers = policy.askers().flat_map(Asker::services);
     let ends = of_askers.filter(|service| has_end(etc, service)).cloned().collect();
     let (host, accounts) = (host.clone(), accounts.known);
-    Facts { host, groups, accounts, standing, askers, ends, sessions, services, unlisted }
+    // Who reads clocks says what time it is.
+    Facts { now: None, host, groups, accounts, standing, askers, ends, sessions, services, unlisted }
 }
 
 /// Accounts that were asked after, each once.

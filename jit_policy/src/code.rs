@@ -136,8 +136,12 @@ pub(crate) const NO_PERSON: Code = error("JIT113");
 pub(crate) const SESSION_TOO: Code = warning("JIT114");
 pub(crate) const PROGRAM_TOO: Code = warning("JIT115");
 
+// The end of a role, by what the host's clock says.
+pub(crate) const ENDS_SOON: Code = warning("JIT130");
+pub(crate) const ENDED: Code = warning("JIT131");
+
 /// Those of the last kind.
-pub(crate) const OF_HOST: [Code; 14] = [
+pub(crate) const OF_HOST: [Code; 16] = [
     NO_SUCH_GROUP,
     NOBODY_HERE,
     TOO_FEW_HERE,
@@ -152,6 +156,8 @@ pub(crate) const OF_HOST: [Code; 14] = [
     NO_SUCH_ASKER,
     NO_END,
     SESSION_TOO,
+    ENDS_SOON,
+    ENDED,
 ];
 
 /// A file of test cases that cannot be read, or asks for what makes no sense.

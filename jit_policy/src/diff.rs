@@ -258,6 +258,18 @@ fn role(pair: &Pair<'_>, about: &mut About<'_>) {
         let text = if is.emergency { "opens before anybody approved" } else { "opens only once approved" };
         about.push(if is.emergency { Direction::Gains } else { Direction::Loses }, text.to_owned());
     }
+    if was.until != is.until {
+        let shown = |role: &Role| {
+            role.until.as_ref().map_or_else(|| "without an end".to_owned(), |until| format!("until {until}"))
+        };
+        let longer = match (&was.until, &is.until) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(was), Some(is)) => is > was,
+        };
+        let direction = if longer { Direction::Gains } else { Direction::Loses };
+        about.push(direction, format!("may be asked for {}, was {}", shown(is), shown(was)));
+    }
     if was.survives_reboot != is.survives_reboot {
         let text = if is.survives_reboot { "goes on after a restart" } else { "ends with a restart" };
         about.push(if is.survives_reboot { Direction::Gains } else { Direction::Loses }, text.to_owned());
@@ -415,6 +427,9 @@ fn what(role: &Role) -> String {
     }
     if !role.limits.hours.is_empty() {
         text += &format!(", at {}", list(&role.limits.hours));
+    }
+    if let Some(until) = &role.until {
+        text += &format!(", until {until}");
     }
     text + &format!(", approved by {}", stages(role))
 }

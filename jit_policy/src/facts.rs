@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jit_proto::words::{GroupName, ServiceName, UserName};
 
 use super::host::Host;
+use crate::time::Utc;
 
 /// What a host knows of the names in a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The host. Roles that do not exist on it are not judged.
     pub host: Host,
+    /// What its clock says; nothing is judged by it where that cannot be told.
+    pub now: Option<Utc>,
     /// Each group that the policy names.
     pub groups: BTreeMap<GroupName, Group>,
     /// Each account that the policy names.

@@ -7,6 +7,7 @@
 //! group may have members that nobody lists, and all that is said is that it cannot be told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 
@@ -67,6 +68,10 @@ impl Policy {
     }
 }
 
+/// How long before a role ends this is said of it.
+const ENDS_SOON: Duration = Duration::from_hours(30 * 24);
+const DAY: Duration = Duration::from_hours(24);
+
 /// Those whom a rule means on this host.
 #[derive(Default)]
 struct Crowd {
@@ -92,6 +97,7 @@ impl<'a> Judge<'a> {
     }
 
     fn role(&self, role: &Role, spot: &Spot, log: &mut Log<'_>) {
+        self.until(role, spot, log);
         let whos: Vec<&Who> = role.people().collect();
         let groups = whos.iter().flat_map(|who| &who.groups).cloned().collect();
         let stages = role.stages.iter().filter(|stage| !from_afar(stage));
@@ -125,6 +131,29 @@ impl<'a> Judge<'a> {
             }
         }
         self.stages(role, &eligible, spot, log);
+    }
+
+    /// Whether the role has ended, or soon will.
+    fn until(&self, role: &Role, spot: &Spot, log: &mut Log<'_>) {
+        let (Some(until), Some(now)) = (&role.until, self.facts.now) else { return };
+        let (name, left) = (&role.name, until.at().since(now));
+        if left.is_zero() {
+            let message =
+                format!("role `{name}` ended on {until}: nobody can ask for it, and it opens nothing");
+            log.add_with_hint(code::ENDED, spot, message, "remove it, or give it a later `until`");
+        } else if left <= ENDS_SOON {
+            let days = left.as_secs().div_ceil(DAY.as_secs());
+            let left = if days == 1 { "a day".to_owned() } else { format!("{days} days") };
+            let message = format!(
+                "role `{name}` ends on {until}, within {left}: from then on nobody can ask for it, and its windows are over"
+            );
+            log.add_with_hint(
+                code::ENDS_SOON,
+                spot,
+                message,
+                "if it is still wanted, give it a later `until`",
+            );
+        }
     }
 
     /// Whether the stages can be met whoever of those eligible is left out.

@@ -223,6 +223,17 @@ pub struct Zone {
 }
 
 impl Zone {
+    /// Coordinated Universal Time.
+    pub(super) fn utc() -> Self {
+        Self { name: "UTC".to_owned(), tz: TimeZone::UTC }
+    }
+
+    /// When a day begins: with midnight, or with the jump where it has none.
+    pub(super) fn day_begins(&self, day: Date) -> Option<Utc> {
+        let begins = self.moment(day, Clock::MIDNIGHT)?;
+        Some(Utc::from_unix_millis(begins.as_millisecond()))
+    }
+
     /// The moment that a local time means: the first of two, and the jump where there is none.
     fn moment(&self, date: Date, clock: Clock) -> Option<Timestamp> {
         let (date, clock) =

@@ -9,7 +9,7 @@
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
 //! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` and `lint_whole` (do
 //! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
-//! `hours`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
+//! `hours`, `until`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
 //! host says of its names (`facts`).
 
 #![forbid(unsafe_code)]
@@ -47,6 +47,7 @@ mod rules;
 mod set;
 mod shape;
 mod source;
+mod until;
 mod walk;
 mod words;
 
@@ -70,3 +71,4 @@ pub use role::{AtEnd, Limits, Method, Outside, Role, Stage, Starts, Then, Uses};
 pub use rules::{ChangeRule, Ends, Exempt, Observed};
 pub use set::{Loaded, Policy};
 pub use source::{Flaw, Source, SourceFile};
+pub use until::Until;

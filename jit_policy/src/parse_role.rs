@@ -14,6 +14,7 @@ use super::reason::ReasonRule;
 use super::role::Method;
 use super::role::{AtEnd, Limits, Role, Stage, Starts, Then, Uses};
 use super::shape::{HOURS, REASON, ROLE, STAGE, quoted};
+use super::until::Until;
 use super::walk::{Node, Table};
 use super::words::{eligible, networks, services, who};
 use super::{code, lint};
@@ -61,9 +62,12 @@ pub(super) fn role(
     let grace = table.optional("grace", grace, log);
     let warn = table.optional("warn", |node, log| node.set(Node::duration, log), log);
     let emergency = table.optional("emergency", Node::flag, log);
+    let until = table.optional("until", Node::day, log);
     let stages = table.required("stage", stages, log);
 
     let max_duration = max_duration?;
+    let limits = limits?;
+    let until = until?.and_then(|day| Until::new(day, &limits.hours));
     let (stages, approvers): (Vec<_>, Vec<_>) = stages?.into_iter().unzip();
     let role = Role {
         name,
@@ -71,7 +75,7 @@ pub(super) fn role(
         hosts: hosts?.into_iter().collect(),
         services: services?,
         eligible: eligible?,
-        limits: limits?,
+        limits,
         max_duration,
         default_duration: default_duration?.unwrap_or(USUAL_DURATION.min(max_duration)),
         starts: starts?,
@@ -82,6 +86,7 @@ pub(super) fn role(
         grace: grace?.unwrap_or(USUAL_GRACE),
         warn: warn?.unwrap_or_else(|| BTreeSet::from(USUAL_WARN)),
         emergency: emergency?.unwrap_or(false),
+        until,
         stages,
     };
     lint::durations(&role, &table.spot_of("default-duration"), log);

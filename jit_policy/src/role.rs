@@ -15,6 +15,7 @@ use super::hours::Hours;
 use super::net::Network;
 use super::people::{Subject, Who};
 use super::reason::ReasonRule;
+use super::until::Until;
 use crate::digest::{Canonical, Digest};
 
 use crate::services::Services;
@@ -55,6 +56,8 @@ pub struct Role {
     pub warn: BTreeSet<Duration>,
     /// Whether it opens before anybody approved, and owes the reviews afterwards.
     pub emergency: bool,
+    /// From when on it is no more; it stays if absent.
+    pub until: Option<Until>,
     /// The levels of approval, in order; at least one.
     pub stages: Vec<Stage>,
 }
@@ -64,6 +67,18 @@ impl Role {
     #[must_use]
     pub fn on_host(&self, host: &Host) -> bool {
         self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+
+    /// Whether its day has come from which on it is no more. A clock that is suspect says so of nothing.
+    #[must_use]
+    pub fn is_over(&self, now: &Moment) -> bool {
+        self.left(now).is_some_and(|left| left.is_zero())
+    }
+
+    /// How long it will be there, where that ends and the clock that tells is believed.
+    #[must_use]
+    pub fn left(&self, now: &Moment) -> Option<Duration> {
+        self.until.as_ref().filter(|_| now.is_trusted()).map(|until| until.at().since(now.wall))
     }
 
     /// Whether whoever holds the role can become root: through sudo, which sudoers governs and not this policy,
@@ -111,6 +126,11 @@ impl Role {
         bytes.seconds(self.grace);
         bytes.flag(self.emergency);
         bytes.part(&self.stages_digest().0);
+        // What a role does not have leaves the digest as it was before there was any such thing.
+        if let Some(until) = &self.until {
+            bytes.part(b"until");
+            bytes.part(until.to_string().as_bytes());
+        }
         bytes.digest()
     }
 

@@ -58,6 +58,7 @@ pub(super) const ROLE: Shape = Shape {
         ("grace", r#"grace = "5s""#),
         ("warn", r#"warn = ["10m", "1m"]"#),
         ("emergency", "emergency = true"),
+        ("until", "until = 2027-02-28"),
         ("stage", "[[role.NAME.stage]]"),
     ],
 };

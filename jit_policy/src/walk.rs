@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jit_proto::text::is_unprintable;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -250,6 +251,16 @@ impl<'t> Node<'t> {
                 None
             }
         }
+    }
+
+    /// A day of the calendar, without a time of day.
+    pub(super) fn day(&self, log: &mut Log<'_>) -> Option<Date> {
+        let DeValue::Datetime(value) = self.value else { return self.not_a("a day, without quotes", log) };
+        let day = value.date.filter(|_| value.time.is_none() && value.offset.is_none());
+        let Some(day) = day else { return self.not_a("a day alone", log) };
+        let date = (i16::try_from(day.year), i8::try_from(day.month), i8::try_from(day.day));
+        let (Ok(year), Ok(month), Ok(day)) = date else { return self.not_a("a day", log) };
+        Date::new(year, month, day).ok().or_else(|| self.not_a("a day of the calendar", log))
     }
 
     /// A whole number from 1 to 4,294,967,295.

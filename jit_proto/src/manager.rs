@@ -90,7 +90,7 @@ pub struct Explanation {
 pub struct Considered {
     /// The role's name in policy.
     pub role: String,
-    /// The first condition that fails, as a stable word: `host`, `eligible`, `locked`, `target`, `address`, `hours`,
+    /// The first condition that fails, as a stable word: `host`, `eligible`, `ended`, `locked`, `target`, `address`, `hours`,
     /// `window`, `approval`, `begin`, `use`, or `nothing` where the role admits.
     pub missing: String,
     /// The same in words.
@@ -130,6 +130,9 @@ pub struct Role {
     pub reason: Option<String>,
     /// Whether it opens before anybody approved.
     pub emergency: bool,
+    /// The day from which on it is no more, with the zone whose day it is; absent if it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// One level of approval.

@@ -328,6 +328,7 @@ pub(crate) fn role() -> Role {
         }],
         reason: Some("a ticket, like INC-1234".into()),
         emergency: false,
+        until: None,
     }
 }
 

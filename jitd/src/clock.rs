@@ -53,6 +53,11 @@ pub(crate) fn since_boot() -> Duration {
     Duration::from_millis(u64::try_from(millis(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))
 }
 
+/// What the wall clock says: for what is said to people, never for a decision.
+pub(crate) fn wall() -> Utc {
+    Utc::from_unix_millis(millis(ClockId::CLOCK_REALTIME))
+}
+
 /// A moment of the kernel's other clock that begins with the boot (CLOCK_MONOTONIC of clock_gettime(2)), which stands
 /// still while the machine is suspended, by the boot clock: as if it had not been suspended since. Rounded down to
 /// 100 ms, as the two are not read in one moment.

@@ -351,6 +351,7 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
     write_policy(daemon.dir.path(), &text);
     let (policy, _) = daemon.desk().read_policy().unwrap();
     let facts = Facts {
+        now: None,
         askers: [].into(),
         ends: [].into(),
         host: host(),

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jit_core::orders::lock::Found;
-use jit_core::policy::{Finding, Host, Policy, Severity};
+use jit_core::policy::{Facts, Finding, Host, Policy, Severity};
 use jit_host::facts::gather;
 use jit_proto::words::UserName;
 use zruntime::{SharedRuntime, mpmc};
 
+use crate::clock::wall;
 use crate::desk::{BadFiles, ReadPolicy};
 
 /// Less than jitctl waits for a policy to load.
@@ -125,7 +126,8 @@ impl HostCheck {
 
 /// What this host says of a policy and, where that would leave nobody who gives orders, who does now.
 fn say(policy: &Policy, in_force: Option<&Policy>, host: &Host) -> (Vec<Finding>, BTreeSet<UserName>) {
-    let findings = policy.host_check(&gather(policy, host));
+    let facts = Facts { now: Some(wall()), ..gather(policy, host) };
+    let findings = policy.host_check(&facts);
     let before = in_force.filter(|_| findings.iter().any(Finding::locks_out));
     let losers = before.map(|before| before.admins_here(&gather(before, host)));
     (findings, losers.unwrap_or_default())

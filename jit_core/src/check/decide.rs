@@ -409,6 +409,10 @@ pub(crate) fn lasts<'p>(
         .role(&grant.role)
         .filter(|role| covers(role, host, subject) && role.services.contains(service))
         .ok_or(Miss::RoleChanged)?;
+    // Windows are cut at that day when they open; this is of one that policy has set since.
+    if role.is_over(now) {
+        return Err(Miss::RoleChanged);
+    }
     let locks = state.locked(now);
     // Whoever is only supposed to come may be locked; of others that is known before.
     let is_out = || matches!(holder, Cow::Owned(_)) && locks.on_subject(subject, policy.people()).is_some();
@@ -419,6 +423,7 @@ pub(crate) fn lasts<'p>(
         return Err(Miss::Over);
     }
     let remaining = left.min(role.max_duration.saturating_sub(elapsed));
+    let remaining = role.left(now).map_or(remaining, |left| remaining.min(left));
     if remaining.is_zero() {
         return Err(Miss::Over);
     }

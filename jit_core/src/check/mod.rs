@@ -3,5 +3,6 @@
 pub mod decide;
 pub mod explain;
 pub mod login_request;
+pub(crate) mod missing;
 pub mod process;
 pub mod tally;

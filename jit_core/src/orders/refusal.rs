@@ -13,6 +13,7 @@ use crate::model::{Caller, Entitled, Lock, Person, RefusedOrder, Scope};
 use super::no_archive::NoArchive;
 use super::no_change::NoChange;
 use super::no_code::NoCode;
+use super::not_now::NotNow;
 use super::not_of_here::NotOfHere;
 use crate::context::Context;
 use crate::model::NotNarrower;
@@ -138,6 +139,9 @@ pub enum Refusal {
         /// Whether it can be asked for ahead of time.
         can_wait: bool,
     },
+    /// The role does not open now.
+    #[error("{0}")]
+    NotNow(Box<NotNow>),
     /// A start that is over, or further away than anybody should approve now.
     #[error("the window cannot start at {start}: give a time from now ({now}) to {} ahead", Human(MAX_AHEAD))]
     Start {
@@ -291,6 +295,12 @@ pub enum Refusal {
     },
 }
 
+impl From<NotNow> for Refusal {
+    fn from(why: NotNow) -> Self {
+        Self::NotNow(Box::new(why))
+    }
+}
+
 /// The longest text of a refused order that is kept, in bytes.
 const MAX_TEXT: usize = 300;
 
@@ -318,6 +328,7 @@ impl Refusal {
             | Self::TooLong { .. }
             | Self::Reason { .. }
             | Self::OutsideHours { .. }
+            | Self::NotNow(_)
             | Self::Start { .. }
             | Self::Emergency { .. }
             | Self::ReviewOwed { .. }
@@ -370,6 +381,13 @@ impl<'a> Context<'a> {
     pub(crate) fn role(self, name: &RoleName) -> Result<&'a Role, Refusal> {
         let role = self.policy.role(name).filter(|role| role.on_host(self.host));
         role.ok_or_else(|| Refusal::NoSuchRole(name.clone()))
+    }
+
+    /// Whether the day of a role has come from which on it is no more.
+    pub(crate) fn not_over(self, role: &Role) -> Result<(), Refusal> {
+        let Some(until) = role.until.as_ref().filter(|_| role.is_over(self.now)) else { return Ok(()) };
+        let admins = self.policy.admins().to_string();
+        Err(NotNow::Ended { role: role.name.clone(), until: until.to_string(), admins }.into())
     }
 
     /// Whether something may open by the wall clock.

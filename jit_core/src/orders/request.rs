@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::model::{Caller, Decision, Person, Request, owns, same};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
-use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotOfHere, Refusal, terms};
+use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, terms};
 use crate::policy::{Role, Starts, Subject, next_opening, open_for};
 use crate::time::Utc;
 
@@ -71,8 +71,8 @@ fn own<'a>(here: Context<'a>, caller: &Caller, order: RequestOrder) -> Result<(&
 fn can_be_used(here: Context<'_>, role: &Role, request: &Request) -> Result<(), Refusal> {
     let Context { state, now, .. } = here;
     let hours = &role.limits.hours;
-    // Hours are of the wall clock; what opens while that is suspect is for those who decide it.
-    if hours.is_empty() || !now.is_trusted() {
+    // Hours and days are of the wall clock; what opens while that is suspect is for those who decide it.
+    if (hours.is_empty() && role.until.is_none()) || !now.is_trusted() {
         return Ok(());
     }
     let base = request.extends.and_then(|base| state.grant(base));
@@ -81,10 +81,14 @@ fn can_be_used(here: Context<'_>, role: &Role, request: &Request) -> Result<(), 
         (None, Some(start)) => start,
         (None, None) => now.wall,
     };
+    if let Some(until) = role.until.as_ref().filter(|until| until.at() <= from) {
+        return Err(NotNow::Ends { role: role.name.clone(), until: until.to_string() }.into());
+    }
     let begins_by = match role.starts {
         Starts::AtFirstUse { lapse } if base.is_none() && request.start.is_none() => lapse,
         Starts::AtFirstUse { .. } | Starts::AtApproval => request.duration,
     };
+    // Without any it is always open.
     if !open_for(hours, from, begins_by).is_zero() {
         return Ok(());
     }
@@ -205,6 +209,7 @@ pub(super) fn new_request(
     let Context { policy, state, host, now } = here;
     let RequestOrder { beneficiary, role, duration, start, reason, id } = order;
     let role = here.role(&role)?;
+    here.not_over(role)?;
     if let Some(person) =
         beneficiary.person.as_ref().filter(|one| !policy.people().share(one, &beneficiary.name))
     {

@@ -376,6 +376,7 @@ fn opened(
     beneficiary: Option<&Subject>,
 ) -> Result<Event, Refusal> {
     let beneficiary = beneficiary.ok_or_else(|| not_eligible(role, request))?;
+    here.not_over(role)?;
     if let Some(ahead) = request.ahead.as_ref().filter(|ahead| ahead.until <= here.now.wall) {
         return Err(NotOfHere::Over(ahead.until.to_seconds()).into());
     }

@@ -199,10 +199,10 @@ pub enum Progress<'a> {
 pub(crate) fn lapses(here: Context<'_>, pending: &Pending) -> Option<Timer> {
     let Pending { request, reviews } = pending;
     let over = |stage| Some(Timer::Due(Event::Lapsed { request: request.id, stage }));
-    if terms::too_late(request, here.now.wall) {
+    if terms::too_late(here, request) {
         return over(None);
     }
-    let too_late = terms::opens_until(request).map(|last| last.since(here.now.wall));
+    let too_late = terms::opens_until(here, request).map(|last| last.since(here.now.wall));
     let Ok(stages) = Stages::of(here, request) else {
         // A policy on trial may go back, and the role with it. Whatever ends the trial looks again.
         return if trial::running(here.state).is_some() { too_late.map(Timer::In) } else { over(None) };
@@ -223,7 +223,7 @@ pub fn stage_ends_in(here: Context<'_>, pending: &Pending) -> Option<Duration> {
     let stages = Stages::of(here, request).ok()?;
     let (progress, began) = stages.walk(here.policy.people(), request, reviews, here.now);
     let Progress::Waits { stage, .. } = progress else { return None };
-    let too_late = terms::opens_until(request).map(|last| last.since(here.now.wall));
+    let too_late = terms::opens_until(here, request).map(|last| last.since(here.now.wall));
     stages.changes_in(stage, here.now.since(began)).into_iter().chain(too_late).min()
 }
 

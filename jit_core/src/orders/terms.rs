@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::event::Event;
 use crate::model::{Begins, Grant, Request, Review, Scheduled, Terms, Time};
-use crate::policy::{Role, Starts};
+use crate::policy::{Role, Starts, Until};
 use crate::time::{Utc, Window};
 
 /// Opens what was approved: the window, or, where that is for later, a grant that waits for it.
@@ -39,9 +39,12 @@ fn ticket(role: &Role, request: &Request) -> Option<String> {
 }
 
 fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -> Time {
-    // What a signed grant opens is over by its time, whenever it begins. A window is kept in whole seconds.
+    // What a signed grant opens is over by its time, whenever it begins, and so is what a role opens that ends. A window
+    // is kept in whole seconds.
     let left = request.ahead.as_ref().map(|ahead| ahead.until.since(here.now.wall));
-    let within = left.map(|left| Duration::from_secs(left.as_secs()));
+    let within =
+        left.into_iter().chain(role.left(here.now)).min().map(|left| Duration::from_secs(left.as_secs()));
+    let asked = duration;
     let until_then = |time: Duration| within.map_or(time, |within| time.min(within));
     let duration = until_then(duration);
     let Context { state, now, .. } = here;
@@ -55,6 +58,8 @@ fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -
         (Some(base), _, _) => scheduled(Begins::After(base)),
         // A late approval gets what remains.
         (None, Some(start), _) if start <= now.wall => {
+            let ran = Duration::from_secs(now.wall.since(start).as_secs());
+            let duration = within.map_or(asked, |within| asked.min(within + ran));
             let window = Window { start: now.clone(), duration, survives_reboot };
             Time::Open { window: window.begun_at(start, now) }
         }
@@ -66,13 +71,18 @@ fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -
     }
 }
 
-/// Whether a request that names a start, or comes from a signed grant, would be over before it opened.
-pub(crate) fn too_late(request: &Request, now: Utc) -> bool {
-    opens_until(request).is_some_and(|last| last <= now)
+/// Whether a request that names a start, comes from a signed grant, or is for a role that ends, would be over before it
+/// opened.
+pub(crate) fn too_late(here: Context<'_>, request: &Request) -> bool {
+    opens_until(here, request).is_some_and(|last| last <= here.now.wall)
 }
 
 /// From when on it would be.
-pub(crate) fn opens_until(request: &Request) -> Option<Utc> {
+pub(crate) fn opens_until(here: Context<'_>, request: &Request) -> Option<Utc> {
     let start = request.start.map(|start| start.plus(request.duration));
-    start.into_iter().chain(request.ahead.as_ref().map(|ahead| ahead.until)).min()
+    // Under other terms it is another request; and a day comes by a clock that is believed.
+    let role = here.policy.role(&request.role).filter(|role| here.policy.terms(role) == request.terms);
+    let until = role.and_then(|role| role.until.as_ref()).filter(|_| here.now.is_trusted());
+    let ahead = request.ahead.as_ref().map(|ahead| ahead.until);
+    start.into_iter().chain(ahead).chain(until.map(Until::at)).min()
 }

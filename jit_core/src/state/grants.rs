@@ -68,7 +68,7 @@ impl State {
         match &scheduled.begins {
             // Not on the word of a clock that is suspect.
             Begins::At(start) => (now.is_trusted() && *start <= now.wall)
-                .then(|| scheduled.window(now.clone()).begun_at(*start, now)),
+                .then(|| scheduled.window(now.back_at(*start)).begun_at(*start, now)),
             Begins::AtFirstUse { .. } => None,
             Begins::After(base) => {
                 let base = self.grant(*base)?.window()?;

@@ -42,6 +42,7 @@ fn members(names: &[&str]) -> Group {
 /// A host that knows these groups and every account, and lists all it knows.
 fn host(groups: &[(&str, Group)]) -> Facts {
     Facts {
+        now: None,
         host: Host { name: "db-1".parse().unwrap(), groups: BTreeSet::new(), ways: crate::Ways::default() },
         groups: groups.iter().map(|(name, group)| (name.parse().unwrap(), group.clone())).collect(),
         accounts: BTreeMap::new(),
@@ -476,3 +477,43 @@ fn two_ends_for_one_login_are_named_with_the_one_that_counts() {
     // What asks nobody, or cannot be read, is said otherwise.
     assert_eq!([both(PamFile::NamesOthers), both(PamFile::Unread)], [Vec::<String>::new(), vec![]]);
 }
+
+#[test]
+fn a_role_that_ends_soon_is_said_to_and_one_that_has_ended_is_said_to_have() {
+    let text = SITE_UNTIL.replace("DAY", "2027-02-28");
+    let at = |now: &str| {
+        let facts = Facts { now: Some(now.parse().unwrap()), ..host(&[("dba", members(&["maria"]))]) };
+        let said = policy(&text).host_check(&facts);
+        said.iter().filter(|one| one.code.starts_with("JIT13")).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(at("2027-01-28T23:59:59Z"), Vec::<String>::new(), "more than thirty days before");
+    let soon = |days: &str| {
+        format!(
+            "a.toml:5:7: warning JIT130: role `shell` ends on 2027-02-28 (UTC), within {days}: from then on nobody can ask for it, \
+             and its windows are over"
+        )
+    };
+    assert_eq!(at("2027-01-29T00:00:00Z"), [soon("30 days")]);
+    assert_eq!(at("2027-02-27T23:59:59Z"), [soon("a day")]);
+    let over = "a.toml:5:7: warning JIT131: role `shell` ended on 2027-02-28 (UTC): nobody can ask for it, and it opens nothing";
+    assert_eq!(at("2027-02-28T00:00:00Z"), [over]);
+    // Where nobody says what time it is, and of a role of other hosts, nothing is said.
+    let facts = host(&[("dba", members(&["maria"]))]);
+    assert!(policy(&text).host_check(&facts).iter().all(|one| !one.code.starts_with("JIT13")));
+    let elsewhere = Facts { now: Some("2028-01-01T00:00:00Z".parse().unwrap()), ..facts };
+    let other = policy(&text.replace("\"*\"", "\"web-*\"")).host_check(&elsewhere);
+    assert!(other.iter().all(|one| !one.code.starts_with("JIT13")), "{other:?}");
+}
+
+const SITE_UNTIL: &str = r#"version = 1
+admins = { users = ["root"] }
+exempt = [{ users = ["root"], services = ["login"] }]
+
+[role.shell]
+hosts = ["*"]
+services = ["sshd"]
+eligible = { groups = ["dba"] }
+max-duration = "4h"
+until = DAY
+stage = [{ approvers = { users = ["ana"] } }]
+"#;

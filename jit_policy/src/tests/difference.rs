@@ -92,6 +92,11 @@ fn every_change_of_a_role_is_said_with_its_direction() {
             "~ role db-oncall: maria, @dba: takes a reason like `^INC-[0-9]+`; was of any kind",
         ),
         (
+            "uses = 3",
+            "uses = 3\nuntil = 2027-02-28",
+            "- role db-oncall: maria, @dba: may be asked for until 2027-02-28 (UTC), was without an end",
+        ),
+        (
             "version = 1",
             "version = 1\nasker = [{ account = \"postgres\", services = [\"postgresql\"] }]",
             "+ asker: postgres may ask about anybody at postgresql",
@@ -179,6 +184,7 @@ fn no_change_of_terms_goes_unsaid() {
         ("keep-max = \"2h\"", "keep-max = \"3h\""),
         ("\"10s\"", "\"11s\""),
         ("emergency = true", "emergency = false"),
+        ("2027-02-28", "2027-03-01"),
         ("denials = 2", "denials = 1"),
         ("\"managers\"", "\"bosses\""),
         ("observe = [\"cups\"]", "observe = [\"cron\"]"),

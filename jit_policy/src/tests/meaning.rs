@@ -27,6 +27,7 @@ fn a_policy_says_what_its_file_says() {
             grace: Duration::from_secs(5),
             warn: [600, 60].map(Duration::from_secs).into(),
             emergency: false,
+            until: None,
             stages: vec![Stage {
                 name: "team lead".to_owned(),
                 approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]), ..Who::default() },
@@ -55,6 +56,11 @@ fn the_rest_of_the_language_says_what_it_says() {
     assert_eq!(role.starts, Starts::AtFirstUse { lapse: Duration::from_hours(12) });
     assert_eq!(role.at_end, AtEnd::Keep { most: Duration::from_hours(2) });
     assert!(role.survives_reboot && role.emergency);
+    let until = role.until.as_ref().unwrap();
+    assert_eq!(
+        (until.to_string().as_str(), until.at().to_seconds().as_str()),
+        ("2027-02-28 (Europe/Berlin)", "2027-02-27T23:00:00Z")
+    );
     assert_eq!(role.grace, Duration::from_secs(10));
     assert_eq!(role.warn, [60, 300].map(Duration::from_secs).into());
     let wanted = role.reason.as_ref().unwrap();
@@ -318,6 +324,8 @@ fn the_terms_change_with_the_rest_of_the_language_too() {
         ("keep-max = \"2h\"", "keep-max = \"3h\""),
         ("\"10s\"", "\"11s\""),
         ("emergency = true", "emergency = false"),
+        ("until = 2027-02-28", "until = 2027-03-01"),
+        ("until = 2027-02-28\n", ""),
         ("denials = 2", "denials = 1"),
         ("expires = \"8h\"", "expires = \"9h\""),
         ("then = { groups = [\"managers\"] }", "then = \"deny\""),

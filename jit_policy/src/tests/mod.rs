@@ -9,6 +9,7 @@ mod refused;
 mod services;
 mod shared;
 mod shipped;
+mod until;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -57,6 +58,7 @@ keep-max = "2h"
 grace = "10s"
 warn = ["5m", "1m"]
 emergency = true
+until = 2027-02-28
 
 [[role.firmware.stage]]
 name = "team lead"

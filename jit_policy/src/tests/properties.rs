@@ -106,6 +106,7 @@ const PIECES: &[&str] = &[
     "mode",
     "policy-change",
     "retain",
+    "until",
     "\"3y\"",
     "override",
     "observe",

@@ -9,7 +9,7 @@ mod names;
 use std::path::Path;
 use std::time::Duration;
 
-use jit_core::policy::{Finding as OfPolicy, Loaded, Policy, Severity as SeverityOfPolicy};
+use jit_core::policy::{Facts, Finding as OfPolicy, Loaded, Policy, Severity as SeverityOfPolicy};
 use jit_host::doctor::{Finding, Rules, Seen, Severity, Unseen, judge};
 use jit_host::facts;
 use jit_host::files::{Owner, POLICY_DIR, read_policy_dir};
@@ -23,6 +23,7 @@ use crate::jitd::Jitd;
 use crate::output::{Outcome, View, give};
 use crate::screen::Screen;
 use crate::table::wrapped;
+use crate::times::now;
 use crate::views::plural;
 
 /// How long the name service is waited for about the names of the policy.
@@ -41,6 +42,7 @@ pub(crate) fn run(
     live::look(jitd, root, &mut found, &mut seen.unseen);
     if let Some((policy, settings)) = &policy {
         let facts = facts::gather_within(LIMIT, policy, &settings.host);
+        let facts = Facts { now: Some(now()), ..facts };
         let of_host = policy.host_check(&facts).into_iter().filter(|found| found.code != NO_END);
         found.extend(of_host.map(|finding| of_policy(&finding)));
     }

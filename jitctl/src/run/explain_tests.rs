@@ -212,6 +212,7 @@ pub(crate) fn oncall() -> Role {
         ],
         reason: Some("INC-1234 and what you will do".into()),
         emergency: false,
+        until: Some("2027-02-28 (UTC)".into()),
     }
 }
 
@@ -226,6 +227,7 @@ fn a_role_says_all_that_whoever_asks_for_it_has_to_know() {
         targets: Vec::new(),
         reason: None,
         emergency: true,
+        until: None,
         ..oncall()
     };
     let out = "\
@@ -237,6 +239,7 @@ db-oncall - On-call shell and sudo
       When: mon-fri 07:00-19:00 Europe/Berlin
             sat 08:00-12:00 Europe/Berlin
       From: 10.1.0.0/16
+     Until: 2027-02-28 (UTC)
   Approval: team lead: 1 of @dba-leads (online)
             security: 2 of @secops within 8h, then @bosses (online, code)
     Reason: INC-1234 and what you will do

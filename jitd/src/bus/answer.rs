@@ -354,6 +354,7 @@ pub(super) fn role(role: &Role) -> manager::Role {
             None => format!("fits {}", rule.pattern()),
         }),
         emergency: role.emergency,
+        until: role.until.as_ref().map(ToString::to_string),
     }
 }
 

@@ -71,6 +71,7 @@ impl From<NotDone> for Error {
                     | Refusal::Reason { .. }
                     | Refusal::Start { .. }
                     | Refusal::OutsideHours { .. }
+                    | Refusal::NotNow(_)
                     | Refusal::Emergency { .. }
                     | Refusal::ReviewOwed { .. }
                     | Refusal::NotOpen(_)

@@ -80,10 +80,11 @@ impl Desk {
 
     /// The roles that somebody may ask for on this host.
     pub(crate) fn roles_of(&self, subject: &Subject) -> Result<Vec<Role>, CannotDecide> {
-        self.with_policy(|open, _| {
+        self.with_policy(|open, now| {
             let roles = open.policy_in_force()?.policy.roles();
             Ok(roles
                 .filter(|role| role.on_host(&self.host) && role.eligible.contains(subject))
+                .filter(|role| !role.is_over(now))
                 .cloned()
                 .collect())
         })

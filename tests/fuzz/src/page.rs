@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jit_core::policy::{SourceFile, Subject};
+use jit_core::time::Utc;
 use toml::{Table, Value};
 
 /// A policy as it is written.
@@ -26,6 +27,8 @@ pub(crate) struct RoleText {
     pub(crate) uses: Option<u32>,
     pub(crate) survives_reboot: bool,
     pub(crate) emergency: bool,
+    /// The latest moment at which its day can begin: with UTC's, or half a day later in a zone of its hours.
+    pub(crate) until: Option<Utc>,
     pub(crate) stages: Vec<StageText>,
 }
 
@@ -89,6 +92,11 @@ impl RoleText {
             uses: text.get("uses").and_then(Value::as_integer).and_then(|uses| uses.try_into().ok()),
             survives_reboot: is_set(text, "survives-reboot"),
             emergency: is_set(text, "emergency"),
+            until: text.get("until").and_then(Value::as_datetime).map(|day| {
+                let begins: Utc = format!("{day}T00:00:00Z").parse().unwrap();
+                let later = if text.contains_key("hours") { 12 } else { 0 };
+                begins.plus(Duration::from_secs(later * 3600))
+            }),
             stages: (1..).zip(stages).map(|(number, stage)| StageText::of(number, stage)).collect(),
         }
     }

@@ -555,7 +555,7 @@ fn role(choices: &mut Choices<'_>, n: usize) -> String {
 
 /// One of the keys that a role may leave out.
 fn term(choices: &mut Choices<'_>) -> String {
-    match choices.below(14) {
+    match choices.below(16) {
         0 => format!("default-duration = \"{}\"", choices.one(&DURATIONS)),
         1 => format!("from = {}", list(&choices.some(&FROM))),
         2 | 3 => {
@@ -577,6 +577,7 @@ fn term(choices: &mut Choices<'_>) -> String {
         ),
         11 => format!("grace = \"{}\"", choices.one(&DURATIONS)),
         12 => "emergency = true".to_owned(),
+        13 => format!("until = {}", choices.one(&["2026-11-24", "2026-11-23", "2026-12-24", "2028-02-29"])),
         _ => {
             format!("summary = '{}'", String::from_utf8_lossy(choices.raw()))
         }

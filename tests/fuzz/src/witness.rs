@@ -11,6 +11,7 @@ use jit_core::model::{Decision, Grant, Lock, Person, Request, Review, Scope, Tim
 use jit_core::policy::{SourceFile, Subject, Uses};
 use jit_core::services::Services;
 use jit_core::time::Moment;
+use jit_core::time::Utc;
 use jit_proto::words::{GrantId, RequestId, RoleName, ServiceName, Uid, UserName};
 
 use crate::page::{Page, RoleText};
@@ -34,6 +35,8 @@ pub(crate) struct Witness {
     survives: BTreeSet<GrantId>,
     /// Grants whose windows open whatever the clock is worth.
     needs_no_clock: BTreeSet<GrantId>,
+    /// The moment from which on nothing of a grant is open, where its role ended by a clock that was believed.
+    until: BTreeMap<GrantId, Utc>,
     /// Grants that are over.
     ended: BTreeSet<GrantId>,
     /// Emergencies that nobody has settled.
@@ -88,6 +91,11 @@ impl Witness {
                 assert!(may, "{grant} begins by a clock that is suspect");
                 // What passed before this boot is off a window that begins late.
                 assert!(window.duration <= self.granted[grant], "{grant} begins longer than it was granted");
+                let until = self.until.get(grant);
+                assert!(
+                    until.is_none_or(|until| window.start.wall.plus(window.duration) <= *until),
+                    "{grant} outlasts its role: {window:?}"
+                );
                 assert_eq!(self.opened.insert(*grant, now.clone()), None, "{grant} begins twice");
             }
             Event::Ended { grant, .. } => {
@@ -167,6 +175,16 @@ impl Witness {
         };
         let role = self.page.role(asked.role.as_str()).unwrap();
         assert!(length <= longest, "{grant:?}");
+        if let Some(until) = role.until.filter(|_| now.suspect.is_none()) {
+            assert!(now.wall < until, "{id} opens when its role is no more: {grant:?}");
+            if let Time::Open { window } = &grant.time {
+                assert!(
+                    window.start.wall.plus(window.duration) <= until,
+                    "{id} outlasts its role: {grant:?}"
+                );
+            }
+            self.until.insert(grant.id, until);
+        }
         assert_eq!((survives, grant.emergency), (role.survives_reboot, role.emergency), "{grant:?}");
         if survives {
             self.survives.insert(grant.id);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jit_core::policy::{Finding, HowEnds, Loaded, Policy, ServiceEnd, Severity, SourceFile};
+use jit_core::policy::{Facts, Finding, HowEnds, Loaded, Policy, ServiceEnd, Severity, SourceFile};
 use jit_host::facts;
 use jit_host::settings::{SETTINGS, Settings};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use super::files::Which;
 use crate::error::Error;
 use crate::output::Outcome;
 use crate::screen::Screen;
+use crate::times::now;
 use crate::views;
 
 pub(crate) fn run(
@@ -47,6 +48,7 @@ fn judge(files: &[SourceFile], on_host: bool) -> (Vec<Finding>, Vec<End>) {
         match Settings::read(Path::new(SETTINGS)) {
             Ok(settings) => {
                 let facts = facts::gather_within(LIMIT, &policy, &settings.host);
+                let facts = Facts { now: Some(now()), ..facts };
                 findings.extend(policy.host_check(&facts));
                 ends.extend(policy.ends_on(&facts).iter().map(End::of));
             }
