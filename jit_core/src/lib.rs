@@ -31,6 +31,8 @@ pub use jit_policy::{self as policy, digest, services, text, time, when};
 pub use jit_proto::duration;
 
 #[cfg(test)]
+mod above_tests;
+#[cfg(test)]
 mod admins_tests;
 #[cfg(test)]
 mod ahead_tests;

@@ -140,6 +140,10 @@ pub(crate) const PROGRAM_TOO: Code = warning("JIT115");
 pub(crate) const ENDS_SOON: Code = warning("JIT130");
 pub(crate) const ENDED: Code = warning("JIT131");
 
+// Stages of long requests alone.
+pub(crate) const ALL_ABOVE: Code = error("JIT132");
+pub(crate) const NEVER_ABOVE: Code = warning("JIT133");
+
 /// Those of the last kind.
 pub(crate) const OF_HOST: [Code; 16] = [
     NO_SUCH_GROUP,

@@ -440,6 +440,9 @@ fn stages(role: &Role) -> String {
 
 fn stage(stage: &Stage) -> String {
     let mut text = format!("{} of {}", stage.approvals, stage.approvers);
+    if let Some(above) = stage.above {
+        text += &format!(" above {}", Human(above));
+    }
     if let Some(expires) = stage.expires {
         text += &format!(" within {}", Human(expires));
         if let Then::Ask(next) = &stage.then {

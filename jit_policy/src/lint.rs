@@ -28,6 +28,28 @@ pub(super) fn durations(role: &Role, spot: &Spot, log: &mut Log<'_>) {
     }
 }
 
+/// Stages that some requests, or all, do without.
+pub(super) fn above(role: &Role, spot: &Spot, log: &mut Log<'_>) {
+    let name = &role.name;
+    if let Some(least) = role.stages.iter().map(|stage| stage.above).min().flatten() {
+        let message = format!(
+            "every stage of role `{name}` has `above`: a request of up to {} would open on nobody's word",
+            Human(least)
+        );
+        log.add_with_hint(code::ALL_ABOVE, spot, message, "leave `above` out of one stage");
+    }
+    for stage in &role.stages {
+        let Some(above) = stage.above.filter(|above| *above >= role.max_duration) else { continue };
+        let message = format!(
+            "stage `{}` of role `{name}` is for requests above {}, and `max-duration` is {}: only extensions come to it",
+            stage.name,
+            Human(above),
+            Human(role.max_duration)
+        );
+        log.add(code::NEVER_ABOVE, spot, message);
+    }
+}
+
 /// `run-as` is kept by jitd for su, which names the account. Of sudo PAM learns it too late; sudoers keeps that.
 pub(super) fn run_as(role: &Role, spot: &Spot, log: &mut Log<'_>) {
     if role.limits.run_as.is_empty() {

@@ -90,6 +90,7 @@ pub(super) fn role(
         stages,
     };
     lint::durations(&role, &table.spot_of("default-duration"), log);
+    lint::above(&role, &table.spot_of("stage"), log);
     lint::run_as(&role, &table.spot_of("run-as"), log);
     for (stage, spot) in role.stages.iter().zip(&approvers) {
         lint::approvers(stage, &role.eligible, spot, log);
@@ -246,6 +247,7 @@ fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, S
     let approvers = table.required("approvers", who, log);
     let approvals = table.optional("approvals", Node::count, log);
     let denials = table.optional("denials", Node::count, log);
+    let above = table.optional("above", Node::duration, log);
     let expires = table.optional("expires", Node::duration, log);
     let then = table.optional("then", then, log);
     let methods = Method::ALL.map(|method| (method.as_str(), method));
@@ -260,6 +262,7 @@ fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, S
     let stage = Stage {
         name: name?.unwrap_or_else(|| format!("stage {}", index + 1)),
         approvers: approvers?,
+        above: above?,
         approvals: approvals?.unwrap_or(NonZeroU32::MIN),
         denials: denials?.unwrap_or(NonZeroU32::MIN),
         expires,

@@ -141,6 +141,13 @@ impl Role {
         for stage in &self.stages {
             stage.write_to(&mut bytes);
         }
+        // What no stage has leaves the digest as it was before there was any such thing.
+        if self.stages.iter().any(|stage| stage.above.is_some()) {
+            bytes.part(b"above");
+            bytes.list(
+                self.stages.iter().map(|stage| stage.above.map_or(0, |above| above.as_secs()).to_be_bytes()),
+            );
+        }
         bytes.digest()
     }
 
@@ -262,6 +269,9 @@ pub struct Stage {
     pub name: String,
     /// Who may review; never empty.
     pub approvers: Who,
+    /// Longer than this a request has to be, with all that it extends, for the stage to be one of its; of every length if
+    /// absent.
+    pub above: Option<Duration>,
     /// How many distinct people must approve.
     pub approvals: NonZeroU32,
     /// How many distinct people's denials end the request.
@@ -282,6 +292,12 @@ impl Stage {
             Then::Ask(next) => Some(next),
         };
         [&self.approvers].into_iter().chain(next)
+    }
+
+    /// Whether a request of this length, together with what it extends, needs it.
+    #[must_use]
+    pub fn is_of(&self, length: Duration) -> bool {
+        self.above.is_none_or(|above| length > above)
     }
 
     /// Whether it asks somebody, at once or once the first have not decided it in time.

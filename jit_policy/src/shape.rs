@@ -72,6 +72,7 @@ pub(super) const STAGE: Shape = Shape {
         ("approvals", "approvals = 2"),
         ("denials", "denials = 1"),
         ("expires", r#"expires = "8h""#),
+        ("above", r#"above = "4h""#),
         ("then", r#"then = "deny" or then = { groups = ["managers"] }"#),
         ("accept", r#"accept = ["online", "signature", "code"]"#),
     ],

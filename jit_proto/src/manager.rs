@@ -144,6 +144,9 @@ pub struct RoleStage {
     pub approvers: String,
     /// How many of them must.
     pub approvals: u32,
+    /// Seconds: longer than this a request has to be to need it, with what it extends; absent if every one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<u64>,
     /// Seconds that it waits; absent means for ever.
     pub expires: Option<u64>,
     /// Who decides after that; absent means that the request is over.
@@ -183,6 +186,9 @@ pub struct Entry {
     pub asked_start: Option<String>,
     /// The grant that it goes on from, if it extends one.
     pub extends: Option<String>,
+    /// How long what it goes on from is in all, in seconds; absent if it goes on from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
     /// Whether it opened, or opens, before anybody approved it.
     pub emergency: bool,
     /// Whether it opened so, and its review is still owed.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jit_proto::gate::MAX_TEXT;
-use jit_proto::words::{RequestId, RoleName, ServiceName, UserName, Verdict, subject_is_caller};
+use jit_proto::words::{RoleName, ServiceName, UserName, Verdict, subject_is_caller};
 
 use crate::check::decide::{Answer, Miss, admits, decide};
 pub use crate::check::missing::{Considered, Missing};
@@ -245,7 +245,8 @@ impl<'a> Asker<'a> {
             return (Missing::Approval(pending.request.id), change, approvers);
         }
         // Nobody approves beforehand what opens at once.
-        let first = role.stages.first().filter(|_| !role.emergency);
+        let first = role.stages.iter().find(|stage| stage.is_of(role.default_duration));
+        let first = first.filter(|_| !role.emergency);
         let first = first.map_or_else(String::new, |stage| self.but_me(&stage.approvers));
         match tried.into_iter().max() {
             Some(Miss::NotBegun) => only(Missing::Begin, self.begins(role)),
@@ -446,9 +447,12 @@ fn how(policy: &Policy, host: &Host, login: &Login, name: &RoleName) -> String {
             "Role {name} opens at once: where you are logged in on {host}, type: {order}; elsewhere ask an admin ({admins})."
         );
     }
-    let stages = role.map_or(&[][..], |role| &role.stages);
+    // Of the length that a request has which names none.
+    let stages = role
+        .into_iter()
+        .flat_map(|role| role.stages.iter().filter(|stage| stage.is_of(role.default_duration)));
     let me = login.person_by(policy.people());
-    let people = stages.iter().map(|stage| others(policy, &stage.approvers, user, me.as_ref()).to_string());
+    let people = stages.map(|stage| others(policy, &stage.approvers, user, me.as_ref()).to_string());
     let people = people.collect::<Vec<_>>().join("; then ");
     format!("Ask {} for role {name}; where you are logged in on {host}, with: {order}", part(people))
 }

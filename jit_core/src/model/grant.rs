@@ -46,6 +46,9 @@ pub struct Grant {
     /// The grant that this one goes on from, if it extends one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<GrantId>,
+    /// How long the windows are together that it goes on from, each from the one before, in whole seconds.
+    #[serde(default, skip_serializing_if = "Duration::is_zero", with = "crate::time::seconds")]
+    pub before: Duration,
     /// It opened before anybody approved, and owed a review.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emergency: bool,
@@ -146,6 +149,12 @@ impl Grant {
             Time::Open { window } => window.duration,
             Time::Scheduled { scheduled } => scheduled.duration,
         }
+    }
+
+    /// How long it is together with what it goes on from.
+    #[must_use]
+    pub const fn together(&self) -> Duration {
+        self.before.saturating_add(self.length())
     }
 
     /// What is left of the window at `now`; zero where it has not begun.

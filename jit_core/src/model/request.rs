@@ -39,6 +39,9 @@ pub struct Request {
     /// The window that it is to go on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<GrantId>,
+    /// How long the windows are together that it goes on from, each from the one before, in whole seconds.
+    #[serde(default, skip_serializing_if = "Duration::is_zero", with = "crate::time::seconds")]
+    pub before: Duration,
     /// Who typed it: the beneficiary, or an admin on their behalf.
     pub filed_by: Person,
     /// When; the first stage waits from then on.
@@ -81,6 +84,12 @@ impl Request {
             self.reason,
         );
         text.into_bytes()
+    }
+
+    /// How long it asks for, together with what it goes on from.
+    #[must_use]
+    pub const fn together(&self) -> Duration {
+        self.before.saturating_add(self.duration)
     }
 
     /// Whether it is for somebody: for their account, or for the human who comes by it.

@@ -11,7 +11,7 @@ use jit_proto::words::{GrantId, Reason, RequestId, RoleName};
 use crate::context::Context;
 use crate::duration::Human;
 use crate::event::Event;
-use crate::model::{Caller, Decision, Person, Request, owns, same};
+use crate::model::{Caller, Decision, Grant, Person, Request, owns, same};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
 use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, terms};
@@ -181,7 +181,8 @@ pub fn granted(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Resul
     }
     let mut events = filed(here, role, request.clone());
     let given = Given::new(Reviewer::Online(caller), Decision::Approve);
-    let stages = if role.emergency { Stages::of_emergency(role) } else { Stages::of_role(role) };
+    let stages =
+        if role.emergency { Stages::of_emergency(role, &request) } else { Stages::of_role(role, &request) };
     // An admin who may not review has still filed a request.
     let not_counted = match review::events(here, &stages, &request, &[], &given, Some(&beneficiary)) {
         Ok(more) => {
@@ -261,6 +262,7 @@ pub(super) fn new_request(
     if state.knows(id) {
         return Err(Refusal::IdTaken);
     }
+    let base = extends.and_then(|base| state.grant(base));
     let request = Request {
         id,
         host: host.name.clone(),
@@ -272,6 +274,7 @@ pub(super) fn new_request(
         duration,
         start,
         extends,
+        before: base.map_or(Duration::ZERO, Grant::together),
         filed_by,
         filed_at: now.clone(),
         reason,

@@ -456,7 +456,7 @@ fn asking(here: Context<'_>, request: &Request) -> Vec<Stage> {
     let mut all: Vec<Stage> =
         Stages::of(here, request).map_or_else(|_| Vec::new(), |stages| stages.iter().cloned().collect());
     let of_role = here.policy.role(&request.role).into_iter().flat_map(|role| &role.stages);
-    for stage in of_role {
+    for stage in of_role.filter(|stage| stage.is_of(request.together())) {
         if !all.contains(stage) {
             all.push(stage.clone());
         }

@@ -33,29 +33,36 @@ impl<'a> Stages<'a> {
     pub fn of(here: Context<'a>, request: &Request) -> Result<Self, Refusal> {
         let role = here.role(&request.role);
         if here.state.owed().contains_key(&request.id) {
-            return Ok(role.map_or_else(|_| Self::of_any_admin(here), Self::of_emergency));
+            let of_role = |role| Self::of_emergency(role, request);
+            return Ok(role.map_or_else(|_| Self::of_any_admin(here), of_role));
         }
         let role = role?;
         if here.policy.terms(role) != request.terms {
             return Err(Refusal::TermsChanged(role.name.clone()));
         }
-        Ok(Self::of_role(role))
+        Ok(Self::of_role(role, request))
     }
 
     /// Those of a request that opens with them.
-    pub(crate) fn of_role(role: &'a Role) -> Self {
+    pub(crate) fn of_role(role: &'a Role, request: &Request) -> Self {
+        Self { all: of_length(role, request), opens: Some(role) }
+    }
+
+    /// Every stage that the role has.
+    pub(crate) fn of_any_length(role: &'a Role) -> Self {
         Self { all: Cow::Borrowed(&role.stages), opens: Some(role) }
     }
 
     /// Those of a request that has opened without them.
-    pub(crate) fn of_emergency(role: &'a Role) -> Self {
-        Self { all: Cow::Borrowed(&role.stages), opens: None }
+    pub(crate) fn of_emergency(role: &'a Role, request: &Request) -> Self {
+        Self { all: of_length(role, request), opens: None }
     }
 
     fn of_any_admin(here: Context<'_>) -> Self {
         let stage = Stage {
             name: "any admin".to_owned(),
             approvers: here.policy.admins().clone(),
+            above: None,
             approvals: NonZeroU32::MIN,
             denials: NonZeroU32::MIN,
             expires: None,
@@ -166,6 +173,16 @@ impl<'a> Stages<'a> {
             Then::Ask(_) | Then::Deny => None,
         }
     }
+}
+
+/// Those stages of a role that a request of this length needs, with what it extends. What was asked for counts, and not
+/// what a review leaves of it: who comes later in the order could else be left out by who comes first.
+fn of_length<'a>(role: &'a Role, request: &Request) -> Cow<'a, [Stage]> {
+    let length = request.together();
+    if role.stages.iter().all(|stage| stage.is_of(length)) {
+        return Cow::Borrowed(&role.stages);
+    }
+    Cow::Owned(role.stages.iter().filter(|stage| stage.is_of(length)).cloned().collect())
 }
 
 /// How far a request has come.

@@ -25,6 +25,7 @@ pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews:
         uses,
         used: 0,
         extends: request.extends,
+        before: request.before,
         emergency: role.emergency,
         unbound: false,
         asked: crate::services::Services::default(),

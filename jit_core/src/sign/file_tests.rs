@@ -37,6 +37,7 @@ pub(super) fn request() -> Request {
         duration: Duration::from_mins(30),
         start: None,
         extends: None,
+        before: Duration::ZERO,
         filed_by: technician,
         filed_at: Moment::believed(at, 0, BootId::default()),
         reason: "CASE-1234 Störung am Pressentisch, \\\\nas\\log".parse::<Reason>().unwrap(),

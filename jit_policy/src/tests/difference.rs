@@ -185,6 +185,7 @@ fn no_change_of_terms_goes_unsaid() {
         ("\"10s\"", "\"11s\""),
         ("emergency = true", "emergency = false"),
         ("2027-02-28", "2027-03-01"),
+        ("above = \"2h\"", "above = \"3h\""),
         ("denials = 2", "denials = 1"),
         ("\"managers\"", "\"bosses\""),
         ("observe = [\"cups\"]", "observe = [\"cron\"]"),

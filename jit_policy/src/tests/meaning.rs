@@ -32,6 +32,7 @@ fn a_policy_says_what_its_file_says() {
                 name: "team lead".to_owned(),
                 approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]), ..Who::default() },
                 approvals: NonZeroU32::new(2).unwrap(),
+                above: None,
                 denials: NonZeroU32::MIN,
                 expires: None,
                 then: Then::Deny,
@@ -72,6 +73,7 @@ fn the_rest_of_the_language_says_what_it_says() {
     assert_eq!(lead.then, Then::Ask(Who { groups: set(&["managers"]), ..Who::default() }));
     assert_eq!(lead.accept, [Method::Signature].into());
     assert_eq!((security.name.as_str(), security.accept.len()), ("security", 3));
+    assert_eq!((lead.above, security.above), (None, Some(Duration::from_hours(2))));
 }
 
 /// A policy with the one warning that `RICH` earns: it observes.
@@ -326,6 +328,8 @@ fn the_terms_change_with_the_rest_of_the_language_too() {
         ("emergency = true", "emergency = false"),
         ("until = 2027-02-28", "until = 2027-03-01"),
         ("until = 2027-02-28\n", ""),
+        ("above = \"2h\"", "above = \"3h\""),
+        ("above = \"2h\"", ""),
         ("denials = 2", "denials = 1"),
         ("expires = \"8h\"", "expires = \"9h\""),
         ("then = { groups = [\"managers\"] }", "then = \"deny\""),

@@ -1,6 +1,7 @@
 //! What a policy means, and what is refused. How findings look is in `golden`; what holds for all policies in
 //! `properties`; the shipped policies and the man page in `shipped`.
 
+mod above;
 mod difference;
 mod golden;
 mod meaning;
@@ -71,6 +72,7 @@ accept = ["signature"]
 [[role.firmware.stage]]
 name = "security"
 approvers = { groups = ["secops"] }
+above = "2h"
 "#;
 
 /// What every policy needs, so that a test can add what it is about.

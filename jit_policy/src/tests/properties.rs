@@ -107,6 +107,7 @@ const PIECES: &[&str] = &[
     "policy-change",
     "retain",
     "until",
+    "above",
     "\"3y\"",
     "override",
     "observe",

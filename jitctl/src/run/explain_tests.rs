@@ -197,6 +197,7 @@ pub(crate) fn oncall() -> Role {
                 name: "team lead".into(),
                 approvers: "@dba-leads".into(),
                 approvals: 1,
+                above: None,
                 expires: None,
                 then: None,
                 accept: vec!["online".into()],
@@ -205,6 +206,7 @@ pub(crate) fn oncall() -> Role {
                 name: "security".into(),
                 approvers: "@secops".into(),
                 approvals: 2,
+                above: Some(14_400),
                 expires: Some(28_800),
                 then: Some("@bosses".into()),
                 accept: vec!["online".into(), "code".into()],
@@ -241,7 +243,7 @@ db-oncall - On-call shell and sudo
       From: 10.1.0.0/16
      Until: 2027-02-28 (UTC)
   Approval: team lead: 1 of @dba-leads (online)
-            security: 2 of @secops within 8h, then @bosses (online, code)
+            security: 2 of @secops above 4h within 8h, then @bosses (online, code)
     Reason: INC-1234 and what you will do
 
 firefight
@@ -249,7 +251,7 @@ firefight
         For: 1h, at most 4h
   Emergency: opens immediately; must be reviewed afterwards
    Approval: team lead: 1 of @dba-leads (online)
-             security: 2 of @secops within 8h, then @bosses (online, code)
+             security: 2 of @secops above 4h within 8h, then @bosses (online, code)
 ";
     let ran = jitctl(&["roles"], &Script::answers(Call::Roles { user: None }, &vec![oncall(), plain]));
     assert_eq!(ran, Ran::new(0, out, ""));

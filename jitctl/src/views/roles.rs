@@ -72,9 +72,12 @@ fn conditions(role: &Role, view: &mut Properties) {
     }
 }
 
-/// `security: 2 of tom, @secops within 8h, then @bosses (online, code)`.
+/// `security: 2 of tom, @secops above 4h within 8h, then @bosses (online, code)`.
 fn stage(stage: &RoleStage) -> String {
     let mut text = format!("{}: {} of {}", stage.name, stage.approvals, stage.approvers);
+    if let Some(above) = stage.above {
+        text += &format!(" above {}", length(above));
+    }
     if let Some(expires) = stage.expires {
         text += &format!(" within {}", length(expires));
     }

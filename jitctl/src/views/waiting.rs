@@ -45,7 +45,12 @@ pub(crate) fn request(entry: &Entry) -> String {
         view.add("Comes from", &origin(ahead));
     }
     view.add("Services", &entry.services.join(", "));
-    view.add("For", &length(entry.duration).to_string());
+    let alone = length(entry.duration);
+    let long = entry.before.map_or_else(
+        || alone.to_string(),
+        |before| format!("{alone}, {} with what it extends", length(entry.duration.saturating_add(before))),
+    );
+    view.add("For", &long);
     view.add("Starts", &starts(entry, time));
     limits(entry, &mut view);
     let uses = entry.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());

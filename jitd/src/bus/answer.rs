@@ -46,6 +46,7 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
         duration: request.duration.as_secs(),
         asked_start: request.start.map(Utc::to_seconds),
         extends: request.extends.map(|base| base.to_string()),
+        before: Some(request.before.as_secs()).filter(|before| *before > 0),
         emergency: grant.as_ref().is_some_and(|grant| grant.emergency),
         review_owed: *owed,
         begins: match grant.as_ref().filter(|_| end.is_none()).map(|grant| &grant.time) {
@@ -363,6 +364,7 @@ fn stage(stage: &Stage) -> manager::RoleStage {
         name: stage.name.clone(),
         approvers: stage.approvers.to_string(),
         approvals: stage.approvals.get(),
+        above: stage.above.map(|above| above.as_secs()),
         expires: stage.expires.map(|expires| expires.as_secs()),
         then: match &stage.then {
             Then::Deny => None,

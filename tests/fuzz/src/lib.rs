@@ -20,6 +20,7 @@ mod spoken;
 mod story;
 mod witness;
 mod world;
+mod written;
 
 use jit_core::cases;
 use jit_core::policy::{Policy, SourceFile, diff};

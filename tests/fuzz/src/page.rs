@@ -39,6 +39,8 @@ pub(crate) struct StageText {
     /// Those who are asked, at first or when it has waited.
     pub(crate) asked: Vec<People>,
     pub(crate) approvals: u32,
+    /// Longer than this a request has to be to come to it, with all that it extends.
+    pub(crate) above: Option<Duration>,
     /// How an approval may come; in any way if it says nothing.
     pub(crate) accept: Option<BTreeSet<String>>,
 }
@@ -115,6 +117,7 @@ impl StageText {
             name: name.map_or_else(|| format!("stage {number}"), str::to_owned),
             asked: [first].into_iter().chain(next).collect(),
             approvals: text.get("approvals").and_then(Value::as_integer).map_or(1, |n| n.try_into().unwrap()),
+            above: text.get("above").map(duration),
             accept: text.contains_key("accept").then(|| words(text, "accept").into_iter().collect()),
         }
     }

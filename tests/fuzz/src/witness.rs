@@ -29,6 +29,8 @@ pub(crate) struct Witness {
     closed: BTreeSet<RequestId>,
     /// How long the window of each grant is to be.
     granted: BTreeMap<GrantId, Duration>,
+    /// How long each is as it opened, and what it goes on from.
+    lengths: BTreeMap<GrantId, (Duration, Option<GrantId>)>,
     /// When each window was seen to be open first.
     opened: BTreeMap<GrantId, Moment>,
     /// Grants whose windows go on after a restart.
@@ -89,6 +91,9 @@ impl Witness {
                 assert!(!self.ended.contains(grant), "{grant} is over, and begins");
                 let may = now.suspect.is_none() || self.needs_no_clock.contains(grant);
                 assert!(may, "{grant} begins by a clock that is suspect");
+                if let Some((length, _)) = self.lengths.get_mut(grant) {
+                    *length = window.duration;
+                }
                 // What passed before this boot is off a window that begins late.
                 assert!(window.duration <= self.granted[grant], "{grant} begins longer than it was granted");
                 let until = self.until.get(grant);
@@ -175,6 +180,7 @@ impl Witness {
         };
         let role = self.page.role(asked.role.as_str()).unwrap();
         assert!(length <= longest, "{grant:?}");
+        self.lengths.insert(grant.id, (length, grant.extends));
         if let Some(until) = role.until.filter(|_| now.suspect.is_none()) {
             assert!(now.wall < until, "{id} opens when its role is no more: {grant:?}");
             if let Time::Open { window } = &grant.time {
@@ -249,10 +255,22 @@ impl Witness {
                 *given.entry(&review.stage).or_default() += 1;
             }
         }
-        for stage in &role.stages {
+        let length = asked.duration + self.chain(asked.extends);
+        for stage in role.stages.iter().filter(|stage| stage.above.is_none_or(|above| length > above)) {
             let has = given.get(stage.name.as_str()).copied().unwrap_or_default();
             assert!(has >= u64::from(stage.approvals), "{id} has {has} for {}: {counted:?}", stage.name);
         }
+    }
+
+    /// How long a grant is with everything that it goes on from.
+    fn chain(&self, last: Option<GrantId>) -> Duration {
+        let mut all = Duration::ZERO;
+        let mut next = last;
+        while let Some((length, before)) = next.and_then(|id| self.lengths.get(&id)) {
+            all += *length;
+            next = *before;
+        }
+        all
     }
 
     /// Whether two accounts are one human's: by the uid, or by any of their names.
