@@ -1,6 +1,7 @@
 //! What is true now: live grants, pending requests, claims. Only [`State::apply`] changes it.
 
 pub(crate) mod codes;
+mod earlier;
 mod grants;
 mod policy_changes;
 mod sessions;
@@ -9,14 +10,14 @@ mod stays;
 
 use std::collections::{BTreeMap, HashMap};
 
-use jit_proto::words::{GrantId, GroupName, RequestId, Uid};
+use jit_proto::words::{GrantId, GroupName, RequestId, RoleName, Uid};
 
 use crate::digest::Digest;
 use crate::event::{Event, PolicyText, Record};
 use crate::model::{
-    Archived, Claim, ClaimKind, Closed, CodeTry, End, EndWhy, Grant, Lock, Locks, Pending, Person,
-    PolicyChanges, Request, Review, Scope, Serial, Session, Since, Stay, Taken, Termination, Time, Tombstone,
-    Tried,
+    Archived, Claim, ClaimKind, Closed, CodeTry, Earlier, EarlierOfRole, End, EndWhy, Grant, Lock, Locks,
+    Pending, Person, PolicyChanges, Request, Review, Scope, Serial, Session, Since, Stay, Taken, Termination,
+    Time, Tombstone, Tried,
 };
 use crate::proof::note::PublicKey;
 use crate::time::{Moment, Utc, Window};
@@ -46,6 +47,8 @@ pub struct Stored {
     pub taken: Vec<Taken>,
     /// Serials that were revoked.
     pub tombstones: Vec<Tombstone>,
+    /// When people last had their roles.
+    pub earlier: Vec<Earlier>,
     /// Since when these are known.
     pub since: Option<Since>,
     /// The number that the next record must have.
@@ -70,6 +73,7 @@ pub struct State {
     taken: BTreeMap<Serial, Taken>,
     taken_locks: BTreeMap<Serial, Taken>,
     tombstones: BTreeMap<Serial, Tombstone>,
+    earlier: BTreeMap<RoleName, EarlierOfRole>,
     since: Option<Since>,
     is_short: bool,
     is_spent: bool,
@@ -178,6 +182,8 @@ pub enum Row {
     Tombstone(Tombstone),
     /// Since when such serials are known.
     Since(Since),
+    /// When somebody last had a role.
+    Earlier(Earlier),
 }
 
 impl State {
@@ -185,7 +191,7 @@ impl State {
     #[must_use]
     pub fn restore(stored: Stored) -> Self {
         let Stored { grants, pending, owed, claims, locks, sessions, .. } = stored;
-        let Stored { endings, stays, code_tries, taken, tombstones, since, next_seq, .. } = stored;
+        let Stored { endings, stays, code_tries, taken, tombstones, earlier, since, next_seq, .. } = stored;
         let (taken_locks, taken): (BTreeMap<_, _>, _) =
             taken.into_iter().map(|one| (one.serial, one)).partition(|(_, one)| one.is_of_a_lock());
         let by_id = |all: Vec<Pending>| all.into_iter().map(|one| (one.request.id, one)).collect();
@@ -208,6 +214,9 @@ impl State {
         };
         for grant in grants {
             state.add_grant(grant);
+        }
+        for one in earlier {
+            state.recall(one);
         }
         state
     }
@@ -495,6 +504,7 @@ impl State {
         }
         let mut rows = vec![Row::Ended { grant: id, end: End { at: now.wall, why } }];
         rows.extend(self.hand_on(&grant));
+        rows.extend(self.had(&grant, now));
         if let Some(mut ending) = Termination::of(&grant, now, why.into()) {
             // It may have been shut before it ended.
             ending.sessions = self.endings.remove(&id).map_or_else(Vec::new, |known| known.sessions);

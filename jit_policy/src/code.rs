@@ -144,6 +144,10 @@ pub(crate) const ENDED: Code = warning("JIT131");
 pub(crate) const ALL_ABOVE: Code = error("JIT132");
 pub(crate) const NEVER_ABOVE: Code = warning("JIT133");
 
+// Limits.
+pub(crate) const SHORT_IN_ALL: Code = error("JIT134");
+pub(crate) const IDLE_LIMIT: Code = warning("JIT135");
+
 /// Those of the last kind.
 pub(crate) const OF_HOST: [Code; 16] = [
     NO_SUCH_GROUP,

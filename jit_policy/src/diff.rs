@@ -3,6 +3,7 @@
 //! Rules are compared, not outcomes: who is in a group is not known here. What one role takes another may still
 //! give, and what one gives another may have given before; where the names alone show that, it is said.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -270,6 +271,14 @@ fn role(pair: &Pair<'_>, about: &mut About<'_>) {
         let direction = if longer { Direction::Gains } else { Direction::Loses };
         about.push(direction, format!("may be asked for {}, was {}", shown(is), shown(was)));
     }
+    if was.bounds != is.bounds {
+        let direction = match is.bounds.partial_cmp(&was.bounds) {
+            Some(Ordering::Greater) => Direction::Gains,
+            Some(Ordering::Less) => Direction::Loses,
+            Some(Ordering::Equal) | None => Direction::Changes,
+        };
+        about.push(direction, format!("{}, was {}", is.bounds, was.bounds));
+    }
     if was.survives_reboot != is.survives_reboot {
         let text = if is.survives_reboot { "goes on after a restart" } else { "ends with a restart" };
         about.push(if is.survives_reboot { Direction::Gains } else { Direction::Loses }, text.to_owned());
@@ -430,6 +439,9 @@ fn what(role: &Role) -> String {
     }
     if let Some(until) = &role.until {
         text += &format!(", until {until}");
+    }
+    if !role.bounds.is_empty() {
+        text += &format!(", {}", role.bounds);
     }
     text + &format!(", approved by {}", stages(role))
 }

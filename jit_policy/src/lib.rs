@@ -9,7 +9,7 @@
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
 //! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` and `lint_whole` (do
 //! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
-//! `hours`, `until`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
+//! `hours`, `until`, `bounds`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
 //! host says of its names (`facts`).
 
 #![forbid(unsafe_code)]
@@ -23,6 +23,7 @@ pub mod time;
 pub mod when;
 
 mod asker;
+mod bounds;
 mod code;
 mod diff;
 mod difference;
@@ -55,6 +56,7 @@ mod words;
 mod tests;
 
 pub use asker::{Asker, BadAsker};
+pub use bounds::{Bounds, MAX_REST};
 pub use code::{BAD_CASES, Code, Severity};
 pub use diff::{Change, Direction, diff};
 pub use difference::Difference;

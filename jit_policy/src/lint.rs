@@ -28,6 +28,36 @@ pub(super) fn durations(role: &Role, spot: &Spot, log: &mut Log<'_>) {
     }
 }
 
+/// Limits that contradict the rest of the role, or mean nothing in it.
+pub(super) fn bounds(role: &Role, spot: &Spot, log: &mut Log<'_>) {
+    let (name, bounds) = (&role.name, &role.bounds);
+    if let Some(in_all) = bounds.in_all.filter(|in_all| *in_all < role.max_duration) {
+        let message = format!(
+            "`in-all` of role `{name}` is {}, and one window may be {} by itself",
+            Human(in_all),
+            Human(role.max_duration)
+        );
+        log.add_with_hint(
+            code::SHORT_IN_ALL,
+            spot,
+            message,
+            "make `max-duration` as short, or `in-all` longer",
+        );
+    }
+    let mut idle = |message: String| log.add(code::IDLE_LIMIT, spot, message);
+    if let Some((each, most)) = bounds.each.zip(bounds.at_once).filter(|(each, most)| each > most) {
+        idle(format!("`each` of role `{name}` is {each}, and there are no more than {most} at once anyway"));
+    }
+    if role.emergency {
+        let passed = [("at-once", bounds.at_once.is_some()), ("rest", bounds.rest.is_some())];
+        for (key, _) in passed.into_iter().filter(|(_, is_there)| *is_there) {
+            idle(format!(
+                "role `{name}` is for emergencies, which pass `{key}`: the record says so, and nothing stops them"
+            ));
+        }
+    }
+}
+
 /// Stages that some requests, or all, do without.
 pub(super) fn above(role: &Role, spot: &Spot, log: &mut Log<'_>) {
     let name = &role.name;

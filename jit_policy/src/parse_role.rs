@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jit_proto::words::RoleName;
 
+use super::bounds::{Bounds, MAX_REST};
 use super::finding::{Log, Spot};
 use super::host::HostPattern;
 use super::hours::{Clock, Days, Hours};
@@ -13,12 +14,11 @@ use super::reason::Patterns;
 use super::reason::ReasonRule;
 use super::role::Method;
 use super::role::{AtEnd, Limits, Role, Stage, Starts, Then, Uses};
-use super::shape::{HOURS, REASON, ROLE, STAGE, quoted};
+use super::shape::{HOURS, LIMITS, REASON, ROLE, STAGE, quoted};
 use super::until::Until;
 use super::walk::{Node, Table};
 use super::words::{eligible, networks, services, who};
 use super::{code, lint};
-use jit_proto::duration::Human;
 
 /// How long a summary, a hint and a stage's name may be, in characters: they stand in tables and log lines.
 const MAX_LINE: usize = 200;
@@ -63,6 +63,7 @@ pub(super) fn role(
     let warn = table.optional("warn", |node, log| node.set(Node::duration, log), log);
     let emergency = table.optional("emergency", Node::flag, log);
     let until = table.optional("until", Node::day, log);
+    let bounds = table.optional("limits", bounds, log);
     let stages = table.required("stage", stages, log);
 
     let max_duration = max_duration?;
@@ -87,15 +88,27 @@ pub(super) fn role(
         warn: warn?.unwrap_or_else(|| BTreeSet::from(USUAL_WARN)),
         emergency: emergency?.unwrap_or(false),
         until,
+        bounds: bounds?.unwrap_or_default(),
         stages,
     };
     lint::durations(&role, &table.spot_of("default-duration"), log);
+    lint::bounds(&role, &table.spot_of("limits"), log);
     lint::above(&role, &table.spot_of("stage"), log);
     lint::run_as(&role, &table.spot_of("run-as"), log);
     for (stage, spot) in role.stages.iter().zip(&approvers) {
         lint::approvers(stage, &role.eligible, spot, log);
     }
     Some(role)
+}
+
+fn bounds(node: &Node<'_>, log: &mut Log<'_>) -> Option<Bounds> {
+    let table = node.table(&LIMITS, log)?;
+    let each = table.optional("each", Node::count, log);
+    let at_once = table.optional("at-once", Node::count, log);
+    let rest = table.optional("rest", |node, log| node.duration_upto(MAX_REST, log), log);
+    let in_all = table.optional("in-all", Node::duration, log);
+    let bounds = Bounds { each: each?, at_once: at_once?, rest: rest?, in_all: in_all? };
+    if bounds.is_empty() && !table.has_misspelt() { node.empty(log) } else { Some(bounds) }
 }
 
 fn limits(table: &Table<'_>, log: &mut Log<'_>) -> Option<Limits> {
@@ -214,13 +227,7 @@ fn at_end(table: &Table<'_>, log: &mut Log<'_>) -> Option<AtEnd> {
 }
 
 fn grace(node: &Node<'_>, log: &mut Log<'_>) -> Option<Duration> {
-    let grace = node.duration(log)?;
-    if grace > MAX_GRACE {
-        let message = format!("`grace` is {}, the limit is {}", Human(grace), Human(MAX_GRACE));
-        log.add(code::BAD_DURATION, &node.spot, message);
-        return None;
-    }
-    Some(grace)
+    node.duration_upto(MAX_GRACE, log)
 }
 
 /// The stages, and where the approvers of each stand.

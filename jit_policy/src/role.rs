@@ -9,6 +9,7 @@ use std::time::Duration;
 use jit_proto::words::{RoleName, ServiceName, UserName};
 use serde::{Deserialize, Serialize};
 
+use super::bounds::Bounds;
 use super::host::{Host, HostPattern};
 use super::hours;
 use super::hours::Hours;
@@ -58,6 +59,8 @@ pub struct Role {
     pub emergency: bool,
     /// From when on it is no more; it stays if absent.
     pub until: Option<Until>,
+    /// How many windows of it there may be, how far apart and how long in all.
+    pub bounds: Bounds,
     /// The levels of approval, in order; at least one.
     pub stages: Vec<Stage>,
 }
@@ -130,6 +133,10 @@ impl Role {
         if let Some(until) = &self.until {
             bytes.part(b"until");
             bytes.part(until.to_string().as_bytes());
+        }
+        if !self.bounds.is_empty() {
+            bytes.part(b"limits");
+            self.bounds.write_to(&mut bytes);
         }
         bytes.digest()
     }

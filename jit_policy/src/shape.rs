@@ -59,6 +59,7 @@ pub(super) const ROLE: Shape = Shape {
         ("warn", r#"warn = ["10m", "1m"]"#),
         ("emergency", "emergency = true"),
         ("until", "until = 2027-02-28"),
+        ("limits", r#"limits = { each = 1, at-once = 3, rest = "4h", in-all = "12h" }"#),
         ("stage", "[[role.NAME.stage]]"),
     ],
 };
@@ -136,6 +137,17 @@ pub(super) const REASON: Shape = Shape {
     ],
 };
 
+pub(super) const LIMITS: Shape = Shape {
+    what: "the limits of a role",
+    header: "as limits = { each = …, at-once = …, rest = …, in-all = … }",
+    keys: &[
+        ("each", "each = 1"),
+        ("at-once", "at-once = 3"),
+        ("rest", r#"rest = "4h""#),
+        ("in-all", r#"in-all = "12h""#),
+    ],
+};
+
 pub(super) const MODE: Shape = Shape {
     what: "a mode by service",
     header: "under [mode]",
@@ -167,9 +179,9 @@ pub(super) const ASKER: Shape = Shape {
 pub(super) const SERVICE: Shape =
     Shape { what: "a service", header: "under [service.NAME]", keys: &[("ends", r#"ends = "process""#)] };
 
-pub(super) const ALL: [&Shape; 13] = [
-    &FILE, &ROLE, &STAGE, &WHO, &ELIGIBLE, &EXEMPT, &PERSON, &HOURS, &REASON, &MODE, &CHANGE, &ASKER,
-    &SERVICE,
+pub(super) const ALL: [&Shape; 14] = [
+    &FILE, &ROLE, &STAGE, &WHO, &ELIGIBLE, &EXEMPT, &PERSON, &HOURS, &REASON, &LIMITS, &MODE, &CHANGE,
+    &ASKER, &SERVICE,
 ];
 
 impl Shape {

@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 use super::code::{self, Code};
 use super::finding::{Log, Spot};
 use super::shape::{Shape, example, quoted};
-use jit_proto::duration::parse_duration;
+use jit_proto::duration::{Human, parse_duration};
 
 /// A table and the shape it is to have.
 #[derive(Debug)]
@@ -251,6 +251,18 @@ impl<'t> Node<'t> {
                 None
             }
         }
+    }
+
+    /// A duration of at most so much.
+    pub(super) fn duration_upto(&self, limit: Duration, log: &mut Log<'_>) -> Option<Duration> {
+        let duration = self.duration(log)?;
+        if duration > limit {
+            let message =
+                format!("{} is {}, the limit is {}", quoted(self.key), Human(duration), Human(limit));
+            log.add(code::BAD_DURATION, &self.spot, message);
+            return None;
+        }
+        Some(duration)
     }
 
     /// A day of the calendar, without a time of day.

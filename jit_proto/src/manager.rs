@@ -90,7 +90,7 @@ pub struct Explanation {
 pub struct Considered {
     /// The role's name in policy.
     pub role: String,
-    /// The first condition that fails, as a stable word: `host`, `eligible`, `ended`, `locked`, `target`, `address`, `hours`,
+    /// The first condition that fails, as a stable word: `host`, `eligible`, `ended`, `locked`, `target`, `address`, `hours`, `limit`,
     /// `window`, `approval`, `begin`, `use`, or `nothing` where the role admits.
     pub missing: String,
     /// The same in words.
@@ -133,6 +133,9 @@ pub struct Role {
     /// The day from which on it is no more, with the zone whose day it is; absent if it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// How many windows of it there may be and how far apart, in words; absent if that has no limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<String>,
 }
 
 /// One level of approval.
@@ -191,6 +194,9 @@ pub struct Entry {
     pub before: Option<u64>,
     /// Whether it opened, or opens, before anybody approved it.
     pub emergency: bool,
+    /// What it opened in spite of, as emergencies do: `at-once`, `rest`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub despite: Vec<String>,
     /// Whether it opened so, and its review is still owed.
     pub review_owed: bool,
     /// Of a scheduled grant, when its window begins: `at TIME`, `with the first login`, `after g-4k7m2qx9`.

@@ -199,6 +199,7 @@ pub(crate) fn active() -> Entry {
         extends: None,
         before: None,
         emergency: false,
+        despite: Vec::new(),
         review_owed: false,
         begins: None,
         start: Some("2026-11-23T08:21:00Z".into()),
@@ -331,6 +332,7 @@ pub(crate) fn role() -> Role {
         reason: Some("a ticket, like INC-1234".into()),
         emergency: false,
         until: None,
+        limits: None,
     }
 }
 

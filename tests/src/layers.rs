@@ -15,7 +15,7 @@ pub const LAYERS: [(&str, Layers); 5] = [
 /// Those of `jit_policy`.
 const POLICY_LAYERS: [&[&str]; 4] = [
     &["digest", "services", "text", "time", "when"],
-    &["asker", "host", "hours", "net", "people", "reason", "retain", "role", "rules", "until"],
+    &["asker", "bounds", "host", "hours", "net", "people", "reason", "retain", "role", "rules", "until"],
     &[
         "code",
         "finding",

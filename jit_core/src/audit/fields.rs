@@ -303,7 +303,8 @@ impl Fields {
             Time::Open { window } => self.put("end", window.end().to_seconds()),
             Time::Scheduled { scheduled } => self.put("begins", &scheduled.begins),
         };
-        self.maybe("emergency", grant.emergency.then_some("true"))
+        self.maybe("emergency", grant.emergency.then_some("true"));
+        self.some("despite", &grant.despite.iter().map(ToString::to_string).collect::<Vec<_>>(), ",")
     }
 
     fn lock(&mut self, lock: &Lock) -> &mut Self {

@@ -11,6 +11,7 @@ use crate::check::decide::{Answer, Miss, admits, decide};
 pub use crate::check::missing::{Considered, Missing};
 use crate::context::Context;
 use crate::model::{Grant, Lock, Login, Pending, Person, Question, Time, Why};
+use crate::orders::bounds::{self, Wish};
 use crate::orders::stages::{asked_in, waiting_for};
 use crate::policy::{Host, Method, Outside, PersonName, Policy, Role, Subject, Ways, Who, next_opening};
 use crate::state::State;
@@ -248,10 +249,12 @@ impl<'a> Asker<'a> {
         let first = role.stages.iter().find(|stage| stage.is_of(role.default_duration));
         let first = first.filter(|_| !role.emergency);
         let first = first.map_or_else(String::new, |stage| self.but_me(&stage.approvers));
+        let limit = self.limit(role);
         match tried.into_iter().max() {
             Some(Miss::NotBegun) => only(Missing::Begin, self.begins(role)),
             Some(Miss::Clock) => only(Missing::Clock, self.clock()),
             _ if opens_nothing => only(Missing::Room, no_room(policy, host)),
+            _ if limit.is_some() => only(Missing::Limit, limit.unwrap_or_default()),
             Some(Miss::Spent | Miss::NoClaim) => {
                 (Missing::Use, "every use is spent or claimed; ask for another window".to_owned(), first)
             }
@@ -260,6 +263,14 @@ impl<'a> Asker<'a> {
             }
             _ => (Missing::Window, format!("ask for role {}", role.name), first),
         }
+    }
+
+    /// Why no window of it can be had now.
+    fn limit(&self, role: &Role) -> Option<String> {
+        let Self { policy, state, host, now, ref subject, .. } = *self;
+        let me = Person::of(subject);
+        let wish = Wish::usual(role, &me);
+        bounds::allow(Context { policy, state, host, now }, role, &wish).err().map(|why| why.to_string())
     }
 
     /// When the window of a grant that waits will begin.
@@ -511,6 +522,7 @@ fn no_window(here: Context<'_>, question: &Question, roles: &[Considered]) -> St
         | Missing::Address
         | Missing::Hours
         | Missing::Clock
+        | Missing::Limit
         | Missing::Host
         | Missing::Ended
         | Missing::Eligible => {

@@ -34,6 +34,8 @@ pub enum Missing {
     Hours,
     /// It is for certain times, or its window would begin, and the clock is suspect.
     Clock,
+    /// Its limits let no window open now.
+    Limit,
     /// Its window admits nobody, or none would open: the disk is nearly full, or full.
     Room,
     /// It has not been asked for, or what was asked for is over.
@@ -61,6 +63,7 @@ impl Missing {
             Self::Address => "address",
             Self::Hours => "hours",
             Self::Clock => "clock",
+            Self::Limit => "limit",
             Self::Room => "room",
             Self::Window => "window",
             Self::Approval(_) => "approval",
@@ -82,6 +85,7 @@ impl Missing {
             Self::Address => "for other addresses",
             Self::Hours => "not at this time",
             Self::Clock => "the clock is suspect",
+            Self::Limit => "its limits let none open",
             Self::Room => "no room for its records",
             Self::Window => "no window is open",
             Self::Approval(_) => "waits for approval",

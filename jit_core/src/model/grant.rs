@@ -1,11 +1,13 @@
 //! What a fully approved request becomes, and the claims on its uses.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use jit_proto::words::{GrantId, RequestId, RoleName, ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
+use super::despite::Despite;
 use super::person::Person;
 use crate::digest::Digest;
 use crate::policy::{Limits, PersonName, Uses};
@@ -52,6 +54,9 @@ pub struct Grant {
     /// It opened before anybody approved, and owed a review.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emergency: bool,
+    /// What it opened in spite of, as emergencies do.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub despite: BTreeSet<Despite>,
     /// A session of it was bound to no unit: what that has left cannot be known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unbound: bool,

@@ -70,6 +70,7 @@
 pub mod ahead;
 pub mod archive;
 pub mod attest;
+pub(crate) mod bounds;
 pub mod code;
 pub mod lock;
 mod no_archive;

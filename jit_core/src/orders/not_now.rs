@@ -1,6 +1,26 @@
 //! Why a role does not open now, for this person or at all: what its terms say of time, of how many and of whom else.
 
-use jit_proto::words::RoleName;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jit_proto::words::{GrantId, RequestId, RoleName};
+
+use crate::duration::Human;
+use crate::model::Despite;
+use crate::time::Utc;
+
+/// What of a chain of extensions is still to be had.
+fn longest(left: Duration) -> String {
+    if left.is_zero() {
+        "it is not extended any more".to_owned()
+    } else {
+        format!("ask for at most {}", Human(left))
+    }
+}
+
+fn or_ahead(next: Utc, can_wait: bool) -> String {
+    if can_wait { format!(", or now with: --start {next}") } else { String::new() }
+}
 
 /// What stands in the way. Each text says what would not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,4 +48,89 @@ pub enum NotNow {
         /// The day, with the zone whose it is.
         until: String,
     },
+    /// The person has as many as one person may.
+    #[error(
+        "{who} has role '{role}' for that time already ({id}), and one person may have {most} at a time; go on with that \
+         (jitctl extend {id}), or end it first: jitctl done {id}"
+    )]
+    Each {
+        /// The role that was asked for.
+        role: RoleName,
+        /// Who has it.
+        who: String,
+        /// How many one person may have.
+        most: NonZeroU32,
+        /// One that they have.
+        id: GrantId,
+    },
+    /// There are as many as there may be.
+    #[error(
+        "as many windows of role '{role}' are open or approved for that time as there may be ({most}); ask again when one of \
+         them ends, the first at {ends} at the latest"
+    )]
+    AtOnce {
+        /// The role that was asked for.
+        role: RoleName,
+        /// How many there may be.
+        most: NonZeroU32,
+        /// When the first of them ends, in whole seconds.
+        ends: Utc,
+    },
+    /// The person has had it too short a time ago, or will have it too soon after.
+    #[error(
+        "{who} rests for {rest} between two windows of role '{role}'; ask again at {next}{}",
+        or_ahead(*next, *can_wait)
+    )]
+    Rest {
+        /// The role that was asked for.
+        role: RoleName,
+        /// Who had it.
+        who: String,
+        /// For how long they rest.
+        rest: Human,
+        /// When that is over, in whole seconds.
+        next: Utc,
+        /// Whether it can be asked for ahead of time.
+        can_wait: bool,
+    },
+    /// The chain of extensions would be too long.
+    #[error(
+        "a window of role '{role}' is for {most} in all, with everything that goes on from it, and {had} of that are had; {}",
+        longest(*left)
+    )]
+    InAll {
+        /// The role that was asked for.
+        role: RoleName,
+        /// How long all of it may be.
+        most: Human,
+        /// How long the windows are together that it goes on from.
+        had: Human,
+        /// What is left of that.
+        left: Duration,
+    },
+    /// It was asked for, and cannot open in the moment of the last approval.
+    #[error(
+        "{why}. This approval was not taken down: {id} waits on, and opens by the same one once that is over"
+    )]
+    NotOpened {
+        /// The request that waits on.
+        id: RequestId,
+        /// What stands in the way.
+        why: Box<NotNow>,
+    },
+}
+
+impl NotNow {
+    /// What an emergency passes of it, with a mark in the record.
+    pub(crate) const fn passed(&self) -> Option<Despite> {
+        match self {
+            Self::AtOnce { .. } => Some(Despite::AtOnce),
+            Self::Rest { .. } => Some(Despite::Rest),
+            Self::Ended { .. }
+            | Self::Ends { .. }
+            | Self::Each { .. }
+            | Self::InAll { .. }
+            | Self::NotOpened { .. } => None,
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::duration::Human;
 use crate::event::Event;
 use crate::model::{Caller, Decision, Grant, Person, Request, owns, same};
+use crate::orders::bounds::{self, Wish};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
 use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, terms};
@@ -280,6 +281,7 @@ pub(super) fn new_request(
         reason,
         ahead: None,
     };
+    bounds::allow(here, role, &Wish::of(&request))?;
     Ok((role, request))
 }
 

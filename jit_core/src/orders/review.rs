@@ -12,8 +12,9 @@ use crate::model::{
     ByCode, Caller, Decision, EndWhy, Evidence, Known, LoginAccount, Narrow, Pending, Person, Request,
     Review, Terms, same,
 };
+use crate::orders::bounds::{self, Wish};
 use crate::orders::stages::{Progress, Stages};
-use crate::orders::{NoReview, NotOfHere, Refusal, revoke, terms};
+use crate::orders::{NoReview, NotNow, NotOfHere, Refusal, revoke, terms};
 use crate::policy::{Method, Role, Stage, Subject, Who};
 use crate::state::State;
 
@@ -377,6 +378,9 @@ fn opened(
 ) -> Result<Event, Refusal> {
     let beneficiary = beneficiary.ok_or_else(|| not_eligible(role, request))?;
     here.not_over(role)?;
+    // What was asked for beside it may have opened since.
+    bounds::allow(here, role, &Wish::of(request))
+        .map_err(|why| NotNow::NotOpened { id: request.id, why: Box::new(why) })?;
     if let Some(ahead) = request.ahead.as_ref().filter(|ahead| ahead.until <= here.now.wall) {
         return Err(NotOfHere::Over(ahead.until.to_seconds()).into());
     }

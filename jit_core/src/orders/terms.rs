@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::event::Event;
 use crate::model::{Begins, Grant, Request, Review, Scheduled, Terms, Time};
+use crate::orders::bounds::{self, Wish};
 use crate::policy::{Role, Starts, Until};
 use crate::time::{Utc, Window};
 
@@ -27,6 +28,7 @@ pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews:
         extends: request.extends,
         before: request.before,
         emergency: role.emergency,
+        despite: bounds::passed(here, role, &Wish::of(request)),
         unbound: false,
         asked: crate::services::Services::default(),
     };

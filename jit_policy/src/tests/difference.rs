@@ -97,6 +97,11 @@ fn every_change_of_a_role_is_said_with_its_direction() {
             "- role db-oncall: maria, @dba: may be asked for until 2027-02-28 (UTC), was without an end",
         ),
         (
+            "uses = 3",
+            "uses = 3\nlimits = { each = 1, rest = \"4h\" }",
+            "- role db-oncall: maria, @dba: 1 for each person, 4h of rest, was no limits",
+        ),
+        (
             "version = 1",
             "version = 1\nasker = [{ account = \"postgres\", services = [\"postgresql\"] }]",
             "+ asker: postgres may ask about anybody at postgresql",
@@ -185,6 +190,7 @@ fn no_change_of_terms_goes_unsaid() {
         ("\"10s\"", "\"11s\""),
         ("emergency = true", "emergency = false"),
         ("2027-02-28", "2027-03-01"),
+        ("each = 1", "each = 2"),
         ("above = \"2h\"", "above = \"3h\""),
         ("denials = 2", "denials = 1"),
         ("\"managers\"", "\"bosses\""),

@@ -28,6 +28,7 @@ fn a_policy_says_what_its_file_says() {
             warn: [600, 60].map(Duration::from_secs).into(),
             emergency: false,
             until: None,
+            bounds: Bounds::default(),
             stages: vec![Stage {
                 name: "team lead".to_owned(),
                 approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]), ..Who::default() },
@@ -330,6 +331,9 @@ fn the_terms_change_with_the_rest_of_the_language_too() {
         ("until = 2027-02-28\n", ""),
         ("above = \"2h\"", "above = \"3h\""),
         ("above = \"2h\"", ""),
+        ("each = 1", "each = 2"),
+        ("in-all = \"12h\"", "in-all = \"13h\""),
+        (", in-all = \"12h\"", ""),
         ("denials = 2", "denials = 1"),
         ("expires = \"8h\"", "expires = \"9h\""),
         ("then = { groups = [\"managers\"] }", "then = \"deny\""),

@@ -2,6 +2,7 @@
 //! `properties`; the shipped policies and the man page in `shipped`.
 
 mod above;
+mod bounds;
 mod difference;
 mod golden;
 mod meaning;
@@ -60,6 +61,7 @@ grace = "10s"
 warn = ["5m", "1m"]
 emergency = true
 until = 2027-02-28
+limits = { each = 1, in-all = "12h" }
 
 [[role.firmware.stage]]
 name = "team lead"

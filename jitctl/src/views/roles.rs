@@ -61,6 +61,9 @@ fn conditions(role: &Role, view: &mut Properties) {
     if !role.from.is_empty() {
         view.add("From", &role.from.join(", "));
     }
+    if let Some(limits) = &role.limits {
+        view.add("Limits", limits);
+    }
     if let Some(until) = &role.until {
         view.add("Until", until);
     }

@@ -3,7 +3,9 @@
 use jit_core::clock::Trust;
 use jit_core::digest::Digest;
 use jit_core::event::PolicyText;
-use jit_core::model::{Claim, Closed, End, EndWhy, Grant, Pending, Request, Review, Since, Taken, Tried};
+use jit_core::model::{
+    Claim, Closed, Earlier, End, EndWhy, Grant, Pending, Person, Request, Review, Since, Taken, Tried,
+};
 use jit_core::proof::merkle::Frontier;
 use jit_core::proof::note::PublicKey;
 use jit_core::state::{Row, State, Stored};
@@ -118,6 +120,7 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
         Row::Taken(taken) => write_taken(change, taken),
         Row::Tombstone(stone) => write_serial(change, "tombstone", &stone.serial.to_string(), stone),
         Row::Since(since) => write_since(change, *since),
+        Row::Earlier(earlier) => write_earlier(change, earlier),
     }
 }
 
@@ -139,6 +142,21 @@ fn write_serial(
 ) -> Result<(), StoreError> {
     let insert = format!("INSERT OR IGNORE INTO {table} (serial, body) VALUES (?1, ?2)");
     run(change, &insert, [serial.to_owned(), json(table, body)?])
+}
+
+fn write_earlier(change: &Connection, earlier: &Earlier) -> Result<(), StoreError> {
+    let Person { name, uid, person, .. } = &earlier.holder;
+    run(
+        change,
+        "INSERT OR REPLACE INTO earlier (role, uid, user, person, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            earlier.role.as_str(),
+            uid.as_u32(),
+            name.as_str(),
+            person.as_ref().map_or_else(String::new, ToString::to_string),
+            json("earlier", earlier)?
+        ],
+    )
 }
 
 fn write_since(change: &Connection, since: Since) -> Result<(), StoreError> {
@@ -236,6 +254,7 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     let code_tries = bodies(store, "code_try", "SELECT body FROM code_try ORDER BY id")?;
     let taken = bodies(store, "taken", "SELECT body FROM taken ORDER BY serial")?;
     let tombstones = bodies(store, "tombstone", "SELECT body FROM tombstone ORDER BY serial")?;
+    let earlier = bodies(store, "earlier", "SELECT body FROM earlier ORDER BY role, uid, user, person")?;
     let since = bodies(store, "since", "SELECT body FROM since")?.pop();
     let tree = log::tree(store)?;
     let next_seq = tree.size();
@@ -260,6 +279,7 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
         code_tries,
         taken,
         tombstones,
+        earlier,
         since,
         next_seq,
     };

@@ -6,13 +6,13 @@ use super::error::StoreError;
 use super::log;
 
 /// The schema that this program reads and writes.
-pub(crate) const VERSION: i64 = 9;
+pub(crate) const VERSION: i64 = 10;
 
 /// The first schema with a tree over the log.
 const WITH_A_TREE: usize = 5;
 
 /// From schema n to n + 1.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
@@ -22,6 +22,7 @@ const STEPS: [&str; 9] = [
     include_str!("schema-7.sql"),
     include_str!("schema-8.sql"),
     include_str!("schema-9.sql"),
+    include_str!("schema-10.sql"),
 ];
 
 /// Makes or migrates the tables. A newer schema is refused untouched. Foreign keys must be off: a table that is made

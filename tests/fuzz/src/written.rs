@@ -126,6 +126,11 @@ fn further(raw: &[u8]) -> String {
             let days = ["2026-11-24", "2026-11-23", "2026-12-24", "2028-02-29"];
             format!("until = {}", days[raw.len() % days.len()])
         }
+        3 | 4 => {
+            let limits =
+                ["each = 1", "at-once = 2", "rest = \"30m\"", "in-all = \"365d\"", "each = 1, rest = \"1h\""];
+            format!("limits = {{ {} }}", limits[raw.len() % limits.len()])
+        }
         _ => format!("summary = '{}'", String::from_utf8_lossy(raw)),
     }
 }

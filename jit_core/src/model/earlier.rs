@@ -1,0 +1,35 @@
+//! What is remembered of the windows that one person had of one role.
+
+use std::collections::BTreeMap;
+
+use jit_proto::words::{RoleName, Uid, UserName};
+use serde::{Deserialize, Serialize};
+
+use super::grant::Grant;
+use super::person::Person;
+use crate::policy::PersonName;
+use crate::time::Moment;
+
+/// When a person last had a role. It stays when the windows are gone: what policy says of a rest counts from it, also after
+/// a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The role that they had.
+    pub role: RoleName,
+    /// Who had it.
+    pub holder: Person,
+    /// The end of the last window that had begun; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Moment>,
+}
+
+/// Of one role, by account and by who comes by it.
+pub(crate) type EarlierOfRole = BTreeMap<(Uid, UserName, Option<PersonName>), Earlier>;
+
+impl Earlier {
+    /// Nothing, of whom a grant is for.
+    #[must_use]
+    pub fn of(grant: &Grant) -> Self {
+        Self { role: grant.role.clone(), holder: grant.holder(), ended: None }
+    }
+}

@@ -1,0 +1,167 @@
+//! `limits`: how many windows of a role there are at a time, how far apart one person's are, and how long a chain of
+//! extensions is. Judged when something is asked for and once more when it opens: what was asked for in the same moment opens
+//! one by one.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jit_proto::words::GrantId;
+
+use super::not_now::NotNow;
+use crate::context::Context;
+use crate::duration::Human;
+use crate::model::{Begins, Despite, Grant, Person, Request, Time, same};
+use crate::policy::{Role, Starts};
+use crate::time::Utc;
+
+/// One more window of a role, for somebody.
+pub(crate) struct Wish<'a> {
+    person: &'a Person,
+    duration: Duration,
+    start: Option<Utc>,
+    extends: Option<GrantId>,
+    /// How long what it goes on from is.
+    before: Duration,
+}
+
+impl<'a> Wish<'a> {
+    /// What a request would open.
+    pub(crate) const fn of(request: &'a Request) -> Self {
+        let Request { beneficiary: person, duration, start, extends, before, .. } = request;
+        Self { person, duration: *duration, start: *start, extends: *extends, before: *before }
+    }
+
+    /// What somebody could ask for who names nothing.
+    pub(crate) const fn usual(role: &Role, person: &'a Person) -> Self {
+        let (duration, before) = (role.default_duration, Duration::ZERO);
+        Self { person, duration, start: None, extends: None, before }
+    }
+}
+
+/// Whether the limits of a role let it open; of an emergency, whether those do that it does not pass.
+pub(crate) fn allow(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Result<(), NotNow> {
+    let stops = |why: &NotNow| !role.emergency || why.passed().is_none();
+    against(here, role, wish).into_iter().find(stops).map_or(Ok(()), Err)
+}
+
+/// What an emergency passes by opening now.
+pub(crate) fn passed(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> BTreeSet<Despite> {
+    let all = if role.emergency { against(here, role, wish) } else { Vec::new() };
+    all.iter().filter_map(NotNow::passed).collect()
+}
+
+/// All that is against one more window.
+fn against(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
+    let bounds = &role.bounds;
+    if bounds.is_empty() {
+        return Vec::new();
+    }
+    let name = || role.name.clone();
+    let mut found = Vec::new();
+    if let Some(most) = bounds.in_all.filter(|most| wish.before.saturating_add(wish.duration) > *most) {
+        let left = most.saturating_sub(wish.before);
+        found.push(NotNow::InAll { role: name(), most: Human(most), had: Human(wish.before), left });
+    }
+    let span = Span::of_wish(here, role, wish);
+    let people = here.policy.people();
+    let live: Vec<(&Grant, Span)> = here
+        .state
+        .grants()
+        .filter(|grant| grant.role == role.name && here.state.over(grant, here.now).is_none())
+        .map(|grant| (grant, Span::of_grant(here, grant)))
+        .collect();
+    let own = |grant: &Grant| same(people, &grant.holder(), wish.person);
+    let beside = |(grant, other): &&(&Grant, Span)| own(grant) && other.overlaps(&span);
+    if let Some(most) = bounds.each.filter(|most| is_full(live.iter().filter(beside).count(), *most)) {
+        let id = live.iter().find(beside).map(|(grant, _)| grant.id);
+        found.extend(id.map(|id| NotNow::Each { role: name(), who: wish.person.to_string(), most, id }));
+    }
+    let then = || live.iter().filter(|(_, other)| other.overlaps(&span));
+    if let Some(most) = bounds.at_once.filter(|most| is_full(then().count(), *most)) {
+        let first = then().map(|(_, other)| other.to).min().unwrap_or_default();
+        found.push(NotNow::AtOnce { role: name(), most, ends: here.now.wall.plus(first).whole_seconds() });
+    }
+    if let Some(rest) = bounds.rest.filter(|_| !span.goes_on) {
+        let others = live.iter().filter(|(grant, _)| own(grant)).map(|(_, other)| other);
+        let until_then = others.filter_map(|other| span.waits_after(other, rest)).max();
+        let ended = here.state.earlier(&role.name).filter(|one| same(people, &one.holder, wish.person));
+        let ended = ended.filter_map(|one| one.ended.as_ref()).map(|end| here.now.at_least_since(end)).min();
+        let since = ended.map(|passed| rest.saturating_sub(passed)).filter(|left| *left > span.from);
+        if let Some(wait) = until_then.into_iter().chain(since).max() {
+            let next = here.now.wall.plus(wait + Duration::from_millis(999)).whole_seconds();
+            let can_wait = !role.emergency && here.now.is_trusted();
+            found.push(NotNow::Rest {
+                role: name(),
+                who: wish.person.to_string(),
+                rest: Human(rest),
+                next,
+                can_wait,
+            });
+        }
+    }
+    found
+}
+
+fn is_full(count: usize, most: NonZeroU32) -> bool {
+    u32::try_from(count).map_or(true, |count| count >= most.get())
+}
+
+/// From when to when something would be open at most, from now on.
+struct Span {
+    from: Duration,
+    to: Duration,
+    /// It begins where a window of the same person ends.
+    goes_on: bool,
+}
+
+impl Span {
+    fn of_wish(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Self {
+        let now = here.now;
+        let base = wish.extends.and_then(|base| here.state.grant(base)).map(|base| base.remaining(now));
+        let base = base.filter(|left| !left.is_zero());
+        let (from, waits) = match (base, wish.start, role.starts) {
+            (Some(left), ..) => (left, Duration::ZERO),
+            (None, Some(start), _) => (start.since(now.wall), Duration::ZERO),
+            (None, None, Starts::AtFirstUse { lapse }) => (Duration::ZERO, lapse),
+            (None, None, Starts::AtApproval) => (Duration::ZERO, Duration::ZERO),
+        };
+        Self { from, to: from.saturating_add(waits).saturating_add(wish.duration), goes_on: base.is_some() }
+    }
+
+    fn of_grant(here: Context<'_>, grant: &Grant) -> Self {
+        let now = here.now;
+        let (from, waits) = match &grant.time {
+            Time::Open { .. } => {
+                return Self {
+                    from: Duration::ZERO,
+                    to: grant.remaining(now),
+                    goes_on: grant.extends.is_some(),
+                };
+            }
+            Time::Scheduled { scheduled } => match &scheduled.begins {
+                Begins::At(start) => (start.since(now.wall), Duration::ZERO),
+                Begins::AtFirstUse { lapse } => {
+                    (Duration::ZERO, lapse.saturating_sub(now.since(&scheduled.since)))
+                }
+                Begins::After(base) => (
+                    here.state.grant(*base).map_or(Duration::ZERO, |base| base.remaining(now)),
+                    Duration::ZERO,
+                ),
+            },
+        };
+        let to = from.saturating_add(waits).saturating_add(grant.length());
+        Self { from, to, goes_on: grant.extends.is_some() }
+    }
+
+    /// Half-open, as windows are: one that begins where another ends is not beside it.
+    fn overlaps(&self, other: &Self) -> bool {
+        self.from < other.to && other.from < self.to
+    }
+
+    /// From when on this one could begin, where it lies too near to another of the same person's, before or behind.
+    fn waits_after(&self, other: &Self, rest: Duration) -> Option<Duration> {
+        let is_near = self.from < other.to.saturating_add(rest) && other.from < self.to.saturating_add(rest);
+        (is_near && !self.overlaps(other)).then(|| other.to.saturating_add(rest))
+    }
+}
