@@ -148,6 +148,9 @@ pub(crate) const NEVER_ABOVE: Code = warning("JIT133");
 pub(crate) const SHORT_IN_ALL: Code = error("JIT134");
 pub(crate) const IDLE_LIMIT: Code = warning("JIT135");
 
+// Duties apart.
+pub(crate) const APART_FROM_NONE: Code = error("JIT136");
+
 /// Those of the last kind.
 pub(crate) const OF_HOST: [Code; 16] = [
     NO_SUCH_GROUP,

@@ -279,6 +279,16 @@ fn role(pair: &Pair<'_>, about: &mut About<'_>) {
         };
         about.push(direction, format!("{}, was {}", is.bounds, was.bounds));
     }
+    if was.apart != is.apart {
+        let direction = match (is.apart.is_superset(&was.apart), is.apart.is_subset(&was.apart)) {
+            (true, _) => Direction::Loses,
+            (_, true) => Direction::Gains,
+            (false, false) => Direction::Changes,
+        };
+        let shown =
+            |role: &Role| if role.apart.is_empty() { "no role".to_owned() } else { list(&role.apart) };
+        about.push(direction, format!("apart from {}, was {}", shown(is), shown(was)));
+    }
     if was.survives_reboot != is.survives_reboot {
         let text = if is.survives_reboot { "goes on after a restart" } else { "ends with a restart" };
         about.push(if is.survives_reboot { Direction::Gains } else { Direction::Loses }, text.to_owned());
@@ -442,6 +452,9 @@ fn what(role: &Role) -> String {
     }
     if !role.bounds.is_empty() {
         text += &format!(", {}", role.bounds);
+    }
+    if !role.apart.is_empty() {
+        text += &format!(", apart from {}", list(&role.apart));
     }
     text + &format!(", approved by {}", stages(role))
 }

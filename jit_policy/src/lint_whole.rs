@@ -200,6 +200,7 @@ fn includes(wide: &Role, narrow: &Role) -> bool {
         && (wide.limits.is_empty() || wide.limits == narrow.limits)
         && wide.until.as_ref().is_none_or(|wide| narrow.until.as_ref().is_some_and(|narrow| wide >= narrow))
         && wide.bounds >= narrow.bounds
+        && wide.apart.iter().all(|other| *other == narrow.name || narrow.apart.contains(other))
         && (wide.reason.is_none() || wide.reason == narrow.reason)
         && (wide.starts, wide.at_end, wide.emergency, wide.survives_reboot)
             == (narrow.starts, narrow.at_end, narrow.emergency, narrow.survives_reboot)

@@ -12,6 +12,7 @@ use super::mentions::Mentions;
 use super::parse_role::role;
 use super::people::{PersonName, Who};
 use super::reason::Patterns;
+use super::role::Role;
 use super::rules::{ChangeRule, Ends, Exempt, Observed, Rules};
 use super::shape::{ASKER, CHANGE, EXEMPT, FILE, MODE, PERSON, SERVICE, quoted};
 use super::source::Source;
@@ -108,6 +109,7 @@ impl Reader<'_> {
             return;
         }
         self.persons();
+        self.apart();
         if self.seen.admins.is_none() {
             lint::no_admins(&mut self.log);
         }
@@ -285,6 +287,27 @@ impl Reader<'_> {
                     let spot = self.seen.roles.get(&role.name).cloned().unwrap_or_else(|| Spot::file(0));
                     self.log.add(code::NO_PERSON, &spot, message);
                 }
+            }
+        }
+    }
+
+    /// Roles that are apart: each of the two keeps from the other, whichever of them says so.
+    fn apart(&mut self) {
+        let Self { rules: Rules { roles, .. }, seen, log, .. } = self;
+        let both = |role: &Role| {
+            role.apart.iter().map(|other| (other.clone(), role.name.clone())).collect::<Vec<_>>()
+        };
+        for (other, name) in roles.values().flat_map(both).collect::<Vec<_>>() {
+            let spot = seen.roles.get(&name).cloned().unwrap_or_else(|| Spot::file(0));
+            if other == name {
+                let message = format!("role `{name}` is apart from itself");
+                let hint = "to keep one person from having it twice, write limits = { each = 1 }";
+                log.add_with_hint(code::APART_FROM_NONE, &spot, message, hint);
+            } else if let Some(other) = roles.get_mut(&other) {
+                other.apart.insert(name);
+            } else if !seen.roles.contains_key(&other) {
+                let message = format!("role `{name}` is apart from role `{other}`, which no file defines");
+                log.add(code::APART_FROM_NONE, &spot, message);
             }
         }
     }

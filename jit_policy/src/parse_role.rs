@@ -64,6 +64,7 @@ pub(super) fn role(
     let emergency = table.optional("emergency", Node::flag, log);
     let until = table.optional("until", Node::day, log);
     let bounds = table.optional("limits", bounds, log);
+    let apart = table.optional("apart", |node, log| node.some(Node::word, log), log);
     let stages = table.required("stage", stages, log);
 
     let max_duration = max_duration?;
@@ -89,6 +90,7 @@ pub(super) fn role(
         emergency: emergency?.unwrap_or(false),
         until,
         bounds: bounds?.unwrap_or_default(),
+        apart: apart?.unwrap_or_default(),
         stages,
     };
     lint::durations(&role, &table.spot_of("default-duration"), log);

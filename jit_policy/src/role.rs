@@ -61,6 +61,8 @@ pub struct Role {
     pub until: Option<Until>,
     /// How many windows of it there may be, how far apart and how long in all.
     pub bounds: Bounds,
+    /// The roles that nobody has beside it. Each of them names it in turn.
+    pub apart: BTreeSet<RoleName>,
     /// The levels of approval, in order; at least one.
     pub stages: Vec<Stage>,
 }
@@ -137,6 +139,10 @@ impl Role {
         if !self.bounds.is_empty() {
             bytes.part(b"limits");
             self.bounds.write_to(&mut bytes);
+        }
+        if !self.apart.is_empty() {
+            bytes.part(b"apart");
+            bytes.list(self.apart.iter().map(RoleName::as_str));
         }
         bytes.digest()
     }

@@ -59,6 +59,7 @@ pub(super) const ROLE: Shape = Shape {
         ("warn", r#"warn = ["10m", "1m"]"#),
         ("emergency", "emergency = true"),
         ("until", "until = 2027-02-28"),
+        ("apart", r#"apart = ["audit-admin"]"#),
         ("limits", r#"limits = { each = 1, at-once = 3, rest = "4h", in-all = "12h" }"#),
         ("stage", "[[role.NAME.stage]]"),
     ],

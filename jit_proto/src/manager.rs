@@ -133,6 +133,9 @@ pub struct Role {
     /// The day from which on it is no more, with the zone whose day it is; absent if it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// The roles that nobody has beside it; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart: Vec<String>,
     /// How many windows of it there may be and how far apart, in words; absent if that has no limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<String>,
@@ -194,7 +197,7 @@ pub struct Entry {
     pub before: Option<u64>,
     /// Whether it opened, or opens, before anybody approved it.
     pub emergency: bool,
-    /// What it opened in spite of, as emergencies do: `at-once`, `rest`.
+    /// What it opened in spite of, as emergencies do: `at-once`, `rest`, `apart:ROLE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub despite: Vec<String>,
     /// Whether it opened so, and its review is still owed.

@@ -332,6 +332,7 @@ pub(crate) fn role() -> Role {
         reason: Some("a ticket, like INC-1234".into()),
         emergency: false,
         until: None,
+        apart: Vec::new(),
         limits: None,
     }
 }

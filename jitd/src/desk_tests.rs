@@ -4,6 +4,7 @@
 mod access_tests;
 mod checkpoint_tests;
 mod clock_tests;
+mod earlier_tests;
 mod fault_tests;
 mod looked_tests;
 mod policy_change_tests;

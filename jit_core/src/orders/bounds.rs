@@ -1,5 +1,5 @@
-//! `limits`: how many windows of a role there are at a time, how far apart one person's are, and how long a chain of
-//! extensions is. Judged when something is asked for and once more when it opens: what was asked for in the same moment opens
+//! `limits` and `apart`: how many windows of a role there are at a time, how far apart one person's are, and how long a chain of
+//! extensions is; and which roles one person has not both of. Judged when something is asked for and once more when it opens: what was asked for in the same moment opens
 //! one by one.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jit_proto::words::GrantId;
 
-use super::not_now::NotNow;
+use super::not_now::{Apart, NotNow};
 use crate::context::Context;
 use crate::duration::Human;
 use crate::model::{Begins, Despite, Grant, Person, Request, Time, same};
@@ -53,12 +53,12 @@ pub(crate) fn passed(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> BTreeSe
 
 /// All that is against one more window.
 fn against(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
+    let mut found = apart(here, role, wish);
     let bounds = &role.bounds;
     if bounds.is_empty() {
-        return Vec::new();
+        return found;
     }
     let name = || role.name.clone();
-    let mut found = Vec::new();
     if let Some(most) = bounds.in_all.filter(|most| wish.before.saturating_add(wish.duration) > *most) {
         let left = most.saturating_sub(wish.before);
         found.push(NotNow::InAll { role: name(), most: Human(most), had: Human(wish.before), left });
@@ -99,6 +99,28 @@ fn against(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
                 can_wait,
             });
         }
+    }
+    found
+}
+
+/// The roles that are apart from it and that the person has, or waits for.
+fn apart(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
+    let people = here.policy.people();
+    let (state, mut found) = (here.state, Vec::new());
+    for other in &role.apart {
+        let live = |grant: &&Grant| grant.role == *other && state.over(grant, here.now).is_none();
+        let held = state.grants().filter(live).find(|grant| same(people, &grant.holder(), wish.person));
+        let mut pending = state.pending().values().map(|pending| &pending.request);
+        let of_theirs = |one: &&Request| one.role == *other && same(people, &one.beneficiary, wish.person);
+        let which = held
+            .map(|grant| Apart::Has(grant.id))
+            .or_else(|| pending.find(of_theirs).map(|one| Apart::Awaits(one.id)));
+        found.extend(which.map(|which| NotNow::Apart {
+            role: role.name.clone(),
+            who: wish.person.to_string(),
+            other: other.clone(),
+            which,
+        }));
     }
     found
 }

@@ -1,5 +1,6 @@
 //! Why a role does not open now, for this person or at all: what its terms say of time, of how many and of whom else.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -93,6 +94,18 @@ pub enum NotNow {
         /// Whether it can be asked for ahead of time.
         can_wait: bool,
     },
+    /// The person has, or waits for, a role that is apart from it.
+    #[error("role '{role}' is apart from role '{other}', which {who} {which}")]
+    Apart {
+        /// The role that was asked for.
+        role: RoleName,
+        /// Who it is.
+        who: String,
+        /// The role that they have or wait for.
+        other: RoleName,
+        /// By what, and how to be rid of it.
+        which: Apart,
+    },
     /// The chain of extensions would be too long.
     #[error(
         "a window of role '{role}' is for {most} in all, with everything that goes on from it, and {had} of that are had; {}",
@@ -120,10 +133,29 @@ pub enum NotNow {
     },
 }
 
+/// How somebody comes by a role that is apart from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apart {
+    /// By this window, open or approved.
+    Has(GrantId),
+    /// By this request, which waits.
+    Awaits(RequestId),
+}
+
+impl fmt::Display for Apart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Has(id) => write!(f, "has ({id}); end that first: jitctl done {id}"),
+            Self::Awaits(id) => write!(f, "waits for ({id}); take that back first: jitctl withdraw {id}"),
+        }
+    }
+}
+
 impl NotNow {
     /// What an emergency passes of it, with a mark in the record.
-    pub(crate) const fn passed(&self) -> Option<Despite> {
+    pub(crate) fn passed(&self) -> Option<Despite> {
         match self {
+            Self::Apart { other, .. } => Some(Despite::Apart(other.clone())),
             Self::AtOnce { .. } => Some(Despite::AtOnce),
             Self::Rest { .. } => Some(Despite::Rest),
             Self::Ended { .. }

@@ -48,12 +48,12 @@ fn from_which_length_a_stage_is_asked_is_part_of_what_changes_and_of_the_terms()
     let parse = |text: &str| Policy::parse(&[file("a.toml", text)]).unwrap().policy;
     let (was, is) = (parse(&two("", ", above = \"2h\"")), parse(&two("", ", above = \"3h\"")));
     let said: Vec<String> = diff(&was, &is).iter().map(ToString::to_string).collect();
-    let ways = "(online, signature, code)";
+    let accepted = "(online, signature, code)";
     assert_eq!(
         said,
         [format!(
-            "~ role r: @dba: approved by 1 of @leads {ways}, then 1 of @secops above 3h {ways}; was 1 of @leads {ways}, then 1 of \
-             @secops above 2h {ways}"
+            "~ role r: @dba: approved by 1 of @leads {accepted}, then 1 of @secops above 3h {accepted}; was 1 of @leads {accepted}, then 1 of \
+             @secops above 2h {accepted}"
         )]
     );
     let digest = |policy: &Policy| policy.roles().next().unwrap().terms_digest();

@@ -2,6 +2,7 @@
 //! `properties`; the shipped policies and the man page in `shipped`.
 
 mod above;
+mod apart;
 mod bounds;
 mod difference;
 mod golden;

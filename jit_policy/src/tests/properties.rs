@@ -108,6 +108,7 @@ const PIECES: &[&str] = &[
     "retain",
     "until",
     "limits",
+    "apart",
     "each",
     "rest",
     "above",

@@ -215,6 +215,7 @@ pub(crate) fn oncall() -> Role {
         reason: Some("INC-1234 and what you will do".into()),
         emergency: false,
         until: Some("2027-02-28 (UTC)".into()),
+        apart: vec!["audit".into()],
         limits: Some("1 for each person, 4h of rest".into()),
     }
 }
@@ -231,6 +232,7 @@ fn a_role_says_all_that_whoever_asks_for_it_has_to_know() {
         reason: None,
         emergency: true,
         until: None,
+        apart: Vec::new(),
         limits: None,
         ..oncall()
     };
@@ -243,6 +245,7 @@ db-oncall - On-call shell and sudo
       When: mon-fri 07:00-19:00 Europe/Berlin
             sat 08:00-12:00 Europe/Berlin
       From: 10.1.0.0/16
+     Apart: not beside audit
     Limits: 1 for each person, 4h of rest
      Until: 2027-02-28 (UTC)
   Approval: team lead: 1 of @dba-leads (online)

@@ -61,6 +61,9 @@ fn conditions(role: &Role, view: &mut Properties) {
     if !role.from.is_empty() {
         view.add("From", &role.from.join(", "));
     }
+    if !role.apart.is_empty() {
+        view.add("Apart", &format!("not beside {}", role.apart.join(", ")));
+    }
     if let Some(limits) = &role.limits {
         view.add("Limits", limits);
     }

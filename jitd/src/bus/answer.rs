@@ -357,6 +357,7 @@ pub(super) fn role(role: &Role) -> manager::Role {
         }),
         emergency: role.emergency,
         until: role.until.as_ref().map(ToString::to_string),
+        apart: texts(&role.apart),
         limits: Some(&role.bounds).filter(|bounds| !bounds.is_empty()).map(ToString::to_string),
     }
 }

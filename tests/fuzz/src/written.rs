@@ -131,6 +131,7 @@ fn further(raw: &[u8]) -> String {
                 ["each = 1", "at-once = 2", "rest = \"30m\"", "in-all = \"365d\"", "each = 1, rest = \"1h\""];
             format!("limits = {{ {} }}", limits[raw.len() % limits.len()])
         }
+        5 | 6 => format!("apart = [\"r{}\"]", raw.len() % MAX_ROLES),
         _ => format!("summary = '{}'", String::from_utf8_lossy(raw)),
     }
 }
