@@ -50,6 +50,9 @@ pub(crate) fn entry(entry: &Entry) -> View {
     view.add("State", &format!("{}{remaining}", state(entry)));
     if entry.emergency {
         view.add("Emergency", emergency(entry));
+        if !entry.despite.is_empty() {
+            view.add("Despite", &entry.despite.join(", "));
+        }
     }
     if let Some(begins) = &entry.begins {
         view.add("Begins", &self::begins(begins));

@@ -348,7 +348,10 @@ fn show_has_the_beginning_the_extension_and_what_a_review_takes_away() {
     ] {
         assert!(out.contains(line), "{line}: {out}");
     }
+    let passed = Entry { despite: vec!["rest".into(), "apart:audit".into()], ..emergency() };
+    assert!(show(&passed).contains("    Despite: rest, apart:audit\n"), "{}", show(&passed));
     let out = show(&emergency());
+    assert!(!out.contains("Despite"), "{out}");
     for line in [
         "      State: active, owes a review, 29m 50s left\n",
         "  Emergency: opened before anybody approved it; owes a review\n",
