@@ -35,6 +35,10 @@ impl<'de> Visitor<'de> for AsRecord {
     }
 }
 
+/// A value that is there and may be null.
+#[derive(Deserialize)]
+struct OrNull<T>(Option<T>);
+
 /// What a record has beside its event, as far as it has come.
 #[derive(Default)]
 struct Own {
@@ -42,10 +46,10 @@ struct Own {
     time: Option<Utc>,
     boot_ms: Option<u64>,
     boot_id: Option<BootId>,
-    ran_ms: Option<u64>,
-    clock: Option<Suspicion>,
-    synced: Option<bool>,
-    actor: Option<Actor>,
+    ran_ms: Option<OrNull<u64>>,
+    clock: Option<OrNull<Suspicion>>,
+    synced: Option<OrNull<bool>>,
+    actor: Option<OrNull<Actor>>,
 }
 
 impl Own {
@@ -70,12 +74,12 @@ impl Own {
             wall: self.time.ok_or_else(|| E::missing_field("time"))?,
             boot: self.boot_ms.ok_or_else(|| E::missing_field("boot_ms"))?,
             boot_id: self.boot_id.ok_or_else(|| E::missing_field("boot_id"))?,
-            ran: self.ran_ms,
-            suspect: self.clock,
-            synced: self.synced,
+            ran: self.ran_ms.and_then(|value| value.0),
+            suspect: self.clock.and_then(|value| value.0),
+            synced: self.synced.and_then(|value| value.0),
         };
         let seq = self.seq.ok_or_else(|| E::missing_field("seq"))?;
-        Ok(Record { seq, at, actor: self.actor, event })
+        Ok(Record { seq, at, actor: self.actor.and_then(|value| value.0), event })
     }
 }
 
@@ -84,12 +88,10 @@ fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     place: &mut Option<T>,
     map: &mut A,
 ) -> Result<(), A::Error> {
-    let value = map.next_value()?;
-    if place.is_some() {
-        return Err(A::Error::duplicate_field(key));
+    match place.replace(map.next_value()?) {
+        None => Ok(()),
+        Some(_) => Err(A::Error::duplicate_field(key)),
     }
-    *place = value;
-    Ok(())
 }
 
 /// The entries of the map that are not the record's own, which it takes as they come by.
@@ -188,9 +190,11 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_says_one_thing_twice_is_none() {
+    fn a_record_that_says_one_thing_twice_is_none_also_where_it_says_nothing_once() {
         for example in EXAMPLES.lines() {
-            for twice in ["\"seq\":1", "\"boot_ms\":1", "\"time\":\"2026-09-01T06:00:00Z\""] {
+            let null = example.replacen('{', "{\"seq\":null,", 1);
+            assert_eq!((read(&null), flattened(&null)), (None, None));
+            for twice in ["\"seq\":1", "\"boot_ms\":1", "\"synced\":null,\"synced\":true"] {
                 let text = example.replacen('{', &format!("{{{twice},"), 1);
                 let why = serde_json::from_str::<Record>(&text).unwrap_err();
                 assert!(why.to_string().contains("duplicate field"), "{why}");
