@@ -11,6 +11,7 @@ use jit_proto::words::GrantId;
 
 use super::glance::is_there;
 use super::look::{Came, Look};
+use super::pace::SELDOM;
 use super::people::People;
 use super::processes::{self, Process};
 use super::programs::Runs;
@@ -38,6 +39,8 @@ pub(super) struct Done {
     gone: bool,
     /// When nothing of it was found for the first time since something was, by the boot clock.
     left: Option<Duration>,
+    /// When it was first looked for without its process, by the boot clock.
+    alone: Option<Duration>,
     /// The control group that its process ran in, as the kernel numbers them.
     pub(super) group: Option<u64>,
 }
@@ -64,7 +67,10 @@ impl Done {
     /// another has none of it: systemd removes one only when nothing is in it.
     pub(super) fn left(&mut self, session: &Session, now: Duration) -> Duration {
         let is_another = self.group.is_some() && serving::group_of(session) != self.group;
-        if is_another { Duration::ZERO } else { *self.left.get_or_insert(now) }
+        // What is found is not sure to be of it. Whoever has a server start processes for them without end keeps nobody on
+        // the list by that.
+        let latest = self.alone.get_or_insert(now).saturating_add(SELDOM);
+        if is_another { Duration::ZERO } else { (*self.left.get_or_insert(now)).min(latest) }
     }
 }
 

@@ -164,6 +164,7 @@ mod tests {
     use crate::session::follower::Done;
     use crate::session::glance;
     use crate::session::index::Index;
+    use crate::session::pace::SELDOM;
     use crate::session::place::tests::session;
     use crate::session::processes::tests::{among, with};
 
@@ -317,6 +318,12 @@ mod tests {
         assert!(serves(&mut done, 100_300, &[started(241, 10_025)]));
         assert!(!serves(&mut done, 100_400, &[]));
         assert!(!serves(&mut done, 100_500, &[started(260, 10_045)]));
+        // Nor for ever what goes on being found.
+        let mut done = Done::default();
+        let late = 100_200 + u64::try_from(SELDOM.as_millis()).unwrap();
+        assert!(serves(&mut done, 100_200, &[started(240, 9_992)]));
+        assert!(serves(&mut done, late + 500, &[started(241, late / 10 - 1)]));
+        assert!(!serves(&mut done, late + 600, &[started(242, late / 10 + 55)]));
         // A service that was restarted is in a group of its own, in which nothing is of before.
         let mut done = Done::default();
         done.group = Some(1);
