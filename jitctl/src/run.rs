@@ -33,15 +33,10 @@ pub(crate) fn run(
     let json = args.iter().any(|arg| arg == "--json");
     let result = match args::parse(args.clone()) {
         Ok(Typed::Help(text)) => screen.data(&text).map(|()| Outcome::Yes).map_err(Failure::from),
-        Ok(Typed::Command(cli)) if !cli.remotes.is_empty() => {
-            return match there(&cli, &args, root, screen) {
-                Ok(code) => code,
-                Err(failure) => {
-                    screen.say(&failure.message());
-                    failure.error.exit_code()
-                }
-            };
-        }
+        Ok(Typed::Command(cli)) if !cli.remotes.is_empty() => match there(&cli, &args, me, root, screen) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Ok(Typed::Command(cli)) => answer(&cli, jitd, me, root, screen),
         Err(error) => Err(error.into()),
     };
@@ -62,7 +57,19 @@ pub(crate) fn run(
 }
 
 /// The same on other hosts. What has a screen of its own has that of one.
-fn there(cli: &Cli, args: &[OsString], root: &Path, screen: &mut Screen<'_>) -> Result<u8, Failure> {
+fn there(
+    cli: &Cli,
+    args: &[OsString],
+    me: Option<u32>,
+    root: &Path,
+    screen: &mut Screen<'_>,
+) -> Result<u8, Failure> {
+    if elsewhere::is_by_sudo(me, root) {
+        let text =
+            "ssh would use root's keys for whoever is root by sudo; type it as yourself, with -H USER@HOST"
+                .to_owned();
+        return Err(Error::Refused(text).into());
+    }
     if cli.remotes.len() > 1 && matches!(cli.verb, Some(Verb::Watch | Verb::Kiosk)) {
         let text = "that has a screen of its own: name one host".to_owned();
         return Err(Error::Usage(text).into());

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
@@ -11,6 +12,8 @@ use std::thread;
 
 use serde::Serialize;
 use serde_json::Value;
+
+use jit_proto::text::Shown;
 
 use crate::error::{Error, Failure};
 use crate::output;
@@ -33,7 +36,12 @@ impl FromStr for Remote {
         let is_plain =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@' | ':' | '[' | ']' | '%');
         // ssh would take what begins with a hyphen for an option.
-        if text.is_empty() || text.len() > 255 || text.starts_with('-') || !text.chars().all(is_plain) {
+        if text.is_empty()
+            || text.len() > 255
+            || text.starts_with('-')
+            || text.contains("@-")
+            || !text.chars().all(is_plain)
+        {
             return Err("a host is HOST or USER@HOST, as ssh takes it".to_owned());
         }
         Ok(Self(text.to_owned()))
@@ -63,6 +71,14 @@ struct Answers {
     hosts: Vec<Answer>,
 }
 
+/// Whether this is root who logged in as somebody else: what sudoers lets somebody type on one host is not meant for others.
+pub(crate) fn is_by_sudo(me: Option<u32>, root: &Path) -> bool {
+    const UNSET: u32 = u32::MAX;
+    let login = fs::read_to_string(root.join("proc/self/loginuid")).ok();
+    let login: Option<u32> = login.and_then(|text| text.trim().parse().ok());
+    me == Some(0) && login.is_some_and(|login| login != 0 && login != UNSET)
+}
+
 /// Runs the command on each host, and returns the worst exit code.
 pub(crate) fn run(
     hosts: &[Remote],
@@ -82,7 +98,15 @@ pub(crate) fn run(
             .iter()
             .map(|host| {
                 let mut asked = Command::new(&ssh);
-                asked.args(["-o", "BatchMode=yes", "--", &host.0, &command]).stdin(Stdio::null());
+                asked.args([
+                    "-o",
+                    "BatchMode=yes",
+                    "-o",
+                    "ConnectTimeout=10",
+                    "-o",
+                    "ServerAliveInterval=15",
+                ]);
+                asked.args(["--", &host.0, &command]).stdin(Stdio::null());
                 thread::spawn(move || asked.output())
             })
             .collect();
@@ -105,7 +129,8 @@ pub(crate) fn run(
 /// One host has this terminal, as if one were logged in there.
 fn one(ssh: &Path, host: &Remote, command: &str, screen: &Screen<'_>) -> Result<u8, Failure> {
     let mut asked = Command::new(ssh);
-    if screen.can_ask() {
+    // What goes into a file is what the host printed, byte for byte.
+    if screen.can_ask() && screen.terminal {
         asked.arg("-t");
     }
     let status = asked.args(["--", &host.0, command]).status().map_err(|why| no_ssh(&why))?;
@@ -163,6 +188,8 @@ fn command(args: &[OsString]) -> Result<String, Error> {
         is_over |= text == "--";
         if !is_over && matches!(text, "-H" | "--on") {
             rest.next();
+        } else if !is_over && is_bundled(text) {
+            return Err(Error::Usage(format!("{}: write -H HOST by itself", Shown(text))));
         } else if is_over || !(text.starts_with("-H") || text.starts_with("--on=")) {
             words.push(format!("'{}'", text.replace('\'', "'\\''")));
         }
@@ -170,9 +197,14 @@ fn command(args: &[OsString]) -> Result<String, Error> {
     Ok(words.join(" "))
 }
 
+/// Whether hosts may stand behind other letters, as in `-fH HOST`: sent on, they would be asked to send it on again.
+fn is_bundled(text: &str) -> bool {
+    let letters = text.strip_prefix('-').filter(|rest| !rest.starts_with(['-', 'H']));
+    letters.is_some_and(|letters| letters.contains('H'))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -222,6 +254,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_root_by_sudo_does_not_get_roots_keys_for_other_hosts() {
+        let root = with_ssh();
+        fs::create_dir_all(root.path().join("proc/self")).unwrap();
+        let by = |me, login: &str| {
+            fs::write(root.path().join("proc/self/loginuid"), login).unwrap();
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let args = ["jitctl", "-H", "a,b", "status", "--json"].map(Into::into);
+            let code = run::run(args, &Nobody, me, root.path(), &mut Screen::new(&mut out, &mut err, false));
+            (code, String::from_utf8(out).unwrap())
+        };
+        let (code, out) = by(Some(0), "1001");
+        assert!(code == 1 && out.contains("\"error\"") && out.contains("root's keys"), "{out}");
+        for (me, login) in [(Some(0), "0"), (Some(0), "4294967295"), (Some(1001), "1001")] {
+            assert_eq!(by(me, login).0, 0, "{me:?} {login}");
+        }
+    }
+
+    #[test]
     fn programs_get_one_document_with_what_each_host_answered() {
         let (code, out, _) = ran(&["-H", "json-1,down-1", "status", "--json"]);
         let answers: Value = serde_json::from_str(&out).unwrap();
@@ -238,11 +288,13 @@ mod tests {
 
     #[test]
     fn a_host_that_ssh_would_take_for_an_option_and_what_is_no_command_are_usage_errors() {
-        for bad in ["-oProxyCommand=x", "a b", "a;b", "", "a,,b"] {
+        for bad in ["-oProxyCommand=x", "a@-oProxyCommand=x", "a b", "a;b", "", "a,,b"] {
             let (code, out, _) = ran(&["-H", bad, "status"]);
             assert_eq!((code, out.as_str()), (2, ""), "{bad}");
         }
         assert_eq!(ran(&["-H", "a,b", "statsu"]).0, 2, "it is read here before anything is sent");
+        let (code, out, err) = ran(&["audit", "show", "-fH", "a"]);
+        assert!(code == 2 && out.is_empty() && err.contains("by itself"), "{err}");
         let (code, _, err) = ran(&["-H", "a,b", "watch"]);
         assert!(code == 2 && err.contains("one host"), "{err}");
     }
