@@ -88,13 +88,15 @@ pub(crate) fn run(
         Some(lock) => lock.clone(),
         None => jitd::ask(jitd, &locking(order)?)?,
     };
-    let left = wait_for_the_end(sessions.len(), jitd, screen)?;
+    // Somebody may have come while it was asked.
+    let ending: Vec<Session> = jitd::ask(jitd, &Call::Sessions)?;
+    let left = wait_for_the_end(ending.len(), jitd, screen)?;
     let made: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
     let file = order.to.clone().unwrap_or_else(|| default_name(&made));
     let verified = export(&file, jitd, screen)?;
     let retired = Retired {
         lock,
-        ended: sessions.len() - left.len().min(sessions.len()),
+        ended: ending.iter().filter(|one| !left.contains(&one.id)).count(),
         left,
         file: named(&file),
         verified,
@@ -114,7 +116,11 @@ pub(crate) fn run(
 fn may_go_on(root: &Path, sessions: &[Session]) -> Result<(), Error> {
     let own = fs::read_to_string(root.join("proc/self/sessionid")).ok();
     let own: Option<u32> = own.and_then(|text| text.trim().parse().ok());
-    let is_own = |one: &&Session| own.is_some() && one.audit == own;
+    // A session of sudo's or su's has no audit session of its own, and ends with the scope that it runs in.
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let runs_in = |unit: &String| groups.lines().any(|line| line.split('/').any(|part| part == unit));
+    let is_own =
+        |one: &&Session| (own.is_some() && one.audit == own) || one.unit.as_ref().is_some_and(runs_in);
     let Some(one) = sessions.iter().find(is_own) else { return Ok(()) };
     Err(Error::Refused(format!(
         "this login came in by a window ({}), which the lock ends; type it at the console, or in a login that policy exempts",
