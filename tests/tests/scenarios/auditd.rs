@@ -13,37 +13,45 @@ struct Auditd {
     daemon: Child,
 }
 
+/// What it is to record: what people run.
+const COMMANDS: &str = "always,exit -F arch=b64 -S execve -F auid>=1000 -F auid!=unset";
+
 impl Auditd {
     fn start(site: &Site) -> Self {
         let leader = site.machine.pid_on_host(1);
-        let mut command = in_machine(leader, &["auditd", "-n"]);
+        let is_as_it_comes = auditctl(leader, &["-s"]).starts_with("enabled 0\n")
+            && auditctl(leader, &["-l"]).starts_with("No rules");
+        assert!(is_as_it_comes, "this host's own kernel audits: this needs a host that does not");
+        let mut command = in_machine(leader, &["setpriv", "--pdeathsig", "TERM", "auditd", "-n"]);
         let daemon = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("auditd starts");
         let auditd = Self { leader, daemon };
-        until(SOON, "this host's kernel has taken auditd (has it one already?)", || {
-            auditd.order(&["-s"]).contains(&format!("pid {}\n", auditd.daemon.id()))
+        until(SOON, "the kernel has taken auditd", || {
+            auditctl(leader, &["-s"]).contains(&format!("pid {}\n", auditd.daemon.id()))
         });
-        let commands = "-a always,exit -F arch=b64 -S execve -F auid>=1000 -F auid!=unset";
-        auditd.order(&commands.split(' ').collect::<Vec<_>>());
-        auditd.order(&["-e", "1"]);
+        auditd.rule("-a");
+        auditctl(leader, &["-e", "1"]);
         auditd
     }
 
-    /// What auditctl(8) says to it.
-    fn order(&self, args: &[&str]) -> String {
-        let argv: Vec<&str> = ["auditctl"].iter().chain(args).copied().collect();
-        let output = in_machine(self.leader, &argv).output().expect("auditctl runs");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+    fn rule(&self, order: &str) {
+        auditctl(self.leader, &[&[order], &*COMMANDS.split(' ').collect::<Vec<_>>()].concat());
     }
 }
 
 impl Drop for Auditd {
     fn drop(&mut self) {
-        self.order(&["-e", "0"]);
-        self.order(&["-D"]);
+        auditctl(self.leader, &["-e", "0"]);
+        self.rule("-d");
         // Asked, it tells the kernel that there is none any more.
         drop(Command::new("kill").arg(self.daemon.id().to_string()).status());
         drop(self.daemon.wait());
     }
+}
+
+/// What auditctl(8) does and says.
+fn auditctl(leader: u64, args: &[&str]) -> String {
+    let output = in_machine(leader, &[&["auditctl"], args].concat()).output().expect("auditctl runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn in_machine(leader: u64, argv: &[&str]) -> Command {

@@ -43,18 +43,19 @@ pub(crate) fn everything(site: &Site) {
     for command in kiosk.lines() {
         typed(site, command).done();
     }
-    site.shell("systemctl is-active jit-kiosk-sshd.socket jit-kiosk-console@tty8.service")
-        .says("active")
-        .done();
+    for unit in ["jit-kiosk-sshd.socket", "jit-kiosk-console@tty8.service"] {
+        assert_eq!(site.shell(&format!("systemctl is-active {unit}")).done(), "active", "{unit}");
+    }
     jobs(site);
 }
 
 /// `make deb` built the package that the machine has.
 fn install(site: &Site) {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist");
-    let built = fs::read_dir(&dist).unwrap().flatten().map(|entry| entry.path());
-    let package = built.filter(|file| file.extension().is_some_and(|name| name == "deb")).max();
-    let package = package.expect("the package that the scenarios were given was built there");
+    // What an earlier version left there is not it.
+    let version = "dpkg-query --show --showformat 'pam-jit_${Version}_${Architecture}.deb' pam-jit";
+    let package = dist.join(site.shell(version).done());
+    assert!(package.exists(), "{} was built", package.display());
     fs::create_dir_all(site.machine.path("/root/dist")).unwrap();
     fs::copy(&package, site.machine.path("/root/dist").join(package.file_name().unwrap())).unwrap();
     let command = shown("README.md", "make deb && sudo apt-get install");
