@@ -31,10 +31,10 @@ pub const REVIEW_INTERFACE: &str = "org.jitd.Jit1.Review";
 /// The most entries that one `List` answers: the newest.
 pub const LIST_LIMIT: usize = 1000;
 
-/// `Grant(user, role, seconds, reason)`, `GrantPerson(user, person, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message, seconds)`,
-/// `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`,
-/// `ChangePolicy(seconds, reason)`, `OverridePolicy(reason)`, `ForcePolicy(seconds, reason)`,
-/// `LoadSignedPolicy(text, signatures, reason)`, `ConfirmPolicy()`, `AcceptClock(reason)`.
+/// `Grant(user, role, seconds, reason)`, `GrantPerson(user, person, role, seconds, reason)`, `Revoke(id, reason)`, `Lock(scope, message,
+/// seconds)`, `LockUnknown(scope, message, seconds)`, `Unlock(scope, reason)`, `LoadPolicy()`, `TryPolicy(seconds)`, `ChangePolicy(seconds,
+/// reason)`, `OverridePolicy(reason)`, `ForcePolicy(seconds, reason)`, `LoadSignedPolicy(text, signatures, reason)`, `ConfirmPolicy()`,
+/// `AcceptClock(reason)`.
 pub const ADMIN_INTERFACE: &str = "org.jitd.Jit1.Admin";
 
 /// Answer to `User.{Check,CheckPerson}`: what a login would be told now. Asking changes nothing and uses nothing.
@@ -90,8 +90,8 @@ pub struct Explanation {
 pub struct Considered {
     /// The role's name in policy.
     pub role: String,
-    /// The first condition that fails, as a stable word: `host`, `eligible`, `ended`, `locked`, `target`, `address`, `hours`, `limit`,
-    /// `window`, `approval`, `begin`, `use`, or `nothing` where the role admits.
+    /// The first condition that fails, as a stable word: `host`, `eligible`, `ended`, `locked`, `target`, `address`, `hours`,
+    /// `limit`, `window`, `approval`, `begin`, `use`, or `nothing` where the role admits.
     pub missing: String,
     /// The same in words.
     pub condition: String,
@@ -453,8 +453,7 @@ pub struct Session {
     pub until: Option<String>,
     /// Seconds left until then.
     pub remaining: u64,
-    /// `open`, `closed` (they left, and what they started runs on), `ending`, or `goes-on` (its end has come, and its
-    /// process serves others, too, and is not ended).
+    /// `open`, `closed` (they left, and what they started runs on), `ending`, or `goes-on` (its process serves others, too).
     pub state: String,
     /// Why it is ending: `expired`, `revoked`, `done`, `locked`, `role-changed`, `outside-hours` or `ordered`.
     pub ended: Option<String>,
