@@ -78,6 +78,9 @@ fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
     let services = policy.services().map(|service| (service.clone(), pam_file(etc, service))).collect();
     let sessions =
         policy.services().filter(|service| has_session_line(etc, service.as_str())).cloned().collect();
+    let always = DOORS.iter().filter_map(|name| name.parse().ok());
+    let doors: BTreeSet<ServiceName> = policy.named_services().cloned().chain(always).collect();
+    let doors = doors.into_iter().map(|service| (service.clone(), door(etc, &service))).collect();
     let standing = standing(&accounts.uids);
     let of_askers = policy.askers().flat_map(|asker| [Some(asker.account()), asker.end_as()]).flatten();
     let askers = of_askers.map(|account| (account.clone(), asker_account(etc, account))).collect();
@@ -85,7 +88,7 @@ fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
     let ends = of_askers.filter(|service| has_end(etc, service)).cloned().collect();
     let (host, accounts) = (host.clone(), accounts.known);
     // Who reads clocks says what time it is.
-    Facts { now: None, host, groups, accounts, standing, askers, ends, sessions, services, unlisted }
+    Facts { now: None, host, groups, accounts, standing, askers, ends, sessions, services, doors, unlisted }
 }
 
 /// Accounts that were asked after, each once.
@@ -266,6 +269,17 @@ fn pam_file(etc: &Path, service: &ServiceName) -> PamFile {
     }
 }
 
+/// The services that are looked at whatever the policy names: people log in or become root by them.
+const DOORS: [&str; 4] = ["sshd", "login", "sudo", "su"];
+
+/// The same as something that keeps people out: a file that asks jitd only to watch does not.
+fn door(etc: &Path, service: &ServiceName) -> PamFile {
+    match pam_file(etc, service) {
+        PamFile::NamesModule if only_watches_at(etc, service.as_str()) => PamFile::NamesOthers,
+        file => file,
+    }
+}
+
 /// The accounts that the module lets into a service while jitd does not answer: those that its account lines name in
 /// `recovery=` (pam_jit(8)). A file that cannot be read lets nobody in.
 #[must_use]
@@ -379,6 +393,7 @@ mod tests {
             ("sub", "-account substack gate\n"),
             ("login", "# account required pam_jit.so\naccount required pam_unix.so # pam_jit.so\n"),
             ("session", "session required pam_jit.so\n"),
+            ("watched", "account [default=ignore] pam_jit.so\n"),
             ("loop", "@include loop\n@include ../shadow\n@include absent\n"),
         ]);
         for (service, expected) in [
@@ -394,7 +409,12 @@ mod tests {
             ("none", PamFile::Absent),
         ] {
             assert_eq!(pam_file(etc.path(), &service.parse().unwrap()), expected, "{service}");
+            assert_eq!(door(etc.path(), &service.parse().unwrap()), expected, "{service}");
         }
+        // What only watches asks, and keeps nobody out.
+        let watched = "watched".parse().unwrap();
+        assert_eq!(pam_file(etc.path(), &watched), PamFile::NamesModule);
+        assert_eq!(door(etc.path(), &watched), PamFile::NamesOthers);
     }
 
     #[test]
@@ -409,6 +429,9 @@ mod tests {
             ways: jit_core::policy::Ways::default(),
         };
         let facts = gather(&policy, &host);
+        for door in DOORS {
+            assert!(facts.doors.contains_key(door), "{door}");
+        }
         let root: UserName = "root".parse().unwrap();
         assert_eq!(facts.accounts[&root], Account::There);
         assert_eq!(facts.accounts[&"no-such-account".parse().unwrap()], Account::Absent);

@@ -28,6 +28,9 @@ pub struct Facts {
     pub sessions: BTreeSet<ServiceName>,
     /// Each service that a role names.
     pub services: BTreeMap<ServiceName, PamFile>,
+    /// What keeps people out where they log in or become root: sshd, login, sudo, su and each service that the policy
+    /// names. A file that asks jitd only to watch counts as one that does not name the module.
+    pub doors: BTreeMap<ServiceName, PamFile>,
     /// Why the host cannot list all accounts and members of groups, if it cannot.
     pub unlisted: Option<String>,
 }

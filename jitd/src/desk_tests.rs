@@ -361,6 +361,7 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
         standing: BTreeMap::new(),
         sessions: [].into(),
         services: BTreeMap::new(),
+        doors: BTreeMap::new(),
         unlisted: None,
     };
     let bad = BadFiles::for_this_host(policy.host_check(&facts), &BTreeSet::new());

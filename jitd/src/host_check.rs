@@ -28,9 +28,16 @@ const MOST: usize = 20;
 const LIMIT_OF_ONE: Duration = Duration::from_secs(2);
 
 /// Asks the host, one policy at a time.
-#[derive(Default)]
 pub(crate) struct HostCheck {
     busy: Arc<AtomicBool>,
+    /// Where facts come from.
+    gather: fn(&Policy, &Host) -> Facts,
+}
+
+impl Default for HostCheck {
+    fn default() -> Self {
+        Self { busy: Arc::default(), gather }
+    }
 }
 
 /// There was no answer in time; what is asked still may be.
@@ -74,8 +81,8 @@ impl HostCheck {
             Err(bad) => return Err(bad).into(),
         };
         let Judged { host, in_force, force } = of;
-        let (asked, here) = (policy.clone(), host.clone());
-        match self.ask(runtime, LIMIT, move || say(&asked, in_force.as_deref(), &here)).await {
+        let (asked, here, gather) = (policy.clone(), host.clone(), self.gather);
+        match self.ask(runtime, LIMIT, move || say(gather, &asked, in_force.as_deref(), &here)).await {
             Ok((findings, losers)) => {
                 let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
                 let errors: Vec<String> = errors.take(MOST).map(ToString::to_string).collect();
@@ -125,7 +132,12 @@ impl HostCheck {
 }
 
 /// What this host says of a policy and, where that would leave nobody who gives orders, who does now.
-fn say(policy: &Policy, in_force: Option<&Policy>, host: &Host) -> (Vec<Finding>, BTreeSet<UserName>) {
+fn say(
+    gather: fn(&Policy, &Host) -> Facts,
+    policy: &Policy,
+    in_force: Option<&Policy>,
+    host: &Host,
+) -> (Vec<Finding>, BTreeSet<UserName>) {
     let facts = Facts { now: Some(wall()), ..gather(policy, host) };
     let findings = policy.host_check(&facts);
     let before = in_force.filter(|_| findings.iter().any(Finding::locks_out));
@@ -145,7 +157,7 @@ impl Drop for Free {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jit_core::policy::SourceFile;
+    use jit_core::policy::{PamFile, SourceFile};
     use std::sync::mpsc::channel;
 
     fn parsed(text: &str) -> Policy {
@@ -165,12 +177,18 @@ mod tests {
             ways: jit_core::policy::Ways::default(),
         };
         zruntime::block_on(async {
-            let host_check = HostCheck::default();
+            let host_check = HostCheck { gather: guarded, ..HostCheck::default() };
             host_check.busy.store(busy, Ordering::Release);
             let in_force = before.map(|text| Arc::new(parsed(text)));
             let of = Judged { host: &host, in_force, force };
             host_check.fit(&SharedRuntime::current().unwrap(), Ok((policy, Vec::new())), of).await
         })
+    }
+
+    /// This host, were its sshd and login to ask jitd.
+    fn guarded(policy: &Policy, host: &Host) -> Facts {
+        let doors = ["sshd", "login"].map(|name| (name.parse().unwrap(), PamFile::NamesModule));
+        Facts { doors: doors.into(), ..gather(policy, host) }
     }
 
     const SOUND: &str = "version = 1\n[admins]\nusers = [\"root\"]\n[[exempt]]\nusers = [\"root\"]\n\

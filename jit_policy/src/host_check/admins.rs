@@ -34,7 +34,10 @@ impl Judge<'_> {
             }
             return;
         }
-        if self.is_open_to_all() {
+        let open = self.open_door();
+        if open.as_ref().is_some_and(|(service, _)| service.is_of_sshd())
+            || self.rules.observed == Observed::Everything
+        {
             return;
         }
         let inside = self.inside();
@@ -46,7 +49,8 @@ impl Judge<'_> {
             return;
         }
         let nobody = outside.len() == admins.accounts.len();
-        match inside.more.or(admins.more.filter(|_| nobody)) {
+        let open = open.map(|(_, why)| why).or_else(|| self.unread_door()).filter(|_| nobody);
+        match open.or(inside.more).or(admins.more.filter(|_| nobody)) {
             Some(why) if nobody => cannot_tell("whether any admin can get in on this host", &why, spot, log),
             Some(_) => {}
             None => {
@@ -64,11 +68,35 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether policy only watches where people log in.
-    fn is_open_to_all(&self) -> bool {
+    /// A service that people log in by and that keeps nobody out, one of sshd's before another, and why.
+    fn open_door(&self) -> Option<(&ServiceName, String)> {
+        let open =
+            self.facts.doors.iter().filter(|(service, _)| is_login(service)).filter_map(|(service, file)| {
+                let why = match file {
+                    PamFile::NamesOthers => {
+                        format!("/etc/pam.d/{service} lets in whom no role and no exemption does")
+                    }
+                    PamFile::NamesModule if self.only_watches(service) => {
+                        format!("policy only watches at `{service}`")
+                    }
+                    PamFile::NamesModule | PamFile::Unread | PamFile::Absent => return None,
+                };
+                Some((service, why))
+            });
+        open.max_by_key(|(service, _)| service.is_of_sshd())
+    }
+
+    /// Why it is not known whether a service keeps anybody out that people log in by.
+    fn unread_door(&self) -> Option<String> {
+        let mut doors = self.facts.doors.iter();
+        let unread = doors.find(|(service, file)| is_login(service) && **file == PamFile::Unread);
+        unread.map(|(service, _)| format!("/etc/pam.d/{service} cannot be read"))
+    }
+
+    fn only_watches(&self, service: &ServiceName) -> bool {
         match &self.rules.observed {
             Observed::Nothing => false,
-            Observed::At(services) => services.iter().any(is_login),
+            Observed::At(services) => services.contains(service),
             Observed::Everything => true,
         }
     }
@@ -90,7 +118,7 @@ impl Judge<'_> {
 
     /// Whether people log in by one of these here. One without a PAM file is a name that nothing asks by.
     fn has_door(&self, services: &Services) -> bool {
-        let is_there = |service: &ServiceName| self.facts.services.get(service) != Some(&PamFile::Absent);
+        let is_there = |service: &ServiceName| self.facts.doors.get(service) != Some(&PamFile::Absent);
         services.iter().any(|service| is_login(service) && is_there(service))
     }
 

@@ -39,7 +39,7 @@ fn members(names: &[&str]) -> Group {
     Group::Members(names.iter().map(|name| name.parse().unwrap()).collect())
 }
 
-/// A host that knows these groups and every account, and lists all it knows.
+/// A host that knows these groups and every account, lists all it knows, and asks jitd wherever people log in.
 fn host(groups: &[(&str, Group)]) -> Facts {
     Facts {
         now: None,
@@ -51,6 +51,9 @@ fn host(groups: &[(&str, Group)]) -> Facts {
         sessions: BTreeSet::new(),
         standing: BTreeMap::new(),
         services: BTreeMap::new(),
+        doors: ["sshd", "login", "sudo", "su"]
+            .map(|name| (name.parse().unwrap(), PamFile::NamesModule))
+            .into(),
         unlisted: None,
     }
 }
@@ -264,10 +267,12 @@ fn an_admin_gets_in_by_no_service_that_this_host_does_not_have() {
     let mut facts = host(&[("leads", members(&["tom"]))]);
     let text = admin_by("\"ssh\"");
     facts.services.insert("ssh".parse().unwrap(), PamFile::Absent);
+    facts.doors.insert("ssh".parse().unwrap(), PamFile::Absent);
     assert_eq!(codes(&text, &facts), ["JIT074", "JIT078"]);
     // Where it cannot be read, there is one.
     for file in [PamFile::NamesOthers, PamFile::Unread, PamFile::NamesModule] {
         facts.services.insert("ssh".parse().unwrap(), file);
+        facts.doors.insert("ssh".parse().unwrap(), file);
         assert!(!codes(&text, &facts).contains(&"JIT074"), "{file:?}");
     }
 }
@@ -517,3 +522,5 @@ max-duration = "4h"
 until = DAY
 stage = [{ approvers = { users = ["ana"] } }]
 "#;
+
+mod doors;
