@@ -70,6 +70,12 @@ impl Finding {
         [code::NO_ADMIN_HERE, code::NO_WAY_IN].iter().any(|kind| kind.id == self.code)
     }
 
+    /// Whether it says that too few people are known here to approve something.
+    #[must_use]
+    pub fn lacks_people(&self) -> bool {
+        self.code == code::TOO_FEW_HERE.id
+    }
+
     /// A finding about a file as a whole, before anything of it was read.
     #[must_use]
     pub fn of_file(fault: FileFault, file: &str, message: String, hint: String) -> Self {

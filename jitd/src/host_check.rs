@@ -54,8 +54,29 @@ pub(crate) struct Judged<'a> {
     pub(crate) host: &'a Host,
     /// The policy whose admins would lose what they may.
     pub(crate) in_force: Option<Arc<Policy>>,
-    /// Whether they are to be loaded whatever this host says.
-    pub(crate) force: bool,
+    /// What of it does not keep them from being loaded.
+    pub(crate) pass: Pass,
+}
+
+/// Which errors of this host are passed over, and put on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// None.
+    Nothing,
+    /// That too few people are known here to approve something: whoever signs elsewhere has not been counted.
+    TooFew,
+    /// All, for somebody who gave a reason.
+    All,
+}
+
+impl Pass {
+    fn covers(self, error: &Finding) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::TooFew => error.lacks_people(),
+            Self::All => true,
+        }
+    }
 }
 
 /// Policy files as this host has judged them.
@@ -80,15 +101,15 @@ impl HostCheck {
             Ok(read) => read,
             Err(bad) => return Err(bad).into(),
         };
-        let Judged { host, in_force, force } = of;
+        let Judged { host, in_force, pass } = of;
         let (asked, here, gather) = (policy.clone(), host.clone(), self.gather);
         match self.ask(runtime, LIMIT, move || say(gather, &asked, in_force.as_deref(), &here)).await {
             Ok((findings, losers)) => {
-                let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-                let errors: Vec<String> = errors.take(MOST).map(ToString::to_string).collect();
-                if !errors.is_empty() && !force {
+                let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
+                if errors().any(|error| !pass.covers(error)) {
                     return Err(BadFiles::for_this_host(findings, &losers)).into();
                 }
+                let errors = errors().take(MOST).map(ToString::to_string).collect();
                 warnings.extend(findings.iter().map(ToString::to_string));
                 Fit { read: Ok((policy, warnings)), forced: errors }
             }
@@ -166,10 +187,10 @@ mod tests {
     }
 
     fn fit(text: &str, busy: bool) -> ReadPolicy {
-        judged(text, None, busy, false).read
+        judged(text, None, busy, Pass::Nothing).read
     }
 
-    fn judged(text: &str, before: Option<&str>, busy: bool, force: bool) -> Fit {
+    fn judged(text: &str, before: Option<&str>, busy: bool, pass: Pass) -> Fit {
         let policy = parsed(text);
         let host = Host {
             name: "db-1".parse().unwrap(),
@@ -180,7 +201,7 @@ mod tests {
             let host_check = HostCheck { gather: guarded, ..HostCheck::default() };
             host_check.busy.store(busy, Ordering::Release);
             let in_force = before.map(|text| Arc::new(parsed(text)));
-            let of = Judged { host: &host, in_force, force };
+            let of = Judged { host: &host, in_force, pass };
             host_check.fit(&SharedRuntime::current().unwrap(), Ok((policy, Vec::new())), of).await
         })
     }
@@ -217,31 +238,44 @@ mod tests {
         assert!(bad.contains("JIT074: no admin can get in on this host: daemon"), "{bad}");
         assert!(!bad.contains("would lose"), "{bad}");
         let both = SOUND.replacen("\"root\"", "\"root\", \"daemon\", \"nobody-is-called-so\"", 1);
-        let refused = judged(SHUT, Some(&both), false, false);
+        let refused = judged(SHUT, Some(&both), false, Pass::Nothing);
         let bad = refused.read.unwrap_err().to_string();
         assert!(bad.contains("Who gives orders here and would lose that: daemon, root"), "{bad}");
         assert!(!bad.contains("--force") && !bad.contains("systemctl reload"), "{bad}");
         assert_eq!(refused.forced, Vec::<String>::new());
         // What does not lock out names nobody.
         let text = format!("{SOUND}[auditors]\ngroups = [\"no-such-group-here\"]\n");
-        if let Err(bad) = judged(&text, Some(&both), false, false).read {
+        if let Err(bad) = judged(&text, Some(&both), false, Pass::Nothing).read {
             assert!(!bad.to_string().contains("would lose"), "{bad}");
         }
     }
 
     #[test]
     fn whoever_forces_such_a_policy_has_what_was_said_on_record_and_is_told() {
-        let Fit { read, forced } = judged(SHUT, Some(SOUND), false, true);
+        let Fit { read, forced } = judged(SHUT, Some(SOUND), false, Pass::All);
         let (_, warnings) = read.unwrap();
         assert!(forced.len() == 1 && forced[0].contains("JIT074"), "{forced:?}");
         assert!(warnings.contains(&forced[0]), "{warnings:?}");
         // Where there is nothing to pass over, it is a load like any.
-        assert_eq!(judged(SOUND, Some(SOUND), false, true).forced, Vec::<String>::new());
+        assert_eq!(judged(SOUND, Some(SOUND), false, Pass::All).forced, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_signed_policy_is_not_refused_for_too_few_approvers_here_and_for_nothing_else() {
+        let few = format!("{SOUND}[policy-change]\napprovers = {{ groups = [\"daemon\"] }}\napprovals = 8\n");
+        let Fit { read, forced } = judged(&few, Some(SOUND), false, Pass::TooFew);
+        let (_, warnings) = read.unwrap();
+        // Where this host cannot list its groups, a warning.
+        let told = warnings.iter().any(|line| line.contains("JIT079")) || forced[0].contains("JIT072");
+        assert!(told, "{warnings:?}");
+        assert_eq!(judged(&few, Some(SOUND), false, Pass::Nothing).read.is_err(), !forced.is_empty());
+        let bad = judged(SHUT, Some(SOUND), false, Pass::TooFew).read.unwrap_err().to_string();
+        assert!(bad.contains("JIT074"), "{bad}");
     }
 
     #[test]
     fn whether_anybody_would_be_left_is_unknown_where_the_name_service_does_not_answer_and_refuses_nothing() {
-        let Fit { read, forced } = judged(SHUT, Some(SOUND), true, false);
+        let Fit { read, forced } = judged(SHUT, Some(SOUND), true, Pass::Nothing);
         let (_, warnings) = read.unwrap();
         assert!(warnings[0].starts_with("cannot tell"), "{warnings:?}");
         assert_eq!(forced, Vec::<String>::new());

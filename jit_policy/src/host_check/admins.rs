@@ -132,7 +132,8 @@ impl Judge<'_> {
     /// Whether this host knows enough people to approve a change of the policy.
     pub(super) fn change(&self, spot: &Spot, log: &mut Log<'_>) {
         let Some(change) = &self.rules.change else { return };
-        let crowd = self.crowd(&change.approvers, false);
+        // Who is named may sign elsewhere.
+        let crowd = self.crowd(&change.approvers, true);
         let absent = |group: &GroupName| self.facts.groups.get(group) == Some(&Group::Absent);
         // Of a group that is not there it has been said already.
         if change.approvers.groups.iter().any(absent) {

@@ -26,7 +26,7 @@ use super::words::{invalid, json, optional_reason, random_id, request_id, second
 use super::{Error, Orderer, Origin, answer, locks, signed_policy};
 use crate::app::App;
 use crate::desk::{Load, LoadedBy, Looked, NotDone, ReadPolicy, Standing, Word};
-use crate::host_check::{Fit, Judged};
+use crate::host_check::{Fit, Judged, Pass};
 use crate::nss::{Share, Whose};
 use crate::store::rows::{self, Story};
 use crate::store::writer::Ticket;
@@ -335,7 +335,8 @@ impl Admin {
         if force && reason.is_none() {
             return Err(Error::Invalid("to load it all the same takes a reason, which is on record".into()));
         }
-        let of = Judged { host: &desk.host, in_force: desk.before(), force };
+        let pass = if force { Pass::All } else { Pass::Nothing };
+        let of = Judged { host: &desk.host, in_force: desk.before(), pass };
         let Fit { read, forced } = self.app.host_check.fit(&self.app.runtime, desk.read_policy(), of).await;
         let way = if method == Method::OverridePolicy {
             let at_the_console = self.app.sessions.is_local(&self.app.runtime, by.peer).await;

@@ -16,7 +16,7 @@ use super::words::{decision_of, json, optional_reason};
 use super::{Error, Orderer, answer};
 use crate::app::App;
 use crate::desk::{LoadedBy, Looked, ReadPolicy, Word};
-use crate::host_check::Judged;
+use crate::host_check::{Judged, Pass};
 
 /// What has to be said to changes of the policy, for whoever may see it.
 pub(super) async fn waiting(app: &Arc<App>, by: &mut Orderer<'_>) -> Result<String, Error> {
@@ -49,7 +49,8 @@ pub(super) async fn review(
         let waiting = here.state.policy_changes().waiting.as_ref();
         waiting.is_some_and(|one| one.proposal.digest == seen && !one.proposal.forced.is_empty())
     };
-    let of = Judged { host: &app.desk.host, in_force: app.desk.before(), force: app.desk.look(is_forced)? };
+    let pass = if app.desk.look(is_forced)? { Pass::All } else { Pass::Nothing };
+    let of = Judged { host: &app.desk.host, in_force: app.desk.before(), pass };
     let fit = app.host_check.fit(&app.runtime, read.clone(), of).await.read;
     // That took its time: whether they still may is judged by what holds now.
     let mut by = app.orderer(Method::ReviewPolicy, by.peer).await?;

@@ -23,7 +23,7 @@ use super::words::{json, optional_reason};
 use super::{Error, Orderer};
 use crate::app::App;
 use crate::desk::{Brought, LoadedBy, Looked, NotDone, Word};
-use crate::host_check::Judged;
+use crate::host_check::{Fit, Judged, Pass};
 
 /// Puts the files in force where the text and the signatures are good for them.
 pub(super) async fn load(
@@ -61,14 +61,14 @@ pub(super) async fn load(
     }
     let reading = Arc::clone(app);
     let read = zruntime::unblock(move || reading.desk.read_policy()).await;
-    let of = Judged { host: &app.desk.host, in_force: app.desk.before(), force: false };
-    let read = app.host_check.fit(&app.runtime, read, of).await.read;
+    let of = Judged { host: &app.desk.host, in_force: app.desk.before(), pass: Pass::TooFew };
+    let Fit { read, forced } = app.host_check.fit(&app.runtime, read, of).await;
     // That took its time: whether they still may is judged by what holds now.
     let mut by = app.orderer(Method::LoadSignedPolicy, by.peer).await?;
     let actor = by.peer.actor();
     let brought = Brought { manifest, signers, at };
     let load = |looked: &Looked, trust| {
-        let by = LoadedBy { looked, trust, actor, reason: reason.as_ref(), way: Way::Usual, forced: &[] };
+        let by = LoadedBy { looked, trust, actor, reason: reason.as_ref(), way: Way::Usual, forced: &forced };
         app.desk.load_signed_policy(&read, &brought, &lookups, by)
     };
     let (ticket, approved) = by.judged(Word::Nobody, load).await.map_err(|err| by.error(err))??;

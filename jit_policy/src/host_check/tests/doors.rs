@@ -29,3 +29,19 @@ fn nobody_is_kept_out_by_a_service_that_does_not_ask_jitd_and_where_that_is_no_s
         assert_eq!(on(doors), [out], "{doors:?}");
     }
 }
+
+#[test]
+fn who_may_sign_a_change_elsewhere_needs_no_account_here() {
+    let change = |approvers: &str| {
+        let base = admin_by("\"sshd\"");
+        format!("{base}[policy-change]\napprovers = {{ {approvers} }}\n")
+    };
+    let mut facts = host(&[("leads", members(&["tom"])), ("hq", members(&["ana"]))]);
+    facts.accounts.insert("hq".parse().unwrap(), Account::Absent);
+    assert_eq!(codes(&change("users = [\"ana\", \"hq\"]"), &facts), ["JIT077"]);
+    // Of a group, those are known who are here.
+    let told = said(&change("groups = [\"hq\"]"), &facts);
+    let of_own =
+        "JIT072: no admin of this host could change the policy: nobody approves their own change, 1 must";
+    assert!(told.len() == 1 && told[0].contains(of_own), "{told:?}");
+}
