@@ -34,7 +34,7 @@ impl Judge<'_> {
             }
             return;
         }
-        let open = self.open_door();
+        let open = self.open_door(is_login);
         if open.as_ref().is_some_and(|(service, _)| service.is_of_sshd())
             || self.rules.observed == Observed::Everything
         {
@@ -42,14 +42,20 @@ impl Judge<'_> {
         }
         let inside = self.inside();
         let mut outside = &admins.accounts - &inside.accounts;
-        if !inside.accounts.is_empty() && self.makes_root() {
-            outside.retain(|admin| admin.as_str() != ROOT);
+        let mut untold = None;
+        if outside.iter().any(|admin| admin.as_str() == ROOT) {
+            match self.makes_root(&inside) {
+                Ok(true) => outside.retain(|admin| admin.as_str() != ROOT),
+                Ok(false) => {}
+                Err(why) => untold = Some(why),
+            }
         }
         if outside.is_empty() {
             return;
         }
         let nobody = outside.len() == admins.accounts.len();
-        let open = open.map(|(_, why)| why).or_else(|| self.unread_door()).filter(|_| nobody);
+        let open =
+            open.map(|(_, why)| why).or_else(|| self.unread_door(is_login)).or(untold).filter(|_| nobody);
         match open.or(inside.more).or(admins.more.filter(|_| nobody)) {
             Some(why) if nobody => cannot_tell("whether any admin can get in on this host", &why, spot, log),
             Some(_) => {}
@@ -68,10 +74,10 @@ impl Judge<'_> {
         }
     }
 
-    /// A service that people log in by and that keeps nobody out, one of sshd's before another, and why.
-    fn open_door(&self) -> Option<(&ServiceName, String)> {
+    /// A service of these that keeps nobody out, one of sshd's before another, and why.
+    fn open_door(&self, of: impl Fn(&ServiceName) -> bool) -> Option<(&ServiceName, String)> {
         let open =
-            self.facts.doors.iter().filter(|(service, _)| is_login(service)).filter_map(|(service, file)| {
+            self.facts.doors.iter().filter(|(service, _)| of(service)).filter_map(|(service, file)| {
                 let why = match file {
                     PamFile::NamesOthers => {
                         format!("/etc/pam.d/{service} lets in whom no role and no exemption does")
@@ -86,10 +92,10 @@ impl Judge<'_> {
         open.max_by_key(|(service, _)| service.is_of_sshd())
     }
 
-    /// Why it is not known whether a service keeps anybody out that people log in by.
-    fn unread_door(&self) -> Option<String> {
+    /// Why it is not known whether a service of these keeps anybody out.
+    fn unread_door(&self, of: impl Fn(&ServiceName) -> bool) -> Option<String> {
         let mut doors = self.facts.doors.iter();
-        let unread = doors.find(|(service, file)| is_login(service) && **file == PamFile::Unread);
+        let unread = doors.find(|(service, file)| of(service) && **file == PamFile::Unread);
         unread.map(|(service, _)| format!("/etc/pam.d/{service} cannot be read"))
     }
 
@@ -106,14 +112,18 @@ impl Judge<'_> {
         let exempt = self.rules.exempt.iter().filter(|rule| rule.services.iter().any(is_login));
         let exempt = exempt.map(|rule| &rule.who);
         let roles = self.roles().filter(|(role, _)| self.has_door(&role.services));
-        let ways: BTreeSet<&Who> = exempt.chain(roles.map(|(role, _)| &role.eligible)).collect();
-        let mut inside = Crowd::default();
-        for who in ways {
+        self.crowds(exempt.chain(roles.map(|(role, _)| &role.eligible)))
+    }
+
+    /// All whom these rules mean on this host.
+    fn crowds<'w>(&self, whos: impl Iterator<Item = &'w Who>) -> Crowd {
+        let mut all = Crowd::default();
+        for who in whos.collect::<BTreeSet<_>>() {
             let crowd = self.crowd(who, false);
-            inside.accounts.extend(crowd.accounts);
-            inside.more = inside.more.or(crowd.more);
+            all.accounts.extend(crowd.accounts);
+            all.more = all.more.or(crowd.more);
         }
-        inside
+        all
     }
 
     /// Whether people log in by one of these here. One without a PAM file is a name that nothing asks by.
@@ -122,11 +132,27 @@ impl Judge<'_> {
         services.iter().any(|service| is_login(service) && is_there(service))
     }
 
-    /// Whether policy lets anybody who is in become root.
-    fn makes_root(&self) -> bool {
-        let is_of_root = |service: &ServiceName| service.is_su() || service.is_sudo();
-        self.roles().any(|(role, _)| role.reaches_root())
-            || self.rules.exempt.iter().any(|rule| rule.services.iter().any(is_of_root))
+    /// Whether policy lets one of those who get in become root; why that cannot be told, where it cannot.
+    fn makes_root(&self, inside: &Crowd) -> Result<bool, String> {
+        if inside.accounts.is_empty() && inside.more.is_none() {
+            return Ok(false);
+        }
+        let exempt = self.rules.exempt.iter().filter(|rule| rule.services.iter().any(is_of_root));
+        let root = self.roles().filter(|(role, _)| role.reaches_root()).map(|(role, _)| &role.eligible);
+        let them = self.crowds(exempt.map(|rule| &rule.who).chain(root));
+        if !them.accounts.is_disjoint(&inside.accounts) {
+            return Ok(true);
+        }
+        let open = self.open_door(is_of_root).map(|(_, why)| why);
+        if let Some(why) = open.or_else(|| self.unread_door(is_of_root)) {
+            return Err(why);
+        }
+        let others = self.roles().filter(|(role, _)| role.services.iter().any(is_of_root));
+        let others = self.crowds(others.map(|(role, _)| &role.eligible));
+        if !others.accounts.is_disjoint(&inside.accounts) {
+            return Err("who gets in may become somebody else by su".to_owned());
+        }
+        others.more.or(them.more).or_else(|| inside.more.clone()).map_or(Ok(false), Err)
     }
 
     /// Whether this host knows enough people to approve a change of the policy.
@@ -165,6 +191,11 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// Whether people become root by it.
+fn is_of_root(service: &ServiceName) -> bool {
+    service.is_su() || service.is_sudo()
 }
 
 /// Whether each admin here is missed among those who would approve what they load. Who signs elsewhere need not be here.

@@ -45,3 +45,56 @@ fn who_may_sign_a_change_elsewhere_needs_no_account_here() {
         "JIT072: no admin of this host could change the policy: nobody approves their own change, 1 must";
     assert!(told.len() == 1 && told[0].contains(of_own), "{told:?}");
 }
+
+/// Root is the only admin, backup is exempt where people log in, and eve may ask for these services.
+fn root_by(services: &str, exempt_at: &str) -> String {
+    let base = BASE.replace("[[exempt]]\nusers = [\"root\"]", "[[exempt]]\nusers = [\"backup\"]");
+    let base = base.replace("services = [\"login\"]", &format!("services = [{exempt_at}]"));
+    let lines = format!("eligible = {{ users = [\"eve\"] }}\nservices = [{services}]");
+    let jobs = "[[exempt]]\nusers = [\"root\"]\nservices = [\"cron\"]\n";
+    format!("{base}{jobs}{}", role(&lines).strip_prefix(BASE).unwrap())
+}
+
+#[test]
+fn root_gives_orders_where_one_who_gets_in_is_one_who_may_become_root() {
+    let facts = host(&[("leads", members(&["tom"]))]);
+    let out = ["a.toml:3:1: error JIT074: no admin can get in on this host: root"];
+    // Backup gets in, and eve alone may use sudo.
+    assert_eq!(said(&root_by("\"sudo\"", "\"sshd\", \"login\""), &facts), out);
+    for (services, exempt_at) in [
+        ("\"sudo\"", "\"sshd\", \"login\", \"sudo\""),
+        ("\"sudo\"", "\"login\", \"su\""),
+        ("\"sshd\", \"sudo\"", "\"cron\", \"login\""),
+    ] {
+        assert_eq!(
+            said(&root_by(services, exempt_at), &facts),
+            Vec::<String>::new(),
+            "{services} {exempt_at}"
+        );
+    }
+}
+
+#[test]
+fn where_sudo_or_su_does_not_ask_jitd_or_people_are_not_listed_whether_root_gives_orders_cannot_be_told() {
+    let text = root_by("\"sudo\"", "\"sshd\", \"login\"");
+    for (door, file) in
+        [("sudo", PamFile::NamesOthers), ("su", PamFile::NamesOthers), ("su", PamFile::Unread)]
+    {
+        let mut facts = host(&[("leads", members(&["tom"]))]);
+        facts.doors.insert(door.parse().unwrap(), file);
+        let told = policy(&text).host_check(&facts);
+        assert!(told.len() == 1 && told[0].code == "JIT079", "{told:?}");
+        assert!(told[0].message.contains(&format!("/etc/pam.d/{door}")), "{told:?}");
+    }
+    // By su one may become another, who may become root.
+    let su = format!(
+        "{text}[role.s]\nhosts = [\"*\"]\nservices = [\"su\"]\nrun-as = [\"eve\"]\neligible = {{ users = [\"backup\"] }}\n\
+         max-duration = \"1h\"\nstage = [{{ approvers = {{ users = [\"tom\"] }} }}]\n"
+    );
+    assert_eq!(codes(&su, &host(&[("leads", members(&["tom"]))])), ["JIT079"]);
+    let grouped = text.replace("users = [\"eve\"]", "groups = [\"dba\"]");
+    let facts = |dba| host(&[("leads", members(&["tom"])), ("dba", dba)]);
+    assert_eq!(codes(&grouped, &facts(members(&["eve"]))), ["JIT074"]);
+    assert_eq!(codes(&grouped, &with_ldap(facts(members(&["eve"])))), ["JIT079"]);
+    assert_eq!(codes(&grouped, &facts(members(&["eve", "backup"]))), Vec::<&str>::new());
+}
