@@ -59,21 +59,27 @@ pub(crate) struct Judged<'a> {
 }
 
 /// Which errors of this host are passed over, and put on record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pass {
     /// None.
     Nothing,
     /// That too few people are known here to approve something: whoever signs elsewhere has not been counted.
     TooFew,
+    /// Those that were on record when it was loaded by force, and that its approvers were shown.
+    Shown(Vec<String>),
     /// All, for somebody who gave a reason.
     All,
 }
 
 impl Pass {
-    fn covers(self, error: &Finding) -> bool {
+    fn covers(&self, error: &Finding) -> bool {
         match self {
             Self::Nothing => false,
             Self::TooFew => error.lacks_people(),
+            // A list that is full need not be all there was; what locks out comes first in it.
+            Self::Shown(lines) => {
+                lines.contains(&error.to_string()) || (lines.len() >= MOST && !error.locks_out())
+            }
             Self::All => true,
         }
     }
@@ -105,11 +111,13 @@ impl HostCheck {
         let (asked, here, gather) = (policy.clone(), host.clone(), self.gather);
         match self.ask(runtime, LIMIT, move || say(gather, &asked, in_force.as_deref(), &here)).await {
             Ok((findings, losers)) => {
-                let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
-                if errors().any(|error| !pass.covers(error)) {
+                let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+                let mut errors: Vec<&Finding> = errors.collect();
+                if errors.iter().any(|error| !pass.covers(error)) {
                     return Err(BadFiles::for_this_host(findings, &losers)).into();
                 }
-                let errors = errors().take(MOST).map(ToString::to_string).collect();
+                errors.sort_by_key(|error| !error.locks_out());
+                let errors = errors.into_iter().take(MOST).map(ToString::to_string).collect();
                 warnings.extend(findings.iter().map(ToString::to_string));
                 Fit { read: Ok((policy, warnings)), forced: errors }
             }
@@ -271,6 +279,21 @@ mod tests {
         assert_eq!(judged(&few, Some(SOUND), false, Pass::Nothing).read.is_err(), !forced.is_empty());
         let bad = judged(SHUT, Some(SOUND), false, Pass::TooFew).read.unwrap_err().to_string();
         assert!(bad.contains("JIT074"), "{bad}");
+    }
+
+    #[test]
+    fn what_has_become_wrong_since_a_policy_was_loaded_by_force_keeps_it_back_and_what_was_shown_does_not() {
+        let shown = judged(SHUT, Some(SOUND), false, Pass::All).forced;
+        assert_eq!(judged(SHUT, Some(SOUND), false, Pass::Shown(shown.clone())).forced, shown);
+        let other = "a.toml:9:1: error JIT070: there is no group `lost` on this host".to_owned();
+        // A list that is full has what locks out.
+        for before in [vec![], vec![other.clone()], vec![other; MOST]] {
+            let bad = judged(SHUT, Some(SOUND), false, Pass::Shown(before)).read.unwrap_err().to_string();
+            assert!(bad.contains("JIT074"), "{bad}");
+        }
+        let few = format!("{SOUND}[policy-change]\napprovers = {{ groups = [\"daemon\"] }}\napprovals = 8\n");
+        let full = Pass::Shown(vec![String::new(); MOST]);
+        assert!(judged(&few, Some(SOUND), false, full).read.is_ok());
     }
 
     #[test]

@@ -44,12 +44,12 @@ pub(super) async fn review(
     }
     let read = read(app).await;
     let files = digest_of(&read);
-    // What its author passed over, and the approvers were shown, does not keep it back now.
-    let is_forced = |here: Context<'_>| {
-        let waiting = here.state.policy_changes().waiting.as_ref();
-        waiting.is_some_and(|one| one.proposal.digest == seen && !one.proposal.forced.is_empty())
+    // What its author passed over, and the approvers were shown, does not keep it back now. What is new does.
+    let shown = |here: Context<'_>| {
+        let waiting = here.state.policy_changes().waiting.as_ref().map(|one| &one.proposal);
+        waiting.filter(|proposal| proposal.digest == seen).map(|proposal| proposal.forced.clone())
     };
-    let pass = if app.desk.look(is_forced)? { Pass::All } else { Pass::Nothing };
+    let pass = Pass::Shown(app.desk.look(shown)?.unwrap_or_default());
     let of = Judged { host: &app.desk.host, in_force: app.desk.before(), pass };
     let fit = app.host_check.fit(&app.runtime, read.clone(), of).await.read;
     // That took its time: whether they still may is judged by what holds now.
