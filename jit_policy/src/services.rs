@@ -30,6 +30,38 @@ pub fn is_login(service: &ServiceName) -> bool {
     !service.is_su() && !service.is_sudo() && !OTHERS.contains(&service.family())
 }
 
+/// Whether somebody who logs in by a service may type orders there, as far as its name tells: at a file, mail or database
+/// server nobody does, and of a name that is not known nothing is said.
+#[must_use]
+pub fn takes_orders(service: &ServiceName) -> Option<bool> {
+    const DOORS: [&str; 6] = ["cockpit", "gdm", "lightdm", "login", "remote", "sddm"];
+    const OTHERS: [&str; 15] = [
+        "chpasswd",
+        "cups",
+        "dovecot",
+        "ftp",
+        "imap",
+        "mysql",
+        "newusers",
+        "other",
+        "pop3",
+        "postgresql",
+        "proftpd",
+        "samba",
+        "smtp",
+        "vlock",
+        "vsftpd",
+    ];
+    let name = service.as_str();
+    if service.is_of_sshd() || DOORS.contains(&name) || name.starts_with("gdm-") {
+        Some(true)
+    } else if !is_login(service) || OTHERS.contains(&name) {
+        Some(false)
+    } else {
+        None
+    }
+}
+
 /// A set of PAM services. What an earlier version wrote reads as what its words mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "BTreeSet<ServiceName>")]
@@ -138,6 +170,20 @@ mod tests {
         }
         for name in ["sshd", "sshd-site", "login", "remote", "gdm-password", "cockpit", "sudoku"] {
             assert!(is_login(&service(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn whether_orders_are_given_by_a_service_is_said_of_names_that_are_known_alone() {
+        for (names, said) in [
+            (&["sshd", "sshd-site", "login", "remote", "gdm-password", "cockpit"][..], Some(true)),
+            (
+                &["sudo", "cron", "jit-kiosk", "vsftpd", "postgresql", "dovecot", "chpasswd", "other"],
+                Some(false),
+            ),
+            (&["xrdp-sesman", "gdmx", "pg"], None),
+        ] {
+            assert!(names.iter().all(|name| takes_orders(&service(name)) == said), "{names:?}");
         }
     }
 

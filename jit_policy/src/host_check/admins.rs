@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use jit_proto::words::{GroupName, ServiceName};
+use jit_proto::words::{GroupName, ServiceName, UserName};
 
 use super::{Crowd, Judge, cannot_tell};
 use crate::code;
@@ -13,7 +13,7 @@ use crate::lint::names;
 use crate::lint_whole::{Places, stuck};
 use crate::people::{Human, Who};
 use crate::rules::{ChangeRule, Observed};
-use crate::services::{Services, is_login};
+use crate::services::{Services, takes_orders};
 
 /// The admin that whoever may use su or sudo becomes.
 const ROOT: &str = "root";
@@ -34,7 +34,8 @@ impl Judge<'_> {
             }
             return;
         }
-        let open = self.open_door(is_login);
+        let may_let_in = |service: &ServiceName| self.door(service) != Some(false);
+        let open = self.open_door(may_let_in);
         if open.as_ref().is_some_and(|(service, _)| service.is_of_sshd())
             || self.rules.observed == Observed::Everything
         {
@@ -54,8 +55,16 @@ impl Judge<'_> {
             return;
         }
         let nobody = outside.len() == admins.accounts.len();
-        let open =
-            open.map(|(_, why)| why).or_else(|| self.unread_door(is_login)).or(untold).filter(|_| nobody);
+        // Who may be in is neither said to be out.
+        let perhaps = self.perhaps_inside();
+        if !nobody {
+            outside = &outside - &perhaps.accounts;
+            if outside.is_empty() {
+                return;
+            }
+        }
+        let open = open.map(|(_, why)| why).or_else(|| self.unread_door(may_let_in)).or(untold);
+        let open = open.or_else(|| self.untold_door(&outside, perhaps)).filter(|_| nobody);
         match open.or(inside.more).or(admins.more.filter(|_| nobody)) {
             Some(why) if nobody => cannot_tell("whether any admin can get in on this host", &why, spot, log),
             Some(_) => {}
@@ -109,7 +118,7 @@ impl Judge<'_> {
 
     /// Those who get in on this host: exempt, or eligible for one of its roles, where people log in.
     fn inside(&self) -> Crowd {
-        let exempt = self.rules.exempt.iter().filter(|rule| rule.services.iter().any(is_login));
+        let exempt = self.rules.exempt.iter().filter(|rule| self.has_door(&rule.services));
         let exempt = exempt.map(|rule| &rule.who);
         let roles = self.roles().filter(|(role, _)| self.has_door(&role.services));
         self.crowds(exempt.chain(roles.map(|(role, _)| &role.eligible)))
@@ -126,10 +135,34 @@ impl Judge<'_> {
         all
     }
 
-    /// Whether people log in by one of these here. One without a PAM file is a name that nothing asks by.
+    /// Those who get in if people log in by services of which the name does not tell.
+    fn perhaps_inside(&self) -> Crowd {
+        let is_untold = |services: &Services| services.iter().any(|service| self.door(service).is_none());
+        let exempt = self.rules.exempt.iter().filter(|rule| is_untold(&rule.services));
+        let roles = self.roles().filter(|(role, _)| is_untold(&role.services));
+        self.crowds(exempt.map(|rule| &rule.who).chain(roles.map(|(role, _)| &role.eligible)))
+    }
+
+    /// Why it is not known whether one of these gets in, who would if people log in by such a service.
+    fn untold_door(&self, outside: &BTreeSet<UserName>, perhaps: Crowd) -> Option<String> {
+        let gets_in = !outside.is_disjoint(&perhaps.accounts)
+            || (outside.iter().any(|admin| admin.as_str() == ROOT) && self.makes_root(&perhaps) != Ok(false));
+        let why =
+            "a role or an exemption is for a service of which it is not known whether people log in by it";
+        perhaps.more.or_else(|| gets_in.then(|| why.to_owned()))
+    }
+
+    /// Whether people log in by one of these here.
     fn has_door(&self, services: &Services) -> bool {
-        let is_there = |service: &ServiceName| self.facts.doors.get(service) != Some(&PamFile::Absent);
-        services.iter().any(|service| is_login(service) && is_there(service))
+        services.iter().any(|service| self.door(service) == Some(true))
+    }
+
+    /// Whether people who log in by this service give orders from there, if that is known. One without a PAM file is a name
+    /// that nothing asks by, and what an asker asks for lets nobody into the host.
+    fn door(&self, service: &ServiceName) -> Option<bool> {
+        let is_asked_for = self.rules.askers.iter().any(|asker| asker.services().contains(service));
+        let is_absent = self.facts.doors.get(service) == Some(&PamFile::Absent);
+        if is_asked_for || is_absent { Some(false) } else { takes_orders(service) }
     }
 
     /// Whether policy lets one of those who get in become root; why that cannot be told, where it cannot.

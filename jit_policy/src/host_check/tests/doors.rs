@@ -98,3 +98,49 @@ fn where_sudo_or_su_does_not_ask_jitd_or_people_are_not_listed_whether_root_give
     assert_eq!(codes(&grouped, &with_ldap(facts(members(&["eve"])))), ["JIT079"]);
     assert_eq!(codes(&grouped, &facts(members(&["eve", "backup"]))), Vec::<&str>::new());
 }
+
+#[test]
+fn a_service_that_lets_nobody_into_the_host_is_no_way_in_and_of_an_unknown_one_it_cannot_be_told() {
+    let facts = |gone: &[&str]| {
+        let mut facts = host(&[("leads", members(&["tom"]))]);
+        let here = ["vsftpd", "postgresql", "xrdp-sesman", "gdm-password"];
+        facts.doors.extend(here.map(|name| (name.parse().unwrap(), PamFile::NamesModule)));
+        facts.askers.insert("pg".parse().unwrap(), AskerAccount::There);
+        facts.doors.extend(gone.iter().map(|name| (name.parse().unwrap(), PamFile::Absent)));
+        facts
+    };
+    let of_way = |text: &str, gone: &[&str]| {
+        let found = codes(text, &facts(gone));
+        found.into_iter().filter(|code| ["JIT074", "JIT075", "JIT079"].contains(code)).collect::<Vec<_>>()
+    };
+    let exempt = |service: &str| {
+        format!("{}[[exempt]]\nusers = [\"ana\"]\nservices = [\"{service}\"]\n", admin_by("\"sudo\""))
+    };
+    let watching = |service: &str| format!("{}[mode]\nobserve = [\"{service}\"]\n", admin_by("\"sudo\""));
+    for (service, code) in [
+        ("vsftpd", Some("JIT074")),
+        ("postgresql", Some("JIT074")),
+        ("xrdp-sesman", Some("JIT079")),
+        ("gdm-password", None),
+    ] {
+        let expected: Vec<_> = code.into_iter().collect();
+        assert_eq!(of_way(&admin_by(&format!("\"{service}\"")), &[]), expected, "{service}");
+        assert_eq!(of_way(&exempt(service), &[]), expected, "{service}");
+    }
+    // An exemption lets in where there is a door, as a role does, and so it is where policy only watches.
+    assert_eq!(of_way(&exempt("gdm-password"), &["gdm-password"]), ["JIT074"]);
+    assert_eq!(of_way(&watching("vsftpd"), &[]), ["JIT074"]);
+    assert_eq!(of_way(&watching("sshd"), &["sshd"]), ["JIT074"]);
+    assert_eq!(of_way(&watching("sshd"), &[]), Vec::<&str>::new());
+    // What an asker asks for is of its program.
+    let asker = "[[asker]]\naccount = \"pg\"\nservices = [\"xrdp-sesman\"]\n";
+    assert_eq!(of_way(&format!("{}{asker}", admin_by("\"xrdp-sesman\"")), &[]), ["JIT074"]);
+}
+
+#[test]
+fn root_may_give_orders_where_one_perhaps_gets_in_who_may_become_root() {
+    let facts = host(&[("leads", members(&["tom"]))]);
+    let by = |exempt_at: &str| codes(&root_by("\"sudo\", \"xrdp-sesman\"", exempt_at), &facts);
+    assert_eq!(by("\"login\""), ["JIT079"]);
+    assert_eq!(by("\"login\", \"su\""), Vec::<&str>::new());
+}
