@@ -184,6 +184,55 @@ fn a_window_goes_on_by_itself_and_not_once_the_other_is_had_in_an_emergency() {
     assert!(matches!(not_now(more(&mut world)), NotNow::Apart { .. }));
 }
 
+/// Maria's account, which the host knows by another name as well; `[people]` knows her by that one alone.
+fn maria_of_two_names() -> Subject {
+    Subject { also: ["maria2".parse().unwrap()].into(), ..maria() }
+}
+
+fn known_by_the_other_name(site: &str) -> World {
+    let mut world = world();
+    world.policy = policy(&site.replace("[\"maria\", \"adm-maria\"]", "[\"maria2\", \"adm-maria\"]"));
+    world
+}
+
+#[test]
+fn whoever_has_a_window_has_it_under_every_name_of_its_uid() {
+    for (one, other) in [("operate", "audit"), ("audit", "operate")] {
+        let mut world = known_by_the_other_name(SITE);
+        let id = ask(&mut world, &maria_of_two_names(), one, None).unwrap();
+        assert!(world.review(&root(), id, Decision::Approve).unwrap());
+        assert!(matches!(not_now(ask(&mut world, &adm_maria(), other, None)), NotNow::Apart { .. }));
+        assert!(ask(&mut world, &subject("erik", 1002), other, None).is_ok(), "somebody else may");
+        let events = done(world.here(), &as_self(maria_of_two_names()), Target::Request(id), None).unwrap();
+        world.apply(events);
+        assert!(ask(&mut world, &adm_maria(), other, None).is_ok(), "once that is over");
+    }
+}
+
+#[test]
+fn the_limits_of_a_person_are_those_of_every_name_of_their_uid_also_when_the_window_is_over() {
+    let site = SITE.replace("apart = [\"audit\"]", "limits = { each = 1, rest = \"4h\" }");
+    let mut world = known_by_the_other_name(&site);
+    // Once without its other name, as it was kept before that was.
+    for who in [maria(), maria_of_two_names()] {
+        let id = ask(&mut world, &who, "operate", None).unwrap();
+        assert!(world.review(&root(), id, Decision::Approve).unwrap());
+        let other = ask(&mut world, &adm_maria(), "operate", None);
+        if who.also.is_empty() {
+            world.apply([Event::Withdrawn { request: other.unwrap(), reason: None }]);
+        } else {
+            assert!(matches!(not_now(other), NotNow::Each { .. }));
+        }
+        // Its end is seen, and then they rest, or not for long enough.
+        world.wait(HOUR);
+        world.wait(HOUR * if who.also.is_empty() { 4 } else { 1 });
+    }
+    assert!(matches!(not_now(ask(&mut world, &adm_maria(), "operate", None)), NotNow::Rest { .. }));
+    assert!(ask(&mut world, &subject("erik", 1002), "operate", None).is_ok(), "somebody else may");
+    world.wait(HOUR * 3);
+    assert!(ask(&mut world, &adm_maria(), "operate", None).is_ok(), "once they have rested");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Ask { who: usize, role: usize, ahead: Option<u64> },

@@ -23,6 +23,9 @@ pub struct Grant {
     pub user: UserName,
     /// The account's uid when it was asked. A recycled uid or a renamed account is another account.
     pub uid: Uid,
+    /// The other names that the uid had then: `[people]` may know by one of them whose it is. None of them is admitted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub also: BTreeSet<UserName>,
     /// Whom alone it admits, of those who share the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonName>,
@@ -195,7 +198,8 @@ impl Grant {
     /// Whom it admits.
     #[must_use]
     pub fn holder(&self) -> Person {
-        Person { person: self.person.clone(), ..Person::named(self.user.clone(), self.uid) }
+        let Self { user, uid, also, person, .. } = self.clone();
+        Person { name: user, uid, also, person }
     }
 
     /// The request it came from.

@@ -16,6 +16,7 @@ pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews:
         id: request.id.into(),
         user: request.beneficiary.name.clone(),
         uid: request.beneficiary.uid,
+        also: request.beneficiary.also.clone(),
         person: request.beneficiary.person.clone(),
         role: request.role.clone(),
         services,

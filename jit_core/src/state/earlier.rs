@@ -19,6 +19,8 @@ impl State {
         let key = (grant.uid, grant.user.clone(), grant.person.clone());
         let of_role = self.earlier.entry(grant.role.clone()).or_default();
         let earlier = of_role.entry(key).or_insert_with(|| Earlier::of(grant));
+        // By each name that the uid has had, it is the same person.
+        earlier.holder.also.extend(grant.also.iter().cloned());
         earlier.ended = Some(now.clone());
         Some(Row::Earlier(earlier.clone()))
     }
