@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jit_proto::gate::Stage;
 use jit_proto::words::RequestId;
 use proptest::prelude::*;
 
@@ -231,6 +232,48 @@ fn the_limits_of_a_person_are_those_of_every_name_of_their_uid_also_when_the_win
     assert!(ask(&mut world, &subject("erik", 1002), "operate", None).is_ok(), "somebody else may");
     world.wait(HOUR * 3);
     assert!(ask(&mut world, &adm_maria(), "operate", None).is_ok(), "once they have rested");
+}
+
+#[test]
+fn whoever_has_ended_a_window_has_it_while_a_session_of_it_is_left() {
+    for ended_by in ["done", "its time"] {
+        let mut world = world();
+        let id = ask(&mut world, &maria(), "operate", None).unwrap();
+        assert!(world.review(&root(), id, Decision::Approve).unwrap());
+        world.log_in(&World::question("sshd", &maria(), Stage::Session));
+        let session = world.state.sessions()[0].id;
+        if ended_by == "done" {
+            let events = done(world.here(), &as_self(maria()), Target::Request(id), None).unwrap();
+            world.apply(events);
+        } else {
+            world.wait(HOUR);
+        }
+        let grant = jit_proto::words::GrantId::from(id);
+        assert!(world.state.grant(grant).is_none(), "{ended_by}");
+        assert_eq!(
+            not_now(ask(&mut world, &adm_maria(), "audit", None)).to_string(),
+            format!(
+                "role 'audit' is apart from role 'operate', which adm-maria still has a session of ({session}; {grant} is over); \
+                 log out of it, or end it: jitctl session end {session}"
+            )
+        );
+        assert!(ask(&mut world, &subject("erik", 1002), "audit", None).is_ok(), "somebody else may");
+        world.apply([Event::SessionGone { session, unbound: false, past: None }]);
+        assert!(ask(&mut world, &adm_maria(), "audit", None).is_ok(), "once it has gone");
+    }
+}
+
+#[test]
+fn an_emergency_passes_a_session_that_is_left_and_its_record_says_so() {
+    let mut world = world();
+    world.policy = policy(&SITE.replace("services = [\"su\"]", "services = [\"su\"]\nemergency = true"));
+    let id = ask(&mut world, &maria(), "operate", None).unwrap();
+    assert!(world.review(&root(), id, Decision::Approve).unwrap());
+    world.log_in(&World::question("sshd", &maria(), Stage::Session));
+    world.wait(HOUR);
+    let audit = ask(&mut world, &adm_maria(), "audit", None).unwrap();
+    let despite = &world.state.grant(audit.into()).unwrap().despite;
+    assert_eq!(*despite, [Despite::Apart("operate".parse().unwrap())].into());
 }
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! The end of a window and of its sessions: why it came, and what is due when (law 12).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use jit_proto::words::{GrantId, RoleName, ServiceName, Uid, UserName, subject_is
 use serde::{Deserialize, Serialize};
 
 use super::grant::{EndWhy, Grant};
-use crate::policy::{AtEnd, Role};
+use super::person::Person;
+use crate::policy::{AtEnd, PersonName, Role};
 use crate::services::Services;
 use crate::time::Moment;
 
@@ -204,6 +206,12 @@ pub struct Termination {
     pub user: UserName,
     /// The uid of that account.
     pub uid: Uid,
+    /// The other names that the uid had when it was asked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub also: BTreeSet<UserName>,
+    /// Whom alone it admitted, of those who share the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
     /// The role of the grant.
     pub role: RoleName,
     /// What it opened.
@@ -239,6 +247,8 @@ impl Termination {
             grant: grant.id,
             user: grant.user.clone(),
             uid: grant.uid,
+            also: grant.also.clone(),
+            person: grant.person.clone(),
             role: grant.role.clone(),
             services: grant.services.clone(),
             since: window.start.clone(),
@@ -249,6 +259,12 @@ impl Termination {
             unbound: grant.unbound,
             asked: grant.asked.clone(),
         })
+    }
+
+    /// Whom it admitted.
+    pub(crate) fn holder(&self) -> Person {
+        let Self { user, uid, also, person, .. } = self.clone();
+        Person { name: user, uid, also, person }
     }
 
     /// Whether the window gave a way to root, so that processes may exist that a search by uid does not find.

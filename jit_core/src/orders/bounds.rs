@@ -103,17 +103,22 @@ fn against(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
     found
 }
 
-/// The roles that are apart from it and that the person has, or waits for.
+/// The roles that are apart from it and that the person has, is still in by a window that is over, or waits for.
 fn apart(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
     let people = here.policy.people();
     let (state, mut found) = (here.state, Vec::new());
     for other in &role.apart {
         let live = |grant: &&Grant| grant.role == *other && state.over(grant, here.now).is_none();
         let held = state.grants().filter(live).find(|grant| same(people, &grant.holder(), wish.person));
+        let left = state.sessions().iter().find(|session| {
+            let ending = state.endings().get(&session.grant).filter(|ending| ending.role == *other);
+            ending.is_some_and(|ending| same(people, &ending.holder(), wish.person))
+        });
         let mut pending = state.pending().values().map(|pending| &pending.request);
         let of_theirs = |one: &&Request| one.role == *other && same(people, &one.beneficiary, wish.person);
         let which = held
             .map(|grant| Apart::Has(grant.id))
+            .or_else(|| left.map(|session| Apart::Leaves { session: session.id, grant: session.grant }))
             .or_else(|| pending.find(of_theirs).map(|one| Apart::Awaits(one.id)));
         found.extend(which.map(|which| NotNow::Apart {
             role: role.name.clone(),

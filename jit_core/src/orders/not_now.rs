@@ -138,6 +138,13 @@ pub enum NotNow {
 pub enum Apart {
     /// By this window, open or approved.
     Has(GrantId),
+    /// By this session, which a window let in that is over.
+    Leaves {
+        /// The session.
+        session: u64,
+        /// What let it in.
+        grant: GrantId,
+    },
     /// By this request, which waits.
     Awaits(RequestId),
 }
@@ -146,6 +153,10 @@ impl fmt::Display for Apart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Has(id) => write!(f, "has ({id}); end that first: jitctl done {id}"),
+            Self::Leaves { session, grant } => write!(
+                f,
+                "still has a session of ({session}; {grant} is over); log out of it, or end it: jitctl session end {session}"
+            ),
             Self::Awaits(id) => write!(f, "waits for ({id}); take that back first: jitctl withdraw {id}"),
         }
     }

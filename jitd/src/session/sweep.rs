@@ -392,6 +392,8 @@ pub(super) mod tests {
             grant: "g-00000001".parse().unwrap(),
             user: "maria".parse().unwrap(),
             uid: Uid::try_from(1001).unwrap(),
+            also: BTreeSet::new(),
+            person: None,
             role: "shell".parse().unwrap(),
             services: services.iter().map(|service| service.parse().unwrap()).collect(),
             since: moment(10_000),
