@@ -139,6 +139,7 @@ pub(crate) const PROGRAM_TOO: Code = warning("JIT115");
 // The end of a role, by what the host's clock says.
 pub(crate) const ENDS_SOON: Code = warning("JIT130");
 pub(crate) const ENDED: Code = warning("JIT131");
+pub(crate) const LAST_WAY_IN: Code = warning("JIT137");
 
 // Stages of long requests alone.
 pub(crate) const ALL_ABOVE: Code = error("JIT132");
@@ -152,7 +153,7 @@ pub(crate) const IDLE_LIMIT: Code = warning("JIT135");
 pub(crate) const APART_FROM_NONE: Code = error("JIT136");
 
 /// Those of the last kind.
-pub(crate) const OF_HOST: [Code; 16] = [
+pub(crate) const OF_HOST: [Code; 17] = [
     NO_SUCH_GROUP,
     NOBODY_HERE,
     TOO_FEW_HERE,
@@ -169,6 +170,7 @@ pub(crate) const OF_HOST: [Code; 16] = [
     SESSION_TOO,
     ENDS_SOON,
     ENDED,
+    LAST_WAY_IN,
 ];
 
 /// A file of test cases that cannot be read, or asks for what makes no sense.

@@ -7,13 +7,16 @@ use jit_proto::words::{GroupName, ServiceName, UserName};
 
 use super::{Crowd, Judge, cannot_tell};
 use crate::code;
-use crate::facts::{Group, PamFile};
+use crate::facts::{Facts, Group, PamFile};
 use crate::finding::{Log, Spot};
 use crate::lint::names;
 use crate::lint_whole::{Places, stuck};
 use crate::people::{Human, Who};
+use crate::role::Role;
 use crate::rules::{ChangeRule, Observed};
 use crate::services::{Services, takes_orders};
+use crate::time::Utc;
+use crate::until::Until;
 
 /// The admin that whoever may use su or sudo becomes.
 const ROOT: &str = "root";
@@ -41,31 +44,13 @@ impl Judge<'_> {
         {
             return;
         }
-        let inside = self.inside();
-        let mut outside = &admins.accounts - &inside.accounts;
-        let mut untold = None;
-        if outside.iter().any(|admin| admin.as_str() == ROOT) {
-            match self.makes_root(&inside) {
-                Ok(true) => outside.retain(|admin| admin.as_str() != ROOT),
-                Ok(false) => {}
-                Err(why) => untold = Some(why),
-            }
-        }
+        let (outside, why) = self.outside(&admins);
+        self.last_way_in(&admins, spot, log);
         if outside.is_empty() {
             return;
         }
         let nobody = outside.len() == admins.accounts.len();
-        // Who may be in is neither said to be out.
-        let perhaps = self.perhaps_inside();
-        if !nobody {
-            outside = &outside - &perhaps.accounts;
-            if outside.is_empty() {
-                return;
-            }
-        }
-        let open = open.map(|(_, why)| why).or_else(|| self.unread_door(may_let_in)).or(untold);
-        let open = open.or_else(|| self.untold_door(&outside, perhaps)).filter(|_| nobody);
-        match open.or(inside.more).or(admins.more.filter(|_| nobody)) {
+        match why {
             Some(why) if nobody => cannot_tell("whether any admin can get in on this host", &why, spot, log),
             Some(_) => {}
             None => {
@@ -81,6 +66,64 @@ impl Judge<'_> {
                 log.add_with_hint(code, spot, message, hint);
             }
         }
+    }
+
+    /// The admins who get in nowhere, and why it is not sure that they do.
+    fn outside(&self, admins: &Crowd) -> (BTreeSet<UserName>, Option<String>) {
+        let may_let_in = |service: &ServiceName| self.door(service) != Some(false);
+        let inside = self.inside();
+        let mut outside = &admins.accounts - &inside.accounts;
+        let mut untold = None;
+        if outside.iter().any(|admin| admin.as_str() == ROOT) {
+            match self.makes_root(&inside) {
+                Ok(true) => outside.retain(|admin| admin.as_str() != ROOT),
+                Ok(false) => {}
+                Err(why) => untold = Some(why),
+            }
+        }
+        let nobody = outside.len() == admins.accounts.len();
+        // Who may be in is neither said to be out.
+        let perhaps = self.perhaps_inside();
+        if !nobody {
+            outside = &outside - &perhaps.accounts;
+        }
+        let open = self.open_door(may_let_in).map(|(_, why)| why);
+        let open = open.or_else(|| self.unread_door(may_let_in)).or(untold);
+        let open = open.or_else(|| self.untold_door(&outside, perhaps));
+        let more = admins.more.clone();
+        (outside, open.filter(|_| nobody).or(inside.more).or(more.filter(|_| nobody)))
+    }
+
+    /// Whether a day is set from which on no admin gets in any more.
+    fn last_way_in(&self, admins: &Crowd, spot: &Spot, log: &mut Log<'_>) {
+        let is_surely_shut = |at: Option<Utc>| {
+            let facts = Facts { now: at, ..self.facts.clone() };
+            let then = Judge { facts: &facts, ..*self };
+            let (outside, why) = then.outside(admins);
+            outside.len() == admins.accounts.len() && why.is_none()
+        };
+        if is_surely_shut(self.facts.now) {
+            return;
+        }
+        let mut days: Vec<&Until> = self.roles().filter_map(|(role, _)| role.until.as_ref()).collect();
+        days.sort_by_key(|until| until.at());
+        // Who is outside on one day is so on each that follows.
+        let first = days.partition_point(|until| !is_surely_shut(Some(until.at())));
+        if let Some(until) = days.get(first) {
+            let who = names(&admins.accounts);
+            let message = format!(
+                "from {until} on no admin can get in on this host: every role by which they do has ended by then: {who}"
+            );
+            let hint =
+                "give one of them a role without `until` that they log in by, or exempt them at `login`";
+            log.add_with_hint(code::LAST_WAY_IN, spot, message, hint);
+        }
+    }
+
+    /// The roles of this host that have not ended. Where nobody says what time it is, none has.
+    fn live_roles(&self) -> impl Iterator<Item = (&Role, &Spot)> {
+        let ended = |until: &Until| self.facts.now.is_some_and(|now| until.at() <= now);
+        self.roles().filter(move |(role, _)| !role.until.as_ref().is_some_and(ended))
     }
 
     /// A service of these that keeps nobody out, one of sshd's before another, and why.
@@ -120,7 +163,7 @@ impl Judge<'_> {
     fn inside(&self) -> Crowd {
         let exempt = self.rules.exempt.iter().filter(|rule| self.has_door(&rule.services));
         let exempt = exempt.map(|rule| &rule.who);
-        let roles = self.roles().filter(|(role, _)| self.has_door(&role.services));
+        let roles = self.live_roles().filter(|(role, _)| self.has_door(&role.services));
         self.crowds(exempt.chain(roles.map(|(role, _)| &role.eligible)))
     }
 
@@ -139,7 +182,7 @@ impl Judge<'_> {
     fn perhaps_inside(&self) -> Crowd {
         let is_untold = |services: &Services| services.iter().any(|service| self.door(service).is_none());
         let exempt = self.rules.exempt.iter().filter(|rule| is_untold(&rule.services));
-        let roles = self.roles().filter(|(role, _)| is_untold(&role.services));
+        let roles = self.live_roles().filter(|(role, _)| is_untold(&role.services));
         self.crowds(exempt.map(|rule| &rule.who).chain(roles.map(|(role, _)| &role.eligible)))
     }
 
@@ -171,7 +214,7 @@ impl Judge<'_> {
             return Ok(false);
         }
         let exempt = self.rules.exempt.iter().filter(|rule| rule.services.iter().any(is_of_root));
-        let root = self.roles().filter(|(role, _)| role.reaches_root()).map(|(role, _)| &role.eligible);
+        let root = self.live_roles().filter(|(role, _)| role.reaches_root()).map(|(role, _)| &role.eligible);
         let them = self.crowds(exempt.map(|rule| &rule.who).chain(root));
         if !them.accounts.is_disjoint(&inside.accounts) {
             return Ok(true);
@@ -180,7 +223,7 @@ impl Judge<'_> {
         if let Some(why) = open.or_else(|| self.unread_door(is_of_root)) {
             return Err(why);
         }
-        let others = self.roles().filter(|(role, _)| role.services.iter().any(is_of_root));
+        let others = self.live_roles().filter(|(role, _)| role.services.iter().any(is_of_root));
         let others = self.crowds(others.map(|(role, _)| &role.eligible));
         if !others.accounts.is_disjoint(&inside.accounts) {
             return Err("who gets in may become somebody else by su".to_owned());

@@ -510,6 +510,63 @@ fn a_role_that_ends_soon_is_said_to_and_one_that_has_ended_is_said_to_have() {
     assert!(other.iter().all(|one| !one.code.starts_with("JIT13")), "{other:?}");
 }
 
+/// The admin `ana` and a role that she logs in by, which ends.
+fn admin_until(day: &str, more: &str) -> String {
+    let base = BASE.replace("users = [\"root\"]\n[[exempt]]", "users = [\"ana\"]\n[[exempt]]");
+    let lines = format!("eligible = {{ users = [\"ana\"] }}\nuntil = {day}");
+    format!("{base}{}{more}", role(&lines).strip_prefix(BASE).unwrap())
+}
+
+fn on_the_day(text: &str, now: Option<&str>) -> Vec<&'static str> {
+    let now = now.map(|now| now.parse().unwrap());
+    codes(text, &Facts { now, ..host(&[("leads", members(&["tom"])), ("ops", members(&["root"]))]) })
+}
+
+#[test]
+fn an_admin_gets_in_by_no_role_that_has_ended() {
+    let text = admin_until("2027-02-28", "");
+    assert_eq!(on_the_day(&text, Some("2027-02-28T00:00:00Z")), ["JIT074", "JIT131"]);
+    let in_time = on_the_day(&text, Some("2027-02-27T23:59:59Z"));
+    assert!(!in_time.contains(&"JIT074"), "{in_time:?}");
+    // Where nobody says what time it is, nothing is said to have ended.
+    assert!(!on_the_day(&text, None).contains(&"JIT074"));
+    // And nobody becomes root by one: root is an admin here, whom sudo alone lets in.
+    let base = BASE.replace("[[exempt]]\nusers = [\"root\"]", "[[exempt]]\nusers = [\"tom\"]");
+    let base = base.replace("[admins]\nusers = [\"root\"]", "[admins]\ngroups = [\"ops\"]");
+    let lines = "eligible = { users = [\"tom\"] }\nservices = [\"sudo\"]\nuntil = 2027-02-28";
+    let sudo = format!("{base}{}", role(lines).strip_prefix(BASE).unwrap());
+    assert_eq!(on_the_day(&sudo, Some("2027-02-28T00:00:00Z")), ["JIT074", "JIT131"]);
+    assert_eq!(on_the_day(&sudo, Some("2027-01-01T00:00:00Z")), ["JIT137"]);
+}
+
+#[test]
+fn admins_who_get_in_only_by_roles_that_end_are_named_with_the_last_day() {
+    let now = Some("2026-12-01T00:00:00Z");
+    let text = admin_until("2027-02-28", "");
+    let facts = Facts { now: now.map(|now| now.parse().unwrap()), ..host(&[("leads", members(&["tom"]))]) };
+    assert_eq!(
+        said(&text, &facts),
+        [
+            "a.toml:3:1: warning JIT137: from 2027-02-28 (UTC) on no admin can get in on this host: every role by which they \
+             do has ended by then: ana"
+        ]
+    );
+    // One door without an end is enough, and so is one admin who has one.
+    let stage = "stage = [{ approvers = { groups = [\"leads\"] } }]";
+    let other = |who: &str, until: &str| {
+        format!(
+            "[role.s]\nhosts = [\"*\"]\nservices = [\"login\"]\neligible = {{ users = [\"{who}\"] }}\n\
+             max-duration = \"2h\"\n{until}\n{stage}\n"
+        )
+    };
+    assert_eq!(on_the_day(&admin_until("2027-02-28", &other("ana", "")), now), Vec::<&str>::new());
+    assert_eq!(on_the_day(&admin_until("2027-02-28", &other("eve", "")), now), ["JIT137"], "no admin's");
+    let later = said(&admin_until("2027-02-28", &other("ana", "until = 2027-12-31")), &facts);
+    assert!(later.len() == 1 && later[0].contains("from 2027-12-31 (UTC) on no admin"), "{later:?}");
+    let exempt = "[[exempt]]\nusers = [\"ana\"]\nservices = [\"sshd\"]\n";
+    assert_eq!(on_the_day(&admin_until("2027-02-28", exempt), now), Vec::<&str>::new());
+}
+
 const SITE_UNTIL: &str = r#"version = 1
 admins = { users = ["root"] }
 exempt = [{ users = ["root"], services = ["login"] }]
