@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jit_proto::words::RoleName;
 
 use super::bounds::{Bounds, MAX_REST};
@@ -69,7 +70,10 @@ pub(super) fn role(
 
     let max_duration = max_duration?;
     let limits = limits?;
-    let until = until?.and_then(|day| Until::new(day, &limits.hours));
+    let until = match until? {
+        Some(day) => Some(until_of(day, &limits, &table, log)?),
+        None => None,
+    };
     let (stages, approvers): (Vec<_>, Vec<_>) = stages?.into_iter().unzip();
     let role = Role {
         name,
@@ -101,6 +105,17 @@ pub(super) fn role(
         lint::approvers(stage, &role.eligible, spot, log);
     }
     Some(role)
+}
+
+/// When the day of a role begins. One that cannot be told is no role without an end.
+fn until_of(day: Date, limits: &Limits, table: &Table<'_>, log: &mut Log<'_>) -> Option<Until> {
+    let until = Until::new(day, &limits.hours);
+    if until.is_none() {
+        let message = format!("`until`: no clock here can show when {day} begins");
+        let hint = "leave it out of a role that does not end";
+        log.add_with_hint(code::WRONG_TYPE, &table.spot_of("until"), message, hint);
+    }
+    until
 }
 
 fn bounds(node: &Node<'_>, log: &mut Log<'_>) -> Option<Bounds> {

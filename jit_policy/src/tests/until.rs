@@ -40,6 +40,14 @@ fn what_is_no_day_is_refused_and_a_day_in_quotes_is_shown_without() {
 }
 
 #[test]
+fn a_day_that_no_clock_can_show_is_refused_and_is_no_role_without_end() {
+    let until = |day: &str| codes(&with_role(&format!("{ROLE_LINES}\nuntil = {day}")));
+    assert_eq!(until("9999-12-31"), ["JIT015"]);
+    assert_eq!(until("9999-12-29"), Vec::<&str>::new());
+    assert_eq!(begins("until = 9999-12-29"), "9999-12-29T00:00:00Z");
+}
+
+#[test]
 fn a_role_that_ends_has_other_terms_and_one_that_does_not_has_those_it_had() {
     let digest = |lines: &str| role_until(lines).terms_digest();
     assert_ne!(digest("until = 2027-02-28"), digest(""));
