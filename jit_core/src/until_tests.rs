@@ -1,4 +1,4 @@
-//! `until`: from that day on nobody asks for the role, nothing of it opens, and nothing of it is open.
+//! `until`: from that day on nobody asks for the role, nothing of it opens, and its windows are over.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -11,10 +11,10 @@ use crate::check::explain::{Missing, explain};
 use crate::check::login_request::options;
 use crate::event::Event;
 use crate::model::Known;
-use crate::model::{Decision, Why};
+use crate::model::{Decision, EndReason, Why};
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
 use crate::orders::{NotNow, Refusal};
-use crate::sessions::coverage::is_shut;
+use crate::sessions::coverage::{is_shut, judge};
 use crate::testing::{World, as_self, maria, policy, root, subject};
 use crate::time::Suspicion;
 
@@ -245,6 +245,30 @@ fn a_day_that_policy_sets_later_shortens_windows_that_are_open_and_shuts_them_wh
     world.review(&root(), id, Decision::Approve).unwrap();
     world.policy = policy(&SITE.replace("2027-02-28", "2027-12-31"));
     assert_eq!(left(&world), Some(HOUR));
+}
+
+#[test]
+fn sessions_end_as_at_end_says_where_the_day_was_known_and_at_once_where_it_was_set_since() {
+    let keeps = SITE.replace("until =", "at-end = \"keep\"\nkeep-max = \"2h\"\nuntil =");
+    let set_since = keeps.replace("2027-02-28", "2027-02-27");
+    for (now, later, why, lets) in [
+        ("2027-02-27T22:00:00Z", &keeps, EndReason::Expired, HOUR * 2),
+        ("2027-02-27T10:00:00Z", &set_since, EndReason::RoleChanged, Duration::ZERO),
+    ] {
+        let mut world = world(now);
+        world.policy = policy(&keeps);
+        let id = ask(&mut world, "shell", None, HOUR * 4).unwrap();
+        world.review(&root(), id, Decision::Approve).unwrap();
+        world.log_in(&World::question("sshd", &maria(), Stage::Session));
+        world.policy = policy(later);
+        world.wait(HOUR);
+        let [Event::SessionOver { why: found, terms, .. }] =
+            &judge(world.here(), &world.state.sessions()[0], &Known::Fully(maria()))[..]
+        else {
+            panic!("{now}");
+        };
+        assert_eq!((*found, terms.term), (why, lets), "{now}");
+    }
 }
 
 #[test]

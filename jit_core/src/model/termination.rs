@@ -27,7 +27,7 @@ pub enum EndReason {
     Done,
     /// A lock on the person, the service, the role or the host.
     Locked,
-    /// Its role left policy, or is no longer for this person here.
+    /// Its role left policy or has ended by a day that was set since, or is no longer for this person here.
     RoleChanged,
     /// The role's hours are over.
     OutsideHours,
