@@ -9,8 +9,9 @@ use jit_proto::gate::Stage;
 use jit_proto::words::RequestId;
 use proptest::prelude::*;
 
+use crate::check::explain::explain;
 use crate::event::Event;
-use crate::model::{Decision, Despite};
+use crate::model::{Decision, Despite, Why};
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
 use crate::orders::revoke::{Target, done, withdraw};
 use crate::orders::{NotNow, Refusal};
@@ -274,6 +275,85 @@ fn an_emergency_passes_a_session_that_is_left_and_its_record_says_so() {
     let audit = ask(&mut world, &adm_maria(), "audit", None).unwrap();
     let despite = &world.state.grant(audit.into()).unwrap().despite;
     assert_eq!(*despite, [Despite::Apart("operate".parse().unwrap())].into());
+}
+
+/// Both windows, of before policy said that they are apart: the one of the role that opened first, and the other.
+fn both_before(first: &str, second: &str, site: &str) -> (World, [RequestId; 2]) {
+    let mut world = world();
+    world.policy = policy(&site.replace("apart = [\"audit\"]\n", ""));
+    let ids = [(maria(), first), (adm_maria(), second)].map(|(who, role)| {
+        world.wait(Duration::from_secs(60));
+        let id = ask(&mut world, &who, role, None).unwrap();
+        world.review(&root(), id, Decision::Approve).unwrap();
+        assert!(world.state.grant(id.into()).is_some());
+        id
+    });
+    (world, ids)
+}
+
+/// Who gets in by which role: maria has the first, adm-maria the second.
+fn admits(world: &World, role: &str, who: &Subject) -> bool {
+    world.check(if role == "operate" { "sshd" } else { "su" }, who).admission().is_some()
+}
+
+#[test]
+fn of_two_windows_that_policy_puts_apart_the_one_that_began_first_admits_and_the_other_once_that_is_over() {
+    for (first, second) in [("operate", "audit"), ("audit", "operate")] {
+        let (mut world, [one, _]) = both_before(first, second, SITE);
+        assert!(
+            admits(&world, first, &maria()) && admits(&world, second, &adm_maria()),
+            "as it was approved"
+        );
+        world.policy = policy(SITE);
+        assert!(admits(&world, first, &maria()), "{first} was first");
+        let service = if second == "operate" { "sshd" } else { "su" };
+        assert_eq!(world.check(service, &adm_maria()).why(), Why::RoleChanged, "{second}");
+        world.revoke(one);
+        assert!(admits(&world, second, &adm_maria()), "what is left of {second}");
+    }
+}
+
+#[test]
+fn a_window_that_was_approved_for_later_admits_nobody_while_they_have_one_that_is_apart_by_then() {
+    let mut world = world();
+    world.policy = policy(&SITE.replace("apart = [\"audit\"]\n", ""));
+    let ahead = ask(&mut world, &maria(), "operate", Some(HOUR)).unwrap();
+    world.review(&root(), ahead, Decision::Approve).unwrap();
+    world.wait(HOUR / 2);
+    let audit = ask(&mut world, &adm_maria(), "audit", None).unwrap();
+    world.review(&root(), audit, Decision::Approve).unwrap();
+    world.policy = policy(SITE);
+    world.wait(HOUR / 2);
+    assert!(world.state.grant(ahead.into()).unwrap().window().is_some(), "it has begun");
+    assert!(!admits(&world, "operate", &maria()) && admits(&world, "audit", &adm_maria()));
+    world.wait(HOUR / 2);
+    assert!(admits(&world, "operate", &maria()), "once the other is over");
+}
+
+#[test]
+fn a_window_of_an_emergency_admits_beside_one_that_is_apart_and_takes_nothing_from_it() {
+    let urgent = SITE.replace("services = [\"su\"]", "services = [\"su\"]\nemergency = true");
+    for (first, second) in [("operate", "audit"), ("audit", "operate")] {
+        let (mut world, _) = both_before(first, second, &urgent);
+        world.policy = policy(&urgent);
+        assert!(admits(&world, first, &maria()) && admits(&world, second, &adm_maria()), "{first}");
+    }
+}
+
+#[test]
+fn whoever_is_refused_for_a_window_that_is_apart_is_told_which_and_how_to_be_rid_of_it() {
+    let (mut world, [one, two]) = both_before("operate", "audit", SITE);
+    world.policy = policy(SITE);
+    let question = World::question("su", &adm_maria(), Stage::Account);
+    let explained = explain(&world.policy, &world.state, &world.host, &question, &world.now);
+    let [one, two] = [one, two].map(jit_proto::words::GrantId::from);
+    assert_eq!(
+        explained.line(),
+        format!(
+            "jit: your window of role audit ({two}) does not open su on db-1 while you have one of role operate, which is apart \
+             from it. End that first: jitctl done {one}"
+        )
+    );
 }
 
 #[derive(Clone, Debug)]

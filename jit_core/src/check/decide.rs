@@ -11,7 +11,7 @@ use jit_proto::words::{GrantId, GroupName, RoleName, Verdict, subject_is_caller}
 use crate::context::{Context, groups_at};
 use crate::event::Event;
 pub use crate::model::Known;
-use crate::model::{Basis, ClaimKind, Grant, Login, Question, Session, Why};
+use crate::model::{Basis, ClaimKind, Grant, Login, Question, Session, Why, same};
 use crate::policy::{Ends, Host, Outside, People, PersonName, Policy, Role, Subject};
 use crate::state::State;
 use crate::time::{Moment, Window};
@@ -427,10 +427,36 @@ pub(crate) fn lasts<'p>(
     if remaining.is_zero() {
         return Err(Miss::Over);
     }
+    if beside(here, role, grant, elapsed).is_some() {
+        return Err(Miss::RoleChanged);
+    }
     // Both must hold: a policy that became laxer does not widen what was approved.
     let within = |limits, remaining| question.within(limits, now, remaining).map_err(Miss::Outside);
     let remaining = within(&role.limits, within(&grant.limits, remaining)?)?;
     Ok((role, remaining, begins))
+}
+
+/// The window that keeps this one, which began so long ago, from admitting: the same person has it, by a role that policy
+/// says today is apart from this one's, and had it first. What an emergency opened is beside none: it passed that once.
+pub(crate) fn beside<'p>(
+    here: Context<'p>,
+    role: &Role,
+    grant: &Grant,
+    elapsed: Duration,
+) -> Option<&'p Grant> {
+    let Context { policy, state, now, .. } = here;
+    if role.apart.is_empty() || grant.emergency {
+        return None;
+    }
+    let counts = |other: &&Grant| role.apart.contains(&other.role) && !other.emergency;
+    let is_first = |other: &&Grant| {
+        let begun = state.begun(other, now);
+        let since = begun.as_ref().or(other.window()).map(|window| now.since(&window.start));
+        since.is_some_and(|since| (since, grant.id) > (elapsed, other.id))
+    };
+    let live = state.grants().filter(counts).filter(|other| state.over(other, now).is_none());
+    let holder = grant.holder();
+    live.filter(is_first).find(|other| same(policy.people(), &other.holder(), &holder))
 }
 
 /// The subject as whom the grant admits, if that is who comes: of an account that people share, a grant that is one

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use jit_proto::gate::MAX_TEXT;
 use jit_proto::words::{RoleName, ServiceName, UserName, Verdict, subject_is_caller};
 
-use crate::check::decide::{Answer, Miss, admits, decide};
+use crate::check::decide::{Answer, Miss, admits, beside, decide};
 pub use crate::check::missing::{Considered, Missing};
 use crate::context::Context;
 use crate::model::{Grant, Lock, Login, Pending, Person, Question, Time, Why};
@@ -323,6 +324,23 @@ fn line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[Consid
     cut(whole_line(here, question, answer, roles), MAX_TEXT)
 }
 
+/// What is said where the window is kept from admitting by another of the same person's, which is apart from it.
+fn beside_line(here: Context<'_>, question: &Question) -> Option<String> {
+    let Context { policy, state, host, now } = here;
+    let (subject, service) = (question.known()?, &question.login.service);
+    let own = state.grants_of(subject.uid).filter(|grant| subject.may_have_of(&grant.user));
+    let of_service = own.filter(|grant| grant.services.contains(service));
+    of_service.filter_map(|grant| {
+        let elapsed = grant.window().map_or(Duration::ZERO, |window| now.since(&window.start));
+        let other = beside(here, policy.role(&grant.role)?, grant, elapsed)?;
+        Some(format!(
+            "jit: your window of role {} ({}) does not open {service} on {} while you have one of role {}, which is apart from it. \
+             End that first: jitctl done {}",
+            grant.role, grant.id, host.name, other.role, other.id
+        ))
+    }).next()
+}
+
 fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
     let Context { policy, state, host, now } = here;
     let Login { service, user, .. } = &question.login;
@@ -347,11 +365,11 @@ fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[
                 "jit: no role opens {service} on {host} for {user}. Ask an admin ({admins}) who may have it."
             )
         }
-        Why::RoleChanged => {
+        Why::RoleChanged => beside_line(here, question).unwrap_or_else(|| {
             format!(
                 "jit: the role behind your window no longer covers {service} for {user}. See: jitctl status"
             )
-        }
+        }),
         Why::OtherTarget => not_this_login(&Missing::Target),
         Why::OtherAddress => not_this_login(&Missing::Address),
         Why::OutsideHours => not_this_login(&Missing::Hours),

@@ -27,7 +27,8 @@ pub enum Why {
     NotEligible,
     /// A lock beats every window.
     Locked,
-    /// A window is open, but its role has left policy, has ended or no longer covers this.
+    /// A window is open, but its role has left policy, has ended or no longer covers this, or is apart from
+    /// one that the person had first.
     RoleChanged,
     /// A window is open, but su would become an account that its role does not list.
     OtherTarget,
