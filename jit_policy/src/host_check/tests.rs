@@ -531,9 +531,9 @@ fn an_admin_gets_in_by_no_role_that_has_ended() {
     // Where nobody says what time it is, nothing is said to have ended.
     assert!(!on_the_day(&text, None).contains(&"JIT074"));
     // And nobody becomes root by one: root is an admin here, whom sudo alone lets in.
-    let base = BASE.replace("[[exempt]]\nusers = [\"root\"]", "[[exempt]]\nusers = [\"tom\"]");
+    let base = BASE.replace("[[exempt]]\nusers = [\"root\"]", "[[exempt]]\nusers = [\"eve\"]");
     let base = base.replace("[admins]\nusers = [\"root\"]", "[admins]\ngroups = [\"ops\"]");
-    let lines = "eligible = { users = [\"tom\"] }\nservices = [\"sudo\"]\nuntil = 2027-02-28";
+    let lines = "eligible = { users = [\"eve\"] }\nservices = [\"sudo\"]\nuntil = 2027-02-28";
     let sudo = format!("{base}{}", role(lines).strip_prefix(BASE).unwrap());
     assert_eq!(on_the_day(&sudo, Some("2027-02-28T00:00:00Z")), ["JIT074", "JIT131"]);
     assert_eq!(on_the_day(&sudo, Some("2027-01-01T00:00:00Z")), ["JIT137"]);
