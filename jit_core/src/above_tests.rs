@@ -8,11 +8,11 @@ use jit_proto::words::RequestId;
 use proptest::prelude::*;
 
 use crate::event::{Event, Record};
-use crate::model::{Decision, Narrow};
+use crate::model::{Begins, Decision, Narrow, Time};
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file, granted};
 use crate::orders::review::{Given, Reviewer};
 use crate::orders::stages::waiting_for;
-use crate::orders::{NoReview, Refusal};
+use crate::orders::{NoReview, NotNow, Refusal};
 use crate::policy::Subject;
 use crate::state::State;
 use crate::testing::{World, as_self, maria, policy, root, subject};
@@ -52,12 +52,16 @@ fn sam() -> Subject {
 }
 
 fn ask(world: &mut World, duration: Duration) -> RequestId {
+    ask_at(world, None, duration)
+}
+
+fn ask_at(world: &mut World, start: Option<Duration>, duration: Duration) -> RequestId {
     let id = world.next_id();
     let order = RequestOrder {
         beneficiary: maria(),
         role: "shell".parse().unwrap(),
         duration: Some(duration),
-        start: None,
+        start: start.map(|ahead| world.now.wall.plus(ahead)),
         reason: "INC-1 look".parse().unwrap(),
         id,
     };
@@ -125,6 +129,66 @@ fn a_chain_of_extensions_comes_to_the_stage_once_it_is_longer_in_all() {
 }
 
 #[test]
+fn who_asks_anew_instead_of_extending_comes_to_the_stage_as_well() {
+    let mut world = world();
+    let first = ask(&mut world, HOUR * 4);
+    assert!(world.review(&root(), first, Decision::Approve).unwrap());
+    let follows = ask_at(&mut world, Some(HOUR * 4), HOUR);
+    assert!(!world.review(&root(), follows, Decision::Approve).unwrap(), "one that follows");
+    assert!(waits(&world, follows).ends_with("(stage 'security')"));
+    let near = ask_at(&mut world, Some(HOUR * 4 + Duration::from_secs(1)), HOUR);
+    assert!(!world.review(&root(), near, Decision::Approve).unwrap(), "one a second behind it");
+    let apart = ask_at(&mut world, Some(HOUR * 28), HOUR * 4);
+    assert!(world.review(&root(), apart, Decision::Approve).unwrap(), "a day later is another stay");
+    world.wait(Duration::from_mins(239));
+    let beside = ask(&mut world, HOUR);
+    assert!(!world.review(&root(), beside, Decision::Approve).unwrap(), "one beside its end");
+    let within = ask(&mut world, Duration::from_secs(60));
+    assert!(world.review(&root(), within, Decision::Approve).unwrap(), "what goes no further is no longer");
+    world.wait(Duration::from_secs(120));
+    let after = ask(&mut world, HOUR * 4);
+    assert!(world.review(&root(), after, Decision::Approve).unwrap(), "once there is a break");
+}
+
+#[test]
+fn of_two_that_follow_one_another_and_are_asked_for_together_one_opens_on_the_leads_word_alone() {
+    let mut world = world();
+    let first = ask(&mut world, HOUR * 4);
+    let second = ask_at(&mut world, Some(HOUR * 4), HOUR * 4);
+    // Also where the later one opens first.
+    assert!(world.review(&root(), second, Decision::Approve).unwrap());
+    let refused = world.review(&root(), first, Decision::Approve);
+    let Err(Refusal::NotNow(why)) = refused else { panic!("{refused:?}") };
+    assert!(
+        matches!(&*why, NotNow::NotOpened { why, .. } if matches!(&**why, NotNow::Longer { stage, .. } if stage == "security")),
+        "{why}"
+    );
+    assert!(why.to_string().contains("comes to 8h without a break"), "{why}");
+    // As it says.
+    world.apply([Event::Withdrawn { request: first, reason: None }]);
+    let again = ask(&mut world, HOUR * 4);
+    assert!(!world.review(&root(), again, Decision::Approve).unwrap());
+    assert!(world.review(&sam(), again, Decision::Approve).unwrap());
+    let grant = |id: RequestId| world.state.grant(id.into()).unwrap();
+    assert_eq!(grant(again).before, Duration::ZERO, "nothing was before it");
+}
+
+#[test]
+fn a_window_that_waits_for_a_login_counts_with_its_length_and_not_with_its_wait() {
+    let mut world = world();
+    world.policy =
+        policy(&SITE.replace("max-duration", "starts = \"at-first-use\"\nlapse = \"24h\"\nmax-duration"));
+    let first = ask(&mut world, HOUR * 2);
+    assert!(world.review(&root(), first, Decision::Approve).unwrap());
+    let second = ask(&mut world, HOUR * 2);
+    assert!(world.review(&root(), second, Decision::Approve).unwrap(), "four hours in all");
+    let third = ask(&mut world, HOUR);
+    assert!(!world.review(&root(), third, Decision::Approve).unwrap(), "five, one after another");
+    let apart = ask_at(&mut world, Some(HOUR * 48), HOUR * 4);
+    assert!(world.review(&root(), apart, Decision::Approve).unwrap());
+}
+
+#[test]
 fn what_a_review_leaves_of_a_long_request_takes_no_stage_from_it() {
     let mut world = world();
     let id = ask(&mut world, HOUR * 8);
@@ -178,17 +242,27 @@ fn what_an_older_jitd_wrote_goes_on_from_nothing_that_is_counted() {
 }
 
 proptest! {
-    /// However somebody cuts their time into extensions: what is open without security is four hours of a chain.
+    /// However somebody cuts their time into extensions and requests: what is open without security is four hours without a
+    /// break.
     #[test]
-    fn no_chain_of_extensions_is_longer_than_its_stages_allow(
-        steps in proptest::collection::vec((1..300_u64, 0..200_u64, any::<bool>()), 1..25),
+    fn no_stay_is_longer_than_its_stages_allow(
+        steps in proptest::collection::vec((0..3_u8, 1..300_u64, 0..200_u64, any::<bool>()), 1..25),
     ) {
         let mut world = world();
         let mut last = ask(&mut world, HOUR);
         world.review(&root(), last, Decision::Approve).unwrap();
-        for (minutes, wait, by_sam) in steps {
+        for (how, minutes, wait, by_sam) in steps {
             world.wait(Duration::from_secs(60 * wait));
-            let Ok(id) = more(&mut world, last, Duration::from_secs(60 * minutes)) else { continue };
+            let length = Duration::from_secs(60 * minutes);
+            let left = world.state.grant(last.into()).map_or(Duration::ZERO, |grant| grant.remaining(&world.now));
+            let id = match how {
+                0 => ask(&mut world, length),
+                1 => ask_at(&mut world, Some(left), length),
+                _ => match more(&mut world, last, length) {
+                    Ok(id) => id,
+                    Err(_) => continue,
+                },
+            };
             world.review(&root(), id, Decision::Approve).unwrap();
             if by_sam && world.state.pending().contains_key(&id) {
                 world.review(&sam(), id, Decision::Approve).unwrap();
@@ -199,23 +273,40 @@ proptest! {
                 world.apply([Event::Withdrawn { request: id, reason: None }]);
             }
         }
-        // As the log alone tells it: how long each chain is, and who approved its last part.
-        let mut chains = std::collections::BTreeMap::new();
+        // As the log alone tells it: what was approved while what it follows was open or to come, and by whom.
+        let mut windows: Vec<(i64, i64, i64, RequestId)> = Vec::new();
         let mut signed = std::collections::BTreeSet::new();
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap();
         for record in &world.log {
             match &record.event {
                 Event::Reviewed { request, review, .. } if review.stage == "security" => {
                     signed.insert(*request);
                 }
                 Event::Opened { grant } => {
-                    let before = grant.extends.map_or(Duration::ZERO, |base| chains[&base]);
-                    let together = before + grant.length();
-                    prop_assert!(together <= HOUR * 4 || signed.contains(&grant.request()), "{grant:?}");
-                    prop_assert_eq!(grant.before, before);
-                    chains.insert(grant.id, together);
+                    let now = record.at.wall.unix_millis();
+                    let from = match (&grant.time, grant.extends) {
+                        (Time::Open { .. }, _) => now,
+                        (Time::Scheduled { .. }, Some(base)) => {
+                            windows.iter().find(|one| one.3 == base.into()).map_or(now, |one| one.1)
+                        }
+                        (Time::Scheduled { scheduled }, None) => match scheduled.begins {
+                            Begins::At(start) => start.unix_millis(),
+                            Begins::AtFirstUse { .. } | Begins::After(_) => now,
+                        },
+                    };
+                    windows.push((from, from + millis(grant.length()), now, grant.request()));
                 }
                 _ => {}
             }
+        }
+        for one in windows.iter().filter(|one| !signed.contains(&one.3)) {
+            let (mut stay, mut from) = (vec![one], one.0);
+            while let Some(last) = stay.pop() {
+                from = from.min(last.0);
+                let earlier = windows.iter().filter(|other| other.0 < last.0);
+                stay.extend(earlier.filter(|other| other.1 >= last.0 && other.1 > last.2));
+            }
+            prop_assert!(one.1 - from <= millis(HOUR * 4), "{} is {} without security", one.3, one.1 - from);
         }
         let mut folded = State::default();
         for record in &world.log {

@@ -2,22 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jit_proto::gate::Stage;
 use jit_proto::words::{GrantId, RequestId};
-use proptest::prelude::*;
 
 use crate::check::explain::{Missing, explain};
-use crate::event::{Event, Record};
-use crate::model::{Decision, Despite};
+use crate::duration::Human;
+use crate::event::Event;
+use crate::model::{Decision, Despite, Leader, Opener};
 use crate::orders::request::{ExtendOrder, RequestOrder, extend, file};
 use crate::orders::revoke::{Target, done};
 use crate::orders::{NotNow, Refusal};
 use crate::policy::Subject;
 use crate::state::{State, Stored};
 use crate::testing::{World, as_self, at_next_boot, maria, policy, root, subject};
+
+mod stories;
 
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -113,8 +114,8 @@ fn one_person_has_as_many_windows_at_a_time_as_policy_says_under_whatever_accoun
     assert_eq!(
         why.to_string(),
         format!(
-            "adm-maria has role 'shell' for that time already ({0}), and one person may have 1 at a time; go on with that \
-             (jitctl extend {0}), or end it first: jitctl done {0}",
+            "adm-maria has role 'shell' for that time already ({0}), and one person may have 1 at a time; maria can go on \
+             with that (jitctl extend {0}), or end it first: jitctl done {0}",
             GrantId::from(id)
         )
     );
@@ -125,6 +126,24 @@ fn one_person_has_as_many_windows_at_a_time_as_policy_says_under_whatever_accoun
     let events = done(world.here(), &as_self(maria()), Target::Request(id), None).unwrap();
     world.apply(events);
     assert!(ask(&mut world, &maria(), None, HOUR).is_ok());
+}
+
+#[test]
+fn nobody_is_told_to_extend_what_is_not_extended() {
+    let mut world = world("{ each = 1 }");
+    let later = ask(&mut world, &maria(), Some(HOUR), HOUR).unwrap();
+    assert!(world.review(&root(), later, Decision::Approve).unwrap());
+    let why = not_now(ask(&mut world, &adm_maria(), Some(HOUR), HOUR)).to_string();
+    assert!(
+        why.ends_with(&format!("; maria can end it first: jitctl done {}", GrantId::from(later))),
+        "{why}"
+    );
+    world.revoke(later);
+    world.policy = policy(&SITE.replace("LIMITS", "{ each = 1 }\nemergency = true"));
+    let id = ask(&mut world, &maria(), None, HOUR).unwrap();
+    world.review(&root(), id, Decision::Approve).unwrap();
+    let why = not_now(ask(&mut world, &maria(), None, HOUR)).to_string();
+    assert!(why.contains("; maria can end it first: ") && !why.contains("extend"), "{why}");
 }
 
 #[test]
@@ -187,6 +206,49 @@ fn what_is_approved_for_later_counts_for_then_and_not_for_now() {
     open(&mut world, &maria(), HOUR * 2);
 }
 
+#[test]
+fn what_lets_nobody_in_any_more_is_no_window_that_counts() {
+    let mut world = world("{ each = 1, at-once = 1 }\nuses = 1");
+    open(&mut world, &maria(), HOUR);
+    for stage in [Stage::Account, Stage::Session] {
+        let mut question = World::question("sshd", &maria(), stage);
+        question.opener = Some(Opener { leader: Leader { pid: 4000, start: 77 }, audit: None });
+        assert!(
+            matches!(not_now(ask(&mut world, &maria(), None, HOUR)), NotNow::Each { .. }),
+            "it may let her in"
+        );
+        world.log_in(&question);
+    }
+    assert!(matches!(not_now(ask(&mut world, &maria(), None, HOUR)), NotNow::Each { .. }), "she is in");
+    assert!(matches!(not_now(ask(&mut world, &erik(), None, HOUR)), NotNow::AtOnce { .. }));
+    let (session, login) = (world.state.sessions()[0].id, world.state.sessions()[0].login.clone());
+    world.apply([Event::SessionClosed { login, leader: None, session: None }]);
+    let runs_on = not_now(ask(&mut world, &maria(), None, HOUR));
+    assert!(matches!(runs_on, NotNow::Each { .. }), "what she started may run on: {runs_on}");
+    world.apply([Event::SessionGone { session, unbound: false, past: None }]);
+    assert_eq!(world.state.grants().count(), 1, "spent, and not over");
+    ask(&mut world, &erik(), None, HOUR).unwrap();
+    open(&mut world, &maria(), HOUR);
+}
+
+#[test]
+fn windows_count_where_they_are_at_one_time_and_not_where_one_follows_another() {
+    for limits in ["{ at-once = 2 }", "{ each = 2 }"] {
+        let mut world = world(limits);
+        open(&mut world, &maria(), HOUR);
+        for ahead in [5, 6] {
+            let later = ask(&mut world, &maria(), Some(HOUR * ahead), HOUR).unwrap();
+            assert!(world.review(&root(), later, Decision::Approve).unwrap());
+        }
+        world.wait(MINUTE);
+        assert!(ask(&mut world, &maria(), Some(MINUTE * 239), HOUR * 4).is_ok(), "beside one at a time");
+        let beside = ask(&mut world, &maria(), Some(HOUR * 5), MINUTE * 10).unwrap();
+        assert!(world.review(&root(), beside, Decision::Approve).unwrap());
+        let why = not_now(ask(&mut world, &maria(), Some(MINUTE * 239), HOUR * 4));
+        assert!(matches!(why, NotNow::Each { .. } | NotNow::AtOnce { .. }), "{limits}: {why}");
+    }
+}
+
 // rest
 
 #[test]
@@ -199,7 +261,8 @@ fn after_the_end_of_a_window_the_same_person_rests_and_is_told_until_when() {
     assert_eq!(
         why.to_string(),
         format!(
-            "adm-maria rests for 4h between two windows of role 'shell'; ask again at {next}, or now with: --start {next}"
+            "adm-maria rests for 4h between two windows of role 'shell', until {next}; what is for then adm-maria can ask for \
+             now, with: --start {next}"
         )
     );
     open(&mut world, &erik(), HOUR);
@@ -219,6 +282,34 @@ fn a_rest_is_kept_before_and_after_what_is_approved_for_later() {
     assert!(matches!(not_now(ask(&mut world, &maria(), Some(HOUR * 12), HOUR)), NotNow::Rest { .. }));
     assert!(ask(&mut world, &maria(), Some(HOUR * 13), HOUR).is_ok());
     open(&mut world, &maria(), HOUR * 4);
+}
+
+#[test]
+fn who_asks_just_before_the_end_rests_as_well() {
+    let mut world = world("{ rest = \"4h\" }");
+    let id = open(&mut world, &maria(), HOUR);
+    world.wait(MINUTE * 59);
+    let next = world.now.wall.plus(HOUR * 4 + MINUTE);
+    for start in [None, Some(Duration::from_secs(59)), Some(MINUTE)] {
+        let why = not_now(ask(&mut world, &adm_maria(), start, HOUR));
+        assert!(matches!(&why, NotNow::Rest { next: then, .. } if *then == next), "{start:?}: {why}");
+    }
+    assert!(more(&mut world, id, HOUR).is_ok(), "an extension goes on from it");
+    assert!(ask(&mut world, &erik(), None, HOUR).is_ok());
+    assert!(ask(&mut world, &maria(), Some(HOUR * 4 + MINUTE), HOUR).is_ok(), "as it says");
+}
+
+#[test]
+fn an_extension_ends_no_nearer_to_another_window_than_a_rest() {
+    let mut world = world("{ rest = \"4h\" }");
+    let id = open(&mut world, &maria(), HOUR);
+    let later = ask(&mut world, &maria(), Some(HOUR * 6), HOUR).unwrap();
+    assert!(world.review(&root(), later, Decision::Approve).unwrap());
+    assert!(matches!(not_now(more(&mut world, id, HOUR + MINUTE)), NotNow::Rest { .. }));
+    let longer = more(&mut world, id, HOUR).unwrap();
+    assert!(world.review(&root(), longer, Decision::Approve).unwrap());
+    // Two from the same are two windows.
+    assert!(matches!(not_now(more(&mut world, id, MINUTE)), NotNow::Rest { .. }));
 }
 
 #[test]
@@ -251,6 +342,62 @@ fn a_rest_goes_on_over_a_restart_and_no_clock_that_steps_makes_it_shorter() {
     assert!(matches!(not_now(ask(&mut world, &maria(), None, HOUR)), NotNow::Rest { .. }));
     world.now = at_next_boot(ended.wall.plus(HOUR * 4).unix_millis(), 1);
     assert!(ask(&mut world, &maria(), None, HOUR).is_ok());
+}
+
+#[test]
+fn a_rest_that_was_taken_down_by_a_clock_of_the_future_is_no_longer_than_it_is() {
+    for restarted in [false, true] {
+        let mut world = world("{ rest = \"4h\" }");
+        let right = world.now.clone();
+        world.now.wall = right.wall.plus(HOUR * 24 * 800);
+        let id = open(&mut world, &maria(), HOUR);
+        world.revoke(id);
+        // It is put right.
+        world.now = right.later(MINUTE);
+        if restarted {
+            world.now = at_next_boot(right.wall.plus(MINUTE).unix_millis(), 1);
+        }
+        let set = world.now.clone();
+        assert!(matches!(not_now(ask(&mut world, &maria(), None, HOUR)), NotNow::Rest { .. }), "{restarted}");
+        world.now = set.later(HOUR * 4);
+        assert!(ask(&mut world, &maria(), None, HOUR).is_ok(), "{restarted}");
+    }
+}
+
+#[test]
+fn a_rest_counts_from_the_end_of_the_window_and_not_from_when_that_was_noticed() {
+    let mut world = world("{ rest = \"4h\" }");
+    open(&mut world, &maria(), HOUR);
+    let opened = world.now.clone();
+    // The host is off from before its end on.
+    world.now = at_next_boot(opened.wall.plus(HOUR * 5).unix_millis(), 1);
+    world.settle();
+    assert_eq!(world.state.grants().count(), 0);
+    open(&mut world, &maria(), HOUR);
+}
+
+#[test]
+fn a_rest_after_a_window_that_a_restart_ended_counts_from_the_restart() {
+    let mut world = world("{ rest = \"4h\" }");
+    open(&mut world, &maria(), HOUR);
+    world.now = at_next_boot(world.now.wall.plus(MINUTE * 30).unix_millis(), 1);
+    world.settle();
+    world.now = world.now.later(MINUTE * 239);
+    assert!(matches!(not_now(ask(&mut world, &maria(), None, HOUR)), NotNow::Rest { .. }));
+    world.now = world.now.later(MINUTE);
+    open(&mut world, &maria(), HOUR);
+}
+
+#[test]
+fn what_was_over_before_it_could_begin_takes_no_rest() {
+    let mut world = world("{ rest = \"4h\" }");
+    let later = ask(&mut world, &maria(), Some(HOUR), HOUR).unwrap();
+    assert!(world.review(&root(), later, Decision::Approve).unwrap());
+    world.now = at_next_boot(world.now.wall.plus(HOUR * 3).unix_millis(), 1);
+    world.settle();
+    assert!(world.log.iter().any(|record| matches!(record.event, Event::Began { .. })), "late");
+    assert_eq!(world.state.grants().count(), 0);
+    open(&mut world, &maria(), HOUR);
 }
 
 #[test]
@@ -287,9 +434,51 @@ fn a_chain_of_extensions_is_no_longer_in_all_than_policy_says() {
     assert!(world.review(&root(), longer, Decision::Approve).unwrap());
     world.wait(HOUR * 5);
     let why = not_now(more(&mut world, longer, Duration::from_secs(1)));
-    assert!(why.to_string().ends_with("and 6h of that are had; it is not extended any more"), "{why}");
-    // A window of its own is another chain.
+    assert!(
+        why.to_string().ends_with(
+            "and 6h of that are had; it does not go on any more; ask again a minute after it is over"
+        ),
+        "{why}"
+    );
+    // A window of its own is another stay, once there is a break.
+    world.wait(HOUR + MINUTE);
     open(&mut world, &maria(), HOUR * 4);
+}
+
+#[test]
+fn who_asks_anew_instead_of_extending_has_no_more_in_all() {
+    let mut world = world("{ in-all = \"6h\" }");
+    open(&mut world, &maria(), HOUR * 4);
+    let refused = |result| matches!(not_now(result), NotNow::InAll { had, .. } if had == Human(HOUR * 4));
+    assert!(refused(ask(&mut world, &maria(), Some(HOUR * 4), HOUR * 3)), "one that follows");
+    assert!(refused(ask(&mut world, &adm_maria(), Some(HOUR * 4), HOUR * 3)), "under whatever account");
+    assert!(ask(&mut world, &maria(), Some(HOUR * 4), HOUR * 2).is_ok(), "as long as it may be");
+    assert!(ask(&mut world, &erik(), Some(HOUR * 4), HOUR * 4).is_ok(), "it is a person's");
+    assert!(ask(&mut world, &maria(), Some(HOUR * 28), HOUR * 4).is_ok(), "a day later is another stay");
+    world.wait(MINUTE * 239);
+    let why = not_now(ask(&mut world, &maria(), None, HOUR * 3));
+    assert!(matches!(why, NotNow::InAll { had, .. } if had == Human(MINUTE * 239)), "one beside its end");
+    // What two windows overlap in is counted once.
+    assert!(ask(&mut world, &maria(), None, HOUR * 2).is_ok());
+    world.wait(MINUTE);
+    let why = not_now(ask(&mut world, &maria(), None, HOUR * 4));
+    assert!(
+        matches!(why, NotNow::InAll { had, .. } if had == Human(HOUR * 4)),
+        "one that begins with its end: {why}"
+    );
+    world.wait(MINUTE);
+    assert!(ask(&mut world, &maria(), None, HOUR * 4).is_ok(), "once there is a break");
+}
+
+#[test]
+fn what_was_approved_first_counts_with_what_was_approved_later_to_come_before_it() {
+    let mut world = world("{ in-all = \"6h\" }");
+    let later = ask(&mut world, &maria(), Some(HOUR * 2), HOUR * 2).unwrap();
+    assert!(world.review(&root(), later, Decision::Approve).unwrap());
+    open(&mut world, &maria(), HOUR * 2);
+    world.wait(HOUR * 3);
+    assert!(matches!(not_now(more(&mut world, later, HOUR * 2 + MINUTE)), NotNow::InAll { .. }));
+    assert!(more(&mut world, later, HOUR * 2).is_ok());
 }
 
 // Emergencies
@@ -328,139 +517,8 @@ fn whoever_is_refused_at_a_login_is_told_what_the_limits_say() {
     assert_eq!(
         explained.line(),
         format!(
-            "jit: role shell does not open sshd on db-1 for maria now: maria rests for 4h between two windows of role 'shell'; \
-             ask again at {next}, or now with: --start {next}."
+            "jit: role shell does not open sshd on db-1 for maria now: maria rests for 4h between two windows of role 'shell', \
+             until {next}; what is for then maria can ask for now, with: --start {next}."
         )
     );
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Ask { who: usize, ahead: Option<u64>, minutes: u64 },
-    Approve(usize),
-    Extend { which: usize, minutes: u64 },
-    Done(usize),
-    Wait(u64),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (0..4_usize, proptest::option::weighted(0.3, 0..600_u64), 1..240_u64)
-            .prop_map(|(who, ahead, minutes)| Step::Ask { who, ahead, minutes }),
-        6 => (0..6_usize).prop_map(Step::Approve),
-        2 => (0..6_usize, 1..240_u64).prop_map(|(which, minutes)| Step::Extend { which, minutes }),
-        1 => (0..6_usize).prop_map(Step::Done),
-        4 => (0..200_u64).prop_map(Step::Wait),
-    ]
-}
-
-/// When each window was open, whose it was and what it went on from, as the log alone tells it, in milliseconds.
-struct Open {
-    id: GrantId,
-    whose: &'static str,
-    from: i64,
-    to: i64,
-    base: Option<GrantId>,
-    length: Duration,
-}
-
-fn windows(log: &[Record]) -> Vec<Open> {
-    let mut open: BTreeMap<GrantId, Open> = BTreeMap::new();
-    let mut granted = BTreeMap::new();
-    for record in log {
-        let now = record.at.wall.unix_millis();
-        match &record.event {
-            Event::Opened { grant } => {
-                granted.insert(grant.id, grant.clone());
-                // Of one that is approved late, what is over by then was never open.
-                if let Some(window) = grant.window() {
-                    let from = window.start.wall.unix_millis().max(now);
-                    open.insert(grant.id, opened(grant, from, window.end().unix_millis()));
-                }
-            }
-            Event::Began { grant, window } => {
-                let (from, to) = (window.start.wall.unix_millis(), window.end().unix_millis());
-                open.insert(*grant, opened(&granted[grant], from, to));
-            }
-            Event::Ended { grant, .. } => {
-                if let Some(window) = open.get_mut(grant) {
-                    window.to = window.to.min(now);
-                }
-            }
-            _ => {}
-        }
-    }
-    open.into_values().collect()
-}
-
-fn opened(grant: &crate::model::Grant, from: i64, to: i64) -> Open {
-    let whose = if grant.user.as_str() == "adm-maria" { "maria" } else { "" };
-    let names = ["maria", "erik", "tim"];
-    let whose = names.into_iter().find(|name| grant.user.as_str() == *name).unwrap_or(whose);
-    Open { id: grant.id, whose, from, to, base: grant.extends, length: grant.length() }
-}
-
-proptest! {
-    /// Whatever people ask for and whoever approves it: never more windows than there may be, never too near, and never too
-    /// long in all.
-    #[test]
-    fn in_every_story_windows_are_as_few_as_far_apart_and_as_short_as_the_limits_say(
-        steps in proptest::collection::vec(step(), 1..80),
-    ) {
-        let mut world = world("{ each = 1, at-once = 2, rest = \"1h\", in-all = \"5h\" }");
-        let people = [maria(), adm_maria(), erik(), tim()];
-        let mut ids = Vec::new();
-        for step in steps {
-            let pick = |which: usize, ids: &[RequestId]| ids.iter().rev().nth(which).copied();
-            match step {
-                Step::Ask { who, ahead, minutes } => {
-                    let (ahead, duration) = (ahead.map(Duration::from_mins), Duration::from_mins(minutes));
-                    ids.extend(ask(&mut world, &people[who], ahead, duration).ok());
-                }
-                Step::Approve(which) => {
-                    if let Some(id) = pick(which, &ids) {
-                        drop(world.review(&root(), id, Decision::Approve));
-                    }
-                }
-                Step::Extend { which, minutes } => {
-                    if let Some(id) = pick(which, &ids) {
-                        ids.extend(more(&mut world, id, Duration::from_mins(minutes)).ok());
-                    }
-                }
-                Step::Done(which) => {
-                    let Some(id) = pick(which, &ids) else { continue };
-                    for one in &people {
-                        if let Ok(events) = done(world.here(), &as_self(one.clone()), Target::Request(id), None) {
-                            world.apply(events);
-                        }
-                    }
-                }
-                Step::Wait(minutes) => world.wait(Duration::from_mins(minutes)),
-            }
-        }
-        let all = windows(&world.log);
-        let apart = i64::try_from(HOUR.as_millis()).unwrap();
-        for one in &all {
-            let then = all.iter().filter(|other| other.from <= one.from && one.from < other.to).count();
-            prop_assert!(then <= 2, "{} windows are open at once", then);
-            let own = all.iter().filter(|other| other.id != one.id && other.whose == one.whose);
-            for other in own.filter(|other| other.from <= one.from && other.from < other.to) {
-                prop_assert!(other.to <= one.from, "{} and {} are open at once", other.id, one.id);
-                let follows = one.base == Some(other.id) || one.base.is_some();
-                prop_assert!(follows || one.from - other.to >= apart, "{} follows {}", one.id, other.id);
-            }
-            let mut in_all = one.length;
-            let mut base = one.base;
-            while let Some(before) = base.and_then(|base| all.iter().find(|other| other.id == base)) {
-                in_all += before.length;
-                base = before.base;
-            }
-            prop_assert!(in_all <= HOUR * 5, "{} is {:?} in all", one.id, in_all);
-        }
-        let mut folded = State::default();
-        for record in &world.log {
-            folded.apply(&Record::decode(record.seq, &record.encode().unwrap().bytes).unwrap());
-        }
-        prop_assert_eq!(folded, world.state);
-    }
 }

@@ -287,13 +287,17 @@ impl Moment {
     }
 
     /// The same where too long is the safe side, as for what keeps people out: the least of those clocks that can be
-    /// believed. Time in which the machine was off is told by the wall clock alone.
+    /// believed. Time in which the machine was off is told by the wall clock alone; what is later than a clock that is believed
+    /// now was taken down by one that was wrong, and only how long the machine has been up since tells of it.
     #[must_use]
     pub fn at_least_since(&self, earlier: &Self) -> Duration {
         let wall = self.wall.since(earlier.wall);
         let rebooted = self.boot_id != earlier.boot_id;
         match self.up_since(earlier) {
             Some(up) if !earlier.is_trusted() => up,
+            up if self.is_trusted() && earlier.wall > self.wall => {
+                up.unwrap_or(Duration::from_millis(self.boot))
+            }
             Some(_) if rebooted && self.is_trusted() => wall,
             Some(up) => wall.min(up),
             None => wall,

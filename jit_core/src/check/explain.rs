@@ -329,8 +329,8 @@ fn beside_line(here: Context<'_>, question: &Question) -> Option<String> {
     let Context { policy, state, host, now } = here;
     let (subject, service) = (question.known()?, &question.login.service);
     let own = state.grants_of(subject.uid).filter(|grant| subject.may_have_of(&grant.user));
-    let of_service = own.filter(|grant| grant.services.contains(service));
-    of_service.filter_map(|grant| {
+    let mut of_service = own.filter(|grant| grant.services.contains(service));
+    of_service.find_map(|grant| {
         let elapsed = grant.window().map_or(Duration::ZERO, |window| now.since(&window.start));
         let other = beside(here, policy.role(&grant.role)?, grant, elapsed)?;
         Some(format!(
@@ -338,7 +338,7 @@ fn beside_line(here: Context<'_>, question: &Question) -> Option<String> {
              End that first: jitctl done {}",
             grant.role, grant.id, host.name, other.role, other.id
         ))
-    }).next()
+    })
 }
 
 fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[Considered]) -> String {

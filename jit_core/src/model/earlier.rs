@@ -1,6 +1,7 @@
 //! What is remembered of the windows that one person had of one role.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jit_proto::words::{RoleName, Uid, UserName};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,13 @@ pub struct Earlier {
     /// The end of the last window that had begun; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Moment>,
+    /// How long they had it then without a break, in whole seconds: what was approved to follow that window goes on from it.
+    #[serde(default, skip_serializing_if = "Duration::is_zero", with = "crate::time::seconds")]
+    pub stay: Duration,
 }
+
+/// Windows that are no further apart are without a break: sessions are given some time to end, and a start is in whole seconds.
+pub(crate) const NO_BREAK: Duration = Duration::from_mins(1);
 
 /// Of one role, by account and by who comes by it.
 pub(crate) type EarlierOfRole = BTreeMap<(Uid, UserName, Option<PersonName>), Earlier>;
@@ -30,6 +37,6 @@ impl Earlier {
     /// Nothing, of whom a grant is for.
     #[must_use]
     pub fn of(grant: &Grant) -> Self {
-        Self { role: grant.role.clone(), holder: grant.holder(), ended: None }
+        Self { role: grant.role.clone(), holder: grant.holder(), ended: None, stay: Duration::ZERO }
     }
 }

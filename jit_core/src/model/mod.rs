@@ -40,7 +40,7 @@ pub use behind::Behind;
 pub use code_try::CodeTry;
 pub use despite::Despite;
 pub use earlier::Earlier;
-pub(crate) use earlier::EarlierOfRole;
+pub(crate) use earlier::{EarlierOfRole, NO_BREAK};
 pub use elsewhere::Elsewhere;
 pub use grant::{Begins, CLAIM_LIFE, Claim, ClaimKind, End, EndWhy, Grant, Scheduled, Time};
 pub use known::Known;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jit_proto::words::GrantId;
 
 use super::not_now::{Apart, NotNow};
+use super::stay;
 use crate::context::Context;
 use crate::duration::Human;
 use crate::model::{Begins, Despite, Grant, Person, Request, Time, same};
@@ -59,9 +60,13 @@ fn against(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
         return found;
     }
     let name = || role.name.clone();
-    if let Some(most) = bounds.in_all.filter(|most| wish.before.saturating_add(wish.duration) > *most) {
-        let left = most.saturating_sub(wish.before);
-        found.push(NotNow::InAll { role: name(), most: Human(most), had: Human(wish.before), left });
+    if let Some(most) = bounds.in_all {
+        let stay = stay::of(here, role, wish.person, wish.duration, (wish.start, wish.extends));
+        let had = stay.had.max(wish.before);
+        if had.saturating_add(wish.duration) > most {
+            let left = most.saturating_sub(had);
+            found.push(NotNow::InAll { role: name(), most: Human(most), had: Human(had), left });
+        }
     }
     let span = Span::of_wish(here, role, wish);
     let people = here.policy.people();
@@ -72,20 +77,37 @@ fn against(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
         .map(|grant| (grant, Span::of_grant(here, grant)))
         .collect();
     let own = |grant: &Grant| same(people, &grant.holder(), wish.person);
-    let beside = |(grant, other): &&(&Grant, Span)| own(grant) && other.overlaps(&span);
-    if let Some(most) = bounds.each.filter(|most| is_full(live.iter().filter(beside).count(), *most)) {
-        let id = live.iter().find(beside).map(|(grant, _)| grant.id);
-        found.extend(id.map(|id| NotNow::Each { role: name(), who: wish.person.to_string(), most, id }));
+    let admits = |grant: &Grant| !grant.is_spent(role.uses) || has_left(here, grant);
+    let full = |most: NonZeroU32, counts: &dyn Fn(&Grant) -> bool| {
+        let beside: Vec<_> = live.iter().filter(|(grant, _)| admits(grant) && counts(grant)).collect();
+        let at = span.full_at(beside.iter().map(|(_, other)| other), most)?;
+        Some(beside.into_iter().filter(|(_, other)| other.from <= at && at < other.to).collect::<Vec<_>>())
+    };
+    if let Some(most) = bounds.each {
+        let one = full(most, &own).and_then(|then| then.first().map(|(grant, _)| *grant));
+        found.extend(one.map(|one| NotNow::Each {
+            role: name(),
+            who: wish.person.to_string(),
+            most,
+            id: one.id,
+            user: one.user.clone(),
+            goes_on: one.window().is_some()
+                && !one.emergency
+                && !role.emergency
+                && !here.state.came_signed(one.id.into()),
+        }));
     }
-    let then = || live.iter().filter(|(_, other)| other.overlaps(&span));
-    if let Some(most) = bounds.at_once.filter(|most| is_full(then().count(), *most)) {
-        let first = then().map(|(_, other)| other.to).min().unwrap_or_default();
+    if let Some((most, then)) = bounds.at_once.and_then(|most| Some((most, full(most, &|_| true)?))) {
+        let first = then.iter().map(|(_, other)| other.to).min().unwrap_or_default();
         found.push(NotNow::AtOnce { role: name(), most, ends: here.now.wall.plus(first).whole_seconds() });
     }
-    if let Some(rest) = bounds.rest.filter(|_| !span.goes_on) {
-        let others = live.iter().filter(|(grant, _)| own(grant)).map(|(_, other)| other);
-        let until_then = others.filter_map(|other| span.waits_after(other, rest)).max();
+    if let Some(rest) = bounds.rest {
+        // What it extends it goes on from, and whatever is over was so before that.
+        let base = wish.extends.filter(|_| span.goes_on);
+        let others = live.iter().filter(|(grant, _)| own(grant) && Some(grant.id) != base);
+        let until_then = others.filter_map(|(_, other)| span.waits_after(other, rest)).max();
         let ended = here.state.earlier(&role.name).filter(|one| same(people, &one.holder, wish.person));
+        let ended = ended.filter(|_| base.is_none());
         let ended = ended.filter_map(|one| one.ended.as_ref()).map(|end| here.now.at_least_since(end)).min();
         let since = ended.map(|passed| rest.saturating_sub(passed)).filter(|left| *left > span.from);
         if let Some(wait) = until_then.into_iter().chain(since).max() {
@@ -130,8 +152,12 @@ fn apart(here: Context<'_>, role: &Role, wish: &Wish<'_>) -> Vec<NotNow> {
     found
 }
 
-fn is_full(count: usize, most: NonZeroU32) -> bool {
-    u32::try_from(count).map_or(true, |count| count >= most.get())
+/// Whether somebody is in by it, or still may be: of what came in by a program that is not root, or to no unit, nobody knows.
+fn has_left(here: Context<'_>, grant: &Grant) -> bool {
+    let sessions = || here.state.sessions().iter().any(|session| session.grant == grant.id);
+    let claims =
+        || here.state.claims().iter().any(|claim| claim.grant == grant.id && claim.is_good(here.now));
+    grant.unbound || grant.asked.iter().next().is_some() || sessions() || claims()
 }
 
 /// From when to when something would be open at most, from now on.
@@ -181,14 +207,28 @@ impl Span {
         Self { from, to, goes_on: grant.extends.is_some() }
     }
 
+    /// From when on there are so many others within it at one time.
+    fn full_at<'s>(&self, others: impl Iterator<Item = &'s Self>, most: NonZeroU32) -> Option<Duration> {
+        let beside = others.filter(|other| self.overlaps(other));
+        let mut steps: Vec<(Duration, bool)> =
+            beside.flat_map(|other| [(other.from.max(self.from), true), (other.to, false)]).collect();
+        // What ends at a time makes room for what begins then.
+        steps.sort_unstable();
+        let mut open = 0_u32;
+        steps.into_iter().find_map(|(at, begins)| {
+            open = if begins { open.saturating_add(1) } else { open.saturating_sub(1) };
+            (open >= most.get()).then_some(at)
+        })
+    }
+
     /// Half-open, as windows are: one that begins where another ends is not beside it.
     fn overlaps(&self, other: &Self) -> bool {
         self.from < other.to && other.from < self.to
     }
 
-    /// From when on this one could begin, where it lies too near to another of the same person's, before or behind.
+    /// From when on this one could begin, where it lies beside another of the same person's, or too near, before or behind.
     fn waits_after(&self, other: &Self, rest: Duration) -> Option<Duration> {
         let is_near = self.from < other.to.saturating_add(rest) && other.from < self.to.saturating_add(rest);
-        (is_near && !self.overlaps(other)).then(|| other.to.saturating_add(rest))
+        is_near.then(|| other.to.saturating_add(rest))
     }
 }

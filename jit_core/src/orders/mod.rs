@@ -91,6 +91,7 @@ pub mod signed_policy;
 pub mod signed_revoke;
 pub mod stages;
 pub mod statement;
+pub(crate) mod stay;
 pub(crate) mod terms;
 pub mod trial;
 

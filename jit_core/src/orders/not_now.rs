@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jit_proto::words::{GrantId, RequestId, RoleName};
+use jit_proto::words::{GrantId, RequestId, RoleName, UserName};
 
 use crate::duration::Human;
 use crate::model::Despite;
@@ -13,14 +13,22 @@ use crate::time::Utc;
 /// What of a chain of extensions is still to be had.
 fn longest(left: Duration) -> String {
     if left.is_zero() {
-        "it is not extended any more".to_owned()
+        "it does not go on any more; ask again a minute after it is over".to_owned()
     } else {
         format!("ask for at most {}", Human(left))
     }
 }
 
-fn or_ahead(next: Utc, can_wait: bool) -> String {
-    if can_wait { format!(", or now with: --start {next}") } else { String::new() }
+fn or_ahead(who: &str, next: Utc, can_wait: bool) -> String {
+    if can_wait {
+        format!("; what is for then {who} can ask for now, with: --start {next}")
+    } else {
+        String::new()
+    }
+}
+
+fn or_extend(id: GrantId, goes_on: bool) -> String {
+    if goes_on { format!("go on with that (jitctl extend {id}), or ") } else { String::new() }
 }
 
 /// What stands in the way. Each text says what would not.
@@ -51,8 +59,9 @@ pub enum NotNow {
     },
     /// The person has as many as one person may.
     #[error(
-        "{who} has role '{role}' for that time already ({id}), and one person may have {most} at a time; go on with that \
-         (jitctl extend {id}), or end it first: jitctl done {id}"
+        "{who} has role '{role}' for that time already ({id}), and one person may have {most} at a time; {user} can \
+         {}end it first: jitctl done {id}",
+        or_extend(*id, *goes_on)
     )]
     Each {
         /// The role that was asked for.
@@ -63,6 +72,10 @@ pub enum NotNow {
         most: NonZeroU32,
         /// One that they have.
         id: GrantId,
+        /// The account that has it, which may be another one of theirs.
+        user: UserName,
+        /// Whether that can be extended.
+        goes_on: bool,
     },
     /// There are as many as there may be.
     #[error(
@@ -79,8 +92,8 @@ pub enum NotNow {
     },
     /// The person has had it too short a time ago, or will have it too soon after.
     #[error(
-        "{who} rests for {rest} between two windows of role '{role}'; ask again at {next}{}",
-        or_ahead(*next, *can_wait)
+        "{who} rests for {rest} between two windows of role '{role}', until {next}{}",
+        or_ahead(who, *next, *can_wait)
     )]
     Rest {
         /// The role that was asked for.
@@ -120,6 +133,24 @@ pub enum NotNow {
         had: Human,
         /// What is left of that.
         left: Duration,
+    },
+    /// What opened since has made it part of a longer stay.
+    #[error(
+        "with the windows that {who} has since, this one of role '{role}' comes to {together} without a break, and stage \
+         '{stage}' is of what is that long; whoever asked takes it back and asks again (jitctl withdraw {id}), and then that \
+         stage is asked as well"
+    )]
+    Longer {
+        /// Whom it is for.
+        who: String,
+        /// The role that was asked for.
+        role: RoleName,
+        /// How long all of it would be.
+        together: Human,
+        /// The stage that it did not come to.
+        stage: String,
+        /// The request.
+        id: RequestId,
     },
     /// It was asked for, and cannot open in the moment of the last approval.
     #[error(
@@ -173,6 +204,7 @@ impl NotNow {
             | Self::Ends { .. }
             | Self::Each { .. }
             | Self::InAll { .. }
+            | Self::Longer { .. }
             | Self::NotOpened { .. } => None,
         }
     }

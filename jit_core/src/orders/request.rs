@@ -11,11 +11,11 @@ use jit_proto::words::{GrantId, Reason, RequestId, RoleName};
 use crate::context::Context;
 use crate::duration::Human;
 use crate::event::Event;
-use crate::model::{Caller, Decision, Grant, Person, Request, owns, same};
+use crate::model::{Caller, Decision, Person, Request, owns, same};
 use crate::orders::bounds::{self, Wish};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
-use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, terms};
+use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, stay, terms};
 use crate::policy::{Role, Starts, Subject, next_opening, open_for};
 use crate::time::Utc;
 
@@ -263,7 +263,7 @@ pub(super) fn new_request(
     if state.knows(id) {
         return Err(Refusal::IdTaken);
     }
-    let base = extends.and_then(|base| state.grant(base));
+    let before = stay::of(here, role, &me, duration, (start, extends)).had;
     let request = Request {
         id,
         host: host.name.clone(),
@@ -275,7 +275,7 @@ pub(super) fn new_request(
         duration,
         start,
         extends,
-        before: base.map_or(Duration::ZERO, Grant::together),
+        before,
         filed_by,
         filed_at: now.clone(),
         reason,

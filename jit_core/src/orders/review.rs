@@ -7,6 +7,7 @@ use jit_proto::words::{GroupName, Reason, RequestId, Uid, UserName};
 
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::duration::Human;
 use crate::event::Event;
 use crate::model::{
     ByCode, Caller, Decision, EndWhy, Evidence, Known, LoginAccount, Narrow, Pending, Person, Request,
@@ -14,7 +15,7 @@ use crate::model::{
 };
 use crate::orders::bounds::{self, Wish};
 use crate::orders::stages::{Progress, Stages};
-use crate::orders::{NoReview, NotNow, NotOfHere, Refusal, revoke, terms};
+use crate::orders::{NoReview, NotNow, NotOfHere, Refusal, revoke, stay, terms};
 use crate::policy::{Method, Role, Stage, Subject, Who};
 use crate::state::State;
 
@@ -379,8 +380,9 @@ fn opened(
     let beneficiary = beneficiary.ok_or_else(|| not_eligible(role, request))?;
     here.not_over(role)?;
     // What was asked for beside it may have opened since.
-    bounds::allow(here, role, &Wish::of(request))
-        .map_err(|why| NotNow::NotOpened { id: request.id, why: Box::new(why) })?;
+    let not_opened = |why| NotNow::NotOpened { id: request.id, why: Box::new(why) };
+    bounds::allow(here, role, &Wish::of(request)).map_err(not_opened)?;
+    longer_by_now(here, role, request).map_err(not_opened)?;
     if let Some(ahead) = request.ahead.as_ref().filter(|ahead| ahead.until <= here.now.wall) {
         return Err(NotOfHere::Over(ahead.until.to_seconds()).into());
     }
@@ -390,6 +392,27 @@ fn opened(
         Some(lock) => Err(Refusal::Locked(Box::new(lock.clone()))),
         None => Ok(terms::opened(here, role, request, reviews)),
     }
+}
+
+/// Whether a window that opened since has made it part of a longer stay, with a stage that it did not come to. Its stages
+/// stay as they were when it was asked for: who has said yes has said it to that.
+fn longer_by_now(here: Context<'_>, role: &Role, request: &Request) -> Result<(), NotNow> {
+    if role.stages.iter().all(|stage| stage.above.is_none()) {
+        return Ok(());
+    }
+    let Request { beneficiary, duration, start, extends, .. } = request;
+    let had = stay::of(here, role, beneficiary, *duration, (*start, *extends)).had;
+    let together = had.saturating_add(*duration);
+    let missed = |stage: &&Stage| stage.is_of(together) && !stage.is_of(request.together());
+    role.stages.iter().find(missed).map_or(Ok(()), |stage| {
+        Err(NotNow::Longer {
+            who: beneficiary.to_string(),
+            role: role.name.clone(),
+            together: Human(together),
+            stage: stage.name.clone(),
+            id: request.id,
+        })
+    })
 }
 
 /// Whether this reviewer's word counts in the stage that waits.

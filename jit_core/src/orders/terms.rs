@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::model::{Begins, Grant, Request, Review, Scheduled, Terms, Time};
 use crate::orders::bounds::{self, Wish};
+use crate::orders::stay;
 use crate::policy::{Role, Starts, Until};
 use crate::time::{Utc, Window};
 
@@ -27,13 +28,22 @@ pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews:
         uses,
         used: 0,
         extends: request.extends,
-        before: request.before,
+        before: before(here, role, request, duration),
         emergency: role.emergency,
         despite: bounds::passed(here, role, &Wish::of(request)),
         unbound: false,
         asked: crate::services::Services::default(),
     };
     Event::Opened { grant }
+}
+
+/// How long its person had the role when it begins. What extends a window that is over by now begins by itself, and still
+/// is of that chain.
+fn before(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -> Duration {
+    let Request { beneficiary, start, extends, .. } = request;
+    let stay = stay::of(here, role, beneficiary, duration, (*start, *extends));
+    let is_live = |base| here.state.grant(base).is_some_and(|base| !base.remaining(here.now).is_zero());
+    if extends.is_some_and(|base| !is_live(base)) { request.before.max(stay.before) } else { stay.before }
 }
 
 /// The ticket, by the pattern that the role has when it opens.

@@ -1,11 +1,13 @@
 //! What is remembered of who had which role: one entry for each person and role, so that it grows with people and not with
 //! windows.
 
+use std::time::Duration;
+
 use jit_proto::words::RoleName;
 
 use super::{Row, State};
-use crate::model::{Earlier, EarlierOfRole, Grant};
-use crate::time::Moment;
+use crate::model::{Earlier, EarlierOfRole, Grant, NO_BREAK};
+use crate::time::{Moment, Window};
 
 impl State {
     /// When people last had this role.
@@ -13,15 +15,19 @@ impl State {
         self.earlier.get(role).into_iter().flat_map(EarlierOfRole::values)
     }
 
-    /// The end of a window. One that never began was none.
+    /// The end of a window, which may be noticed late. One that never began was none, nor was one of which nothing was left when
+    /// it began.
     pub(super) fn had(&mut self, grant: &Grant, now: &Moment) -> Option<Row> {
-        grant.window()?;
+        let window = grant.window().filter(|window| !window.duration.is_zero())?;
         let key = (grant.uid, grant.user.clone(), grant.person.clone());
         let of_role = self.earlier.entry(grant.role.clone()).or_default();
         let earlier = of_role.entry(key).or_insert_with(|| Earlier::of(grant));
         // By each name that the uid has had, it is the same person.
         earlier.holder.also.extend(grant.also.iter().cloned());
-        earlier.ended = Some(now.clone());
+        let ended = ended(window, now);
+        let own = grant.before.saturating_add(now.since(&window.start).min(window.duration));
+        earlier.stay = stay(earlier, &ended, own);
+        earlier.ended = Some(ended);
         Some(Row::Earlier(earlier.clone()))
     }
 
@@ -30,4 +36,28 @@ impl State {
         let key = (earlier.holder.uid, earlier.holder.name.clone(), earlier.holder.person.clone());
         self.earlier.entry(earlier.role.clone()).or_default().insert(key, earlier);
     }
+}
+
+/// Its last moment, and no later than now.
+fn ended(window: &Window, now: &Moment) -> Moment {
+    let last = window.last();
+    if last.boot_id == now.boot_id {
+        return last.no_later_than(now);
+    }
+    // Of another boot the wall clocks tell, where both can be believed.
+    let is_past = last.is_trusted() && now.is_trusted() && last.wall <= now.wall;
+    if is_past { last } else { now.clone() }
+}
+
+/// How long the stay is that ends now, with the one that ended before where there was no break.
+fn stay(earlier: &Earlier, ended: &Moment, own: Duration) -> Duration {
+    let between = earlier.ended.as_ref().map(|last| ended.wall.since(last.wall));
+    let whole = match between.filter(|between| *between <= own.saturating_add(NO_BREAK)) {
+        Some(between) => own.max(between.saturating_add(earlier.stay)),
+        None => own,
+    };
+    // Up, as it is held against a limit.
+    Duration::from_millis(
+        u64::try_from(whole.as_millis()).unwrap_or(u64::MAX).div_ceil(1000).saturating_mul(1000),
+    )
 }
