@@ -274,10 +274,9 @@ const DOORS: [&str; 4] = ["sshd", "login", "sudo", "su"];
 
 /// The same as something that keeps people out: a file that asks jitd only to watch does not.
 fn door(etc: &Path, service: &ServiceName) -> PamFile {
-    match pam_file(etc, service) {
-        PamFile::NamesModule if only_watches_at(etc, service.as_str()) => PamFile::NamesOthers,
-        file => file,
-    }
+    let file = pam_file(etc, service);
+    let only_watches = file == PamFile::NamesModule && only_watches_at(etc, service.as_str());
+    if only_watches { PamFile::NamesOthers } else { file }
 }
 
 /// The accounts that the module lets into a service while jitd does not answer: those that its account lines name in
