@@ -61,7 +61,7 @@ pub(crate) struct Judged<'a> {
 /// Which errors of this host are passed over, and put on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pass {
-    /// None.
+    /// No error is passed over.
     Nothing,
     /// That too few people are known here to approve something: whoever signs elsewhere has not been counted.
     TooFew,
