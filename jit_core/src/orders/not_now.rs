@@ -149,7 +149,7 @@ pub enum NotNow {
         together: Human,
         /// The stage that it did not come to.
         stage: String,
-        /// The request.
+        /// The request that waits on.
         id: RequestId,
     },
     /// It was asked for, and cannot open in the moment of the last approval.
