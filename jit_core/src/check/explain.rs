@@ -328,14 +328,17 @@ fn line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[Consid
 fn beside_line(here: Context<'_>, question: &Question) -> Option<String> {
     let Context { policy, state, host, now } = here;
     let (subject, service) = (question.known()?, &question.login.service);
-    let own = state.grants_of(subject.uid).filter(|grant| subject.may_have_of(&grant.user));
-    let mut of_service = own.filter(|grant| grant.services.contains(service));
-    of_service.find_map(|grant| {
+    // Of those who share an account, nobody is told of another's.
+    let is_own = |grant: &&Grant| {
+        let is_theirs = grant.person.is_none() || grant.person == subject.person;
+        is_theirs && subject.may_have_of(&grant.user) && grant.services.contains(service)
+    };
+    state.grants_of(subject.uid).filter(is_own).find_map(|grant| {
         let elapsed = grant.window().map_or(Duration::ZERO, |window| now.since(&window.start));
         let other = beside(here, policy.role(&grant.role)?, grant, elapsed)?;
         Some(format!(
-            "jit: your window of role {} ({}) does not open {service} on {} while you have one of role {}, which is apart from it. \
-             End that first: jitctl done {}",
+            "jit: your window of role {} ({}) does not open {service} on {} while you have one of role {}, which is apart \
+             from it. End that first: jitctl done {}",
             grant.role, grant.id, host.name, other.role, other.id
         ))
     })
