@@ -171,7 +171,7 @@ pub enum Apart {
     Has(GrantId),
     /// By this session, which a window let in that is over.
     Leaves {
-        /// The session.
+        /// The session that is left.
         session: u64,
         /// What let it in.
         grant: GrantId,
