@@ -39,9 +39,10 @@ impl Judge<'_> {
         }
         let may_let_in = |service: &ServiceName| self.door(service) != Some(false);
         let open = self.open_door(may_let_in);
-        if open.as_ref().is_some_and(|(service, _)| service.is_of_sshd())
-            || self.rules.observed == Observed::Everything
-        {
+        // Where no role is for logins, nobody means to keep anybody out.
+        let keeps_out = self.roles().any(|(role, _)| self.has_door(&role.services));
+        let is_open = open.as_ref().is_some_and(|(service, _)| service.is_of_sshd());
+        if (is_open && !keeps_out) || self.rules.observed == Observed::Everything {
             return;
         }
         let (outside, why) = self.outside(&admins);
@@ -89,9 +90,9 @@ impl Judge<'_> {
         }
         let open = self.open_door(may_let_in).map(|(_, why)| why);
         let open = open.or_else(|| self.unread_door(may_let_in)).or(untold);
-        let open = open.or_else(|| self.untold_door(&outside, perhaps));
-        let more = admins.more.clone();
-        (outside, open.filter(|_| nobody).or(inside.more).or(more.filter(|_| nobody)))
+        let more = inside.more.or_else(|| perhaps.more.clone());
+        let open = open.or_else(|| self.untold_door(&outside, perhaps)).filter(|_| nobody);
+        (outside, open.or(more).or_else(|| admins.more.clone().filter(|_| nobody)))
     }
 
     /// Whether a day is set from which on no admin gets in any more.

@@ -31,6 +31,18 @@ fn nobody_is_kept_out_by_a_service_that_does_not_ask_jitd_and_where_that_is_no_s
 }
 
 #[test]
+fn before_sshd_asks_jitd_a_role_for_logins_that_no_admin_has_is_a_warning() {
+    let others = "[role.s]\nhosts = [\"*\"]\nservices = [\"sshd\"]\neligible = { users = [\"eve\"] }\n\
+                  max-duration = \"1h\"\nstage = [{ approvers = { users = [\"tom\"] } }]\n";
+    let text = format!("{}{others}", admin_by("\"sudo\""));
+    let mut facts = host(&[("leads", members(&["tom"]))]);
+    assert_eq!(codes(&text, &facts), ["JIT074"]);
+    facts.doors.insert("sshd".parse().unwrap(), PamFile::NamesOthers);
+    assert_eq!(codes(&text, &facts), ["JIT079"]);
+    assert_eq!(codes(&admin_by("\"sshd\""), &facts), Vec::<&str>::new());
+}
+
+#[test]
 fn who_may_sign_a_change_elsewhere_needs_no_account_here() {
     let change = |approvers: &str| {
         let base = admin_by("\"sshd\"");
