@@ -21,6 +21,9 @@ use crate::desk::{BadFiles, ReadPolicy};
 /// Less than jitctl waits for a policy to load.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How often it is seen whether the one before has been answered.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// The most errors that the record of a policy has which was loaded in spite of them.
 const MOST: usize = 20;
 
@@ -30,13 +33,15 @@ const LIMIT_OF_ONE: Duration = Duration::from_secs(2);
 /// Asks the host, one policy at a time.
 pub(crate) struct HostCheck {
     busy: Arc<AtomicBool>,
+    /// How long a policy waits for its answer.
+    limit: Duration,
     /// Where facts come from.
     gather: fn(&Policy, &Host) -> Facts,
 }
 
 impl Default for HostCheck {
     fn default() -> Self {
-        Self { busy: Arc::default(), gather }
+        Self { busy: Arc::default(), limit: LIMIT, gather }
     }
 }
 
@@ -109,7 +114,7 @@ impl HostCheck {
         };
         let Judged { host, in_force, pass } = of;
         let (asked, here, gather) = (policy.clone(), host.clone(), self.gather);
-        match self.ask(runtime, LIMIT, move || say(gather, &asked, in_force.as_deref(), &here)).await {
+        match self.ask(runtime, self.limit, move || say(gather, &asked, in_force.as_deref(), &here)).await {
             Ok((findings, losers)) => {
                 let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
                 let mut errors: Vec<&Finding> = errors.collect();
@@ -143,8 +148,11 @@ impl HostCheck {
         limit: Duration,
         question: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Hangs> {
-        if self.busy.swap(true, Ordering::AcqRel) {
-            return Err(Hangs); // the last one still hangs, and so would this
+        let mut left = limit;
+        // The last one may only be slow.
+        while self.busy.swap(true, Ordering::AcqRel) {
+            left = left.checked_sub(AGAIN).ok_or(Hangs)?; // it hangs, and so would this
+            runtime.sleep(AGAIN).await;
         }
         let (answer, wait) = mpmc::bounded(NonZeroUsize::MIN);
         let free = Free(Arc::clone(&self.busy));
@@ -153,7 +161,7 @@ impl HostCheck {
             let _the_asker_gave_up = answer.try_send(question());
         });
         asking.map_err(|_| Hangs)?;
-        match runtime.timeout(limit, wait.recv()).await {
+        match runtime.timeout(left, wait.recv()).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(_)) | Err(_) => Err(Hangs),
         }
@@ -206,13 +214,16 @@ mod tests {
             ways: jit_core::policy::Ways::default(),
         };
         zruntime::block_on(async {
-            let host_check = HostCheck { gather: guarded, ..HostCheck::default() };
+            let host_check = HostCheck { gather: guarded, limit: SHORT, ..HostCheck::default() };
             host_check.busy.store(busy, Ordering::Release);
             let in_force = before.map(|text| Arc::new(parsed(text)));
             let of = Judged { host: &host, in_force, pass };
             host_check.fit(&SharedRuntime::current().unwrap(), Ok((policy, Vec::new())), of).await
         })
     }
+
+    /// Long enough for this host's own files.
+    const SHORT: Duration = Duration::from_secs(2);
 
     /// This host, were its sshd and login to ask jitd.
     fn guarded(policy: &Policy, host: &Host) -> Facts {
@@ -318,11 +329,23 @@ mod tests {
             let (go_on, hang) = channel::<()>();
             let slow = check.ask(&runtime, Duration::from_millis(20), move || hang.recv().is_err()).await;
             assert_eq!(slow, Err(Hangs));
-            assert_eq!(check.ask(&runtime, LIMIT, || ()).await, Err(Hangs));
+            assert_eq!(check.ask(&runtime, Duration::from_millis(20), || ()).await, Err(Hangs));
             drop(go_on);
             while check.busy.load(Ordering::Acquire) {
                 std::thread::yield_now();
             }
+            assert_eq!(check.ask(&runtime, LIMIT, || 7).await, Ok(7));
+        });
+    }
+
+    #[test]
+    fn a_policy_is_judged_once_the_question_before_it_has_been_answered() {
+        zruntime::block_on(async {
+            let runtime = SharedRuntime::current().unwrap();
+            let check = HostCheck::default();
+            let slow = || std::thread::sleep(Duration::from_millis(300));
+            assert_eq!(check.ask(&runtime, Duration::from_millis(20), slow).await, Err(Hangs));
+            assert!(check.busy.load(Ordering::Acquire));
             assert_eq!(check.ask(&runtime, LIMIT, || 7).await, Ok(7));
         });
     }
