@@ -401,6 +401,25 @@ fn what_was_over_before_it_could_begin_takes_no_rest() {
 }
 
 #[test]
+fn what_no_rest_counts_from_any_more_is_forgotten_with_the_next_end() {
+    let mut world = world("{ rest = \"90d\" }");
+    let id = open(&mut world, &erik(), HOUR);
+    world.revoke(id);
+    let people = |world: &World| {
+        let shell = "shell".parse().unwrap();
+        world.state.earlier(&shell).map(|one| one.holder.name.to_string()).collect::<Vec<_>>()
+    };
+    for (after, who, known) in
+        [(HOUR * 24 * 90, maria(), vec!["maria", "erik"]), (MINUTE, tim(), vec!["maria", "tim"])]
+    {
+        world.wait(after);
+        let id = open(&mut world, &who, HOUR);
+        world.revoke(id);
+        assert_eq!(people(&world), known);
+    }
+}
+
+#[test]
 fn a_request_that_waited_through_the_end_of_a_window_opens_after_the_rest_alone() {
     let mut world = world("{ rest = \"4h\" }");
     let waits = ask(&mut world, &maria(), None, HOUR).unwrap();

@@ -184,6 +184,8 @@ pub enum Row {
     Since(Since),
     /// When somebody last had a role.
     Earlier(Earlier),
+    /// That is so long ago that nothing counts from it.
+    EarlierGone(Earlier),
 }
 
 impl State {

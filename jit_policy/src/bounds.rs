@@ -22,7 +22,7 @@ pub struct Bounds {
     pub at_once: Option<NonZeroU32>,
     /// How long after the end of a window the same person has no other.
     pub rest: Option<Duration>,
-    /// How long a window may be together with what it extends.
+    /// How long a person may have the role without a break.
     pub in_all: Option<Duration>,
 }
 

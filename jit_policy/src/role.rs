@@ -307,7 +307,7 @@ impl Stage {
         [&self.approvers].into_iter().chain(next)
     }
 
-    /// Whether a request of this length, together with what it extends, needs it.
+    /// Whether a request of this length, together with what there is without a break, needs it.
     #[must_use]
     pub fn is_of(&self, length: Duration) -> bool {
         self.above.is_none_or(|above| length > above)

@@ -51,7 +51,7 @@ pub struct Grant {
     /// The grant that this one goes on from, if it extends one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<GrantId>,
-    /// How long the windows are together that it goes on from, each from the one before, in whole seconds.
+    /// How long its person had the role without a break when it begins, in whole seconds.
     #[serde(default, skip_serializing_if = "Duration::is_zero", with = "crate::time::seconds")]
     pub before: Duration,
     /// It opened before anybody approved, and owed a review.

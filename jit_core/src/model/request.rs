@@ -39,7 +39,7 @@ pub struct Request {
     /// The window that it is to go on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<GrantId>,
-    /// How long the windows are together that it goes on from, each from the one before, in whole seconds.
+    /// How long the stay is beside what this adds to it: what it extends, overlaps or follows without a break; in whole seconds.
     #[serde(default, skip_serializing_if = "Duration::is_zero", with = "crate::time::seconds")]
     pub before: Duration,
     /// Who typed it: the beneficiary, or an admin on their behalf.

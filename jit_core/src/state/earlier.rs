@@ -7,6 +7,7 @@ use jit_proto::words::RoleName;
 
 use super::{Row, State};
 use crate::model::{Earlier, EarlierOfRole, Grant, NO_BREAK};
+use crate::policy::MAX_REST;
 use crate::time::{Moment, Window};
 
 impl State {
@@ -17,8 +18,11 @@ impl State {
 
     /// The end of a window, which may be noticed late. One that never began was none, nor was one of which nothing was left when
     /// it began.
-    pub(super) fn had(&mut self, grant: &Grant, now: &Moment) -> Option<Row> {
-        let window = grant.window().filter(|window| !window.duration.is_zero())?;
+    pub(super) fn had(&mut self, grant: &Grant, now: &Moment) -> Vec<Row> {
+        let Some(window) = grant.window().filter(|window| !window.duration.is_zero()) else {
+            return Vec::new();
+        };
+        let mut rows = self.forget(now);
         let key = (grant.uid, grant.user.clone(), grant.person.clone());
         let of_role = self.earlier.entry(grant.role.clone()).or_default();
         let earlier = of_role.entry(key).or_insert_with(|| Earlier::of(grant));
@@ -28,7 +32,23 @@ impl State {
         let own = grant.before.saturating_add(now.since(&window.start).min(window.duration));
         earlier.stay = stay(earlier, &ended, own);
         earlier.ended = Some(ended);
-        Some(Row::Earlier(earlier.clone()))
+        rows.push(Row::Earlier(earlier.clone()));
+        rows
+    }
+
+    /// What no rest is long enough to count from any more. A uid may be somebody else's by then.
+    fn forget(&mut self, now: &Moment) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for of_role in self.earlier.values_mut() {
+            of_role.retain(|_, one| {
+                let keep = one.ended.as_ref().is_none_or(|ended| now.at_least_since(ended) <= MAX_REST);
+                if !keep {
+                    rows.push(Row::EarlierGone(one.clone()));
+                }
+                keep
+            });
+        }
+        rows
     }
 
     /// As it stands in the store.
@@ -40,6 +60,9 @@ impl State {
 
 /// Its last moment, and no later than now.
 fn ended(window: &Window, now: &Moment) -> Moment {
+    if !window.remaining(now).is_zero() {
+        return now.clone();
+    }
     let last = window.last();
     if last.boot_id == now.boot_id {
         return last.no_later_than(now);

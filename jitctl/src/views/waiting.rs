@@ -48,7 +48,7 @@ pub(crate) fn request(entry: &Entry) -> String {
     let alone = length(entry.duration);
     let long = entry.before.map_or_else(
         || alone.to_string(),
-        |before| format!("{alone}, {} with what it extends", length(entry.duration.saturating_add(before))),
+        |before| format!("{alone}, {} without a break", length(entry.duration.saturating_add(before))),
     );
     view.add("For", &long);
     view.add("Starts", &starts(entry, time));

@@ -1,5 +1,7 @@
 //! When somebody last had a role is on disk, as the log folds to it, and known after a restart.
 
+use jit_core::state::Row;
+
 use super::*;
 
 #[test]
@@ -22,4 +24,19 @@ fn when_somebody_last_had_a_role_is_kept_when_the_window_is_gone() {
         assert_eq!((&earlier.holder.name, &earlier.ended), (&maria().name, &Some(ended)));
         daemon.grant(id + 1).unwrap();
     }
+}
+
+#[test]
+fn what_is_forgotten_of_who_had_a_role_is_gone_from_disk_as_well() {
+    let daemon = Daemon::start();
+    daemon.grant(1).unwrap();
+    let ticket = daemon.revoke(Target::Request(RequestId::from_bits(1))).unwrap();
+    let _on_disk = zruntime::block_on(ticket.durable()).unwrap();
+    let dir = daemon.stop();
+    let store = Connection::open(dir.path().join("store.db")).unwrap();
+    let shell = "shell".parse().unwrap();
+    let kept = || rows::load(&store).unwrap().state.earlier(&shell).cloned().collect::<Vec<_>>();
+    let [earlier] = &kept()[..] else { panic!("one entry") };
+    rows::write_row(&store, &Row::EarlierGone(earlier.clone())).unwrap();
+    assert_eq!(kept(), []);
 }

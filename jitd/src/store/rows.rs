@@ -121,6 +121,7 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
         Row::Tombstone(stone) => write_serial(change, "tombstone", &stone.serial.to_string(), stone),
         Row::Since(since) => write_since(change, *since),
         Row::Earlier(earlier) => write_earlier(change, earlier),
+        Row::EarlierGone(earlier) => drop_earlier(change, earlier),
     }
 }
 
@@ -155,6 +156,20 @@ fn write_earlier(change: &Connection, earlier: &Earlier) -> Result<(), StoreErro
             name.as_str(),
             person.as_ref().map_or_else(String::new, ToString::to_string),
             json("earlier", earlier)?
+        ],
+    )
+}
+
+fn drop_earlier(change: &Connection, earlier: &Earlier) -> Result<(), StoreError> {
+    let Person { name, uid, person, .. } = &earlier.holder;
+    run(
+        change,
+        "DELETE FROM earlier WHERE role = ?1 AND uid = ?2 AND user = ?3 AND person = ?4",
+        params![
+            earlier.role.as_str(),
+            uid.as_u32(),
+            name.as_str(),
+            person.as_ref().map_or_else(String::new, ToString::to_string)
         ],
     )
 }
