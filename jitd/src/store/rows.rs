@@ -48,11 +48,7 @@ pub(crate) fn write_row(change: &Connection, row: &Row) -> Result<(), StoreError
             params![request.to_string(), at.to_string(), json("review", review)?],
         ),
         Row::Grant(grant) => write_grant(change, grant),
-        Row::Began(grant) => run(
-            change,
-            "UPDATE grant_ SET body = ?2 WHERE id = ?1",
-            [grant.id.to_string(), json("grant_", grant)?],
-        ),
+        Row::Began(grant) => write_begun(change, grant),
         Row::Lock(lock) => run(
             change,
             "INSERT OR REPLACE INTO lock (scope, body) VALUES (?1, ?2)",
@@ -195,6 +191,11 @@ fn write_request(change: &Connection, request: &Request) -> Result<(), StoreErro
 }
 
 /// A grant opens its request.
+fn write_begun(change: &Connection, grant: &Grant) -> Result<(), StoreError> {
+    let values = [grant.id.to_string(), json("grant_", grant)?];
+    run(change, "UPDATE grant_ SET body = ?2 WHERE id = ?1", values)
+}
+
 fn write_grant(change: &Connection, grant: &Grant) -> Result<(), StoreError> {
     run(
         change,
