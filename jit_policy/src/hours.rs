@@ -474,10 +474,11 @@ mod tests {
         }
 
         /// Round the moments at which clocks change, too. They are found by reading the zone's clock forward, minute
-        /// by minute: a rule opens and shuts when it first shows the time that is written, or one past it.
+        /// by minute: a rule opens and shuts when it first shows the time that is written, or one past it. No moment is
+        /// before the epoch, where no clock of ours is.
         #[test]
         fn a_rule_opens_and_shuts_when_the_clock_on_the_wall_first_says_so(
-            rule in some_rule(), near in 0i64..1_800_000_000, minutes in -3_000i64..3_000,
+            rule in some_rule(), near in 180_000i64..1_800_000_000, minutes in -3_000i64..3_000,
         ) {
             let tz = &rule.tz.tz;
             let change = tz.following(Timestamp::from_second(near).unwrap()).next();
