@@ -1,6 +1,6 @@
-//! `limits` and `apart`: how many windows of a role there are at a time, how far apart one person's are, and how long a chain of
-//! extensions is; and which roles one person has not both of. Judged when something is asked for and once more when it opens: what was asked for in the same moment opens
-//! one by one.
+//! `limits` and `apart`: how many windows of a role there are at a time, how far apart one person's are, how long a chain of
+//! extensions is, and which roles one person has not both of. Judged when something is asked for and once more when it opens:
+//! what was asked for in the same moment opens one by one.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;

@@ -265,3 +265,28 @@ fn indented(commands: &[String]) -> String {
     let lines: Vec<String> = commands.iter().map(|command| format!("    {command}")).collect();
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::session::tests::session;
+
+    #[test]
+    fn nobody_retires_the_host_from_what_the_lock_would_end() {
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join("proc/self");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("sessionid"), "77\n").unwrap();
+        fs::write(own.join("cgroup"), "0::/user.slice/user-1001.slice/jit-5-700.scope\n").unwrap();
+        let of = |audit, unit: &str| Session { audit, unit: Some(unit.to_owned()), ..session() };
+        let by_window = |one: Session| {
+            may_go_on(root.path(), &[one]).is_err_and(|why| why.to_string().contains("by a window"))
+        };
+        assert!(by_window(of(Some(77), "session-9.scope")));
+        // What sudo opened inside another login has no audit session of its own.
+        assert!(by_window(of(None, "jit-5-700.scope")));
+        for other in [of(Some(78), "session-9.scope"), of(None, "jit-5-70.scope")] {
+            assert!(may_go_on(root.path(), &[other]).is_ok());
+        }
+    }
+}

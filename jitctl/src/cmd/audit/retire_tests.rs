@@ -24,6 +24,8 @@ struct Host {
     live: Live,
     lock: RefCell<Option<Lock>>,
     sessions: Cell<usize>,
+    /// How many come before the lock does.
+    come: Cell<usize>,
     locked: Cell<usize>,
     carried: Cell<usize>,
 }
@@ -31,8 +33,8 @@ struct Host {
 impl Host {
     fn with(sessions: usize) -> Self {
         let live = Live::of(Log::new());
-        let (locked, carried) = (Cell::new(0), Cell::new(0));
-        Self { live, lock: RefCell::new(None), sessions: Cell::new(sessions), locked, carried }
+        let (come, locked, carried) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Self { live, lock: RefCell::new(None), sessions: Cell::new(sessions), come, locked, carried }
     }
 }
 
@@ -59,6 +61,7 @@ impl Jitd for Host {
             Call::Lock { scope, message, seconds: 0, unknown: false } => {
                 assert_eq!(*scope, Scope::Host);
                 self.locked.set(self.locked.get() + 1);
+                self.sessions.set(self.sessions.get() + self.come.get());
                 let lock = Lock {
                     scope: scope.to_string(),
                     message: message.as_ref().map(ToString::to_string),
@@ -118,6 +121,15 @@ fn a_host_that_is_retired_is_locked_its_sessions_end_and_its_log_and_checkpoint_
     let proven = verify(&[&log, "--checkpoint", &kept]);
     assert!(proven.code == 0 && proven.out.contains("WHOLE"), "{proven:?}");
     assert_eq!((host.locked.get(), host.carried.get()), (1, 1));
+}
+
+#[test]
+fn who_came_while_it_was_asked_is_waited_for_and_counted() {
+    let (dir, host) = (tempfile::tempdir().unwrap(), Host::with(0));
+    host.come.set(2);
+    let ran = retired(&dir, &host, &[]);
+    assert!(ran.code == 0 && ran.err.contains("2 sessions ended"), "{ran:?}");
+    assert_eq!(host.sessions.get(), 0);
 }
 
 #[test]
