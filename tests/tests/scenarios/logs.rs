@@ -23,8 +23,9 @@ log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 log.bind(path)
 print("listening", flush=True)
 while not os.path.exists("/run/read-it"): time.sleep(0.05)
-# Whoever comes from now on finds no socket; what is in this one was taken by it.
+# Whoever comes from now on finds no socket, and whoever holds this one is told that nobody reads: what is in it was taken.
 os.unlink(path)
+log.shutdown(socket.SHUT_RD)
 log.setblocking(False)
 with open("/root/deaf.log", "wb") as out:
     while True:
