@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jit_tests::machine::until;
 
-use crate::ends::{ended, is_put_out, nothing_is_left, role, runs, stays};
+use crate::ends::{ended, goes_on, is_put_out, nothing_is_left, role, runs, stays};
 use crate::recovery::{START_BUS, STOP_BUS};
 use crate::site::{Entrance, Role, SOON, Site};
 
@@ -154,7 +154,7 @@ pub(crate) fn a_login_that_jitd_never_saw_run(site: &Site) {
     let left = "setsid nohup sleep 2101 >/dev/null 2>&1 </dev/null & exit";
     site.logged_in("flinka", left);
     site.shell("sed -i /kill-jitd/d /etc/pam.d/sshd").done();
-    assert!(runs(site, "sleep 2101"));
+    goes_on(site, "sleep 2101");
     site.is_ready();
     until(SOON, "it is known again", || {
         site.sessions().iter().any(|one| one.user == "flinka" && one.unit.is_some() && one.state == "closed")
