@@ -13,6 +13,7 @@ mod bus;
 mod call;
 mod cmd;
 mod error;
+mod fresh;
 mod jitd;
 mod listening;
 mod output;

@@ -50,7 +50,7 @@ declare -gA _jitctl_options=(
     ['jitctl audit checkpoint']='--key --qr --json --on --utc --help'
     ['jitctl audit merge']='--key --user --role --service --event --request --since --until --json --on --utc --help'
     ['jitctl audit archive']='--before --note --list --json --on --utc --help'
-    ['jitctl audit export']='--format --after --since --from --json --on --utc --help'
+    ['jitctl audit export']='--format --after --since --from --proof --json --on --utc --help'
     ['jitctl retire']='--reason --to --qr --yes --json --on --utc --help'
     ['jitctl report']='--since --until --at --csv --html --observe --service --attest --every --json --on --utc --help'
     ['jitctl offline']='--json --on --utc --help'
@@ -130,7 +130,7 @@ _jitctl() {
             --role | --for | --reason | --in | --as | --at | --from | --target | --try | --within) i=$((i + 1)) ;;
             --start | --user | --services | --uses | --note | --message) i=$((i + 1)) ;;
             --output | --key | --deny | --duration | --revoked | --host | --known) i=$((i + 1)) ;;
-            --service | --event | --request | --since | --until | --lines | --checkpoint | --format | --after | --html) i=$((i + 1)) ;;
+            --service | --event | --request | --since | --until | --lines | --checkpoint | --format | --after | --html | --proof) i=$((i + 1)) ;;
             -*) ;;
             *)
                 if [[ " ${_jitctl_commands[$command]-} " == *" $word "* ]]; then
@@ -151,7 +151,7 @@ _jitctl() {
             mapfile -t COMPREPLY < <(compgen -W "$(_jitctl_ids --all)" -- "$cur")
             return
             ;;
-        --checkpoint | --output | --key | --revoked | --html)
+        --checkpoint | --output | --key | --revoked | --html | --proof)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;

@@ -70,7 +70,7 @@ const JITCTL_LAYERS: [&[&str]; 8] = [
     &["table", "terminal", "times", "values"],
     &["call"],
     &["error"],
-    &["output", "screen", "transport", "wakes"],
+    &["fresh", "output", "screen", "transport", "wakes"],
     &["jitd"],
     &["bus", "listening", "prompts", "views"],
     &["cmd"],

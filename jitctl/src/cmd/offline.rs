@@ -27,6 +27,7 @@ use jit_proto::words::{Reason, RequestId, ServiceName};
 
 use crate::call::Call;
 use crate::error::{Error, Failure};
+use crate::fresh::write_new;
 use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, View, give, json as as_json};
 use crate::screen::Screen;
@@ -217,8 +218,8 @@ fn export(
         To::File(output, _) => output,
     };
     let path = output.map_or_else(|| PathBuf::from(format!("{id}.req")), Path::to_owned);
-    files::write_new(&path, &exported.file)?;
-    files::write_new(&path.with_extension("seal"), &exported.seal)?;
+    write_new(&path, &exported.file)?;
+    write_new(&path.with_extension("seal"), &exported.seal)?;
     let shown = path.display().to_string();
     screen.data(&format!(
         "Wrote {}; a signature counts until {}.\n",

@@ -216,7 +216,8 @@ pub(crate) fn exported_and_verified_without_jitd(site: &Site) {
     let after = "sed -n 's/.*--after \\([0-9]*\\)$/\\1/p' /root/one.said";
     site.open("hugo", "hugo", "30m").revoke();
     site.shell(&format!(
-        "cd /root && jitctl audit checkpoint >late && jitctl audit export --after \"$({after})\" --from early >two.jsonl"
+        "cd /root && jitctl audit checkpoint >late && jitctl audit export --after \"$({after})\" --from early >two.jsonl
+         jitctl audit export --format cef --after \"$({after})\" --from early --proof proof >two.cef && ! grep -v ^CEF: two.cef"
     ))
     .done();
     site.shell("systemctl stop jitd && rm -rf /var/lib/jitd /run/jitd").done();
@@ -225,6 +226,8 @@ pub(crate) fn exported_and_verified_without_jitd(site: &Site) {
     let both = "/root/one.jsonl /root/two.jsonl --checkpoint /root/early --checkpoint /root/late";
     verify(site, both).exits(0).says("The log is WHOLE").says("2 of 2 that were carried away");
     verify(site, "/root/two.jsonl --checkpoint /root/early").exits(0).says("1 of 1 that were carried away");
+    let beside = verify(site, "/root/proof --checkpoint /root/early");
+    beside.exits(0).says("no record is here").says("1 of 1 that were carried away");
     verify(site, "/root/two.jsonl /root/one.jsonl").exits(2).says("begins with record 0");
     site.shell("sed 1d /root/two.jsonl >/root/part.jsonl").done();
     verify(site, "/root/part.jsonl").exits(2).says("begins with record");

@@ -8,13 +8,15 @@ use jit_core::audit::format::{csv_heading, csv_row, rfc5424};
 use jit_core::audit::ocsf::ocsf;
 use jit_core::event::Record;
 use jit_core::model::CarriedBy;
+use jit_core::proof::preface::Preface;
 use jit_core::time::Utc;
 use jit_proto::audit::{Carried, Checkpoint};
 
-use super::proven::preface;
+use super::proven::{beside, preface};
 use super::read::Reader;
 use crate::call::Call;
 use crate::error::{Error, Failure};
+use crate::fresh::write_new;
 use crate::jitd::{self, Jitd};
 use crate::output::Outcome;
 use crate::screen::Screen;
@@ -65,35 +67,52 @@ pub(crate) struct Wanted {
     since: Option<Bound>,
     /// A checkpoint that was kept, from which the export is proven to go on [default: all before --after, or else the
     /// checkpoint that left last]
-    #[arg(long = "from", value_name = "FILE", conflicts_with = "since")]
+    #[arg(long = "from", value_name = "FILE")]
     from: Vec<PathBuf>,
+    /// A file, not there yet, for the checkpoint and the proof that the log goes on from the last: the first line of jsonl
+    /// has both, and the other formats have no place for them
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
 }
 
 impl Wanted {
+    /// Whether the first line of what is written proves that the log goes on. Of chosen records it would prove nothing.
+    fn has_preface(&self) -> bool {
+        self.format == Format::Jsonl && self.since.is_none()
+    }
+
     /// All of them, as they can be verified.
     pub(super) const fn all() -> Self {
-        Self { format: Format::Jsonl, after: None, since: None, from: Vec::new() }
+        Self { format: Format::Jsonl, after: None, since: None, from: Vec::new(), proof: None }
     }
 }
 
 pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> Result<Outcome, Failure> {
     let since = wanted.since.as_ref().map(Bound::utc).transpose();
     let since = since.map_err(|why| Error::Usage(why.to_string()))?;
+    if !wanted.from.is_empty() && !wanted.has_preface() && wanted.proof.is_none() {
+        let what = "an export in this form has no place for the proof that --from asks for; name a file for it with --proof";
+        return Err(Error::Usage(what.to_owned()).into());
+    }
     // What leaves the host is under a checkpoint, which goes with it.
     let checkpoint: Checkpoint = jitd::ask(jitd, &Call::AuditCheckpoint)?;
     let host = checkpoint.key.split("/jitd+").next().unwrap_or("-").to_owned();
     let first = wanted.after.map_or(0, |after| after.saturating_add(1));
+    let line = |preface: Preface| preface.line().map_err(|why| Error::Garbled(why.to_string()));
+    if let Some(path) = &wanted.proof {
+        write_new(path, &(line(beside(&checkpoint, first, &wanted.from, jitd)?)? + "\n"))?;
+    }
     let mut reader = Reader::from(jitd, first);
     if wanted.format == Format::Csv {
         screen.exact(&csv_heading())?;
     }
     let mut count = 0_u64;
-    let is_provable = wanted.format == Format::Jsonl && since.is_none();
+    let is_provable = wanted.has_preface();
     while let Some(page) = reader.page()? {
         reader.tell_what_is_archived(&page, first, screen);
         if count == 0 && is_provable {
-            let line = preface(&checkpoint, first.max(page.begins), &wanted.from, jitd)?.line();
-            screen.exact(&(line.map_err(|why| Error::Garbled(why.to_string()))? + "\n"))?;
+            screen
+                .exact(&(line(preface(&checkpoint, first.max(page.begins), &wanted.from, jitd)?)? + "\n"))?;
         }
         let mut text = String::new();
         for bytes in &page.records {
@@ -113,7 +132,7 @@ pub(super) fn run(wanted: &Wanted, jitd: &dyn Jitd, screen: &mut Screen<'_>) -> 
             return Ok(Outcome::Yes);
         }
     }
-    if count > 0 {
+    if count > 0 || wanted.proof.is_some() {
         carried(CarriedBy::Export, checkpoint.size, jitd, screen);
     }
     match reader.next.checked_sub(1).filter(|_| count > 0) {

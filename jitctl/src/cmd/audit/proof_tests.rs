@@ -294,3 +294,60 @@ fn an_export_that_lost_its_end_or_stands_in_another_place_is_named() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.err.contains("its first line is not as 'jitctl audit export' writes it"), "{}", ran.err);
 }
+
+#[test]
+fn in_every_format_an_export_leaves_the_proof_that_the_log_goes_on_in_a_file_beside_it() {
+    for format in ["jsonl", "csv", "rfc5424", "cef", "ocsf"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (live, [kept, ..]) = two_exports(&dir);
+        let proof = dir.path().join("proof").display().to_string();
+        let ran = live.export(&["--format", format, "--after", "4", "--proof", &proof]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(ran.out.starts_with("{\"preface\""), format == "jsonl", "records alone: {ran:?}");
+        let written = std::fs::read_to_string(&proof).unwrap();
+        assert_eq!(proofs(&written), [(5, 8)], "from what its reader has");
+        let ran = verify(&[&proof, "--checkpoint", &kept]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.contains("1 of 1 that were carried away"), "{}", ran.out);
+        assert!(ran.out.contains("none of 8; the checkpoint and its proof alone"), "{}", ran.out);
+        assert!(ran.err.contains("no record is here"), "{}", ran.err);
+        // Nothing is written over, and without the file nothing is exported.
+        let again = live.export(&["--format", format, "--proof", &proof]);
+        assert_eq!((again.code, again.out.as_str()), (2, ""), "{again:?}");
+        assert!(again.err.contains("File exists"), "{}", again.err);
+        assert_eq!(std::fs::read_to_string(&proof).unwrap(), written);
+    }
+}
+
+#[test]
+fn the_proof_beside_an_export_of_a_log_that_was_changed_is_forked_by_what_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, [kept, ..]) = two_exports(&dir);
+    let mut log = Log::new();
+    log.records[1] = log.records[1].replace("erik", "anna");
+    log.records.truncate(4);
+    log.checkpoint();
+    let live = Live::of(log);
+    live.goes_on();
+    let proof = dir.path().join("proof").display().to_string();
+    assert_eq!(live.export(&["--format", "csv", "--after", "4", "--proof", &proof]).code, 0);
+    assert_eq!(verify(&[&proof]).code, 0, "it agrees with itself");
+    let ran = verify(&[&proof, "--checkpoint", &kept]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.starts_with("The log is FORKED\n"), "{}", ran.out);
+}
+
+#[test]
+fn a_proof_that_an_export_has_no_place_for_is_not_left_out_in_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let (live, [kept, ..]) = two_exports(&dir);
+    for args in [&["--format", "csv"][..], &["--since", "2026-11-01"]] {
+        let ran = live.export(&[args, &["--from", &kept]].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.err.contains("no place for the proof that --from asks for"), "{}", ran.err);
+        let proof = dir.path().join(args.concat()).display().to_string();
+        let ran = live.export(&[args, &["--from", &kept, "--proof", &proof]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(verify(&[&proof, "--checkpoint", &kept]).code, 0);
+    }
+}

@@ -107,6 +107,19 @@ pub(super) fn preface(
     Ok(Preface::new(&before, key, checkpoint, proofs))
 }
 
+/// The same for a file of its own, beside records in a form that has no place for it: it begins behind all that the
+/// checkpoint covers, and has no records.
+pub(super) fn beside(
+    made: &Checkpoint,
+    first: u64,
+    from: &[PathBuf],
+    jitd: &dyn Jitd,
+) -> Result<Preface, Failure> {
+    let Preface { checkpoint, key, proofs, .. } = preface(made, first, from, jitd)?;
+    let size = checkpoint.checkpoint.size;
+    Ok(Preface::new(&extended(jitd, size, size)?.new, key, checkpoint, proofs))
+}
+
 /// The proof from a checkpoint that its reader kept, which this log has to go on from.
 fn from_kept(path: &Path, (size, key): (u64, &PublicKey), jitd: &dyn Jitd) -> Result<Consistency, Failure> {
     let kept = checkpoint(path)?;

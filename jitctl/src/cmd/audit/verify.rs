@@ -170,7 +170,11 @@ fn tell(verifier: &Verifier, screen: &mut Screen<'_>) {
 
 fn view(report: &Report, carried: usize) -> View {
     let Report { verdict, first, records, root, keys, agree: (own, away), covered, findings } = report;
-    let hashed = if *first == 0 {
+    // The proof alone, as `audit export --proof` writes it.
+    let is_alone = *first > 0 && first == records;
+    let hashed = if is_alone {
+        format!("none of {records}; the checkpoint and its proof alone")
+    } else if *first == 0 {
         format!("{records}, each hashed anew")
     } else {
         format!("{first} to {}, each hashed anew", records.saturating_sub(1))
@@ -200,7 +204,13 @@ fn view(report: &Report, carried: usize) -> View {
             "jitctl: no checkpoint covers the last {behind}: that nothing is missing behind them, nobody can tell"
         ));
     }
-    if *first > 0 {
+    if is_alone {
+        view.said.push(
+            "jitctl: no record is here; of the log, it is shown what it came to under its host's signature, and that it went on from \
+             the checkpoints that agree"
+                .to_owned(),
+        );
+    } else if *first > 0 {
         view.said.push(format!(
             "jitctl: records 0 to {} are not here; of those, it is shown that these go on from the root over them",
             first.saturating_sub(1)

@@ -10,9 +10,9 @@ use jit_proto::manager::Entry;
 use jit_proto::text::Typed;
 use jit_proto::words::RequestId;
 
-use super::files::write_new;
 use crate::call::Call;
 use crate::error::{Error, Failure};
+use crate::fresh::write_new;
 use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, View, give, json as as_json};
 use crate::screen::Screen;

@@ -1,7 +1,5 @@
 //! The files of `jitctl offline`: read as whoever runs it, each a regular file of bounded size; and never written over.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::Path;
 
 use jit_core::sign::compact::{self, Brought};
@@ -121,15 +119,6 @@ fn said(taken: &Taken) -> String {
 pub(super) fn bounded(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
     let bytes = read_file(path, Owner::Anyone).map_err(|bad| Error::Usage(bad.to_string()))?;
     if bytes.len() > most { Err(usage(path, &format!("it has more than {most} bytes"))) } else { Ok(bytes) }
-}
-
-/// Writes a file that is not there yet: no link is followed, and nothing is lost.
-pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Error> {
-    let written = OpenOptions::new().write(true).create_new(true).open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|why| usage(path, &format!("it cannot be written: {why}")))
 }
 
 pub(super) fn usage(path: &Path, what: &str) -> Error {

@@ -11,10 +11,11 @@ use jit_core::sign::policy::{MAX_MANIFEST, Manifest, NAMESPACE};
 use jit_host::files::{Owner, read_policy_dir};
 use jit_proto::text::{Shown, Typed};
 
-use super::files::{bounded, usage, write_new};
+use super::files::{bounded, usage};
 use super::sign::signed;
 use crate::cmd::policy::signed::MANIFEST;
 use crate::error::Error;
+use crate::fresh::write_new;
 use crate::output::Outcome;
 use crate::prompts::yes;
 use crate::screen::Screen;

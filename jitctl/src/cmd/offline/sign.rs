@@ -17,12 +17,13 @@ use jit_core::sign::{MAX_TEXT, NAMESPACE};
 use jit_proto::text::{Shown, Typed};
 use jit_proto::words::{Reason, ServiceName};
 
-use super::files::{bounded, usage, write_new};
+use super::files::{bounded, usage};
 use super::home::Home;
 use super::met;
 use super::typed::{Form, is_stdin, rows, stdin};
 use super::words;
 use crate::error::Error;
+use crate::fresh::write_new;
 use crate::output::Outcome;
 use crate::prompts::yes;
 use crate::screen::Screen;

@@ -19,9 +19,10 @@ use jit_core::time::Utc;
 use jit_proto::text::{Shown, Typed};
 use jit_proto::words::{Reason, RoleName, ServiceName, UserName};
 
-use super::files::{Signed, bounded, usage, write_new};
+use super::files::{Signed, bounded, usage};
 use super::typed::{is_stdin, stdin};
 use crate::error::Error;
+use crate::fresh::write_new;
 use crate::output::Outcome;
 use crate::screen::Screen;
 use crate::times::now;
