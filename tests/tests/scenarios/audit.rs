@@ -114,9 +114,7 @@ pub(crate) fn a_dead_rsyslog(site: &Site) {
         began.elapsed()
     };
     let with = all_this();
-    // What rsyslog has in its socket when it stops is gone, and nobody but it could tell: it reads all of this first.
-    until(SOON, "rsyslog has read what there is", || numbers(site).len() == audited(site).len());
-    site.shell("systemctl stop syslog.socket rsyslog").done();
+    rsyslog_stops(site);
     let without = all_this();
     // A log that is waited for is waited for at each of its records.
     assert!(without < with * 3 + Duration::from_secs(10), "{without:?} with no syslog, and {with:?} with it");
@@ -135,6 +133,20 @@ pub(crate) fn a_dead_rsyslog(site: &Site) {
     let numbers = numbers(site);
     // A record that is written meanwhile comes behind these.
     assert_eq!(numbers[..records], (0..records).collect::<Vec<_>>(), "each once, in order");
+}
+
+/// What rsyslog has in its socket when it stops is gone, and nobody but it could tell: it reads all that there is first, and
+/// jitd writes nothing meanwhile.
+pub(crate) fn rsyslog_stops(site: &Site) {
+    until(SOON, "rsyslog has read what there is", || {
+        site.shell("pkill -STOP -x jitd").done();
+        let is_read = numbers(site).len() == audited(site).len();
+        if !is_read {
+            site.shell("pkill -CONT -x jitd").done();
+        }
+        is_read
+    });
+    site.shell("systemctl stop syslog.socket rsyslog && pkill -CONT -x jitd").done();
 }
 
 /// The numbers of the records that are in rsyslog's file, in its order.

@@ -104,8 +104,7 @@ pub(crate) fn nearly_full(site: &Site) {
     let open = site.open("dina", "dina", "30m");
     let other = site.open("dina", "dina", "30m").id;
     site.open("emil", "emil", "30m");
-    let stays = site.start_logged_in("dina", "echo in && sleep 600");
-    until(SOON, "dina is in", || !site.sessions().is_empty());
+    let stays = site.stays_logged_in("dina", 1913);
 
     a_filler_runs(site);
     // jitd looks with every question and order, and each minute.

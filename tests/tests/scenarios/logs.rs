@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jit_tests::machine::{Running, until};
 
-use crate::audit::{LOG, numbers_in};
+use crate::audit::{LOG, numbers_in, rsyslog_stops};
 use crate::door::far_network;
 use crate::site::{Entrance, SOON, Site};
 use crate::store::audited;
@@ -53,8 +53,7 @@ fn things_happen(site: &Site, who: &str, times: usize) {
 
 pub(crate) fn full_and_replaced(site: &Site) {
     site.person_with_role("ruth", &["sshd"]);
-    until(SOON, "rsyslog has read what there is", || numbers_in(site, LOG).len() == audited(site).len());
-    site.shell("systemctl stop syslog.socket rsyslog").done();
+    rsyslog_stops(site);
     site.machine.write("/root/deaf.py", DEAF, 0o644);
     let deaf = site.machine.start(Duration::from_mins(5), &["python3", "/root/deaf.py"]);
     until(SOON, "the deaf one listens", || site.shell("test -S /run/jitd/syslog").is_ok());

@@ -111,7 +111,7 @@ fn open_a_window(site: &Site) {
     ] {
         typed(site, line(&block, begins)).says(says).done();
     }
-    let session = site.start_logged_in("mira", "echo in; exec sleep 1909");
+    let session = site.stays_logged_in("mira", 1909);
     until(SOON, "she is in", || {
         typed(site, line(&block, "jitctl session list")).stdout.lines().any(|line| line.contains("mira"))
     });

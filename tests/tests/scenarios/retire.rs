@@ -1,8 +1,5 @@
 //! A host that goes out of service.
-
-use jit_tests::machine::until;
-
-use crate::site::{Entrance, SOON, Site};
+use crate::site::{Entrance, Site};
 
 pub(crate) fn taken_out_of_service(site: &Site) {
     site.person_with_role("rika", &["sshd", "sudo"]);
@@ -11,8 +8,7 @@ pub(crate) fn taken_out_of_service(site: &Site) {
     // The lock would end the very login that it is typed in.
     site.logged_in("rika", "sudo -n jitctl retire --yes").exits(1).says("came in by a window");
     site.ssh("rika").admits("rika");
-    let session = site.start_logged_in("rika", "echo in; exec sleep 1911");
-    until(SOON, "she is in", || site.sessions().iter().any(|session| session.user == "rika"));
+    let session = site.stays_logged_in("rika", 1911);
     site.shell("cd /root && jitctl retire").exits(1).says("add --yes");
     site.shell("cd /root && jitctl retire --yes --reason 'CHG-9 sold' --to log.jsonl >checkpoint")
         .says("log.jsonl, verified")

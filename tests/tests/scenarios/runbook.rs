@@ -106,8 +106,7 @@ fn somebody_must_get_in(site: &Site, blocks: &[String]) {
 
 fn somebody_must_be_out(site: &Site, blocks: &[String]) {
     let [out, again] = blocks else { panic!("two blocks: {blocks:?}") };
-    let session = site.start_logged_in("mira", "echo in; exec sleep 1905");
-    until(SOON, "she is in", || site.sessions().iter().any(|session| session.user == "mira"));
+    let session = site.stays_logged_in("mira", 1905);
     all_of(site, out).says("locked");
     session.output().is_cut_off();
     site.denies("mira", "locked", || site.ssh("mira"));
@@ -125,8 +124,7 @@ fn who_approved_what(site: &Site, blocks: &[String]) {
 
 fn the_directory_is_down(site: &Site, blocks: &[String]) {
     with_source(site);
-    let session = site.start_logged_in("remote", "echo in; exec sleep 1907");
-    until(SOON, "they are in", || site.sessions().iter().any(|session| session.user == "remote"));
+    let session = site.stays_logged_in("remote", 1907);
     does(site, "fail");
     site.denies("remote", "name-service", || site.ssh("remote"));
     // Whom the host knows goes on, and nobody who is in is put out.
@@ -177,8 +175,7 @@ fn upgrade(site: &Site, blocks: &[String]) {
     let package = built.filter(|file| file.extension().is_some_and(|name| name == "deb")).max();
     let package = package.expect("the package that the scenarios were given was built there");
     fs::copy(&package, site.machine.path("/root").join(package.file_name().unwrap())).unwrap();
-    let session = site.start_logged_in("mira", "echo in; exec sleep 1906");
-    until(SOON, "she is in", || site.sessions().iter().any(|session| session.user == "mira"));
+    let session = site.stays_logged_in("mira", 1906);
     let before = site.sessions();
     let [install, rest @ ..] = &blocks[0].lines().collect::<Vec<_>>()[..] else { panic!("{blocks:?}") };
     line(site, install).done();
@@ -217,9 +214,8 @@ fn the_disk_is_full(site: &Site, blocks: &[String]) {
 }
 
 fn the_store_is_damaged(site: &Site, blocks: &[String]) {
-    let session = site.start_logged_in("mira", "echo in; exec sleep 1908");
+    let session = site.stays_logged_in("mira", 1908);
     let is_in = || site.shell("pgrep -fx 'sleep 1908'").is_ok();
-    until(SOON, "she is in", is_in);
     site.shell(
         "systemctl stop jitd && rm -f /var/lib/jitd/store.db-wal && printf junk | \
          dd of=/var/lib/jitd/store.db conv=notrunc 2>/dev/null && systemctl start jitd",

@@ -229,6 +229,14 @@ impl Site {
         self.machine.start(SOON * 3, &["ssh", "-o", "BatchMode=yes", "-T", &to, command])
     }
 
+    /// Somebody who comes in by ssh, says so and stays; `number` tells their `sleep` from others'. That a session of theirs is
+    /// listed would not be enough: it may be one of before.
+    pub(crate) fn stays_logged_in(&self, user: &str, number: u32) -> Running {
+        let session = self.start_logged_in(user, &format!("echo in; exec sleep {number}"));
+        until(SOON, "they are in", || self.shell(&format!("pgrep -u {user} -fx 'sleep {number}'")).is_ok());
+        session
+    }
+
     /// `jitctl check`, whatever it answers.
     pub(crate) fn check(&self, service: &str, user: &str) -> Check {
         read(&self.machine.run(&["jitctl", "--json", "check", service, user]))

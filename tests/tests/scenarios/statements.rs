@@ -242,8 +242,7 @@ fn revokes(site: &Site, elsewhere: &Elsewhere) {
         }
     }
     import(site, &grant).exits(0).says("Opened");
-    let session = site.start_logged_in("vera", "sleep 300");
-    until(SOON, "she is in", || site.sessions().iter().any(|session| session.user == "vera"));
+    let session = site.stays_logged_in("vera", 1912);
     import(site, &revoke).exits(0).says("revoked");
     until(SOON, "her session is over", || site.sessions().is_empty());
     drop(session);
