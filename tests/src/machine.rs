@@ -145,13 +145,12 @@ impl Machine {
 
     /// Starts a command and does not wait for it.
     pub fn start(&self, limit: Duration, argv: &[&str]) -> Running {
-        // The limit holds inside: what is killed out here would live on in there.
-        let seconds = limit.as_secs().to_string();
-        let mut command = Command::new(bed("enter"));
-        command.arg(lock(&self.leader).to_string());
-        command.args(["timeout", "--kill-after=2", &seconds]).args(argv);
+        // It holds the limit: what is killed out here would live on in there.
+        let enter = beside_this_program("enter-machine");
+        let mut command = Command::new(&enter);
+        command.args([lock(&self.leader).to_string(), limit.as_secs().to_string()]).args(argv);
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|err| panic!("{}: {err}", bed("enter").display()));
+        let mut child = command.spawn().unwrap_or_else(|err| panic!("{}: {err}", enter.display()));
         let out = (collect(child.stdout.take()), collect(child.stderr.take()));
         Running { command: argv.join(" "), child, began: Instant::now(), limit, out }
     }
@@ -401,15 +400,28 @@ impl fmt::Display for Output {
     }
 }
 
-/// Asks again and again until it is so; panics with `what` if it is not so within `limit`.
+/// A program of this crate, which cargo builds before it runs a test of the crate's `tests`.
+fn beside_this_program(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap_or_else(|err| panic!("this program has no path: {err}"));
+    // Tests are in `deps`, beside which programs are.
+    this.ancestors().nth(2).unwrap_or(&this).join(name)
+}
+
+/// Asks again and again until it is so; panics with `what` if it is not so within `limit`. What has taken longer is asked
+/// less often: most questions are a program in a machine, and others want the processors, too.
 #[track_caller]
 pub fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + limit;
+    let began = Instant::now();
     while !is_so() {
-        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
-        thread::sleep(Duration::from_millis(50));
+        let waited = began.elapsed();
+        assert!(waited < limit, "not within {limit:?}: {what}");
+        thread::sleep((waited / 5).clamp(OFTEN, SELDOM));
     }
 }
+
+/// How soon [`until`] asks again, at first and later.
+const OFTEN: Duration = Duration::from_millis(50);
+const SELDOM: Duration = Duration::from_millis(200);
 
 /// A tree with the package installed: as a variable says, or made here, once.
 struct Layer {
