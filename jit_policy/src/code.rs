@@ -152,6 +152,14 @@ pub(crate) const IDLE_LIMIT: Code = warning("JIT135");
 // Duties apart.
 pub(crate) const APART_FROM_NONE: Code = error("JIT136");
 
+// Profiles and sets.
+pub(crate) const NO_PROFILE: Code = error("JIT160");
+pub(crate) const SAME_PROFILE: Code = error("JIT161");
+pub(crate) const NO_SET: Code = error("JIT162");
+pub(crate) const SAME_SET: Code = error("JIT163");
+pub(crate) const TOO_MUCH_FILLED: Code = error("JIT164");
+pub(crate) const UNUSED_PART: Code = warning("JIT165");
+
 /// Those of the last kind.
 pub(crate) const OF_HOST: [Code; 17] = [
     NO_SUCH_GROUP,

@@ -1,5 +1,6 @@
 //! What is wrong with a policy, said so that the person who wrote the line can mend it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -153,6 +154,8 @@ pub struct Log<'a> {
     sources: &'a [Source<'a>],
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
+    /// What was said of which place: of a value that many roles have from one profile, all is said once.
+    said: HashSet<(&'static str, usize, Option<Range<usize>>, String)>,
     /// How many more there were.
     dropped: usize,
 }
@@ -160,8 +163,8 @@ pub struct Log<'a> {
 impl<'a> Log<'a> {
     /// None yet, about these files.
     #[must_use]
-    pub const fn new(sources: &'a [Source<'a>]) -> Self {
-        Self { sources, errors: Vec::new(), warnings: Vec::new(), dropped: 0 }
+    pub fn new(sources: &'a [Source<'a>]) -> Self {
+        Self { sources, errors: Vec::new(), warnings: Vec::new(), said: HashSet::new(), dropped: 0 }
     }
 
     /// Adds what was found at a place.
@@ -189,6 +192,9 @@ impl<'a> Log<'a> {
         };
         if kept.len() == LIMIT {
             self.dropped += 1;
+            return;
+        }
+        if !self.said.insert((code, spot.file, spot.span.clone(), message.clone())) {
             return;
         }
         let source = self.sources.get(spot.file);

@@ -71,7 +71,8 @@ impl fmt::Display for Host {
     }
 }
 
-/// A group of hosts, written as a role's name is. Which hosts are in it, each host's jitd.toml says.
+/// A group of hosts, written as a role's name is, in upper case or lower. Which hosts are in it, each host's jitd.toml
+/// says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct HostGroup(RoleName);
@@ -88,18 +89,18 @@ impl FromStr for HostGroup {
     type Err = BadWord;
 
     fn from_str(text: &str) -> Result<Self, BadWord> {
-        text.parse().map(Self).map_err(|err| match err {
-            BadWord::Empty { .. } => BadWord::Empty { what: HOST_GROUP },
-            BadWord::TooLong { got, limit, .. } => BadWord::TooLong { what: HOST_GROUP, got, limit },
-            BadWord::BadChar { got, at, allowed, .. } => {
-                BadWord::BadChar { what: HOST_GROUP, got, at, allowed }
-            }
-            BadWord::NotOneOf { expected, .. } => BadWord::NotOneOf { what: HOST_GROUP, expected },
+        // What is meant is the group, as with the names of hosts, in whatever case it is written.
+        text.to_ascii_lowercase().parse().map(Self).map_err(|err: BadWord| match err.called("host group") {
+            BadWord::BadChar { what, at, .. } => BadWord::BadChar {
+                what,
+                got: text[at..].chars().next().unwrap_or_default(),
+                at,
+                allowed: "ASCII letters, digits and - _ .",
+            },
+            other @ (BadWord::Empty { .. } | BadWord::TooLong { .. } | BadWord::NotOneOf { .. }) => other,
         })
     }
 }
-
-const HOST_GROUP: &str = "host group";
 
 impl fmt::Display for HostGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,8 @@
 //! rule allows is denied.
 //!
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
-//! table, by way of `walk`, which knows places, and `shape`, which knows keys) → `lint` and `lint_whole` (do
+//! table, by way of `walk`, which knows places, and `shape`, which knows keys; `parse_parts` first, for the profiles and
+//! sets that all files share) → `lint` and `lint_whole` (do
 //! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
 //! `hours`, `until`, `bounds`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
 //! host says of its names (`facts`).
@@ -28,6 +29,7 @@ mod code;
 mod diff;
 mod difference;
 mod ends;
+mod expand;
 mod facts;
 mod finding;
 mod host;
@@ -39,7 +41,9 @@ mod lint_whole;
 mod mentions;
 mod net;
 mod parse;
+mod parse_parts;
 mod parse_role;
+mod parts;
 mod people;
 mod reason;
 mod retain;

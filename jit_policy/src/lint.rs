@@ -23,7 +23,10 @@ const NAMES: usize = 5;
 pub(super) fn durations(role: &Role, spot: &Spot, log: &mut Log<'_>) {
     if role.default_duration > role.max_duration {
         let (default, max) = (Human(role.default_duration), Human(role.max_duration));
-        let message = format!("`default-duration` ({default}) is longer than `max-duration` ({max})");
+        let message = format!(
+            "`default-duration` of role `{}` ({default}) is longer than its `max-duration` ({max})",
+            role.name
+        );
         log.add(code::DEFAULT_OVER_MAX, spot, message);
     }
 }
@@ -86,9 +89,9 @@ pub(super) fn run_as(role: &Role, spot: &Spot, log: &mut Log<'_>) {
         return;
     }
     let message = if role.services.iter().any(ServiceName::is_sudo) {
-        "`run-as` cannot be kept for sudo, which this role opens too"
+        format!("`run-as` cannot be kept for sudo, which role `{}` opens too", role.name)
     } else if !role.services.iter().any(ServiceName::is_su) {
-        "`run-as` is about su, which this role does not open"
+        format!("`run-as` is about su, which role `{}` does not open", role.name)
     } else {
         return;
     };

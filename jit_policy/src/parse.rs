@@ -9,7 +9,8 @@ use toml::de::DeTable;
 use super::asker::{Asker, BadAsker};
 use super::finding::{Finding, Log, Spot};
 use super::mentions::Mentions;
-use super::parse_role::role;
+use super::parse_role::{profile_alone, role};
+use super::parts::Parts;
 use super::people::{PersonName, Who};
 use super::reason::Patterns;
 use super::role::Role;
@@ -19,7 +20,7 @@ use super::source::Source;
 use super::source::SourceFile;
 use super::walk::{Node, Table};
 use super::words::{networks, services, who, who_in};
-use super::{code, lint, lint_change, lint_whole};
+use super::{code, lint, lint_change, lint_whole, parse_parts};
 
 /// The most files of one policy.
 const MAX_FILES: usize = 256;
@@ -99,11 +100,22 @@ pub(super) struct Seen {
 
 impl Reader<'_> {
     fn files(&mut self, sources: &[Source<'_>]) {
+        // All are opened before any is read, since what one leaves to a profile another may have.
+        let none = Parts::default();
+        let open = |(index, source)| open(index, source, &none, &mut self.log);
+        let trees: Vec<Option<DeTable<'_>>> = sources.iter().enumerate().map(open).collect();
+        let parts = parse_parts::parts(&trees, &none, &mut self.log);
+        for (name, profile) in &parts.profiles {
+            profile_alone(name, Table::of_profile(profile, &parts), &mut self.patterns, &mut self.log);
+        }
         for (index, source) in sources.iter().enumerate() {
             if index > 0 && sources[index - 1].name == source.name {
                 self.log.add(code::SAME_FILE_NAME, &Spot::file(index), "another file has the same name");
             }
-            self.seen.unread_file |= self.file(index, source).is_none();
+            match &trees[index] {
+                Some(tree) => self.file(Table::root(index, tree, &FILE, &parts)),
+                None => self.seen.unread_file = true,
+            }
         }
         if self.seen.unread_file {
             return;
@@ -118,6 +130,7 @@ impl Reader<'_> {
         }
         // Of rules that are not all there, nothing more can be said.
         if !self.log.has_errors() {
+            parse_parts::unused(&parts, &mut self.log);
             lint_whole::rules(&self.rules, &self.seen.roles, &mut self.log);
             lint_whole::ends(&self.rules, &self.seen.services, &mut self.log);
             if let Some(spot) = &self.seen.change {
@@ -126,12 +139,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads one file; `None` where nothing in it can be relied on.
-    fn file(&mut self, index: usize, source: &Source<'_>) -> Option<()> {
-        let tree = toml(index, source, &mut self.log)?;
-        let mut file = Table::root(index, &tree, &FILE);
-        // First, since in another version other keys may be right.
-        version(&file, &mut self.log)?;
+    fn file(&mut self, mut file: Table<'_>) {
         file.check_keys(&mut self.log);
         if !file.has("version") {
             let message = "`version` is missing: every policy file needs it";
@@ -173,7 +181,6 @@ impl Reader<'_> {
             let auditors = self.named(&node);
             self.rules.auditors.extend(auditors);
         }
-        Some(())
     }
 
     fn named(&mut self, node: &Node<'_>) -> Who {
@@ -467,6 +474,14 @@ fn belong<T: Ord + fmt::Display>(
             owners.insert(thing, person.clone());
         }
     }
+}
+
+/// A file of this version of the language; `None` where nothing in it can be relied on.
+fn open<'t>(index: usize, source: &Source<'t>, none: &Parts<'_>, log: &mut Log<'_>) -> Option<DeTable<'t>> {
+    let tree = toml(index, source, log)?;
+    // First, since in another version other keys may be right.
+    version(&Table::root(index, &tree, &FILE, none), log)?;
+    Some(tree)
 }
 
 fn toml<'t>(index: usize, source: &Source<'t>, log: &mut Log<'_>) -> Option<DeTable<'t>> {

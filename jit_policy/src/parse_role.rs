@@ -11,6 +11,8 @@ use super::bounds::{Bounds, MAX_REST};
 use super::finding::{Log, Spot};
 use super::host::HostPattern;
 use super::hours::{Clock, Days, Hours};
+use super::parse_parts::filled;
+use super::parts::PartName;
 use super::reason::Patterns;
 use super::reason::ReasonRule;
 use super::role::Method;
@@ -40,6 +42,11 @@ const MAX_GRACE: Duration = Duration::from_mins(30);
 /// When people are told of the end where the role does not say.
 const USUAL_WARN: [Duration; 2] = [Duration::from_mins(10), Duration::from_mins(1)];
 
+/// Reads what a profile has, and keeps nothing of it: whatever is wrong with a value is said once, whoever uses it.
+pub(super) fn profile_alone(name: &PartName, table: Table<'_>, patterns: &mut Patterns, log: &mut Log<'_>) {
+    read(name.as_role().clone(), &table, patterns, log);
+}
+
 /// Reads one role. `None` where any of it is bad, so that no half of a role is ever in force.
 pub(super) fn role(
     name: RoleName,
@@ -47,19 +54,37 @@ pub(super) fn role(
     patterns: &mut Patterns,
     log: &mut Log<'_>,
 ) -> Option<Role> {
-    let table = node.table(&ROLE, log)?;
+    let table = filled(node.table(&ROLE, log)?, log);
+    let (role, approvers) = read(name, &table, patterns, log)?;
+    lint::durations(&role, &table.spot_of("default-duration"), log);
+    lint::bounds(&role, &table.spot_of("limits"), log);
+    lint::above(&role, &table.spot_of("stage"), log);
+    lint::run_as(&role, &table.spot_of("run-as"), log);
+    for (stage, spot) in role.stages.iter().zip(&approvers) {
+        lint::approvers(stage, &role.eligible, spot, log);
+    }
+    Some(role)
+}
+
+/// The values of a role, and where the approvers of each stage stand.
+fn read(
+    name: RoleName,
+    table: &Table<'_>,
+    patterns: &mut Patterns,
+    log: &mut Log<'_>,
+) -> Option<(Role, Vec<Spot>)> {
     let summary = table.optional("summary", |node, log| node.line(MAX_LINE, log), log);
     let hosts = table.required("hosts", |node, log| node.some(host, log), log);
     let services = table.required("services", services, log);
     let eligible = table.required("eligible", eligible, log);
-    let limits = limits(&table, log);
+    let limits = limits(table, log);
     let max_duration = table.required("max-duration", Node::duration, log);
     let default_duration = table.optional("default-duration", Node::duration, log);
-    let starts = starts(&table, log);
+    let starts = starts(table, log);
     let uses = table.optional("uses", uses, log);
     let survives_reboot = table.optional("survives-reboot", Node::flag, log);
     let reason = table.optional("reason", |node, log| reason(node, patterns, log), log);
-    let at_end = at_end(&table, log);
+    let at_end = at_end(table, log);
     let grace = table.optional("grace", grace, log);
     let warn = table.optional("warn", |node, log| node.set(Node::duration, log), log);
     let emergency = table.optional("emergency", Node::flag, log);
@@ -71,7 +96,7 @@ pub(super) fn role(
     let max_duration = max_duration?;
     let limits = limits?;
     let until = match until? {
-        Some(day) => Some(until_of(day, &limits, &table, log)?),
+        Some(day) => Some(until_of(day, &limits, table, log)?),
         None => None,
     };
     let (stages, approvers): (Vec<_>, Vec<_>) = stages?.into_iter().unzip();
@@ -97,14 +122,7 @@ pub(super) fn role(
         apart: apart?.unwrap_or_default(),
         stages,
     };
-    lint::durations(&role, &table.spot_of("default-duration"), log);
-    lint::bounds(&role, &table.spot_of("limits"), log);
-    lint::above(&role, &table.spot_of("stage"), log);
-    lint::run_as(&role, &table.spot_of("run-as"), log);
-    for (stage, spot) in role.stages.iter().zip(&approvers) {
-        lint::approvers(stage, &role.eligible, spot, log);
-    }
-    Some(role)
+    Some((role, approvers))
 }
 
 /// When the day of a role begins. One that cannot be told is no role without an end.
@@ -179,7 +197,7 @@ fn starts(table: &Table<'_>, log: &mut Log<'_>) -> Option<Starts> {
     let first_use = table.optional("starts", |node, log| node.choice(&words, log), log);
     let lapse = table.optional("lapse", Node::duration, log);
     let (first_use, lapse) = (first_use?.unwrap_or(false), lapse?);
-    if !first_use && lapse.is_some() {
+    if !first_use && lapse.is_some() && !table.is_partial() {
         let message = "`lapse` is how long a grant waits for its first use, and this one does not wait";
         let hint = "add starts = \"at-first-use\", or leave `lapse` out";
         log.add_with_hint(code::LAPSE, &table.spot_of("lapse"), message, hint);
@@ -227,7 +245,12 @@ fn at_end(table: &Table<'_>, log: &mut Log<'_>) -> Option<AtEnd> {
     ];
     let at_end = table.optional("at-end", |node, log| node.choice(&words, log), log);
     let keep_max = table.optional("keep-max", Node::duration, log);
-    match (at_end?.unwrap_or(AtEnd::Terminate), keep_max?) {
+    let (at_end, keep_max) = (at_end?, keep_max?);
+    // What the other of the two is, the role may say.
+    if table.is_partial() {
+        return None;
+    }
+    match (at_end.unwrap_or(AtEnd::Terminate), keep_max) {
         (AtEnd::Keep { .. }, Some(most)) => Some(AtEnd::Keep { most }),
         (AtEnd::Keep { .. }, None) => {
             let message = "`at-end = \"keep\"` needs `keep-max`: a session that is kept for ever never ends";

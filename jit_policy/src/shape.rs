@@ -10,7 +10,7 @@ use crate::text::nearest;
 #[derive(Debug)]
 pub(super) struct Shape {
     /// What it is.
-    what: &'static str,
+    pub(super) what: &'static str,
     /// How it is opened.
     header: &'static str,
     /// Its keys, each with an example of its use.
@@ -23,6 +23,8 @@ pub(super) const FILE: Shape = Shape {
     keys: &[
         ("version", "version = 1"),
         ("role", "[role.NAME]"),
+        ("profile", "[profile.NAME]"),
+        ("set", "[set.NAME]"),
         ("exempt", "[[exempt]]"),
         ("admins", "[admins]"),
         ("auditors", "[auditors]"),
@@ -39,6 +41,7 @@ pub(super) const ROLE: Shape = Shape {
     what: "a role",
     header: "under [role.NAME]",
     keys: &[
+        ("profile", r#"profile = "prod""#),
         ("summary", r#"summary = "Shell on the database hosts""#),
         ("hosts", r#"hosts = ["db-*"]"#),
         ("services", r#"services = ["sshd", "sudo"]"#),
@@ -65,6 +68,16 @@ pub(super) const ROLE: Shape = Shape {
     ],
 };
 
+/// All of a role's keys but the first: profiles are not nested.
+pub(super) const PROFILE: Shape =
+    Shape { what: "a profile", header: "under [profile.NAME]", keys: ROLE.keys.split_at(1).1 };
+
+pub(super) const SET: Shape = Shape {
+    what: "a set",
+    header: "under [set.NAME]",
+    keys: &[("users", r#"users = ["ana"]"#), ("groups", r#"groups = ["dba"]"#)],
+};
+
 pub(super) const STAGE: Shape = Shape {
     what: "a stage",
     header: "under [[role.NAME.stage]]",
@@ -83,7 +96,11 @@ pub(super) const STAGE: Shape = Shape {
 pub(super) const WHO: Shape = Shape {
     what: "a set of people",
     header: "as { users = […], groups = […] }",
-    keys: &[("users", r#"users = ["ana"]"#), ("groups", r#"groups = ["dba"]"#)],
+    keys: &[
+        ("users", r#"users = ["ana"]"#),
+        ("groups", r#"groups = ["dba"]"#),
+        ("sets", r#"sets = ["leads"]"#),
+    ],
 };
 
 pub(super) const ELIGIBLE: Shape = Shape {
@@ -93,6 +110,7 @@ pub(super) const ELIGIBLE: Shape = Shape {
         ("users", r#"users = ["ana"]"#),
         ("groups", r#"groups = ["dba"]"#),
         ("people", r#"people = ["kim"]"#),
+        ("sets", r#"sets = ["leads"]"#),
     ],
 };
 
@@ -102,6 +120,7 @@ pub(super) const EXEMPT: Shape = Shape {
     keys: &[
         ("users", r#"users = ["root"]"#),
         ("groups", r#"groups = ["backup"]"#),
+        ("sets", r#"sets = ["leads"]"#),
         ("services", r#"services = ["login"]"#),
         ("from", r#"from = ["10.1.9.4"]"#),
     ],
@@ -180,9 +199,9 @@ pub(super) const ASKER: Shape = Shape {
 pub(super) const SERVICE: Shape =
     Shape { what: "a service", header: "under [service.NAME]", keys: &[("ends", r#"ends = "process""#)] };
 
-pub(super) const ALL: [&Shape; 14] = [
-    &FILE, &ROLE, &STAGE, &WHO, &ELIGIBLE, &EXEMPT, &PERSON, &HOURS, &REASON, &LIMITS, &MODE, &CHANGE,
-    &ASKER, &SERVICE,
+pub(super) const ALL: [&Shape; 16] = [
+    &FILE, &ROLE, &PROFILE, &SET, &STAGE, &WHO, &ELIGIBLE, &EXEMPT, &PERSON, &HOURS, &REASON, &LIMITS, &MODE,
+    &CHANGE, &ASKER, &SERVICE,
 ];
 
 impl Shape {
@@ -197,6 +216,11 @@ impl Shape {
             log.add(code::UNKNOWN_KEY, spot, format!("{unknown}; did you mean `{near}`?"));
             return Some(near);
         }
+        if matches!(key, "profile" | "sets") && (self.is(&PROFILE) || self.is(&SET)) {
+            let hint = "profiles and sets are not nested: write here what it is to have";
+            log.add_with_hint(code::UNKNOWN_KEY, spot, unknown, hint);
+            return None;
+        }
         let elsewhere = |other: &&Shape| other.names().any(|k| k == key);
         let hint = match ALL.into_iter().find(elsewhere) {
             Some(home) => format!("it belongs in {}, {}", home.what, home.header),
@@ -206,10 +230,15 @@ impl Shape {
         None
     }
 
-    /// Reports a key that must be there and is not.
-    pub(super) fn missing(&self, key: &str, spot: &Spot, log: &mut Log<'_>) {
-        let message = format!("{} is missing: {} needs it", quoted(key), self.what);
+    /// Reports a key that must be there and is not, with who needs it.
+    pub(super) fn missing(&self, key: &str, whose: &str, spot: &Spot, log: &mut Log<'_>) {
+        let message = format!("{} is missing: {whose}", quoted(key));
         log.push(code::MISSING, spot, message, example(key, self));
+    }
+
+    /// Whether both are the same kind of table.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.header == other.header
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {

@@ -2,6 +2,7 @@
 //! take before anything is read from it, so no key is ever passed over. Each reader here reports what is wrong
 //! with a value and answers `None`; its caller only has to go on.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -16,7 +17,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::code::{self, Code};
 use super::finding::{Log, Spot};
-use super::shape::{Shape, example, quoted};
+use super::parts::{Parts, Profile, is_decided, weight};
+use super::shape::{PROFILE, ROLE, Shape, example, quoted};
 use jit_proto::duration::{Human, parse_duration};
 
 /// A table and the shape it is to have.
@@ -27,12 +29,76 @@ pub(super) struct Table<'t> {
     shape: &'static Shape,
     /// Keys that are there, but misspelt.
     misspelt: Vec<&'static str>,
+    /// What is written once for all tables.
+    parts: &'t Parts<'t>,
+    home: Option<Home<'t>>,
+    /// What fills the keys that the table leaves out.
+    profile: Option<&'t Profile<'t>>,
+    /// Whether keys are missing that nobody has to write here.
+    is_partial: bool,
 }
+
+/// The role or profile that a table is of: what it is, and its name.
+type Home<'t> = (&'static str, &'t str);
 
 impl<'t> Table<'t> {
     /// The table that a file is. Its keys are yet to be checked.
-    pub(super) const fn root(file: usize, entries: &'t DeTable<'t>, shape: &'static Shape) -> Self {
-        Self { spot: Spot::file(file), entries, shape, misspelt: Vec::new() }
+    pub(super) const fn root(
+        file: usize,
+        entries: &'t DeTable<'t>,
+        shape: &'static Shape,
+        parts: &'t Parts<'t>,
+    ) -> Self {
+        Self {
+            spot: Spot::file(file),
+            entries,
+            shape,
+            misspelt: Vec::new(),
+            parts,
+            home: None,
+            profile: None,
+            is_partial: false,
+        }
+    }
+
+    /// A profile by itself, read as the part of a role that it is. Its keys are checked.
+    pub(super) fn of_profile(profile: &'t Profile<'t>, parts: &'t Parts<'t>) -> Self {
+        Self {
+            spot: profile.spot.clone(),
+            entries: profile.entries,
+            shape: &PROFILE,
+            misspelt: profile.misspelt.clone(),
+            parts,
+            home: Some(("profile", profile.name)),
+            profile: None,
+            is_partial: true,
+        }
+    }
+
+    /// The same with what it leaves out filled by a profile. Where that could not be found nothing is said to be missing.
+    pub(super) fn filled_by(self, profile: Option<&'t Profile<'t>>) -> Self {
+        Self { profile, is_partial: profile.is_none(), ..self }
+    }
+
+    /// As a profile that others are filled by.
+    pub(super) fn to_profile(&self, name: &'t str, spot: Spot, weight: usize) -> Profile<'t> {
+        let (entries, misspelt) = (self.entries, self.misspelt.clone());
+        Profile { name, spot, file: self.spot.file, entries, misspelt, weight, is_used: Cell::new(false) }
+    }
+
+    /// Whether it is a part of a role only, of which as a whole nothing can be said.
+    pub(super) const fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
+    /// What is written once for all tables.
+    pub(super) const fn parts(&self) -> &'t Parts<'t> {
+        self.parts
+    }
+
+    /// Whether tables of this kind take the key.
+    pub(super) fn takes(&self, key: &str) -> bool {
+        self.shape.names().any(|known| known == key)
     }
 
     /// Reports every key that is not of the shape.
@@ -45,7 +111,8 @@ impl<'t> Table<'t> {
 
     /// Whether a key is there, spelt right or not: what somebody meant to write is not missing.
     pub(super) fn has(&self, key: &'static str) -> bool {
-        self.entries.contains_key(key) || self.misspelt.contains(&key)
+        let filled = self.profile.is_some_and(|profile| profile.misspelt.contains(&key));
+        self.node(key).is_some() || self.misspelt.contains(&key) || filled
     }
 
     /// Whether any key is misspelt, so that what the table says is not the whole of what was meant.
@@ -75,8 +142,8 @@ impl<'t> Table<'t> {
         log: &mut Log<'_>,
     ) -> Option<T> {
         let node = self.node(key);
-        if node.is_none() && !self.has(key) {
-            self.shape.missing(key, &self.spot, log);
+        if node.is_none() && !self.is_partial && !self.has(key) {
+            self.shape.missing(key, &self.whose(), &self.spot, log);
         }
         read(&node?, log)
     }
@@ -86,10 +153,39 @@ impl<'t> Table<'t> {
         self.node(key).map_or_else(|| self.spot.clone(), |node| node.spot)
     }
 
-    /// The value of a key, if it is there.
+    /// The value of a key, if it is there or the profile has it.
     pub(super) fn node(&self, key: &'static str) -> Option<Node<'t>> {
-        self.entries.get(key).map(|value| Node::new(key, self.spot.file, value, self.shape))
+        let (shape, parts) = (self.shape, self.parts);
+        if let Some(value) = self.entries.get(key) {
+            return Some(Node::new(key, self.spot.file, value, Around { shape, parts, home: self.home }));
+        }
+        let profile = self.profile.filter(|_| !is_decided(key, |other| self.entries.contains_key(other)))?;
+        let around = Around { shape, parts, home: Some(("profile", profile.name)) };
+        profile.entries.get(key).map(|value| Node::new(key, profile.file, value, around))
     }
+
+    /// Who needs a key that is missing.
+    fn whose(&self) -> String {
+        match self.home {
+            None => format!("{} needs it", self.shape.what),
+            Some((what, name)) if self.shape.is(&ROLE) => {
+                let profile = self.profile.map_or_else(String::new, |profile| {
+                    format!(", and profile {} does not have it", quoted(profile.name))
+                });
+                format!("{what} {} needs it{profile}", quoted(name))
+            }
+            Some((what, name)) => format!("{} of {what} {} needs it", self.shape.what, quoted(name)),
+        }
+    }
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, Debug)]
+struct Around<'t> {
+    /// The table that it stands in; the same key may mean another thing in another.
+    shape: &'static Shape,
+    parts: &'t Parts<'t>,
+    home: Option<Home<'t>>,
 }
 
 /// A value, where it stands, and the key to call it by.
@@ -98,13 +194,12 @@ pub(super) struct Node<'t> {
     pub(super) key: &'t str,
     pub(super) spot: Spot,
     value: &'t DeValue<'t>,
-    /// The table that it stands in; the same key may mean another thing in another.
-    home: &'static Shape,
+    around: Around<'t>,
 }
 
 impl<'t> Node<'t> {
-    fn new(key: &'t str, file: usize, value: &'t Spanned<DeValue<'t>>, home: &'static Shape) -> Self {
-        Self { key, spot: spot(file, value.span()), value: value.get_ref(), home }
+    fn new(key: &'t str, file: usize, value: &'t Spanned<DeValue<'t>>, around: Around<'t>) -> Self {
+        Self { key, spot: spot(file, value.span()), value: value.get_ref(), around }
     }
 
     /// A table of this shape.
@@ -112,7 +207,18 @@ impl<'t> Node<'t> {
         let DeValue::Table(entries) = self.value else {
             return self.not_a("a table", log);
         };
-        let mut table = Table { spot: self.spot.clone(), entries, shape, misspelt: Vec::new() };
+        let is_role = shape.is(&ROLE);
+        let home = if is_role { Some(("role", self.key)) } else { self.around.home };
+        let mut table = Table {
+            spot: self.spot.clone(),
+            entries,
+            shape,
+            misspelt: Vec::new(),
+            parts: self.around.parts,
+            home,
+            profile: None,
+            is_partial: false,
+        };
         table.check_keys(log);
         Some(table)
     }
@@ -125,10 +231,10 @@ impl<'t> Node<'t> {
         let DeValue::Table(entries) = self.value else {
             return self.not_a("a table", log);
         };
-        let (file, home) = (self.spot.file, self.home);
+        let (file, around) = (self.spot.file, self.around);
         let entry = move |(key, value): (&'t Spanned<_>, _)| {
             let name: &'t toml::de::DeString<'t> = key.get_ref();
-            (spot(file, key.span()), Self::new(name, file, value, home))
+            (spot(file, key.span()), Self::new(name, file, value, around))
         };
         Some(entries.iter().map(entry))
     }
@@ -139,6 +245,11 @@ impl<'t> Node<'t> {
         let tables: Vec<_> =
             self.items("a list of tables", log)?.map(|item| item.table(shape, log)).collect();
         tables.into_iter().collect()
+    }
+
+    /// What the value takes up wherever it is put in.
+    pub(super) fn weight(&self) -> usize {
+        weight(self.value)
     }
 
     /// A list of different strings. `None` if any of them is bad, so that no rule is judged by half a list.
@@ -320,7 +431,7 @@ impl<'t> Node<'t> {
             DeValue::Table(_) => "a table",
         };
         let message = format!("{}: expected {expected}, found {found}", quoted(self.key));
-        log.push(code::WRONG_TYPE, &self.spot, message, example(self.key, self.home));
+        log.push(code::WRONG_TYPE, &self.spot, message, example(self.key, self.around.shape));
         None
     }
 
@@ -330,7 +441,7 @@ impl<'t> Node<'t> {
             code::EMPTY,
             &self.spot,
             format!("{} is empty", quoted(self.key)),
-            example(self.key, self.home),
+            example(self.key, self.around.shape),
         );
         None
     }
@@ -339,8 +450,8 @@ impl<'t> Node<'t> {
         let DeValue::Array(items) = self.value else {
             return self.not_a(what, log);
         };
-        let (key, file, home) = (self.key, self.spot.file, self.home);
-        Some(items.iter().map(move |value| Self::new(key, file, value, home)))
+        let (key, file, around) = (self.key, self.spot.file, self.around);
+        Some(items.iter().map(move |value| Self::new(key, file, value, around)))
     }
 }
 

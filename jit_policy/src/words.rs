@@ -7,10 +7,12 @@ use jit_proto::words::{GroupName, ServiceName, UserName};
 use super::code;
 use super::finding::Log;
 use super::net::Network;
+use super::parts::{PartName, Parts};
 use super::people::{PersonName, Who};
 use super::shape::{ELIGIBLE, WHO};
 use super::walk::{Node, Table};
 use crate::services::Services;
+use crate::text::nearest;
 
 pub(super) fn who(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
     who_in(&node.table(&WHO, log)?, log)
@@ -48,7 +50,44 @@ fn users_and_groups(
 ) -> Option<(BTreeSet<UserName>, BTreeSet<GroupName>)> {
     let users = table.optional("users", |node, log| node.set(Node::word, log), log);
     let groups = table.optional("groups", |node, log| node.set(Node::word, log), log);
-    Some((users?.unwrap_or_default(), groups?.unwrap_or_default()))
+    let sets = of_sets(table, log);
+    let (mut users, mut groups, sets) = (users?.unwrap_or_default(), groups?.unwrap_or_default(), sets?);
+    users.extend(sets.users);
+    groups.extend(sets.groups);
+    Some((users, groups))
+}
+
+/// Whom the sets name that a table names.
+fn of_sets(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
+    if !table.takes("sets") {
+        return Some(Who::default());
+    }
+    let parts = table.parts();
+    let named = table.optional("sets", |node, log| node.some(|item, log| set(item, parts, log), log), log)?;
+    let mut all = Who::default();
+    for name in named.into_iter().flatten() {
+        // One that could not be read has been reported.
+        all.extend(parts.sets.get(&name)?.who.clone()?);
+    }
+    Some(all)
+}
+
+fn set(item: &Node<'_>, parts: &Parts<'_>, log: &mut Log<'_>) -> Option<PartName> {
+    let name: PartName = item.word(log)?;
+    let Some(set) = parts.sets.get(&name) else {
+        let near = nearest(name.as_str(), parts.sets.keys().map(PartName::as_str));
+        let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let hint = format!("define it in a file of the policy under [set.{name}]");
+        log.add_with_hint(code::NO_SET, &item.spot, format!("no file defines set `{name}`{meant}"), hint);
+        return None;
+    };
+    set.is_used.set(true);
+    if !parts.fill(set.weight) {
+        let message = format!("with set `{name}` here, profiles and sets fill in more than 32 MiB in all");
+        log.add(code::TOO_MUCH_FILLED, &item.spot, message);
+        return None;
+    }
+    Some(name)
 }
 
 /// Services, with all that `sudo` and `su` stand for.

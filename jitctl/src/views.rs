@@ -21,7 +21,7 @@ mod waiting;
 pub(crate) use entry::{begins, id, is_ahead, is_open, plural, state, user, verify_command, waits_for};
 use entry::{emergency, reason};
 pub(crate) use lock::{lock_line, locked, unlocked};
-pub(crate) use policy::{loaded, policy, policy_loaded};
+pub(crate) use policy::{loaded, policy, policy_files, policy_loaded};
 pub(crate) use progress::{follow, news, opened, progress, review_line};
 pub(crate) use roles::{role, terms};
 pub(crate) use spoken::{said, spoken};

@@ -24,13 +24,15 @@ const POLICY_LAYERS: [&[&str]; 4] = [
         "lint_whole",
         "mentions",
         "parse",
+        "parse_parts",
         "parse_role",
+        "parts",
         "shape",
         "source",
         "walk",
         "words",
     ],
-    &["diff", "difference", "ends", "facts", "host_check", "set"],
+    &["diff", "difference", "ends", "expand", "facts", "host_check", "set"],
 ];
 
 /// The layers of `jit_core`, bottom to top, as docs/DESIGN.md has them: a module, with all below it in its folder, uses

@@ -581,3 +581,4 @@ stage = [{ approvers = { users = ["ana"] } }]
 "#;
 
 mod doors;
+mod names;

@@ -60,7 +60,7 @@ error JIT012: unknown key `priority`
    |
 11 | priority = 1
    | ^^^^^^^^
-   = hint: a set of people takes users, groups
+   = hint: a set of people takes users, groups, sets
 ",
     );
 }
@@ -118,7 +118,7 @@ fn a_missing_key_is_shown_by_example() {
         r#"hosts = ["db-*", "backup"]"#,
         "",
         r#"
-error JIT014: `hosts` is missing: a role needs it
+error JIT014: `hosts` is missing: role `db-oncall` needs it
   --> 10-site.toml:15:1
    |
 15 | [role.db-oncall]
@@ -196,7 +196,7 @@ fn a_default_over_the_most_is_shown_with_both() {
         r#""4h""#,
         r#""10m""#,
         r#"
-error JIT030: `default-duration` (30m) is longer than `max-duration` (10m)
+error JIT030: `default-duration` of role `db-oncall` (30m) is longer than its `max-duration` (10m)
   --> 10-site.toml:21:20
    |
 21 | default-duration = "30m"

@@ -7,6 +7,7 @@ mod bounds;
 mod difference;
 mod golden;
 mod meaning;
+mod parts;
 mod properties;
 mod refused;
 mod services;

@@ -43,6 +43,19 @@ pub enum BadWord {
     },
 }
 
+impl BadWord {
+    /// The same of a word that is written as another kind is.
+    #[must_use]
+    pub fn called(self, what: &'static str) -> Self {
+        match self {
+            Self::Empty { .. } => Self::Empty { what },
+            Self::TooLong { got, limit, .. } => Self::TooLong { what, got, limit },
+            Self::BadChar { got, at, allowed, .. } => Self::BadChar { what, got, at, allowed },
+            Self::NotOneOf { expected, .. } => Self::NotOneOf { what, expected },
+        }
+    }
+}
+
 fn char_name(c: char) -> String {
     if is_invisible(c) { format!("the character U+{:04X}", u32::from(c)) } else { format!("'{c}'") }
 }

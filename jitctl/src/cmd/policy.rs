@@ -9,6 +9,7 @@ mod edit;
 mod files;
 mod loading;
 mod replay;
+mod show;
 pub(super) mod signed;
 mod waiting;
 
@@ -80,7 +81,14 @@ pub(crate) enum Verb {
     },
 
     /// Print the policy in force, file by file
-    Show,
+    Show {
+        /// With what profiles and sets come to in each role, instead of how it was written
+        #[arg(long)]
+        expanded: bool,
+        /// Show the policy of this folder, and ask no jitd
+        #[arg(long, value_name = "DIR", requires = "expanded")]
+        from: Option<PathBuf>,
+    },
 
     /// Say what is wrong with policy files, before they are loaded
     ///
@@ -157,7 +165,7 @@ pub(crate) fn run(
         Verb::Deny { which, reason } => {
             waiting::review(which, Decision::Deny, Some(reason), json, jitd, screen)
         }
-        Verb::Show => jitd::show(jitd, &Call::Policy, json, screen, views::policy),
+        Verb::Show { expanded, from } => show::run(*expanded, from.as_deref(), json, jitd, screen),
         Verb::Check { which, no_host } => Ok(check::run(which, !no_host, json, screen)?),
         Verb::Test { dir } => Ok(cases::run(dir, json, screen)?),
         Verb::Diff { new, from: Some(from) } => Ok(diff::run(new, Some(from), json, jitd, screen)?),

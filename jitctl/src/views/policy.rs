@@ -1,7 +1,7 @@
 //! How a policy is shown, and what it says when one is loaded.
 
 use jit_host::files::POLICY_DIR;
-use jit_proto::manager::{Policy, PolicySummary};
+use jit_proto::manager::{Policy, PolicyFile, PolicySummary};
 use jit_proto::text::Shown;
 
 use super::entry::plural;
@@ -47,15 +47,21 @@ pub(crate) fn policy(policy: &Policy) -> View {
         data += &format!("# policy {}\n", Shown(digest));
         data += &format!("# loaded {}, {}\n", Shown(&loaded(&policy.summary)), size(policy));
     }
-    for file in &policy.files {
+    data += &policy_files(&policy.files);
+    let mut view = View { said: warnings(policy), ..View::yes(data) };
+    view.said.extend(stale(&policy.summary));
+    without_policy(policy, view)
+}
+
+pub(crate) fn policy_files(files: &[PolicyFile]) -> String {
+    let mut data = String::new();
+    for file in files {
         data += &format!("\n# file {}\n{}", Shown(&file.name), file.text);
         if !file.text.ends_with('\n') {
             data.push('\n');
         }
     }
-    let mut view = View { said: warnings(policy), ..View::yes(data) };
-    view.said.extend(stale(&policy.summary));
-    without_policy(policy, view)
+    data
 }
 
 fn without_policy(policy: &Policy, mut view: View) -> View {

@@ -56,15 +56,16 @@ impl Page {
     /// Of a policy that loads.
     pub(crate) fn of(files: &[SourceFile]) -> Self {
         let mut page = Self::default();
-        for file in files {
-            let text: Table = std::str::from_utf8(&file.bytes).unwrap().parse().unwrap();
-            for (person, of) in table(&text, "people") {
+        let read = |file: &SourceFile| std::str::from_utf8(&file.bytes).unwrap().parse::<Table>().unwrap();
+        let texts: Vec<Table> = files.iter().map(read).collect();
+        for text in &texts {
+            for (person, of) in table(text, "people") {
                 for account in words(of.as_table().unwrap(), "accounts") {
                     page.people.insert(account, person.clone());
                 }
             }
-            for (name, role) in table(&text, "role") {
-                page.roles.insert(name.clone(), RoleText::of(role.as_table().unwrap()));
+            for (name, role) in table(text, "role") {
+                page.roles.insert(name.clone(), RoleText::of(&filled(role.as_table().unwrap(), &texts)));
             }
         }
         page
@@ -141,6 +142,41 @@ impl People {
         [&account.name].into_iter().chain(also).any(|name| self.users.contains(name.as_str()))
             || account.groups.iter().any(|group| self.groups.contains(group.as_str()))
     }
+}
+
+/// A role with what its profile has and it does not, and with the people of sets among those who are named.
+fn filled(role: &Table, texts: &[Table]) -> Table {
+    let mut role = role.clone();
+    let profile = role.get("profile").and_then(Value::as_str).map(str::to_owned);
+    let of_profile = |(name, _): &(&String, &Value)| Some(name.as_str()) == profile.as_deref();
+    for (_, profile) in texts.iter().flat_map(|text| table(text, "profile")).filter(of_profile) {
+        for (key, value) in profile.as_table().unwrap() {
+            role.entry(key).or_insert(value.clone());
+        }
+    }
+    let mut named: Vec<&mut Value> = Vec::new();
+    for (key, value) in &mut role {
+        if key == "eligible" {
+            named.push(value);
+        } else if key == "stage" {
+            let stages = value.as_array_mut().unwrap().iter_mut().filter_map(Value::as_table_mut);
+            named.extend(
+                stages.flatten().filter(|(key, _)| *key == "approvers" || *key == "then").map(|(_, who)| who),
+            );
+        }
+    }
+    for who in named.into_iter().filter_map(Value::as_table_mut) {
+        let sets = words(who, "sets");
+        for (_, set) in
+            texts.iter().flat_map(|text| table(text, "set")).filter(|(name, _)| sets.contains(name))
+        {
+            for (kind, more) in set.as_table().unwrap() {
+                let all = who.entry(kind).or_insert(Value::Array(Vec::new()));
+                all.as_array_mut().unwrap().extend(more.as_array().unwrap().iter().cloned());
+            }
+        }
+    }
+    role
 }
 
 fn table<'t>(text: &'t Table, key: &str) -> impl Iterator<Item = (&'t String, &'t Value)> {

@@ -44,6 +44,9 @@ fn check_policy(policy: &Policy) {
     assert_eq!(again.digest(), policy.digest());
     assert_eq!(again, *policy, "the same files mean the same twice");
     assert_eq!(diff(policy, &again), []);
+    let expanded = Policy::parse(&policy.expanded()).unwrap().policy;
+    assert!(expanded.roles().eq(policy.roles()), "what a policy comes to is the same policy");
+    assert_eq!(diff(policy, &expanded), []);
     for role in policy.roles() {
         assert_eq!(policy.role(&role.name), Some(role));
         assert!(!role.hosts.is_empty() && !role.services.is_empty() && !role.eligible.is_empty());

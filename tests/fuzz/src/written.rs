@@ -42,10 +42,20 @@ pub(crate) fn files(choices: &mut Choices<'_>) -> Vec<SourceFile> {
     }
     let mut files = vec![SourceFile { name: "head.toml".to_owned(), bytes: head.into_bytes() }];
     for n in 0..=choices.below(MAX_ROLES) {
-        let text = format!("version = 1\n[role.r{n}]\n{}", role(choices, n));
+        let text = format!("version = 1\n{}", by_profile(&role(choices, n), n));
         files.push(SourceFile { name: format!("r{n}.toml"), bytes: text.into_bytes() });
     }
     files
+}
+
+/// A role of these lines: as they are or, as their length has it, with all but the stages in a profile. It means the same.
+fn by_profile(lines: &str, n: usize) -> String {
+    match lines.split_once("[[") {
+        Some((keys, stages)) if keys.len() % 3 == 0 => {
+            format!("[profile.p{n}]\n{keys}[role.r{n}]\nprofile = \"p{n}\"\n[[{stages}")
+        }
+        _ => format!("[role.r{n}]\n{lines}"),
+    }
 }
 
 fn role(choices: &mut Choices<'_>, n: usize) -> String {

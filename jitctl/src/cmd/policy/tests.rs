@@ -111,6 +111,39 @@ fn new_files_are_compared_with_what_jitd_has_in_force() {
     assert_eq!((ran.code, changes[0]["direction"].as_str()), (0, Some("gains")));
 }
 
+const FILLED: &str = "version = 1\nprofile.p = { hosts = [\"*\"], services = [\"sshd\"], max-duration = \"1h\" }\n\
+                      set.s = { groups = [\"dba\"] }\n[role.r]\nprofile = \"p\"\neligible = { sets = [\"s\"] }\n\
+                      stage = [{ approvers = { groups = [\"leads\"] } }]\n";
+
+#[test]
+fn a_policy_is_shown_as_it_was_written_or_with_what_profiles_and_sets_come_to() {
+    let whole = format!("{GOOD}{}", FILLED.replacen("version = 1\n", "", 1));
+    let ran = jitctl(&["policy", "show"], &in_force(&whole));
+    assert!(ran.code == 0 && ran.out.contains(&whole), "{}", ran.out);
+    let ran = jitctl(&["policy", "show", "--expanded"], &in_force(&whole));
+    let role = "\n[role.r]\neligible = { groups = [\"dba\"] }\nhosts = [\"*\"]\nmax-duration = \"1h\"\nservices = [\"sshd\"]\n\
+                \n[[role.r.stage]]\napprovers = { groups = [\"leads\"] }\n";
+    assert_eq!(ran.code, 0);
+    assert!(ran.out.ends_with(role) && ran.out.starts_with("# policy "), "{}", ran.out);
+    let ran = jitctl(&["policy", "show", "--expanded", "--json"], &in_force(&whole));
+    let shown: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(shown["files"][0]["text"].as_str().unwrap().ends_with(role), "{}", ran.out);
+    // Of a folder, without jitd.
+    let dir = folder(&[("10-site.toml", GOOD), ("20-db.toml", FILLED)]);
+    let ran = jitctl(&["policy", "show", "--expanded", "--from", text(dir.path())], &Nobody);
+    assert!(ran.code == 0 && ran.out.ends_with(role), "{}", ran.out);
+}
+
+#[test]
+fn of_a_policy_with_errors_it_is_said_where_they_are_and_not_what_it_comes_to() {
+    let dir = folder(&[("10-site.toml", GOOD), ("20-db.toml", &FILLED.replace("\"p\"", "\"q\""))]);
+    let ran = jitctl(&["policy", "show", "--expanded", "--from", text(dir.path())], &Nobody);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("error JIT160: no file defines profile `q`"), "{}", ran.out);
+    assert_eq!(ran.err, "jitctl: the policy has errors, so nothing is known of what it comes to\n");
+    assert_eq!(jitctl(&["policy", "show", "--from", text(dir.path())], &Nobody).code, 2);
+}
+
 #[test]
 fn a_difference_of_layout_alone_is_none_and_exits_0_as_well() {
     let dir = folder(&[("10-site.toml", &format!("# checked\n{GOOD}"))]);
