@@ -56,7 +56,7 @@ fn compare(window: &str, what: &str, few: Duration, many: Duration) {
 /// The lines of role `n` beside its hosts and its longest time.
 type Lines = fn(usize) -> String;
 
-const KINDS: [(&str, Lines); 6] = [
+const KINDS: [(&str, Lines); 7] = [
     ("each of a service, people and approvers of its own", |n| {
         format!(
             "services = [\"s{n}\"]\neligible.groups = [\"g{n}\"]\nstage = [{{ approvers.groups = [\"l{n}\"] }}]\n"
@@ -97,7 +97,17 @@ const KINDS: [(&str, Lines); 6] = [
              [[role.r{n}.stage]]\nname = \"security\"\napprovers.users = [\"c\", \"d\", \"e\", \"f\", \"g\"]\napprovals = 2\n"
         )
     }),
+    ("the same by a profile and a set", |n| {
+        format!("profile = \"common\"\neligible = {{ users = [\"u{n}\"], sets = [\"everybody\"] }}\n")
+    }),
 ];
+
+/// What the last of them share.
+const COMMON: &str = "[set.everybody]\nusers = [\"maria\"]\n\
+    [profile.common]\nservices = [\"sshd\", \"sudo\"]\nuses = 1\n\
+    reason = { pattern = \"^(?<ticket>INC-[0-9]+) .{8,}\", hint = \"INC-1234 and why\" }\n\
+    [[profile.common.stage]]\nname = \"lead\"\napprovers.users = [\"a\", \"b\", \"c\", \"d\", \"e\"]\napprovals = 2\n\
+    [[profile.common.stage]]\nname = \"security\"\napprovers.users = [\"c\", \"d\", \"e\", \"f\", \"g\"]\napprovals = 2\n";
 
 const OTHERS: [(&str, Lines); 3] = [
     ("of other services", |n| {
@@ -131,6 +141,8 @@ fn files(count: usize, lines: Lines) -> Vec<SourceFile> {
         let roles: String = (from..count.min(from + A_FILE)).map(role).collect();
         SourceFile { name: format!("{from}.toml"), bytes: format!("version = 1\n{roles}").into_bytes() }
     };
+    let common = if lines(0).contains("profile = ") { COMMON } else { "" };
+    let own = format!("{own}{common}");
     let mut files: Vec<_> = (0..count).step_by(A_FILE).map(file).collect();
     files.push(SourceFile { name: "own.toml".to_owned(), bytes: own.as_bytes().to_vec() });
     files

@@ -13,13 +13,17 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use jit_core::policy::{Account, Asker, AskerAccount, Facts, Group, Host, PamFile, Policy, Standing};
+use jit_core::policy::{
+    Account, Asker, AskerAccount, Facts, Group, Host, PamFile, Policy, Principal, Standing, Sudo,
+};
 use jit_proto::words::{GroupName, ServiceName, UserName};
 use nix::errno::Errno;
 use nix::unistd::User;
 
+use crate::files::Owner;
 use crate::pam::stack::Lost;
 use crate::pam::{Folders, Line, Stack, Stage};
+use crate::{signers, sudoers};
 
 /// Asks this host about every name in the policy. Blocks for as long as its name service does.
 #[must_use]
@@ -86,9 +90,45 @@ fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
     let askers = of_askers.map(|account| (account.clone(), asker_account(etc, account))).collect();
     let of_askers = policy.askers().flat_map(Asker::services);
     let ends = of_askers.filter(|service| has_end(etc, service)).cloned().collect();
-    let (host, accounts) = (host.clone(), accounts.known);
-    // Who reads clocks says what time it is.
-    Facts { now: None, host, groups, accounts, standing, askers, ends, sessions, services, doors, unlisted }
+    Facts {
+        host: host.clone(),
+        // Who reads clocks says what time it is.
+        now: None,
+        groups,
+        accounts: accounts.known,
+        standing,
+        askers,
+        ends,
+        sessions,
+        services,
+        doors,
+        signers: signers(),
+        sudo: sudo(etc),
+        unlisted,
+    }
+}
+
+/// Whose keys may sign approvals here; nothing where their file cannot be read, which is said elsewhere.
+fn signers() -> Option<BTreeSet<Principal>> {
+    let (approvers, revoked) =
+        signers::read(Path::new(signers::APPROVERS), Path::new(signers::REVOKED), Owner::Root).ok()?;
+    let counts = approvers.iter().filter(|approver| approver.approves() && !revoked.contains(&approver.key));
+    Some(counts.flat_map(|approver| approver.principals.iter().cloned()).collect())
+}
+
+/// What sudoers of this `/etc` says of PAM services. A name that is none of a service's is nobody's.
+fn sudo(etc: &Path) -> Sudo {
+    let program = fs::canonicalize("/usr/bin/sudo").unwrap_or_default();
+    // Its file is called so, or is one of Cargo's, as Ubuntu has it.
+    let is_rs = program.to_string_lossy().contains("sudo-rs") || program.starts_with("/usr/lib/cargo");
+    match sudoers::services(Path::new("/")) {
+        Ok(named) => {
+            let named = named.iter().filter_map(|name| name.parse::<ServiceName>().ok());
+            let services = named.map(|service| (service.clone(), pam_file(etc, &service))).collect();
+            Sudo { services, untold: None, is_rs }
+        }
+        Err(why) => Sudo { services: BTreeMap::new(), untold: Some(why), is_rs },
+    }
 }
 
 /// Accounts that were asked after, each once.

@@ -1,6 +1,7 @@
 //! What sudoers(5) says of PAM: which service sudo asks, and whether it asks at all. `!pam_acct_mgmt` passes the account stage
 //! over, `!pam_session` the session, and `pam_service` asks another service than the one that policy is about.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,33 @@ pub fn pam_settings(root: &Path) -> Option<Vec<String>> {
         said.push(format!("and {more} more"));
     }
     Some(said)
+}
+
+/// The PAM services that some line chooses, whoever and whatever it is for; or why that cannot be told. Sources other than
+/// the files may choose more.
+pub fn services(root: &Path) -> Result<BTreeSet<String>, String> {
+    let sources = fs::read_to_string(below(root, Path::new("/etc/nsswitch.conf"))).unwrap_or_default();
+    let sources = sources.lines().find_map(|line| line.trim().strip_prefix("sudoers:")).unwrap_or("files");
+    let sources = sources.split('#').next().unwrap_or_default().split_whitespace();
+    if let Some(other) = sources.filter(|source| !source.starts_with('[')).find(|source| *source != "files") {
+        return Err(format!("sudo asks {other}, too, what sudoers says"));
+    }
+    let mut services = BTreeSet::new();
+    for found in read(root).unwrap_or_default() {
+        match found {
+            Found::Unread { file, why } => return Err(format!("{} {why}", file.display())),
+            Found::Setting(setting) => services.extend(service(&setting.text)),
+        }
+    }
+    Ok(services)
+}
+
+/// The service that a setting chooses.
+fn service(setting: &str) -> Option<String> {
+    let (_, value) = setting.split_once('=')?;
+    let chooses = ["pam_service", "pam_login_service"].contains(&name(setting));
+    let value = value.trim().trim_matches('"');
+    (chooses && !value.is_empty()).then(|| value.to_owned())
 }
 
 fn said(found: &Found) -> String {
@@ -291,6 +319,21 @@ Defaults:#1001 !pam_session
         );
         assert_eq!(of(""), [] as [&str; 0]);
         assert_eq!(settings(&[]), None);
+    }
+
+    #[test]
+    fn every_service_that_a_line_chooses_is_found_and_none_where_that_cannot_be_told() {
+        let of = |files: &[(&str, &str)]| services(host(files).path());
+        let text = "Defaults>mwdeploy pam_service=sudo-mwdeploy\nDefaults!WEB !pam_session, pam_service = \"sudo-web\"\n\
+                    Defaults pam_login_service=sudo-in\n# Defaults pam_service=sudo-none\nDefaults !pam_setcred\n";
+        let all = ["sudo-in", "sudo-mwdeploy", "sudo-web"].map(str::to_owned);
+        assert_eq!(of(&[("sudoers", text)]), Ok(BTreeSet::from(all.clone())));
+        assert_eq!(of(&[]), Ok(BTreeSet::new()), "there is no sudo");
+        let files = ("nsswitch.conf", "sudoers: files # ldap\n");
+        assert_eq!(of(&[("sudoers", text), files]), Ok(BTreeSet::from(all)));
+        let sss = ("nsswitch.conf", "passwd: files\nsudoers: files [NOTFOUND=continue] sss\n");
+        assert_eq!(of(&[("sudoers", text), sss]).unwrap_err(), "sudo asks sss, too, what sudoers says");
+        assert_eq!(of(&[("sudoers", "@include gone\n")]).unwrap_err(), "/etc/gone cannot be read");
     }
 
     #[test]

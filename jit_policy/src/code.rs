@@ -160,8 +160,18 @@ pub(crate) const SAME_SET: Code = error("JIT163");
 pub(crate) const TOO_MUCH_FILLED: Code = error("JIT164");
 pub(crate) const UNUSED_PART: Code = warning("JIT165");
 
+// What is more than was meant.
+pub(crate) const LONG_EMERGENCY: Code = warning("JIT166");
+pub(crate) const SILENT_EMERGENCY: Code = warning("JIT167");
+pub(crate) const STANDING_ACCESS: Code = warning("JIT168");
+pub(crate) const WEAKER: Code = warning("JIT169");
+pub(crate) const SUDO_BESIDE_KIND: Code = warning("JIT170");
+pub(crate) const NO_KEY_HERE: Code = warning("JIT171");
+pub(crate) const NO_SUDOERS_LINE: Code = warning("JIT172");
+pub(crate) const UNASKED_KIND: Code = warning("JIT173");
+
 /// Those of the last kind.
-pub(crate) const OF_HOST: [Code; 17] = [
+pub(crate) const OF_HOST: [Code; 20] = [
     NO_SUCH_GROUP,
     NOBODY_HERE,
     TOO_FEW_HERE,
@@ -179,6 +189,9 @@ pub(crate) const OF_HOST: [Code; 17] = [
     ENDS_SOON,
     ENDED,
     LAST_WAY_IN,
+    NO_KEY_HERE,
+    NO_SUDOERS_LINE,
+    UNASKED_KIND,
 ];
 
 /// A file of test cases that cannot be read, or asks for what makes no sense.

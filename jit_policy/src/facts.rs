@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jit_proto::words::{GroupName, ServiceName, UserName};
 
 use super::host::Host;
+use super::people::Principal;
 use crate::time::Utc;
 
 /// What a host knows of the names in a policy.
@@ -31,8 +32,23 @@ pub struct Facts {
     /// What keeps people out where they log in or become root: sshd, login, sudo, su and each service that the policy
     /// names. A file that asks jitd only to watch counts as one that does not name the module.
     pub doors: BTreeMap<ServiceName, PamFile>,
+    /// Whose keys may sign approvals here; nothing where that cannot be told.
+    pub signers: Option<BTreeSet<Principal>>,
+    /// The PAM services that sudoers chooses.
+    pub sudo: Sudo,
     /// Why the host cannot list all accounts and members of groups, if it cannot.
     pub unlisted: Option<String>,
+}
+
+/// What sudoers(5) says of PAM services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sudo {
+    /// Each that one of its lines names.
+    pub services: BTreeMap<ServiceName, PamFile>,
+    /// Why that cannot be told, where it cannot.
+    pub untold: Option<String>,
+    /// Whether sudo is sudo-rs, for which no line names any.
+    pub is_rs: bool,
 }
 
 /// A group, as far as the host knows it.

@@ -34,7 +34,9 @@ impl Policy {
             let judge = Judge { rules, facts, places: &seen.roles, mentions };
             for (role, spot) in judge.roles() {
                 judge.role(role, spot, log);
+                judge.signed_only(role, spot, log);
             }
+            judge.kinds_of_sudo(log);
             for (spot, who) in &seen.others {
                 judge.groups(&who.groups, None, spot, log);
                 judge.users(&who.users, None, spot, log);
@@ -428,6 +430,7 @@ fn cannot_tell(what: &str, why: &str, spot: &Spot, log: &mut Log<'_>) {
 }
 
 mod admins;
+mod kinds;
 
 #[cfg(test)]
 mod tests;

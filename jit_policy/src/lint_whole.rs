@@ -189,7 +189,7 @@ fn included(rules: &Rules, places: &BTreeMap<RoleName, Spot>, log: &mut Log<'_>)
 }
 
 /// Whether one role gives all that the other does, if their stages are the same.
-fn includes(wide: &Role, narrow: &Role) -> bool {
+pub(super) fn includes(wide: &Role, narrow: &Role) -> bool {
     let uses = |role: &Role| role.uses == Uses::Unlimited;
     wide.hosts.len() >= narrow.hosts.len()
         && narrow.hosts.iter().all(|host| wide.hosts.contains(host))

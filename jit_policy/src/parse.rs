@@ -20,7 +20,7 @@ use super::source::Source;
 use super::source::SourceFile;
 use super::walk::{Node, Table};
 use super::words::{networks, services, who, who_in};
-use super::{code, lint, lint_change, lint_whole, parse_parts};
+use super::{code, lint, lint_change, lint_roles, lint_whole, parse_parts};
 
 /// The most files of one policy.
 const MAX_FILES: usize = 256;
@@ -132,6 +132,7 @@ impl Reader<'_> {
         if !self.log.has_errors() {
             parse_parts::unused(&parts, &mut self.log);
             lint_whole::rules(&self.rules, &self.seen.roles, &mut self.log);
+            lint_roles::rules(&self.rules, &self.seen.roles, &mut self.log);
             lint_whole::ends(&self.rules, &self.seen.services, &mut self.log);
             if let Some(spot) = &self.seen.change {
                 lint_change::change(&self.rules, spot, &mut self.log);
@@ -392,6 +393,7 @@ impl Reader<'_> {
                 self.seen.bad_exempt = true;
                 continue;
             };
+            lint_roles::standing(&who, &services, from.is_none(), &table.spot, &mut self.log);
             self.seen.others.push((table.spot.clone(), who.clone()));
             self.rules.exempt.insert(Exempt { who, services, from: from.unwrap_or_default() });
         }

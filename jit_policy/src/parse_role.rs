@@ -320,10 +320,16 @@ fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, S
 }
 
 fn then(node: &Node<'_>, log: &mut Log<'_>) -> Option<Then> {
-    if node.as_str().is_some() {
-        return node.choice(&[("deny", ())], log).map(|()| Then::Deny);
+    match node.as_str() {
+        Some("deny") => Some(Then::Deny),
+        Some(other) => {
+            let message = format!("{} is not `then`: \"deny\", or the people who decide next", quoted(other));
+            let hint = "nothing is approved by waiting, and no stage is passed over; one for long requests alone has `above`";
+            log.add_with_hint(code::BAD_CHOICE, &node.spot, message, hint);
+            None
+        }
+        None => who(node, log).map(Then::Ask),
     }
-    who(node, log).map(Then::Ask)
 }
 
 fn host(node: &Node<'_>, log: &mut Log<'_>) -> Option<HostPattern> {

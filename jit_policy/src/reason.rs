@@ -46,9 +46,10 @@ impl ReasonRule {
         let compiled = RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).nest_limit(NEST_LIMIT).build();
         match compiled {
             Ok(pattern) => Ok(Self { pattern, hint }),
-            Err(regex::Error::CompiledTooBig(limit)) => {
-                Err(format!("it needs more than {limit} bytes once compiled; repeat less"))
-            }
+            Err(regex::Error::CompiledTooBig(limit)) => Err(format!(
+                "it needs more than {limit} bytes once compiled: {{10,1000}} stands for a thousand copies of what is before \
+                 it; repeat less, or write {{10,}}, since a reason has an end anyway"
+            )),
             Err(err) => {
                 // The engine draws the pattern over several lines; its last says what is wrong.
                 let text = err.to_string();

@@ -21,6 +21,7 @@ const POLICY_LAYERS: [&[&str]; 4] = [
         "finding",
         "lint",
         "lint_change",
+        "lint_roles",
         "lint_whole",
         "mentions",
         "parse",

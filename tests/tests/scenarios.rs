@@ -197,6 +197,7 @@ const SCENARIOS: &[Scenario] = &[
     shared("su_follows_the_callers_window", elevation::su),
     shared("su_dash_follows_the_callers_window", elevation::su_dash),
     shared("sudo_that_skips_the_account_stage_is_refused_at_the_session", elevation::sudo_without_account),
+    shared("a_window_of_one_kind_of_sudo_opens_what_its_lines_of_sudoers_give_and_no_more", elevation::kinds_of_sudo),
     shared("the_window_of_whom_one_becomes_does_not_admit_the_caller", elevation::the_targets_window_is_not_the_callers),
 
     // locks

@@ -40,7 +40,43 @@ pub(super) struct Case {
     pub(super) story: Vec<Spanned<Step>>,
 }
 
-/// One step: exactly one of the first eleven, and what belongs to it.
+/// What a step came to, as `then` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    Waits,
+    Opens,
+    Scheduled,
+    Ends,
+    Done,
+    Refused,
+    Allow,
+    Deny,
+    Unmanaged,
+}
+
+impl Outcome {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waits => "waits",
+            Self::Opens => "opens",
+            Self::Scheduled => "scheduled",
+            Self::Ends => "ends",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Unmanaged => "unmanaged",
+        }
+    }
+
+    /// Whether it answers somebody who logs in, and no order.
+    pub(super) const fn is_verdict(self) -> bool {
+        matches!(self, Self::Allow | Self::Deny | Self::Unmanaged)
+    }
+}
+
+/// One step: exactly one of the first twelve, and what belongs to it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Step {
@@ -64,6 +100,8 @@ pub(super) struct Step {
     pub(super) unlock: Option<Scope>,
     /// A service that `by` logs in to.
     pub(super) check: Option<ServiceName>,
+    /// A group that `by` is in no more.
+    pub(super) leaves: Option<GroupName>,
     /// How long nothing happens.
     pub(super) wait: Option<String>,
     pub(super) by: Option<UserName>,
@@ -81,7 +119,7 @@ pub(super) struct Step {
     pub(super) from: Option<IpAddr>,
     pub(super) target: Option<UserName>,
     /// `waits`, `opens`, `scheduled`, `ends`, `done` or `refused` for an order; a verdict for a check.
-    pub(super) then: Option<String>,
+    pub(super) then: Option<Outcome>,
     /// The reason of a check's answer.
     pub(super) why: Option<Why>,
     /// What the answer must say, among other things.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jit_proto::gate;
-use jit_proto::words::{Reason, RequestId, RoleName, ServiceName, Uid, UserName, subject_is_caller};
+use jit_proto::words::{
+    GroupName, Reason, RequestId, RoleName, ServiceName, Uid, UserName, subject_is_caller,
+};
 
 use super::case::{Account, Case, Step};
 use super::touched::{at_stage, exempt_at, limit_of, limits};
@@ -36,13 +38,13 @@ pub(super) struct Got {
 impl Got {
     /// What was expected instead, if anything was.
     pub(super) fn differs_from(&self, step: &Step) -> Option<String> {
-        let then = step.then.as_ref().is_none_or(|then| then == self.then);
+        let then = step.then.is_none_or(|then| then.as_str() == self.then);
         let why = step.why.is_none_or(|why| Some(why) == self.why);
         let says = step.says.as_ref().is_none_or(|says| self.text.contains(says));
         if then && why && says {
             return None;
         }
-        let mut expected: Vec<String> = step.then.iter().cloned().collect();
+        let mut expected: Vec<String> = step.then.iter().map(|then| then.as_str().to_owned()).collect();
         expected.extend(step.why.map(|why| format!("({why})")));
         expected.extend(step.says.as_ref().map(|says| format!("… {says} …")));
         Some(expected.join(" "))
@@ -81,8 +83,8 @@ impl<'p> World<'p> {
     }
 
     pub(super) fn step(&mut self, step: &Step) -> Result<Got, String> {
-        let Step { request, grant, approve, deny, withdraw, extend, done, lock, unlock, check, wait, .. } =
-            step;
+        let Step { request, grant, approve, deny, withdraw, extend, done, lock, unlock, .. } = step;
+        let Step { check, leaves, wait, .. } = step;
         let given =
             [request.is_some(), grant.is_some(), approve.is_some(), deny.is_some()].into_iter().chain([
                 withdraw.is_some(),
@@ -91,15 +93,17 @@ impl<'p> World<'p> {
                 lock.is_some(),
                 unlock.is_some(),
                 check.is_some(),
+                leaves.is_some(),
                 wait.is_some(),
             ]);
         if given.filter(|given| *given).count() != 1 {
             return Err(
                 "a step has one of request, grant, approve, deny, withdraw, extend, done, lock, unlock, \
-                        check and wait"
+                        check, leaves and wait"
                     .to_owned(),
             );
         }
+        self.makes_sense(step)?;
         if let Some(time) = wait {
             let time = parse_duration(time).map_err(|err| err.to_string())?;
             self.wait(time);
@@ -107,6 +111,9 @@ impl<'p> World<'p> {
         }
         let by = self.account(step.by.as_ref(), "by")?;
         let by = if grant.is_some() { by } else { by.as_person(step.person.clone()) };
+        if let Some(group) = leaves {
+            return self.leave(by, group);
+        }
         if let Some(service) = check {
             return Ok(self.check(step, by, service));
         }
@@ -123,6 +130,41 @@ impl<'p> World<'p> {
             return self.hand(step, by, whose, duration);
         }
         self.lock(step, by, duration)
+    }
+
+    /// Words that could never come true, or that name what is not there: a case with one passes or fails for nothing.
+    fn makes_sense(&self, step: &Step) -> Result<(), String> {
+        let is_told = step.wait.is_none() && step.leaves.is_none();
+        match step.then {
+            Some(_) if !is_told => return Err("nothing is answered to `wait` and `leaves`".to_owned()),
+            Some(then) if then.is_verdict() != step.check.is_some() => {
+                let to = if step.check.is_some() { "allow, deny or unmanaged" } else { "no verdict" };
+                return Err(format!("`then` is \"{}\", and the answer here is {to}", then.as_str()));
+            }
+            Some(_) | None => {}
+        }
+        let locked = [&step.lock, &step.unlock].into_iter().flatten().find_map(|scope| match scope {
+            Scope::Role(role) => Some(role),
+            Scope::Host | Scope::User(_) | Scope::Group(_) | Scope::Service(_) => None,
+        });
+        let named = step.request.iter().chain(&step.grant).chain(locked);
+        let Some(role) = named.into_iter().find(|role| self.policy.role(role).is_none()) else {
+            return Ok(());
+        };
+        let known = self.policy.roles().map(|role| role.name.as_str());
+        let meant = crate::text::nearest(role.as_str(), known);
+        let meant = meant.map_or_else(String::new, |role| format!("; did you mean '{role}'?"));
+        Err(format!("no file defines role '{role}'{meant}"))
+    }
+
+    /// Takes somebody out of a group; whatever that means is found when they are next looked at.
+    fn leave(&mut self, mut by: Subject, group: &GroupName) -> Result<Got, String> {
+        if !by.groups.remove(group) {
+            return Err(format!("{} is not in group '{group}'", by.name));
+        }
+        let tried = format!("{} leaves {group}", by.name);
+        self.accounts.insert(by.name.clone(), Subject { person: None, ..by });
+        Ok(Got { tried, then: "", why: None, text: String::new() })
     }
 
     fn here(&self) -> Context<'_> {
@@ -255,7 +297,8 @@ impl<'p> World<'p> {
                 return Got { tried, then: "refused", why: None, text: format!("refused: {refusal}") };
             }
         };
-        let pending = self.state.pending().get(&id).map(|pending| pending.request.role.clone());
+        // What waits, and the emergency that is open and owes its reviews.
+        let pending = self.state.reviewable(id).map(|pending| pending.request.role.clone());
         let filed = events.iter().find_map(|event| {
             if let Event::Requested { request } = event { Some(request.role.clone()) } else { None }
         });

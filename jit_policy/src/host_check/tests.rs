@@ -54,6 +54,8 @@ fn host(groups: &[(&str, Group)]) -> Facts {
         doors: ["sshd", "login", "sudo", "su"]
             .map(|name| (name.parse().unwrap(), PamFile::NamesModule))
             .into(),
+        signers: None,
+        sudo: crate::Sudo::default(),
         unlisted: None,
     }
 }

@@ -56,7 +56,9 @@ fn limits_that_say_nothing_or_what_cannot_be_are_refused() {
 #[test]
 fn a_limit_that_never_counts_is_remarked_on() {
     assert_eq!(codes(&with("{ each = 4, at-once = 3 }")), ["JIT135"]);
-    let emergency = |limits: &str| codes(&with(&format!("{limits}\nemergency = true")));
+    let emergency = |limits: &str| {
+        codes(&with(&format!("{limits}\nemergency = true\nreason = {{ pattern = '.{{8,}}' }}")))
+    };
     assert_eq!(emergency("{ rest = \"4h\", at-once = 3 }"), ["JIT135", "JIT135"]);
     assert_eq!(emergency("{ each = 1 }"), Vec::<&str>::new());
 }

@@ -118,3 +118,49 @@ pub(crate) fn roots_own_su_and_cron(site: &Site) {
     site.shell("rm /etc/cron.d/by-root; cat /run/by-su").admits("olga");
     site.shell("cat /run/by-sudo").admits("olga");
 }
+
+/// sudoers(5) chooses the PAM service, by the account that somebody becomes or by the command: a window of one kind of sudo
+/// opens what those lines give.
+pub(crate) fn kinds_of_sudo(site: &Site) {
+    site.person("kiran");
+    site.shell(
+        "useradd --system mwdeploy
+         for kind in mwdeploy restart; do cp /etc/pam.d/sudo /etc/pam.d/sudo-$kind; done",
+    )
+    .done();
+    site.sudoer(
+        "kiran",
+        "Cmnd_Alias MWRESTART = /usr/bin/id -g\n\
+         Defaults>mwdeploy pam_service=sudo-mwdeploy\n\
+         Defaults!MWRESTART pam_service=sudo-restart\n\
+         kiran ALL=(mwdeploy) NOPASSWD: ALL\n\
+         kiran ALL=(root) NOPASSWD: ALL",
+    );
+    site.roles(&[
+        Role::new("kiran", &["sudo-mwdeploy"], "kiran"),
+        Role::new("kiran-restart", &["sudo-restart"], "kiran"),
+    ]);
+    // Each as root, as mwdeploy, and as root with the one command.
+    let sudo = |what: &str| site.machine.as_user("kiran", &format!("sudo -n {what}"));
+    let (root, deploy, restart) = ("id -un", "-u mwdeploy id -un", "/usr/bin/id -g");
+    for what in [root, deploy, restart] {
+        site.denies("kiran", "no-window", || sudo(what));
+    }
+    let window = site.open("kiran", "kiran", "30m");
+    sudo(deploy).admits("mwdeploy");
+    for what in [root, restart] {
+        site.denies("kiran", "no-window", || sudo(what));
+    }
+    site.open("kiran", "kiran-restart", "30m");
+    sudo(restart).admits("0");
+    site.denies("kiran", "no-window", || sudo(root));
+    // The end of the one is not the end of the other.
+    window.revoke();
+    site.denies("kiran", "no-window", || sudo(deploy));
+    sudo(restart).admits("0");
+    // What no line of sudoers names is said, and what it names is not.
+    let check = site.shell("jitctl policy check");
+    assert!(!check.stdout.contains("JIT172: role `kiran`"), "{check}");
+    site.roles(&[Role::new("kiran-other", &["sudo-kiran-other"], "kiran")]);
+    site.shell("jitctl policy check").says("no line of sudoers has pam_service=sudo-kiran-other");
+}
