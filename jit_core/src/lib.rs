@@ -49,6 +49,8 @@ mod code_tests;
 #[cfg(test)]
 mod edges_tests;
 #[cfg(test)]
+mod except_tests;
+#[cfg(test)]
 mod hours_tests;
 #[cfg(test)]
 mod known_tests;

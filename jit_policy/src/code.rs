@@ -152,6 +152,13 @@ pub(crate) const IDLE_LIMIT: Code = warning("JIT135");
 // Duties apart.
 pub(crate) const APART_FROM_NONE: Code = error("JIT136");
 
+// Exceptions.
+pub(crate) const EXCEPTS_ALL: Code = error("JIT144");
+pub(crate) const NAMED_AND_EXCEPTED: Code = warning("JIT145");
+pub(crate) const NOWHERE: Code = error("JIT146");
+pub(crate) const NARROWED_TWICE: Code = error("JIT147");
+pub(crate) const IDLE_HOST: Code = warning("JIT149");
+
 // Profiles and sets.
 pub(crate) const NO_PROFILE: Code = error("JIT160");
 pub(crate) const SAME_PROFILE: Code = error("JIT161");

@@ -11,11 +11,12 @@ use jit_proto::text::Shown;
 use jit_proto::words::UserName;
 
 use super::host::HostPattern;
-use super::people::{PersonName, Who};
+use super::people::PersonName;
 use super::retain::Retain;
 use super::role::{AtEnd, Role, Stage, Starts, Then};
 use super::rules::{ChangeRule, Exempt, Observed};
 use super::set::Policy;
+use super::who::Who;
 use crate::services::Services;
 use jit_proto::duration::Human;
 
@@ -86,6 +87,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         if !gone.is_empty() {
             about.loses(format!("no longer {gone}"));
         }
+        about.leaves_out("", old, new);
     }
     policy_change(old.rules.change.as_ref(), new.rules.change.as_ref(), &mut changes);
     let kept =
@@ -150,6 +152,7 @@ fn policy_change(old: Option<&ChangeRule>, new: Option<&ChangeRule>, changes: &m
     if !gone.is_empty() {
         about.loses(format!("no longer approved by {gone}"));
     }
+    about.leaves_out("its approvers: ", &was.approvers, &is.approvers);
     if was.approvals != is.approvals {
         let direction = if is.approvals < was.approvals { Direction::Gains } else { Direction::Loses };
         about.push(direction, format!("{} must approve, was {}", is.approvals, was.approvals));
@@ -217,6 +220,30 @@ impl About<'_> {
         }
     }
 
+    /// Whom of those that are named rules leave out: fewer of them is more access.
+    fn leaves_out(&mut self, whose: &str, was: &Who, is: &Who) {
+        if was.all != is.all {
+            let direction = match (is.all.is_superset(&was.all), is.all.is_subset(&was.all)) {
+                (true, _) => Direction::Loses,
+                (_, true) => Direction::Gains,
+                (false, false) => Direction::Changes,
+            };
+            let shown = |who: &Who| {
+                let groups = who.all.iter().map(|group| format!("@{group}")).collect::<Vec<_>>();
+                if groups.is_empty() { "no group besides".to_owned() } else { groups.join(" and ") }
+            };
+            self.push(direction, format!("{whose}must be in {}, was {}", shown(is), shown(was)));
+        }
+        if !was.except.is_as(&is.except) {
+            let direction = match (is.except.includes(&was.except), was.except.includes(&is.except)) {
+                (true, _) => Direction::Loses,
+                (_, true) => Direction::Gains,
+                (false, false) => Direction::Changes,
+            };
+            self.push(direction, format!("{whose}except {}, was {}", is.except, was.except));
+        }
+    }
+
     /// A list of which none at all is no limit.
     fn limit<T: PartialEq + fmt::Display>(&mut self, what: &str, old: &[T], new: &[T]) {
         if old == new {
@@ -248,6 +275,7 @@ fn role(pair: &Pair<'_>, about: &mut About<'_>) {
     // Whoever was there all along, for whom the rest changes.
     let who = is.eligible.without(&is.eligible.without(&was.eligible));
     about.whose = if who.is_empty() { String::new() } else { format!("{who}: ") };
+    about.leaves_out("", &was.eligible, &is.eligible);
     about.more_is_more("for up to", &Period(was.max_duration), &Period(is.max_duration));
     about.more_is_more("uses:", &was.uses, &is.uses);
     let vec = |set: &BTreeSet<_>| set.iter().copied().collect::<Vec<_>>();
@@ -338,6 +366,18 @@ fn reach(pair: &Pair<'_>, about: &mut About<'_>) {
         let after = otherwise(new, was, those, &was.services, &off, "still");
         about.loses(format!("{those}: no longer on {}{after}", list(&off)));
     }
+    let except = |of: &Role, other: &Role| {
+        of.hosts_except.iter().filter(|host| !other.hosts_except.contains(host)).cloned().collect::<Vec<_>>()
+    };
+    let (out, back) = (except(is, was), except(was, is));
+    if !out.is_empty() {
+        let after = otherwise(new, was, those, &was.services, &out, "still");
+        about.loses(format!("{those}: no longer on {}, which is excepted{after}", list(&out)));
+    }
+    if !back.is_empty() {
+        let before = otherwise(old, is, who, &is.services, &back, "already");
+        about.gains(format!("{who}: also on {}, which was excepted{before}", list(&back)));
+    }
 }
 
 /// The services of one role that the other does not have.
@@ -372,6 +412,9 @@ fn otherwise(
     }
     let everywhere = |host: &HostPattern| matches!(host, HostPattern::Name(glob) if glob.as_str() == "*");
     for role in policy.roles().filter(|role| role.name != but.name && role.eligible.includes(who)) {
+        if !role.hosts_except.is_empty() {
+            continue; // whether these are among what is excepted the names do not show
+        }
         if role.hosts.iter().any(everywhere) || hosts.iter().all(|host| role.hosts.contains(host)) {
             way(&role.services, format!("by role {}", role.name));
         }
@@ -440,7 +483,7 @@ fn end(role: &Role) -> String {
 /// What a role gives.
 fn what(role: &Role) -> String {
     let mut text =
-        format!("{} on {} for up to {}", list(&role.services), list(&role.hosts), Human(role.max_duration));
+        format!("{} on {} for up to {}", list(&role.services), role.shown_hosts(), Human(role.max_duration));
     if !role.limits.from.is_empty() {
         text += &format!(", from {}", list(&role.limits.from));
     }

@@ -19,11 +19,11 @@ use super::lint::names;
 use super::lint_whole::{Places, stuck};
 use super::mentions::Mentions;
 use super::people::Human;
-use super::people::Who;
 use super::role::Method;
 use super::role::{Role, Stage, Then};
 use super::rules::Rules;
 use super::set::Policy;
+use super::who::Who;
 use super::{code, parse};
 
 impl Policy {
@@ -38,8 +38,8 @@ impl Policy {
             }
             judge.kinds_of_sudo(log);
             for (spot, who) in &seen.others {
-                judge.groups(&who.groups, None, spot, log);
-                judge.users(&who.users, None, spot, log);
+                judge.groups(&who.every_group().cloned().collect(), None, spot, log);
+                judge.users(&who.users.union(&who.except.users).cloned().collect(), None, spot, log);
             }
             if let Some(spot) = &seen.admins {
                 judge.admins(spot, log);
@@ -101,7 +101,7 @@ impl<'a> Judge<'a> {
     fn role(&self, role: &Role, spot: &Spot, log: &mut Log<'_>) {
         self.until(role, spot, log);
         let whos: Vec<&Who> = role.people().collect();
-        let groups = whos.iter().flat_map(|who| &who.groups).cloned().collect();
+        let groups = whos.iter().flat_map(|who| who.every_group()).cloned().collect();
         let stages = role.stages.iter().filter(|stage| !from_afar(stage));
         let asked = stages.flat_map(|stage| {
             let next = match &stage.then {
@@ -110,7 +110,8 @@ impl<'a> Judge<'a> {
             };
             [&stage.approvers].into_iter().chain(next)
         });
-        let users = asked.chain([&role.eligible]).flat_map(|who| &who.users).cloned().collect();
+        let named = asked.chain([&role.eligible]).flat_map(|who| &who.users);
+        let users = named.chain(whos.iter().flat_map(|who| &who.except.users)).cloned().collect();
         self.users(&users, Some(role), spot, log);
         if !self.groups(&groups, Some(role), spot, log) {
             return; // a group that is missing is why whatever follows would be said
@@ -271,8 +272,35 @@ impl<'a> Judge<'a> {
                 Some(Group::Unanswered) | None => crowd.more = Some(UNANSWERED.to_owned()),
             }
         }
+        self.leave_out(&mut crowd, who);
         crowd.humans = crowd.accounts.iter().map(|account| self.rules.people.human(account)).collect();
         crowd
+    }
+
+    /// Leaves out whom `all` and `except` do. Where a group cannot be read, that is everybody, as it is for jitd; who is in one
+    /// that is not listed whole may be more.
+    fn leave_out(&self, crowd: &mut Crowd, who: &Who) {
+        let nobody = BTreeSet::new();
+        let mut kept = |group: &GroupName, keeps: &dyn Fn(&BTreeSet<UserName>, &UserName) -> bool| {
+            let (members, more) = match self.facts.groups.get(group) {
+                Some(Group::Members(members)) => (members, self.facts.unlisted.clone()),
+                Some(Group::Absent) => (&nobody, self.facts.unlisted.clone()),
+                Some(Group::Unanswered) | None => {
+                    crowd.accounts.clear();
+                    (&nobody, Some(UNANSWERED.to_owned()))
+                }
+            };
+            crowd.accounts.retain(|account| keeps(members, account));
+            crowd.more = crowd.more.take().or(more);
+        };
+        for group in &who.all {
+            kept(group, &|members, account| members.contains(account));
+        }
+        for group in &who.except.groups {
+            kept(group, &|members, account| !members.contains(account));
+        }
+        let excepted: BTreeSet<&UserName> = who.except.accounts().collect();
+        crowd.accounts.retain(|account| !excepted.contains(account));
     }
 
     /// Accounts that may ask for a role and have something running all the time. It is there before they come, so that

@@ -9,7 +9,7 @@
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
 //! table, by way of `walk`, which knows places, and `shape`, which knows keys; `parse_parts` first, for the profiles and
 //! sets that all files share) → `lint` and `lint_whole` (do
-//! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `host`, `net`,
+//! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `who`, `except`, `host`, `net`,
 //! `hours`, `until`, `bounds`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
 //! host says of its names (`facts`).
 
@@ -29,6 +29,7 @@ mod code;
 mod diff;
 mod difference;
 mod ends;
+mod except;
 mod expand;
 mod facts;
 mod finding;
@@ -37,6 +38,7 @@ mod host_check;
 mod hours;
 mod lint;
 mod lint_change;
+mod lint_except;
 mod lint_roles;
 mod lint_whole;
 mod mentions;
@@ -55,6 +57,7 @@ mod shape;
 mod source;
 mod until;
 mod walk;
+mod who;
 mod words;
 
 #[cfg(test)]
@@ -66,12 +69,13 @@ pub use code::{BAD_CASES, Code, Severity};
 pub use diff::{Change, Direction, diff};
 pub use difference::Difference;
 pub use ends::{HowEnds, ServiceEnd};
+pub use except::Except;
 pub use facts::{Account, AskerAccount, Facts, Group, PamFile, Standing, Sudo};
 pub use finding::{FileFault, Finding, Log, Spot};
 pub use host::{BadGlob, Host, HostGlob, HostGroup, HostPattern, ShownCommand, Ways};
 pub use hours::{BadHours, Clock, Days, Hours, Zone, next_opening, open_for};
 pub use net::{BadNetwork, Network};
-pub use people::{BadPrincipal, BadSshKey, People, PersonName, Principal, SshKey, Subject, Who};
+pub use people::{BadPrincipal, BadSshKey, KeptOutBy, People, PersonName, Principal, SshKey, Subject};
 pub use reason::ReasonRule;
 pub use retain::{BadRetain, Retain};
 pub use role::{AtEnd, Limits, Method, Outside, Role, Stage, Starts, Then, Uses};
@@ -79,3 +83,4 @@ pub use rules::{ChangeRule, Ends, Exempt, Observed};
 pub use set::{Loaded, Policy};
 pub use source::{Flaw, Source, SourceFile};
 pub use until::Until;
+pub use who::Who;

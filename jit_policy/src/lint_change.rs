@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::code;
 use super::finding::{Log, Spot};
 use super::lint::names;
-use super::lint_whole::{Places, stuck};
+use super::lint_whole::{Places, by_name, stuck};
 use super::people::Human;
 use super::rules::Rules;
 
@@ -22,7 +22,7 @@ pub(super) fn change(rules: &Rules, spot: &Spot, log: &mut Log<'_>) {
         return;
     }
     let people = &rules.people;
-    let humans: BTreeSet<Human> = change.approvers.users.iter().map(|user| people.human(user)).collect();
+    let humans: BTreeSet<Human> = by_name(&change.approvers).map(|user| people.human(user)).collect();
     let needed = change.approvals;
     let shown = names(&humans);
     let places = [Places { needed, humans }];
@@ -32,7 +32,7 @@ pub(super) fn change(rules: &Rules, spot: &Spot, log: &mut Log<'_>) {
         log.add_with_hint(code::UNCHANGEABLE, spot, message, "name more approvers, or a group");
         return;
     }
-    let admins: BTreeSet<Human> = rules.admins.users.iter().map(|user| people.human(user)).collect();
+    let admins: BTreeSet<Human> = by_name(&rules.admins).map(|user| people.human(user)).collect();
     let cannot = |admin: &&Human| stuck(&places, &BTreeSet::from([(*admin).clone()])).is_some();
     let stuck: BTreeSet<Human> = admins.iter().filter(cannot).cloned().collect();
     if stuck.is_empty() {

@@ -11,9 +11,10 @@ use super::code;
 use super::finding::{Log, Spot};
 use super::lint::names;
 use super::lint_whole::includes;
-use super::people::{PersonName, Who};
+use super::people::PersonName;
 use super::role::{Role, Stage};
 use super::rules::Rules;
+use super::who::Who;
 use crate::services::Services;
 
 /// How long an emergency may be before it is remarked on: what is longer can wait for somebody.
@@ -142,16 +143,10 @@ fn asks_less(fewer: &[Stage], more: &[Stage]) -> bool {
 /// Whether the approvals that meet the one stage meet this one.
 fn is_met_by(this: &Stage, that: &Stage) -> bool {
     let above = |stage: &Stage| stage.above.unwrap_or(Duration::ZERO);
-    let people = |stage: &Stage| {
-        stage.people().fold(Who::default(), |mut all, who| {
-            all.extend(who.clone());
-            all
-        })
-    };
     this.approvals <= that.approvals
         && this.denials >= that.denials
         && above(this) >= above(that)
         && this.expires.is_none_or(|this| that.expires.is_some_and(|that| this >= that))
-        && this.approvers.includes(&people(that))
+        && that.people().all(|who| this.approvers.includes(who))
         && this.accept.is_superset(&that.accept)
 }

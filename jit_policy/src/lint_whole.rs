@@ -12,6 +12,7 @@ use super::people::People;
 use super::role::Method;
 use super::role::{Role, Uses};
 use super::rules::Rules;
+use super::who::Who;
 use crate::digest::Digest;
 
 /// Roles with the same stages are compared with each other up to this many; of more only the time would be felt.
@@ -57,15 +58,15 @@ pub(super) fn ends(rules: &Rules, places: &BTreeMap<ServiceName, Spot>, log: &mu
 /// Whether all stages together find enough distinct people, whoever of those eligible by name asks. Stages that a
 /// group may approve are left out: only the host knows who is in one.
 fn distinct(role: &Role, people: &People, spot: &Spot, log: &mut Log<'_>) {
-    let by_name = role.stages.iter().filter(|stage| stage.approvers.groups.is_empty());
-    let stages: Vec<Places> = by_name
+    let of_names = role.stages.iter().filter(|stage| stage.approvers.groups.is_empty());
+    let stages: Vec<Places> = of_names
         .map(|stage| Places {
             needed: stage.needed(),
-            humans: stage.approvers.users.iter().map(|user| people.human(user)).collect(),
+            humans: by_name(&stage.approvers).map(|user| people.human(user)).collect(),
         })
         .collect();
-    let by_name = role.eligible.users.iter().map(|user| people.human(user));
-    let askers = by_name.chain(role.eligible.people.keys().cloned().map(Human::Person)).collect();
+    let askers = by_name(&role.eligible).map(|user| people.human(user));
+    let askers = askers.chain(role.eligible.people.keys().cloned().map(Human::Person)).collect();
     if let Some(asker) = stuck(&stages, &askers) {
         let who = asker.map_or_else(|| "nobody".to_owned(), ToString::to_string);
         let could = if asker.is_some() { "could never" } else { "could ever" };
@@ -76,6 +77,12 @@ fn distinct(role: &Role, people: &People, spot: &Spot, log: &mut Log<'_>) {
         );
         log.add(code::NOT_DISTINCT, spot, message);
     }
+}
+
+/// The accounts that are named and not excepted by name. Whom groups leave out only the host knows.
+pub(super) fn by_name(who: &Who) -> impl Iterator<Item = &UserName> {
+    let excepted: BTreeSet<&UserName> = who.except.accounts().collect();
+    who.users.iter().filter(move |user| !excepted.contains(user))
 }
 
 /// How many people a stage needs, and who may be one of them.
@@ -193,6 +200,7 @@ pub(super) fn includes(wide: &Role, narrow: &Role) -> bool {
     let uses = |role: &Role| role.uses == Uses::Unlimited;
     wide.hosts.len() >= narrow.hosts.len()
         && narrow.hosts.iter().all(|host| wide.hosts.contains(host))
+        && wide.hosts_except.iter().all(|host| narrow.hosts_except.contains(host))
         && wide.services.includes(&narrow.services)
         && wide.eligible.includes(&narrow.eligible)
         && wide.max_duration >= narrow.max_duration
@@ -210,10 +218,11 @@ pub(super) fn includes(wide: &Role, narrow: &Role) -> bool {
 fn locked_out(rules: &Rules, log: &mut Log<'_>) {
     let exempt = rules.exempt.iter().map(|rule| &rule.who);
     let ways: Vec<_> = exempt.chain(rules.roles.values().map(|role| &role.eligible)).collect();
-    let gets_in =
-        |admin: &UserName| ways.iter().any(|who| !who.groups.is_empty() || who.users.contains(admin));
+    let gets_in = |admin: &UserName| {
+        ways.iter().any(|who| !who.groups.is_empty() || by_name(who).any(|user| user == admin))
+    };
     let admins = &rules.admins;
-    if admins.groups.is_empty() && !admins.users.iter().any(gets_in) {
+    if admins.groups.is_empty() && !by_name(admins).any(gets_in) {
         let message =
             format!("no admin can get in anywhere: {admins} may ask for no role and is exempt nowhere");
         log.add(code::LOCKED_OUT, &Spot::file(0), message);

@@ -70,7 +70,8 @@ impl Mentions {
             DeValue::Table(entries) => {
                 for (key, value) in entries {
                     match (key.get_ref().as_ref(), value.get_ref()) {
-                        (kind @ ("users" | "groups"), DeValue::Array(names)) => {
+                        (key @ ("users" | "groups" | "all"), DeValue::Array(names)) => {
+                            let kind = if key == "users" { key } else { "groups" };
                             for (text, span) in texts(names) {
                                 let key = (home.clone(), kind.to_owned(), text.to_owned());
                                 self.places.entry(key).or_insert(Spot { file, span: Some(span) });

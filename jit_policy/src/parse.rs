@@ -11,7 +11,7 @@ use super::finding::{Finding, Log, Spot};
 use super::mentions::Mentions;
 use super::parse_role::{profile_alone, role};
 use super::parts::Parts;
-use super::people::{PersonName, Who};
+use super::people::PersonName;
 use super::reason::Patterns;
 use super::role::Role;
 use super::rules::{ChangeRule, Ends, Exempt, Observed, Rules};
@@ -19,8 +19,9 @@ use super::shape::{ASKER, CHANGE, EXEMPT, FILE, MODE, PERSON, SERVICE, quoted};
 use super::source::Source;
 use super::source::SourceFile;
 use super::walk::{Node, Table};
+use super::who::Who;
 use super::words::{networks, services, who, who_in};
-use super::{code, lint, lint_change, lint_roles, lint_whole, parse_parts};
+use super::{code, lint, lint_change, lint_except, lint_roles, lint_whole, parse_parts};
 
 /// The most files of one policy.
 const MAX_FILES: usize = 256;
@@ -176,10 +177,12 @@ impl Reader<'_> {
         }
         if let Some(node) = file.node("admins") {
             let admins = self.named(&node);
+            lint_except::once(&self.rules.admins, &admins, &node, &mut self.log);
             self.rules.admins.extend(admins);
         }
         if let Some(node) = file.node("auditors") {
             let auditors = self.named(&node);
+            lint_except::once(&self.rules.auditors, &auditors, &node, &mut self.log);
             self.rules.auditors.extend(auditors);
         }
     }
@@ -283,8 +286,15 @@ impl Reader<'_> {
         belong(alone.clone(), "account", name, &mut people.accounts, &at, &mut self.log);
     }
 
-    /// Persons whom roles name: they have to be there, and what is theirs alone is theirs under this name, too.
+    /// Persons whom rules name: they have to be there, and what is theirs alone is theirs under this name, too.
     fn persons(&mut self) {
+        let known = &self.seen.people;
+        for (whose, person) in self.rules.resolve_exceptions(|person| known.contains_key(person)) {
+            let message = format!("{whose} excepts person `{person}`, who is not in `[people]`");
+            let role = whose.strip_prefix("role ").and_then(|role| role.parse().ok());
+            let spot = role.and_then(|role: RoleName| self.seen.roles.get(&role)).cloned();
+            self.log.add(code::NO_PERSON, &spot.unwrap_or_else(|| Spot::file(0)), message);
+        }
         let Rules { roles, people, .. } = &mut self.rules;
         for role in roles.values_mut() {
             for (person, own) in &mut role.eligible.people {

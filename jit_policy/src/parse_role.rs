@@ -21,7 +21,7 @@ use super::shape::{HOURS, LIMITS, REASON, ROLE, STAGE, quoted};
 use super::until::Until;
 use super::walk::{Node, Table};
 use super::words::{eligible, networks, services, who};
-use super::{code, lint};
+use super::{code, lint, lint_except};
 
 /// How long a summary, a hint and a stage's name may be, in characters: they stand in tables and log lines.
 const MAX_LINE: usize = 200;
@@ -59,6 +59,7 @@ pub(super) fn role(
     lint::durations(&role, &table.spot_of("default-duration"), log);
     lint::bounds(&role, &table.spot_of("limits"), log);
     lint::above(&role, &table.spot_of("stage"), log);
+    lint_except::hosts(&role, &table.spot_of("hosts-except"), log);
     lint::run_as(&role, &table.spot_of("run-as"), log);
     for (stage, spot) in role.stages.iter().zip(&approvers) {
         lint::approvers(stage, &role.eligible, spot, log);
@@ -75,6 +76,7 @@ fn read(
 ) -> Option<(Role, Vec<Spot>)> {
     let summary = table.optional("summary", |node, log| node.line(MAX_LINE, log), log);
     let hosts = table.required("hosts", |node, log| node.some(host, log), log);
+    let hosts_except = table.optional("hosts-except", |node, log| node.some(host, log), log);
     let services = table.required("services", services, log);
     let eligible = table.required("eligible", eligible, log);
     let limits = limits(table, log);
@@ -104,6 +106,7 @@ fn read(
         name,
         summary: summary?,
         hosts: hosts?.into_iter().collect(),
+        hosts_except: hosts_except?.unwrap_or_default().into_iter().collect(),
         services: services?,
         eligible: eligible?,
         limits,

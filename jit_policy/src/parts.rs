@@ -12,7 +12,7 @@ use jit_proto::words::{BadWord, RoleName};
 use toml::de::{DeTable, DeValue};
 
 use super::finding::Spot;
-use super::people::Who;
+use super::who::Who;
 
 /// How much profiles and sets may fill in, over all roles together. A short file must not come to more than the machine
 /// has.

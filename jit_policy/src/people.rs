@@ -1,4 +1,4 @@
-//! Sets of accounts and groups, and which accounts belong to one human.
+//! Accounts as the name service tells them, and which belong to one human.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,7 +8,18 @@ use jit_proto::text::{Shown, is_unprintable};
 use jit_proto::words::{BadWord, GroupName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Canonical;
+/// Which groups count where a rule excepts whoever is in one. They are not always those that let somebody in: what is not
+/// known of a group neither lets in nor passes an exception.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KeptOutBy {
+    /// Those that it is in: of all groups it is known.
+    #[default]
+    Own,
+    /// All but these, of which alone it is known that it is not in them.
+    AllBut(BTreeSet<GroupName>),
+    /// These alone, whatever else it is supposed to be in.
+    Only(BTreeSet<GroupName>),
+}
 
 /// The person being checked, as jitd's name service answered (DESIGN §1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +35,8 @@ pub struct Subject {
     pub is_local: bool,
     /// The names of all its groups, the primary one included.
     pub groups: BTreeSet<GroupName>,
+    /// By which groups a rule excepts it.
+    pub kept_out_by: KeptOutBy,
     /// Who comes by it, where several people share it and that is known.
     pub person: Option<PersonName>,
 }
@@ -32,7 +45,33 @@ impl Subject {
     /// An account that has no other name and is in no group.
     #[must_use]
     pub const fn named(name: UserName, uid: Uid) -> Self {
-        Self { name, uid, also: BTreeSet::new(), is_local: false, groups: BTreeSet::new(), person: None }
+        Self {
+            name,
+            uid,
+            also: BTreeSet::new(),
+            is_local: false,
+            groups: BTreeSet::new(),
+            kept_out_by: KeptOutBy::Own,
+            person: None,
+        }
+    }
+
+    /// The same account, supposed to be in these groups as well: those that are known of it except it, and no others do.
+    #[must_use]
+    pub fn supposed_in(&self, groups: impl IntoIterator<Item = GroupName>) -> Self {
+        let kept_out_by = KeptOutBy::Only(self.groups.clone());
+        let groups = self.groups.iter().cloned().chain(groups).collect();
+        Self { groups, kept_out_by, ..self.clone() }
+    }
+
+    /// Whether a rule that excepts this group may be about it.
+    #[must_use]
+    pub fn may_be_kept_out_by(&self, group: &GroupName) -> bool {
+        match &self.kept_out_by {
+            KeptOutBy::Own => self.groups.contains(group),
+            KeptOutBy::AllBut(known) => self.groups.contains(group) || !known.contains(group),
+            KeptOutBy::Only(groups) => groups.contains(group),
+        }
     }
 
     /// The same account as this person comes by it.
@@ -61,88 +100,6 @@ impl Subject {
     /// Every name that the account is known by: for what is kept from it, and for who is one person.
     pub fn names(&self) -> impl Iterator<Item = &UserName> {
         [&self.name].into_iter().chain(&self.also)
-    }
-}
-
-/// A set of people: these accounts, whoever is in one of these groups, and these persons.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Who {
-    /// Accounts by name.
-    pub users: BTreeSet<UserName>,
-    /// Groups by name.
-    pub groups: BTreeSet<GroupName>,
-    /// Persons of `[people]`, each with the accounts that are theirs alone.
-    pub people: BTreeMap<PersonName, BTreeSet<UserName>>,
-}
-
-impl Who {
-    /// Whether the subject is one of them: by one of the names that it gains by, by a group, or as the person that comes by
-    /// it.
-    #[must_use]
-    pub fn contains(&self, subject: &Subject) -> bool {
-        subject.gains_by().any(|name| self.names(name))
-            || !self.groups.is_disjoint(&subject.groups)
-            || subject.person.as_ref().is_some_and(|person| self.people.contains_key(person))
-    }
-
-    /// Whether it names this account, by itself or as one that is a person's alone.
-    fn names(&self, account: &UserName) -> bool {
-        self.users.contains(account) || self.people.values().any(|own| own.contains(account))
-    }
-
-    /// Whether it names nobody at all. A group counts even if it has no members.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty() && self.people.is_empty()
-    }
-
-    /// Whether every name of the other is one of these. Who is in a group is not asked.
-    #[must_use]
-    pub fn includes(&self, other: &Self) -> bool {
-        self.users.is_superset(&other.users)
-            && self.groups.is_superset(&other.groups)
-            && other.people.keys().all(|person| self.people.contains_key(person))
-    }
-
-    /// What this names and the other does not.
-    #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
-        let is_new = |(person, _): &(&PersonName, &BTreeSet<UserName>)| !other.people.contains_key(*person);
-        let people = self.people.iter().filter(is_new).map(|(person, own)| (person.clone(), own.clone()));
-        Self {
-            users: &self.users - &other.users,
-            groups: &self.groups - &other.groups,
-            people: people.collect(),
-        }
-    }
-
-    pub(super) fn extend(&mut self, other: Self) {
-        self.users.extend(other.users);
-        self.groups.extend(other.groups);
-        self.people.extend(other.people);
-    }
-
-    pub(super) fn write_to(&self, bytes: &mut Canonical) {
-        bytes.list(self.users.iter().map(UserName::as_str));
-        bytes.list(self.groups.iter().map(GroupName::as_str));
-        // Where none are named, as in every policy of before there were any, the digest is what it was.
-        if !self.people.is_empty() {
-            bytes.part(b"people");
-            bytes.list(self.people.keys().map(|person| person.0.as_str()));
-        }
-    }
-}
-
-/// Users, persons, then groups behind an `@`: `ana, person kim, @dba`. `nobody` if there are none.
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return f.pad("nobody");
-        }
-        let users = self.users.iter().map(ToString::to_string);
-        let people = self.people.keys().map(|person| format!("person {person}"));
-        let groups = self.groups.iter().map(|group| format!("@{group}"));
-        f.pad(&users.chain(people).chain(groups).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -216,6 +173,11 @@ impl People {
     #[must_use]
     pub fn ssh_key_of(&self, person: &PersonName) -> Option<&SshKey> {
         self.ssh_keys.iter().find(|(_, owner)| *owner == person).map(|(key, _)| key)
+    }
+
+    /// The accounts that this person shares.
+    pub(super) fn shared_by<'p>(&'p self, person: &'p PersonName) -> impl Iterator<Item = &'p UserName> {
+        self.shared.iter().filter(|(_, sharers)| sharers.contains(person)).map(|(account, _)| account)
     }
 
     /// The accounts that are this person's alone.

@@ -14,9 +14,10 @@ use super::host::{Host, HostPattern};
 use super::hours;
 use super::hours::Hours;
 use super::net::Network;
-use super::people::{Subject, Who};
+use super::people::Subject;
 use super::reason::ReasonRule;
 use super::until::Until;
+use super::who::Who;
 use crate::digest::{Canonical, Digest};
 
 use crate::services::Services;
@@ -31,6 +32,8 @@ pub struct Role {
     pub summary: Option<String>,
     /// The hosts it exists on; at least one. Sorted.
     pub hosts: Vec<HostPattern>,
+    /// Those of these on which it does not exist all the same. Sorted.
+    pub hosts_except: Vec<HostPattern>,
     /// The PAM services it opens; at least one. `sudo` and `su` are already spelled out.
     pub services: Services,
     /// Who may ask; never empty.
@@ -68,10 +71,23 @@ pub struct Role {
 }
 
 impl Role {
+    /// The hosts that it exists on, in words: `db-*, @web but not @prod`.
+    #[must_use]
+    pub fn shown_hosts(&self) -> String {
+        let list = |patterns: &[HostPattern]| {
+            patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        match &self.hosts_except[..] {
+            [] => list(&self.hosts),
+            except => format!("{} but not {}", list(&self.hosts), list(except)),
+        }
+    }
+
     /// Whether the role exists on this host.
     #[must_use]
     pub fn on_host(&self, host: &Host) -> bool {
-        self.hosts.iter().any(|pattern| pattern.matches(host))
+        let is_one_of = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(host));
+        is_one_of(&self.hosts) && !is_one_of(&self.hosts_except)
     }
 
     /// Whether its day has come from which on it is no more. A clock that is suspect says so of nothing.
@@ -144,6 +160,10 @@ impl Role {
             bytes.part(b"apart");
             bytes.list(self.apart.iter().map(RoleName::as_str));
         }
+        if !self.hosts_except.is_empty() {
+            bytes.part(b"hosts-except");
+            bytes.list(self.hosts_except.iter().map(ToString::to_string));
+        }
         bytes.digest()
     }
 
@@ -167,6 +187,20 @@ impl Role {
     /// Everybody whom it names: who is eligible, and whom its stages ask.
     pub fn people(&self) -> impl Iterator<Item = &Who> {
         self.stages.iter().flat_map(Stage::people).chain([&self.eligible])
+    }
+}
+
+impl Role {
+    /// The same, to learn more of them.
+    pub(super) fn people_mut(&mut self) -> impl Iterator<Item = &mut Who> {
+        let asked = self.stages.iter_mut().flat_map(|stage| {
+            let next = match &mut stage.then {
+                Then::Deny => None,
+                Then::Ask(next) => Some(next),
+            };
+            [&mut stage.approvers].into_iter().chain(next)
+        });
+        asked.chain([&mut self.eligible])
     }
 }
 

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::asker::Asker;
 use super::net::Network;
-use super::people::{People, Subject, Who};
+use super::people::{People, PersonName, Subject};
 use super::retain::Retain;
 use super::role::{self, Role};
+use super::who::Who;
 use crate::services::Services;
 
 /// What the files mean, whatever they look like.
@@ -28,6 +29,38 @@ pub(super) struct Rules {
     /// The services at which the process that asked ends with the window.
     pub(super) processes: BTreeSet<ServiceName>,
     pub(super) retain: Option<Retain>,
+}
+
+impl Rules {
+    /// Learns who those are whom rules except. Answers each person whom nobody has defined, and whose rule names them.
+    pub(super) fn resolve_exceptions(
+        &mut self,
+        is_known: impl Fn(&PersonName) -> bool,
+    ) -> Vec<(String, PersonName)> {
+        let Self { people, roles, exempt, admins, auditors, change, .. } = self;
+        let mut unknown = Vec::new();
+        let mut resolve = |whose: &dyn Fn() -> String, who: &mut Who| {
+            let missing = who.except.resolve(people, &is_known);
+            unknown.extend(missing.into_iter().map(|person| (whose(), person)));
+        };
+        for role in roles.values_mut() {
+            let name = role.name.clone();
+            role.people_mut().for_each(|who| resolve(&|| format!("role {name}"), who));
+        }
+        *exempt = std::mem::take(exempt)
+            .into_iter()
+            .map(|mut rule| {
+                resolve(&|| "an exemption".to_owned(), &mut rule.who);
+                rule
+            })
+            .collect();
+        resolve(&|| "`[admins]`".to_owned(), admins);
+        resolve(&|| "`[auditors]`".to_owned(), auditors);
+        if let Some(change) = change {
+            resolve(&|| "`[policy-change]`".to_owned(), &mut change.approvers);
+        }
+        unknown
+    }
 }
 
 /// One `[[exempt]]`: these people are not jitd's to decide on at these services.

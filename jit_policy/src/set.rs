@@ -8,11 +8,12 @@ use jit_proto::words::{GroupName, RoleName, ServiceName, UserName};
 use super::asker::Asker;
 use super::finding::Finding;
 use super::parse;
-use super::people::{People, PersonName, Subject, Who};
+use super::people::{People, PersonName, Subject};
 use super::retain::Retain;
 use super::role::Role;
 use super::rules::{ChangeRule, Ends, Exempt, Observed, Rules};
 use super::source::SourceFile;
+use super::who::Who;
 use crate::digest::{Canonical, Digest};
 
 /// A policy that may come into force, and what a careful reader would say about it.
@@ -270,18 +271,18 @@ impl Policy {
     /// One may come more than once.
     pub fn groups_at<'p>(&'p self, service: &'p ServiceName) -> impl Iterator<Item = &'p GroupName> {
         let exempt = self.rules.exempt.iter().filter(|rule| rule.services.contains(service));
-        let exempt = exempt.flat_map(|rule| &rule.who.groups);
-        exempt.chain(self.roles_for(service).flat_map(|role| &role.eligible.groups))
+        let exempt = exempt.flat_map(|rule| rule.who.every_group());
+        exempt.chain(self.roles_for(service).flat_map(|role| role.eligible.every_group()))
     }
 
     /// Every group that the policy names, once, in name order.
     pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.everybody().flat_map(|who| &who.groups).collect::<BTreeSet<_>>().into_iter()
+        self.everybody().flat_map(Who::every_group).collect::<BTreeSet<_>>().into_iter()
     }
 
-    /// Every account that the policy names as somebody who may do something, once, in name order.
+    /// Every account that the policy names as somebody who may do something or who may not, once, in name order.
     pub fn users(&self) -> impl Iterator<Item = &UserName> {
-        self.everybody().flat_map(|who| &who.users).collect::<BTreeSet<_>>().into_iter()
+        self.everybody().flat_map(Who::every_user).collect::<BTreeSet<_>>().into_iter()
     }
 
     /// Every service that a role names, on this host or another, in name order.

@@ -44,6 +44,7 @@ pub(super) const ROLE: Shape = Shape {
         ("profile", r#"profile = "prod""#),
         ("summary", r#"summary = "Shell on the database hosts""#),
         ("hosts", r#"hosts = ["db-*"]"#),
+        ("hosts-except", r#"hosts-except = ["@prod"]"#),
         ("services", r#"services = ["sshd", "sudo"]"#),
         ("eligible", r#"eligible = { groups = ["dba"] }"#),
         ("max-duration", r#"max-duration = "4h""#),
@@ -100,8 +101,25 @@ pub(super) const WHO: Shape = Shape {
         ("users", r#"users = ["ana"]"#),
         ("groups", r#"groups = ["dba"]"#),
         ("sets", r#"sets = ["leads"]"#),
+        ("all", ALL_OF),
+        ("except", EXCEPT_WHOM),
     ],
 };
+
+/// Those who are not meant by a set of people.
+pub(super) const EXCEPT: Shape = Shape {
+    what: "an exception",
+    header: "as except = { users = […], groups = […], people = […] }",
+    keys: &[
+        ("users", r#"users = ["ana"]"#),
+        ("groups", r#"groups = ["interns"]"#),
+        ("people", r#"people = ["kim"]"#),
+    ],
+};
+
+/// What every set of people takes beside its names.
+const ALL_OF: &str = r#"all = ["vetted"]"#;
+const EXCEPT_WHOM: &str = r#"except = { groups = ["interns"] }"#;
 
 pub(super) const ELIGIBLE: Shape = Shape {
     what: "who is eligible",
@@ -111,6 +129,8 @@ pub(super) const ELIGIBLE: Shape = Shape {
         ("groups", r#"groups = ["dba"]"#),
         ("people", r#"people = ["kim"]"#),
         ("sets", r#"sets = ["leads"]"#),
+        ("all", ALL_OF),
+        ("except", EXCEPT_WHOM),
     ],
 };
 
@@ -123,6 +143,8 @@ pub(super) const EXEMPT: Shape = Shape {
         ("sets", r#"sets = ["leads"]"#),
         ("services", r#"services = ["login"]"#),
         ("from", r#"from = ["10.1.9.4"]"#),
+        ("all", ALL_OF),
+        ("except", EXCEPT_WHOM),
     ],
 };
 
@@ -199,9 +221,9 @@ pub(super) const ASKER: Shape = Shape {
 pub(super) const SERVICE: Shape =
     Shape { what: "a service", header: "under [service.NAME]", keys: &[("ends", r#"ends = "process""#)] };
 
-pub(super) const ALL: [&Shape; 16] = [
+pub(super) const ALL: [&Shape; 17] = [
     &FILE, &ROLE, &PROFILE, &SET, &STAGE, &WHO, &ELIGIBLE, &EXEMPT, &PERSON, &HOURS, &REASON, &LIMITS, &MODE,
-    &CHANGE, &ASKER, &SERVICE,
+    &CHANGE, &ASKER, &SERVICE, &EXCEPT,
 ];
 
 impl Shape {

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use jit_proto::words::{GroupName, ServiceName, UserName};
 
 use super::code;
+use super::except::Except;
 use super::finding::Log;
+use super::lint_except;
 use super::net::Network;
 use super::parts::{PartName, Parts};
-use super::people::{PersonName, Who};
-use super::shape::{ELIGIBLE, WHO};
+use super::people::PersonName;
+use super::shape::{ELIGIBLE, EXCEPT, WHO};
 use super::walk::{Node, Table};
+use super::who::Who;
 use crate::services::Services;
 use crate::text::nearest;
 
@@ -26,7 +29,7 @@ pub(super) fn eligible(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
     };
     let (users, groups) = users_and_groups(&table, log)?;
     let people = people.into_iter().map(|person: PersonName| (person, BTreeSet::new())).collect();
-    Some(Who { users, groups, people })
+    narrowed(Who { users, groups, people, ..Who::default() }, &table, log)
 }
 
 /// The people that a table names with `users` and `groups`, whatever else it says.
@@ -36,12 +39,38 @@ pub(super) fn who_in(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
     if who.is_empty() {
         // A misspelt `users` has been reported.
         if !table.has_misspelt() {
-            let message = "this names nobody: it needs `users` or `groups`";
-            log.add_with_hint(code::EMPTY, &table.spot, message, "write it like users = [\"ana\"]");
+            nobody(table, log);
         }
         return None;
     }
+    narrowed(who, table, log)
+}
+
+fn nobody(table: &Table<'_>, log: &mut Log<'_>) {
+    let message = "this names nobody: it needs `users` or `groups`";
+    let hint = if table.has("all") {
+        "`all` and `except` only leave people out: write one of the groups of `all` as groups = […]"
+    } else {
+        "write it like users = [\"ana\"]"
+    };
+    log.add_with_hint(code::EMPTY, &table.spot, message, hint);
+}
+
+/// The same people, without those whom `all` and `except` leave out.
+fn narrowed(who: Who, table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
+    let all = table.optional("all", |node, log| node.some(Node::word, log), log);
+    let except = table.optional("except", except, log);
+    let who = Who { all: all?.unwrap_or_default(), except: Box::new(except?.unwrap_or_default()), ..who };
+    lint_except::who(&who, &table.spot_of("except"), log);
     Some(who)
+}
+
+fn except(node: &Node<'_>, log: &mut Log<'_>) -> Option<Except> {
+    let table = node.table(&EXCEPT, log)?;
+    let (users, groups) = users_and_groups(&table, log)?;
+    let people = table.optional("people", |node, log| node.set(Node::word, log), log)?;
+    let except = Except::named(users, groups, people.unwrap_or_default());
+    if except.is_empty() && !table.has_misspelt() { node.empty(log) } else { Some(except) }
 }
 
 fn users_and_groups(

@@ -143,6 +143,7 @@ fn may_be_here(role: &Role, host: Option<&str>) -> bool {
     let Some(name) = host.and_then(|host| host.parse().ok()) else { return true };
     let host = Host { name, groups: BTreeSet::new(), ways: Ways::default() };
     role.hosts.iter().any(|pattern| matches!(pattern, HostPattern::Group(_)) || pattern.matches(&host))
+        && !role.hosts_except.iter().any(|pattern| pattern.matches(&host))
 }
 
 /// The human behind an account, in a word; the account where policy names none.
@@ -179,6 +180,10 @@ pub(crate) fn standing(policy: &Policy, recovery: &[Recovers]) -> Standing {
 }
 
 fn words(who: &Who) -> Vec<String> {
+    // Name by name it would look like all of them.
+    if who.is_narrowed() {
+        return vec![who.to_string()];
+    }
     let groups = who.groups.iter().map(|group| format!("@{group}"));
     who.users.iter().map(ToString::to_string).chain(groups).collect()
 }

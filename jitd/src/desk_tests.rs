@@ -21,7 +21,7 @@ use jit_core::model::{Actor, Caller, Known, Login as LoginEvent, LoginAccount, P
 use jit_core::orders::Refusal;
 use jit_core::orders::request::{self, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
-use jit_core::policy::{Facts, Group};
+use jit_core::policy::{Facts, Group, Sudo};
 use jit_core::state::State;
 use jit_core::time::Moment;
 use jit_proto::gate::Stage;
@@ -363,6 +363,8 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
         services: BTreeMap::new(),
         doors: BTreeMap::new(),
         unlisted: None,
+        signers: None,
+        sudo: Sudo::default(),
     };
     let bad = BadFiles::for_this_host(policy.host_check(&facts), &BTreeSet::new());
     let text = bad.to_string();

@@ -15,12 +15,16 @@ pub const LAYERS: [(&str, Layers); 5] = [
 /// Those of `jit_policy`.
 const POLICY_LAYERS: [&[&str]; 4] = [
     &["digest", "services", "text", "time", "when"],
-    &["asker", "bounds", "host", "hours", "net", "people", "reason", "retain", "role", "rules", "until"],
+    &[
+        "asker", "bounds", "except", "host", "hours", "net", "people", "reason", "retain", "role", "rules",
+        "until", "who",
+    ],
     &[
         "code",
         "finding",
         "lint",
         "lint_change",
+        "lint_except",
         "lint_roles",
         "lint_whole",
         "mentions",

@@ -12,7 +12,7 @@ use crate::context::{Context, groups_at};
 use crate::event::Event;
 pub use crate::model::Known;
 use crate::model::{Basis, ClaimKind, Grant, Login, Question, Session, Why, same};
-use crate::policy::{Ends, Host, Outside, People, PersonName, Policy, Role, Subject};
+use crate::policy::{Ends, Host, KeptOutBy, Outside, People, PersonName, Policy, Role, Subject};
 use crate::state::State;
 use crate::time::{Moment, Window};
 
@@ -198,9 +198,9 @@ pub fn decide(policy: &Policy, state: &State, host: &Host, question: &Question, 
 
 /// The answer, unless something that the name service has not said yet could change it.
 ///
-/// Groups let in, by role or exemption, and locks on groups keep out. So of the groups that nothing was said of, three
-/// cases hold all others between them: the subject is in none; in each that is not locked; in every one. What is the
-/// answer in all three is the answer.
+/// Groups let in, by role or exemption, and locks and exceptions on groups keep out. So of the groups that nothing was said
+/// of, three cases hold all others between them: the subject is in none, and all of them except it; in each that is not
+/// locked, and none of them excepts it; and so in every one. What is the answer in all three is the answer.
 #[must_use]
 pub fn settled(
     policy: &Policy,
@@ -215,14 +215,12 @@ pub fn settled(
     let answer = |subject: &Subject| managed(policy, state, host, question, subject, now);
     let answer = match &question.subject {
         Known::Fully(subject) => answer(subject),
-        Known::Partly(subject, _) => {
+        Known::Partly(subject, not_in) => {
             let open = question.subject.unanswered(groups_at(policy, state, &question.login.service));
-            let in_none = answer(subject);
+            let kept_out_by = KeptOutBy::AllBut(not_in.clone());
+            let in_none = answer(&Subject { kept_out_by, ..subject.clone() });
             let locked: BTreeSet<_> = state.locked_groups().cloned().collect();
-            let also_in = |groups: BTreeSet<GroupName>| {
-                let groups = subject.groups.union(&groups).cloned().collect();
-                answer(&Subject { groups, ..subject.clone() })
-            };
+            let also_in = |groups: BTreeSet<GroupName>| answer(&subject.supposed_in(groups));
             if !open.is_empty() && (also_in(&open - &locked) != in_none || also_in(open) != in_none) {
                 return None;
             }

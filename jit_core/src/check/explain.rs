@@ -170,7 +170,7 @@ impl<'a> Asker<'a> {
     fn missing(&self, role: &Role) -> (Missing, String, String) {
         let only = |missing, change| (missing, change, String::new());
         if !role.on_host(self.host) {
-            return only(Missing::Host, format!("it exists on {}", list(&role.hosts)));
+            return only(Missing::Host, format!("it exists on {}", role.shown_hosts()));
         }
         if !self.all().any(|subject| role.eligible.contains(subject)) {
             return only(Missing::Eligible, format!("it is for {}", role.eligible));

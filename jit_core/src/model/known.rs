@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jit_proto::words::GroupName;
 
-use crate::policy::Subject;
+use crate::policy::{KeptOutBy, Subject};
 
 /// What the name service has said of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,14 @@ pub enum Known {
 }
 
 impl Known {
+    /// Of an account it was said that it is in its groups and in none of these. Where a rule excepts a group of which nothing
+    /// was said, it counts as one that the account is in.
+    #[must_use]
+    pub fn partly(subject: Subject, not_in: BTreeSet<GroupName>) -> Self {
+        let subject = Subject { kept_out_by: KeptOutBy::AllBut(not_in.clone()), ..subject };
+        Self::Partly(subject, not_in)
+    }
+
     /// Name and uid, with the groups that the account certainly is in.
     #[must_use]
     pub const fn subject(&self) -> Option<&Subject> {
@@ -68,7 +76,7 @@ impl Known {
                 not_in.insert(group);
             }
         }
-        Self::Partly(subject, not_in)
+        Self::partly(subject, not_in)
     }
 
     /// Whether it has been said that the account is not in this group.

@@ -34,7 +34,7 @@ impl Person {
     /// The person behind an account.
     #[must_use]
     pub fn of(subject: &Subject) -> Self {
-        let Subject { name, uid, also, person, is_local: _, groups: _ } = subject.clone();
+        let Subject { name, uid, also, person, is_local: _, groups: _, kept_out_by: _ } = subject.clone();
         Self { name, uid, also, person }
     }
 

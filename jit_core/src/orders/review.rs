@@ -151,7 +151,7 @@ impl Briefing {
 }
 
 fn wanted<'a>(here: Context<'a>, stages: &'a Stages<'_>) -> BTreeSet<&'a GroupName> {
-    stages.people().flat_map(|who| &who.groups).chain(here.state.locked_groups()).collect()
+    stages.people().flat_map(Who::every_group).chain(here.state.locked_groups()).collect()
 }
 
 /// One of these people; nobody if the account is no more.

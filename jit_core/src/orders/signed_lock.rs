@@ -69,7 +69,7 @@ pub(super) fn admin<T: SignedText>(
     accounts: &[UserName],
     lookups: &Lookups,
 ) -> Result<Person, Refusal> {
-    let groups: BTreeSet<_> = here.policy.admins().groups.iter().collect();
+    let groups: BTreeSet<_> = here.policy.admins().every_group().collect();
     let known = signers(here, accounts, lookups, &groups)?;
     let admin = known.iter().find(|account| here.policy.is_admin(account)).map(Person::of);
     let admins = || here.policy.admins().to_string();

@@ -81,7 +81,7 @@ fn may(
     let roles: Vec<&Role> = roles.collect();
     let stages = || roles.iter().flat_map(|role| &role.stages);
     let asked = stages().flat_map(crate::policy::Stage::people);
-    let groups: BTreeSet<_> = asked.chain([here.policy.admins()]).flat_map(|who: &Who| &who.groups).collect();
+    let groups: BTreeSet<_> = asked.chain([here.policy.admins()]).flat_map(Who::every_group).collect();
     let known = signers(here, accounts, lookups, &groups)?;
     let may = |account: &&crate::policy::Subject| {
         here.policy.is_admin(account) || stages().any(|stage| stage.ever_asks(account))

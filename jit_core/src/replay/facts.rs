@@ -20,6 +20,14 @@ pub(super) struct Facts {
 impl Facts {
     /// Somebody was among these people: of those whom a name brought in, nothing is learned.
     pub(super) fn learn<'w>(&mut self, user: &UserName, among: impl IntoIterator<Item = &'w Who>) {
+        let among: Vec<&Who> = among.into_iter().collect();
+        // By whichever of them it was, they were in each of these.
+        let every = |group: &&GroupName| among.iter().all(|who| who.all.contains(*group));
+        let all = among.first().into_iter().flat_map(|who| &who.all).filter(every);
+        let all: Vec<_> = all.map(|group| BTreeSet::from([group.clone()])).collect();
+        if !all.is_empty() {
+            self.one_of.entry(user.clone()).or_default().extend(all);
+        }
         let mut groups = BTreeSet::new();
         for who in among {
             if who.users.contains(user) {

@@ -20,7 +20,7 @@ use crate::orders::Refusal;
 use crate::orders::request::{self, ExtendOrder, RequestOrder};
 use crate::orders::review::{self, Given, Lookups, Reviewer};
 use crate::orders::stages::waiting_for;
-use crate::policy::{Host, HostGroup, HostPattern, Policy, Subject, Ways};
+use crate::policy::{Host, HostGroup, HostPattern, KeptOutBy, Policy, Subject, Ways};
 use crate::proof::note::KeyName;
 use crate::state::State;
 use crate::time::Moment;
@@ -110,7 +110,7 @@ impl<'p> Shadow<'p> {
         let mentioned: BTreeSet<HostGroup> = self
             .policy
             .roles()
-            .flat_map(|role| &role.hosts)
+            .flat_map(|role| role.hosts.iter().chain(&role.hosts_except))
             .filter_map(|pattern| match pattern {
                 HostPattern::Group(group) => Some(group.clone()),
                 HostPattern::Name(_) => None,
@@ -231,7 +231,10 @@ impl<'p> Shadow<'p> {
             // Of those who have been counted or let ask, it was decided then.
             let all: BTreeSet<GroupName> = groups(here).into_iter().cloned().collect();
             let locked: BTreeSet<GroupName> = here.state.locked_groups().cloned().collect();
-            let known = |person: &Person| Known::Fully(subject(person, &(&all - &locked)));
+            let known = |person: &Person| {
+                let kept_out_by = KeptOutBy::Only(BTreeSet::new());
+                Known::Fully(Subject { kept_out_by, ..subject(person, &(&all - &locked)) })
+            };
             let lookups: Lookups = others.iter().map(|one| (one.name.clone(), known(one))).collect();
             review::review(here, id, None, &given, &lookups)
         };
@@ -464,5 +467,6 @@ fn asked(
 fn subject(person: &Person, groups: &BTreeSet<GroupName>) -> Subject {
     let Person { name, uid, also, person } = person.clone();
     // A record does not say where the account came from, so nothing that its names allow is held against it.
-    Subject { name, uid, also, is_local: true, groups: groups.clone(), person }
+    let groups = groups.clone();
+    Subject { name, uid, also, is_local: true, groups, kept_out_by: KeptOutBy::Own, person }
 }

@@ -77,13 +77,11 @@ pub fn coverage(here: Context<'_>, session: &Session, known: &Known) -> Coverage
 }
 
 /// An account of which the name service has not said all: it is taken to be in every group that counts and that it was
-/// not said to be out of. Where a name and a uid were told, they are those.
+/// not said to be out of, and excepted by none of which it was not said to be in it. Where a name and a uid were told, they
+/// are those.
 fn supposed(here: Context<'_>, known: &Known, user: &UserName, uid: Uid) -> Subject {
-    let groups = here.policy.groups().filter(|group| !known.denies(group)).cloned().collect();
-    match known.subject() {
-        Some(subject) => Subject { groups, ..subject.clone() },
-        None => Subject { groups, ..Subject::named(user.clone(), uid) },
-    }
+    let told = known.subject().cloned().unwrap_or_else(|| Subject::named(user.clone(), uid));
+    told.supposed_in(here.policy.groups().filter(|group| !known.denies(group)).cloned())
 }
 
 /// Whether this is the account that was approved. A recycled uid or a recreated name is a different account.

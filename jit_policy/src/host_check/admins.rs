@@ -11,12 +11,13 @@ use crate::facts::{Facts, Group, PamFile};
 use crate::finding::{Log, Spot};
 use crate::lint::names;
 use crate::lint_whole::{Places, stuck};
-use crate::people::{Human, Who};
+use crate::people::Human;
 use crate::role::Role;
 use crate::rules::{ChangeRule, Observed};
 use crate::services::{Services, takes_orders};
 use crate::time::Utc;
 use crate::until::Until;
+use crate::who::Who;
 
 /// The admin that whoever may use su or sudo becomes.
 const ROOT: &str = "root";

@@ -180,6 +180,9 @@ fn a_gain_that_another_role_gave_before_is_said_to_be_one() {
 fn no_change_of_terms_goes_unsaid() {
     for (old, new) in [
         ("@databases", "databases"),
+        ("[\"@prod\"]", "[\"prod\"]"),
+        ("[\"vetted\"]", "[\"trained\"]"),
+        ("\"interns\"", "\"trainees\""),
         ("[\"oracle\"]", "[\"oracle\", \"postgres\"]"),
         ("10.1.0.0/16", "10.1.0.0/17"),
         ("mon-fri", "mon-sat"),

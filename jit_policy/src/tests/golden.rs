@@ -60,7 +60,7 @@ error JIT012: unknown key `priority`
    |
 11 | priority = 1
    | ^^^^^^^^
-   = hint: a set of people takes users, groups, sets
+   = hint: a set of people takes users, groups, sets, all, except
 ",
     );
 }

@@ -14,6 +14,7 @@ fn a_policy_says_what_its_file_says() {
             name: "db-oncall".parse().unwrap(),
             summary: Some("On-call".to_owned()),
             hosts: ["backup", "db-*"].map(|glob| HostPattern::Name(glob.parse().unwrap())).to_vec(),
+            hosts_except: Vec::new(),
             services: set(&["sshd", "sudo", "sudo-i"]).into(),
             eligible: Who { users: set(&["maria"]), groups: set(&["dba"]), ..Who::default() },
             max_duration: Duration::from_hours(4),
@@ -314,6 +315,10 @@ fn the_terms_change_with_the_rest_of_the_language_too() {
     let mut seen = BTreeSet::from([terms(RICH)]);
     for (old, new) in [
         ("@databases", "databases"),
+        ("[\"@prod\"]", "[\"prod\"]"),
+        ("[\"vetted\"]", "[\"trained\"]"),
+        (", except = { groups = [\"interns\"] }", ""),
+        ("\"interns\"", "\"trainees\""),
         ("[\"oracle\"]", "[\"oracle\", \"postgres\"]"),
         ("10.1.0.0/16", "10.1.0.0/17"),
         ("mon-fri", "mon-sat"),

@@ -5,6 +5,7 @@ mod above;
 mod apart;
 mod bounds;
 mod difference;
+mod except;
 mod golden;
 mod meaning;
 mod more_lint;
@@ -48,9 +49,10 @@ from = ["10.9.0.4"]
 
 [role.firmware]
 hosts = ["@databases"]
+hosts-except = ["@prod"]
 services = ["sshd", "su"]
 run-as = ["oracle"]
-eligible = { groups = ["dba"] }
+eligible = { groups = ["dba"], all = ["vetted"], except = { groups = ["interns"] } }
 max-duration = "4h"
 from = ["10.1.0.0/16", "2001:db8::/32"]
 hours = [{ days = "mon-fri", from = "07:00", to = "19:00", tz = "Europe/Berlin" }]

@@ -13,7 +13,7 @@ use jit_core::orders::policy_change::Way;
 use jit_core::orders::request::{self, Granted, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
 use jit_core::orders::signed_lock::Named;
-use jit_core::policy::{PersonName, Subject};
+use jit_core::policy::PersonName;
 use jit_proto::manager;
 use jit_proto::words::{GroupName, Reason, RequestId, RoleName, UserName};
 use zbus::message::Header;
@@ -471,8 +471,9 @@ impl GrantOrder {
         let unanswered = known.unanswered(jit_core::context::groups(here));
         let subject = known.subject().ok_or_else(|| self.unanswered())?;
         let grant = |groups: &BTreeSet<GroupName>| {
-            let groups = subject.groups.union(groups).cloned().collect();
-            let beneficiary = Subject { groups, person: self.person.clone(), ..subject.clone() };
+            let subject =
+                if groups.is_empty() { subject.clone() } else { subject.supposed_in(groups.iter().cloned()) };
+            let beneficiary = subject.as_person(self.person.clone());
             let Self { role, duration, reason, id, .. } = self;
             let (role, reason) = (role.clone(), reason.clone());
             let order = RequestOrder { beneficiary, role, duration: *duration, start: None, reason, id: *id };

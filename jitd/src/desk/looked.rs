@@ -55,19 +55,18 @@ impl Looked {
         Self { account: (caller.account.clone(), Known::Fully(caller.account)), login }
     }
 
-    /// The caller, with the groups that they certainly are in: to name them and to show them what is theirs. Orders are
-    /// judged by the desk.
+    /// The caller, with the groups that they certainly are in, and excepted by whatever was not said: to name them and to show
+    /// them what is theirs. Orders are judged by the desk.
     pub(crate) fn caller(&self) -> Caller {
-        self.supposing(&BTreeSet::new())
+        self.of(|known| known.subject().cloned())
     }
 
-    /// The same, supposed to be in those of these groups that nothing was said of.
+    /// The same, supposed to be in those of these groups that nothing was said of, and excepted by none of them.
     fn supposing(&self, groups: &BTreeSet<GroupName>) -> Caller {
-        let subject = |known: &Known| {
-            let subject = known.subject()?;
-            let groups = subject.groups.union(&known.unanswered(groups)).cloned().collect();
-            Some(Subject { groups, ..subject.clone() })
-        };
+        self.of(|known| Some(known.subject()?.supposed_in(known.unanswered(groups))))
+    }
+
+    fn of(&self, subject: impl Fn(&Known) -> Option<Subject>) -> Caller {
         let login = match &self.login {
             LoggedIn::As(known) => subject(known).map_or(LoginAccount::Untold, LoginAccount::Known),
             LoggedIn::Unset => LoginAccount::Unset,
@@ -93,8 +92,8 @@ impl Looked {
     }
 
     /// The judgement, unless something that was not said could make another of it: as in
-    /// [`jit_core::check::decide::settled`], groups permit and locks on groups forbid, and what comes out the same in no open
-    /// group, in each that is not locked, and in every one comes out so in any of them.
+    /// [`jit_core::check::decide::settled`], groups permit and locks on groups forbid, as exceptions do, and what comes out the
+    /// same in no open group, in each that is not locked, and in every one comes out so in any of them.
     ///
     /// Where the time for answers is over, an order that only takes access away, or that sets the clock right, is taken
     /// from an admin whom policy names, though one of the groups that nothing was said of be locked.

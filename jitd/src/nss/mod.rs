@@ -256,7 +256,7 @@ impl Lookup<'_> {
         let (also, is_local) = names.local.also(&account);
         let subject =
             Subject { also, is_local, groups: chosen(true), ..Subject::named(account.name, account.uid) };
-        Known::Partly(subject, chosen(false))
+        Known::partly(subject, chosen(false))
     }
 
     /// Takes in whatever answers there are, and what they come to. That there is none of something is an answer only

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jit_core::policy::{SourceFile, Subject};
 use jit_core::time::Utc;
+use jit_proto::words::UserName;
 use toml::{Table, Value};
 
 /// A policy as it is written.
@@ -45,11 +46,15 @@ pub(crate) struct StageText {
     pub(crate) accept: Option<BTreeSet<String>>,
 }
 
-/// `{ users = […], groups = […] }`.
+/// `{ users = […], groups = […], all = […], except = { … } }`.
 #[derive(Clone)]
 pub(crate) struct People {
     users: BTreeSet<String>,
     groups: BTreeSet<String>,
+    /// The groups that whoever is named has to be in.
+    all: BTreeSet<String>,
+    /// Who is not meant: accounts, with all others of the same people, and groups.
+    not: (BTreeSet<String>, BTreeSet<String>),
 }
 
 impl Page {
@@ -66,6 +71,18 @@ impl Page {
             }
             for (name, role) in table(text, "role") {
                 page.roles.insert(name.clone(), RoleText::of(&filled(role.as_table().unwrap(), &texts)));
+            }
+        }
+        let of_one = |account: &String| {
+            let person = page.people.get(account);
+            let theirs = page.people.iter().filter(move |(_, of)| Some(*of) == person);
+            theirs.map(|(other, _)| other.clone()).collect::<Vec<_>>()
+        };
+        for role in page.roles.values_mut() {
+            let asked = role.stages.iter_mut().flat_map(|stage| &mut stage.asked);
+            for people in asked.chain([&mut role.eligible]) {
+                let others: Vec<String> = people.not.0.iter().flat_map(of_one).collect();
+                people.not.0.extend(others);
             }
         }
         page
@@ -133,11 +150,25 @@ impl People {
     fn of(value: &Value) -> Option<Self> {
         let text = value.as_table()?;
         let set = |key| words(text, key).into_iter().collect();
-        Some(Self { users: set("users"), groups: set("groups") })
+        let not = text.get("except").and_then(Value::as_table);
+        let not = |key| not.map_or_else(Vec::new, |not| words(not, key)).into_iter().collect();
+        Some(Self {
+            users: set("users"),
+            groups: set("groups"),
+            all: set("all"),
+            not: (not("users"), not("groups")),
+        })
     }
 
-    /// Whether they name this account, of a local one by any name of its uid, or a group that it is in.
+    /// Whether they name this account, of a local one by any name of its uid, or a group that it is in; and whether it is
+    /// in all of those that it has to be in, and excepted by no name of its uid and no group.
     pub(crate) fn names(&self, account: &Subject) -> bool {
+        let is_in = |group: &String| account.groups.iter().any(|own| own.as_str() == group);
+        let every = [&account.name].into_iter().chain(&account.also);
+        let is_excepted = every.map(UserName::as_str).any(|name| self.not.0.contains(name));
+        if is_excepted || self.not.1.iter().any(is_in) || !self.all.iter().all(is_in) {
+            return false;
+        }
         let also = account.also.iter().filter(|_| account.is_local);
         [&account.name].into_iter().chain(also).any(|name| self.users.contains(name.as_str()))
             || account.groups.iter().any(|group| self.groups.contains(group.as_str()))

@@ -585,10 +585,11 @@ fn people(who: &Who, uid: u32, count: usize) -> Vec<Subject> {
     let members =
         group.into_iter().flat_map(|_| (0..count).map(|n| format!("member-{uid}-{n}").parse().unwrap()));
     let subject = |(name, uid): (_, u32)| Subject {
-        groups: group.cloned().into_iter().collect(),
+        groups: group.into_iter().chain(&who.all).cloned().collect(),
         ..Subject::named(name, uid.try_into().unwrap())
     };
-    named.chain(members).take(count).zip(uid..).map(subject).collect()
+    let all = named.chain(members).zip(uid..).map(subject);
+    all.filter(|subject| who.contains(subject)).take(count).collect()
 }
 
 fn base(network: &jit_core::policy::Network) -> Option<IpAddr> {

@@ -65,8 +65,13 @@ fn role(choices: &mut Choices<'_>, n: usize) -> String {
         format!("eligible = {{ {} }}", who(choices).replace('\n', ", ")),
         format!("max-duration = \"{}\"", choices.one(&DURATIONS)),
     ];
+    let mut narrow = None;
     for _ in 0..choices.below(5) {
         let line = term(choices);
+        if let Some(whom) = line.strip_prefix(NARROW) {
+            narrow = Some(whom.to_owned());
+            continue;
+        }
         let key = line.split(' ').next().unwrap_or_default();
         if !lines.iter().any(|other| other.split(' ').next() == Some(key)) {
             lines.push(line);
@@ -97,8 +102,17 @@ fn role(choices: &mut Choices<'_>, n: usize) -> String {
             lines.push(format!("accept = {}", list(&choices.some(&["online", "signature", "code"]))));
         }
     }
+    if let Some(narrow) = narrow {
+        let whose = if narrow.len() % 2 == 0 { "eligible = {" } else { "approvers = {" };
+        for line in lines.iter_mut().filter(|line| line.starts_with(whose)) {
+            *line = line.replacen(" }", &format!(", {narrow} }}"), 1);
+        }
+    }
     lines.join("\n") + "\n"
 }
+
+/// Before what is not a key of a role and leaves out some of its people.
+const NARROW: &str = "narrow ";
 
 /// One of the keys that a role may leave out.
 fn term(choices: &mut Choices<'_>) -> String {
@@ -142,6 +156,10 @@ fn further(raw: &[u8]) -> String {
             format!("limits = {{ {} }}", limits[raw.len() % limits.len()])
         }
         5 | 6 => format!("apart = [\"r{}\"]", raw.len() % MAX_ROLES),
+        7 => format!("hosts-except = [\"{}\"]", HOSTS[1 + raw.len() % (HOSTS.len() - 1)]),
+        8 => format!("{NARROW}all = [\"{}\"]", GROUPS[raw.len() % GROUPS.len()]),
+        9 => format!("{NARROW}except = {{ groups = [\"{}\"] }}", GROUPS[raw.len() % GROUPS.len()]),
+        10 => format!("{NARROW}except = {{ users = [\"{}\"] }}", USERS[raw.len() % USERS.len()]),
         _ => format!("summary = '{}'", String::from_utf8_lossy(raw)),
     }
 }
