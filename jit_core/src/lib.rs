@@ -37,6 +37,8 @@ mod admins_tests;
 #[cfg(test)]
 mod ahead_tests;
 #[cfg(test)]
+mod any_order_tests;
+#[cfg(test)]
 mod apart_tests;
 #[cfg(test)]
 mod bounds_tests;

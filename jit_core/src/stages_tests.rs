@@ -106,6 +106,7 @@ fn no_review(result: Result<bool, Refusal>) -> NoReview {
 /// An approval as the store has it.
 fn recorded(world: &World, name: &str, uid: u32, stage: &str, method: Method) -> Review {
     Review {
+        sets: std::collections::BTreeSet::new(),
         by: Person::of(&subject(name, uid)),
         decision: Decision::Approve,
         stage: stage.to_owned(),
@@ -123,7 +124,7 @@ fn lacking(world: &World, id: RequestId, reviews: &[Review]) -> Option<(String, 
     let request = &world.state.reviewable(id).unwrap().request;
     let stages = Stages::of(world.here(), request).unwrap();
     match stages.progress(world.policy.people(), request, reviews, &world.now) {
-        Progress::Waits { stage, lacking, .. } => Some((stage.name.clone(), lacking)),
+        Progress::Waits { stage, asks } => Some((stage.name.clone(), asks.lacking())),
         Progress::Met => None,
         other => panic!("{other:?}"),
     }

@@ -152,6 +152,9 @@ pub(crate) const IDLE_LIMIT: Code = warning("JIT135");
 // Duties apart.
 pub(crate) const APART_FROM_NONE: Code = error("JIT136");
 
+// Several sets of people in one stage.
+pub(crate) const SAME_SET: Code = error("JIT143");
+
 // Exceptions.
 pub(crate) const EXCEPTS_ALL: Code = error("JIT144");
 pub(crate) const NAMED_AND_EXCEPTED: Code = warning("JIT145");

@@ -20,7 +20,7 @@ use super::lint_whole::{Places, stuck};
 use super::mentions::Mentions;
 use super::people::Human;
 use super::role::Method;
-use super::role::{Role, Stage, Then};
+use super::role::{Role, Stage};
 use super::rules::Rules;
 use super::set::Policy;
 use super::who::Who;
@@ -102,14 +102,7 @@ impl<'a> Judge<'a> {
         self.until(role, spot, log);
         let whos: Vec<&Who> = role.people().collect();
         let groups = whos.iter().flat_map(|who| who.every_group()).cloned().collect();
-        let stages = role.stages.iter().filter(|stage| !from_afar(stage));
-        let asked = stages.flat_map(|stage| {
-            let next = match &stage.then {
-                Then::Deny => None,
-                Then::Ask(next) => Some(next),
-            };
-            [&stage.approvers].into_iter().chain(next)
-        });
+        let asked = role.stages.iter().filter(|stage| !from_afar(stage)).flat_map(Stage::people);
         let named = asked.chain([&role.eligible]).flat_map(|who| &who.users);
         let users = named.chain(whos.iter().flat_map(|who| &who.except.users)).cloned().collect();
         self.users(&users, Some(role), spot, log);
@@ -161,13 +154,12 @@ impl<'a> Judge<'a> {
 
     /// Whether the stages can be met whoever of those eligible is left out.
     fn stages(&self, role: &Role, eligible: &Crowd, spot: &Spot, log: &mut Log<'_>) {
-        let crowds: Vec<Crowd> =
-            role.stages.iter().map(|stage| self.crowd(&stage.approvers, from_afar(stage))).collect();
-        let places: Vec<Places> = role
-            .stages
-            .iter()
+        let sets = role.stages.iter().flat_map(|stage| stage.approvers.sets().map(move |set| (stage, set)));
+        let crowds: Vec<Crowd> = sets.clone().map(|(stage, set)| self.crowd(set, from_afar(stage))).collect();
+        let places: Vec<Places> = sets
+            .clone()
             .zip(&crowds)
-            .map(|(stage, crowd)| Places { needed: stage.needed(), humans: crowd.humans.clone() })
+            .map(|((stage, _), crowd)| Places { needed: stage.needed(), humans: crowd.humans.clone() })
             .collect();
         let Some(asker) = stuck(&places, &eligible.humans) else { return };
         let without =
@@ -176,16 +168,15 @@ impl<'a> Judge<'a> {
         let left = |humans: &BTreeSet<Human>| {
             humans.iter().filter(|human| Some(*human) != asker).cloned().collect::<BTreeSet<_>>()
         };
-        let short =
-            role.stages.iter().zip(&places).find(|(_, places)| left(&places.humans).len() < places.needed);
+        let short = sets.zip(&places).find(|(_, places)| left(&places.humans).len() < places.needed);
         let what = match short {
-            Some((stage, places)) => format!(
+            Some(((stage, set), places)) => format!(
                 "stage `{}` of role `{}` needs {}, and{without} this host knows {} of {}",
                 stage.name,
                 role.name,
                 places.needed,
                 names(&left(&places.humans)),
-                stage.approvers
+                set
             ),
             None => format!(
                 "the stages of role `{}` need more different people than this host knows{without}: one person \

@@ -23,6 +23,7 @@ pub mod text;
 pub mod time;
 pub mod when;
 
+mod approvers;
 mod asker;
 mod bounds;
 mod code;
@@ -63,6 +64,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use approvers::Approvers;
 pub use asker::{Asker, BadAsker};
 pub use bounds::{Bounds, MAX_REST};
 pub use code::{BAD_CASES, Code, Severity};

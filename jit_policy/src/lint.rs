@@ -146,12 +146,14 @@ pub(super) fn asker(asker: &Asker, spot: &Spot, log: &mut Log<'_>) {
 /// Whether enough distinct people can approve once the requester is left out. Where a group may approve, only
 /// the host knows.
 pub(super) fn approvers(stage: &Stage, eligible: &Who, spot: &Spot, log: &mut Log<'_>) {
-    if !stage.approvers.groups.is_empty() {
-        return;
+    for set in stage.approvers.sets().filter(|set| set.groups.is_empty()) {
+        of_set(set, stage.needed(), eligible, spot, log);
     }
+}
+
+fn of_set(set: &Who, needed: usize, eligible: &Who, spot: &Spot, log: &mut Log<'_>) {
     // Those whom `all` leaves out besides only the host knows; with fewer it would be no better.
-    let users = &(&stage.approvers.users - &stage.approvers.except.users);
-    let needed = stage.needed();
+    let users = &(&set.users - &set.except.users);
     if users.len() < needed {
         let message = format!(
             "nobody could ever get this role: {needed} approvals are needed, and {} may approve ({})",

@@ -58,11 +58,12 @@ pub(super) fn ends(rules: &Rules, places: &BTreeMap<ServiceName, Spot>, log: &mu
 /// Whether all stages together find enough distinct people, whoever of those eligible by name asks. Stages that a
 /// group may approve are left out: only the host knows who is in one.
 fn distinct(role: &Role, people: &People, spot: &Spot, log: &mut Log<'_>) {
-    let of_names = role.stages.iter().filter(|stage| stage.approvers.groups.is_empty());
-    let stages: Vec<Places> = of_names
-        .map(|stage| Places {
+    let sets = role.stages.iter().flat_map(|stage| stage.approvers.sets().map(move |set| (stage, set)));
+    let stages: Vec<Places> = sets
+        .filter(|(_, set)| set.groups.is_empty())
+        .map(|(stage, set)| Places {
             needed: stage.needed(),
-            humans: by_name(&stage.approvers).map(|user| people.human(user)).collect(),
+            humans: by_name(set).map(|user| people.human(user)).collect(),
         })
         .collect();
     let askers = by_name(&role.eligible).map(|user| people.human(user));
@@ -85,7 +86,7 @@ pub(super) fn by_name(who: &Who) -> impl Iterator<Item = &UserName> {
     who.users.iter().filter(move |user| !excepted.contains(user))
 }
 
-/// How many people a stage needs, and who may be one of them.
+/// How many people a stage needs of a set, and who may be one of them.
 pub(super) struct Places {
     pub(super) needed: usize,
     pub(super) humans: BTreeSet<Human>,
@@ -164,7 +165,7 @@ fn forgeable(role: &Role, spot: &Spot, log: &mut Log<'_>) {
 fn among_themselves(role: &Role, spot: &Spot, log: &mut Log<'_>) {
     // A stage that some requests do without approves nothing of theirs.
     let mut always = role.stages.iter().filter(|stage| stage.above.is_none());
-    if always.all(|stage| role.eligible.includes(&stage.approvers)) {
+    if always.all(|stage| stage.approvers.sets().all(|set| role.eligible.includes(set))) {
         let message =
             format!("whoever may approve role `{}` may ask for it too: they approve each other", role.name);
         log.add(code::AMONG_THEMSELVES, spot, message);

@@ -20,7 +20,7 @@ use super::role::{AtEnd, Limits, Role, Stage, Starts, Then, Uses};
 use super::shape::{HOURS, LIMITS, REASON, ROLE, STAGE, quoted};
 use super::until::Until;
 use super::walk::{Node, Table};
-use super::words::{eligible, networks, services, who};
+use super::words::{approvers, eligible, networks, services, who};
 use super::{code, lint, lint_except};
 
 /// How long a summary, a hint and a stage's name may be, in characters: they stand in tables and log lines.
@@ -294,7 +294,7 @@ fn stages(node: &Node<'_>, log: &mut Log<'_>) -> Option<Vec<(Stage, Spot)>> {
 
 fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, Spot)> {
     let name = table.optional("name", |node, log| node.line(MAX_LINE, log), log);
-    let approvers = table.required("approvers", who, log);
+    let approvers = table.required("approvers", approvers, log);
     let approvals = table.optional("approvals", Node::count, log);
     let denials = table.optional("denials", Node::count, log);
     let above = table.optional("above", Node::duration, log);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jit_proto::words::{RoleName, ServiceName, UserName};
 use serde::{Deserialize, Serialize};
 
+use super::approvers::Approvers;
 use super::bounds::Bounds;
 use super::host::{Host, HostPattern};
 use super::hours;
@@ -198,7 +199,7 @@ impl Role {
                 Then::Deny => None,
                 Then::Ask(next) => Some(next),
             };
-            [&mut stage.approvers].into_iter().chain(next)
+            stage.approvers.sets_mut().chain(next)
         });
         asked.chain([&mut self.eligible])
     }
@@ -314,12 +315,12 @@ impl fmt::Display for Method {
 pub struct Stage {
     /// What people call it, as "team lead". Unique in the role: reviews are kept under it.
     pub name: String,
-    /// Who may review; never empty.
-    pub approvers: Who,
+    /// Who may review: one set of people, or several.
+    pub approvers: Approvers,
     /// Longer than this a request has to be, with all that it extends, for the stage to be one of its; of every length if
     /// absent.
     pub above: Option<Duration>,
-    /// How many distinct people must approve.
+    /// How many distinct people of each set must approve.
     pub approvals: NonZeroU32,
     /// How many distinct people's denials end the request.
     pub denials: NonZeroU32,
@@ -338,7 +339,17 @@ impl Stage {
             Then::Deny => None,
             Then::Ask(next) => Some(next),
         };
-        [&self.approvers].into_iter().chain(next)
+        self.approvers.sets().chain(next)
+    }
+
+    /// The sets that somebody counts for who is asked, now or once the first have not decided it in time. Who decides in place
+    /// of the first does so for each of them.
+    #[must_use]
+    pub fn counts_for(&self, subject: &Subject) -> BTreeSet<usize> {
+        match &self.then {
+            Then::Ask(next) if next.contains(subject) => (0..self.approvers.sets().len()).collect(),
+            Then::Ask(_) | Then::Deny => self.approvers.with(subject),
+        }
     }
 
     /// Whether a request of this length, together with what there is without a break, needs it.
@@ -353,7 +364,7 @@ impl Stage {
         self.approvers.contains(subject) || matches!(&self.then, Then::Ask(next) if next.contains(subject))
     }
 
-    /// How many people must approve.
+    /// How many people of each set must approve.
     pub(super) fn needed(&self) -> usize {
         usize::try_from(self.approvals.get()).unwrap_or(usize::MAX)
     }

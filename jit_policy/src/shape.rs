@@ -84,7 +84,10 @@ pub(super) const STAGE: Shape = Shape {
     header: "under [[role.NAME.stage]]",
     keys: &[
         ("name", r#"name = "team lead""#),
-        ("approvers", r#"approvers = { groups = ["dba-leads"] }"#),
+        (
+            "approvers",
+            r#"approvers = { groups = ["dba-leads"] } or [{ groups = ["ops"] }, { groups = ["admin"] }]"#,
+        ),
         ("approvals", "approvals = 2"),
         ("denials", "denials = 1"),
         ("expires", r#"expires = "8h""#),

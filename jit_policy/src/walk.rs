@@ -414,6 +414,11 @@ impl<'t> Node<'t> {
         Some(i64::from_str_radix(n.as_str(), n.radix()).unwrap_or(nearest))
     }
 
+    /// Whether it is a list; for keys that take one thing or several.
+    pub(super) const fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
     /// The string, if it is one; for keys that take a word or a number.
     pub(super) fn as_str(&self) -> Option<&'t str> {
         self.value.as_str()

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jit_proto::words::{GroupName, ServiceName, UserName};
 
+use super::approvers::Approvers;
 use super::code;
 use super::except::Except;
 use super::finding::Log;
@@ -19,6 +20,26 @@ use crate::text::nearest;
 
 pub(super) fn who(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
     who_in(&node.table(&WHO, log)?, log)
+}
+
+/// Whom a stage asks: one set of people, or a list of them.
+pub(super) fn approvers(node: &Node<'_>, log: &mut Log<'_>) -> Option<Approvers> {
+    if !node.is_list() {
+        return who(node, log).map(Approvers::from);
+    }
+    let tables = node.tables(&WHO, log)?;
+    // All are read, and so checked, before a bad one ends it.
+    let sets: Vec<_> = tables.iter().map(|table| (table, who_in(table, log))).collect();
+    let mut each = BTreeSet::new();
+    for (table, who) in sets {
+        if !each.insert(who?) {
+            let message = "this set of people is in the list already: who is in it would count for both";
+            let hint = "to have two of them approve, write one set and approvals = 2";
+            log.add_with_hint(code::SAME_SET, &table.spot, message, hint);
+            return None;
+        }
+    }
+    Approvers::each(each).or_else(|| node.empty(log))
 }
 
 /// Who may ask for a role: of persons, which accounts are theirs alone is known once all files are read.

@@ -64,7 +64,7 @@ pub(crate) async fn keep_telling(app: Arc<App>, runtime: SharedRuntime) {
 struct Asked {
     request: RequestId,
     stage: String,
-    approvers: Who,
+    approvers: Vec<Who>,
     line: String,
 }
 
@@ -271,6 +271,7 @@ approvers = { users = ["owen"] }
             by: Person::of(by),
             decision: Decision::Approve,
             stage: "lead".into(),
+            sets: BTreeSet::new(),
             method: Method::Online,
             at: now(),
             narrow: Narrow::default(),

@@ -16,8 +16,20 @@ pub const LAYERS: [(&str, Layers); 5] = [
 const POLICY_LAYERS: [&[&str]; 4] = [
     &["digest", "services", "text", "time", "when"],
     &[
-        "asker", "bounds", "except", "host", "hours", "net", "people", "reason", "retain", "role", "rules",
-        "until", "who",
+        "approvers",
+        "asker",
+        "bounds",
+        "except",
+        "host",
+        "hours",
+        "net",
+        "people",
+        "reason",
+        "retain",
+        "role",
+        "rules",
+        "until",
+        "who",
     ],
     &[
         "code",

@@ -14,7 +14,9 @@ use crate::context::Context;
 use crate::model::{Grant, Lock, Login, Pending, Person, Question, Time, Why};
 use crate::orders::bounds::{self, Wish};
 use crate::orders::stages::{asked_in, waiting_for};
-use crate::policy::{Host, Method, Outside, PersonName, Policy, Role, Subject, Ways, Who, next_opening};
+use crate::policy::{
+    Host, Method, Outside, PersonName, Policy, Role, Stage, Subject, Ways, Who, next_opening,
+};
 use crate::state::State;
 use crate::text::cut;
 use crate::time::Moment;
@@ -243,13 +245,16 @@ impl<'a> Asker<'a> {
                     format!("{change}, and no approval opens it now: {}", no_room(policy, host)),
                 );
             }
-            let approvers = asked_in(here, pending).map_or_else(String::new, |(_, who)| self.but_me(&who));
+            let approvers = asked_in(here, pending).map_or_else(String::new, |(_, sets)| {
+                sets.iter().map(|who| self.but_me(who)).collect::<Vec<_>>().join(" or ")
+            });
             return (Missing::Approval(pending.request.id), change, approvers);
         }
         // Nobody approves beforehand what opens at once.
         let first = role.stages.iter().find(|stage| stage.is_of(role.default_duration));
         let first = first.filter(|_| !role.emergency);
-        let first = first.map_or_else(String::new, |stage| self.but_me(&stage.approvers));
+        let of_stage = |stage: &Stage| each(stage, |who| self.but_me(who));
+        let first = first.map_or_else(String::new, of_stage);
         let limit = self.limit(role);
         match tried.into_iter().max() {
             Some(Miss::NotBegun) => only(Missing::Begin, self.begins(role)),
@@ -308,6 +313,11 @@ fn others(policy: &Policy, who: &Who, me: &UserName, person: Option<&PersonName>
         |user: &UserName| people.same(user, me) || (person.is_some() && people.of_account(user) == person);
     let users = who.users.iter().filter(|user| !is_me(user)).cloned().collect();
     Who { users, ..who.clone() }
+}
+
+/// Whom a stage asks, each set in these words.
+fn each(stage: &Stage, words: impl Fn(&Who) -> String) -> String {
+    stage.approvers.sets().map(words).collect::<Vec<_>>().join(" and ")
 }
 
 /// A part of the line that policy makes as long as it likes.
@@ -484,7 +494,8 @@ fn how(policy: &Policy, host: &Host, login: &Login, name: &RoleName) -> String {
         .into_iter()
         .flat_map(|role| role.stages.iter().filter(|stage| stage.is_of(role.default_duration)));
     let me = login.person_by(policy.people());
-    let people = stages.map(|stage| others(policy, &stage.approvers, user, me.as_ref()).to_string());
+    let others = |who: &Who| others(policy, who, user, me.as_ref()).to_string();
+    let people = stages.map(|stage| each(stage, others));
     let people = people.collect::<Vec<_>>().join("; then ");
     format!("Ask {} for role {name}; where you are logged in on {host}, with: {order}", part(people))
 }

@@ -1,5 +1,6 @@
 //! A review: what a reviewer said of a request, and what they took away from it.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ pub struct Review {
     pub decision: Decision,
     /// In which stage.
     pub stage: String,
+    /// Of a stage that asks several sets of people, the numbers of those that the reviewer was in, from 0.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sets: BTreeSet<usize>,
     /// How it reached this host.
     pub method: Method,
     /// When it was given.

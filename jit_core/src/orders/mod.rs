@@ -78,6 +78,7 @@ mod no_change;
 mod no_code;
 mod not_now;
 mod not_of_here;
+mod places;
 pub mod policy_change;
 pub mod refusal;
 pub mod request;

@@ -428,6 +428,17 @@ pub enum NoReview {
     /// They have reviewed it before, in this stage or another.
     #[error("{0} has reviewed it already, and one person counts once")]
     Twice(Person),
+    /// Of the several sets of people whom the stage asks, theirs lacks nobody.
+    #[error(
+        "the approvals of those whom you stand for are there already; stage '{stage}' waits for {lacking}, and you can still \
+         deny it"
+    )]
+    Surplus {
+        /// The stage that waits.
+        stage: String,
+        /// Of whom it lacks approvals.
+        lacking: String,
+    },
     /// They are not of this stage.
     #[error("stage '{stage}' asks {approvers}")]
     NotApprover {
@@ -495,6 +506,7 @@ impl NoReview {
             Self::OwnRequest => Some("own-request"),
             Self::Twice(_) => Some("reviewed-already"),
             Self::NotApprover { .. } => Some("not-approver"),
+            Self::Surplus { .. } => Some("not-needed"),
             Self::Method { .. } | Self::Unnamed(_) => Some("not-this-way"),
             Self::NoLogin | Self::RootSession(_) => Some("no-login"),
             Self::AnotherLogin => Some("another-login"),

@@ -14,7 +14,7 @@ use crate::model::{
     Review, Terms, same,
 };
 use crate::orders::bounds::{self, Wish};
-use crate::orders::stages::{Progress, Stages};
+use crate::orders::stages::{Asks, Progress, Stages};
 use crate::orders::{NoReview, NotNow, NotOfHere, Refusal, revoke, stay, terms};
 use crate::policy::{Method, Role, Stage, Subject, Who};
 use crate::state::State;
@@ -262,7 +262,14 @@ fn still_asked(here: Context<'_>, stages: &Stages<'_>, review: &Review, now: Opt
     if here.state.locked(here.now).on_person(now, here.policy.people()).is_some() {
         return false;
     }
-    stages.iter().filter(|stage| stage.name == review.stage).any(|stage| stage.ever_asks(now))
+    let mut of_stage = stages.iter().filter(|stage| stage.name == review.stage);
+    of_stage.any(|stage| {
+        // An approval that may have taken the place of a set that its person has left is asked for again. Who says no needs no place.
+        let keeps_place = review.decision == Decision::Deny
+            || !stage.approvers.are_several()
+            || (!review.sets.is_empty() && review.sets.is_subset(&stage.counts_for(now)));
+        keeps_place && stage.ever_asks(now)
+    })
 }
 
 /// Why a review comes to nothing.
@@ -299,14 +306,20 @@ pub(crate) fn events(
     beneficiary: Option<&Subject>,
 ) -> Result<Vec<Event>, Stop> {
     let people = here.policy.people();
-    let (stage, approvers) = match stages.progress(people, request, reviews, here.now) {
-        Progress::Waits { stage, approvers, .. } => (stage, approvers),
+    let (stage, asks) = match stages.progress(people, request, reviews, here.now) {
+        Progress::Waits { stage, asks } => (stage, asks),
         Progress::Met => return Err(NoReview::Met.into()),
         Progress::Denied { stage } => return Err(NoReview::Denied(stage.name.clone()).into()),
         Progress::Lapsed { stage } => return Err(NoReview::Lapsed(stage.name.clone()).into()),
     };
     let reviewer = given.reviewer;
-    may(here, reviewer, request, reviews, stage, approvers)?;
+    let sets = may(here, reviewer, request, reviews, &asks, stage)?;
+    // Whoever is asked can say no as long as the stage waits.
+    if given.decision == Decision::Approve && !asks.lack(&sets) {
+        let lacking = asks.open().iter().map(|(_, who)| who.to_string()).collect::<Vec<_>>().join(" or ");
+        return Err(NoReview::Surplus { stage: stage.name.clone(), lacking }.into());
+    }
+    let sets = if stage.approvers.are_several() { sets } else { BTreeSet::new() };
     if given.decision == Decision::Approve {
         Terms::asked(request).allow(&given.narrow)?;
         Terms::left(request, reviews).with(&given.narrow)?;
@@ -319,6 +332,7 @@ pub(crate) fn events(
         by,
         decision,
         stage: stage.name.clone(),
+        sets,
         method,
         at: here.now.clone(),
         narrow,
@@ -415,15 +429,15 @@ fn longer_by_now(here: Context<'_>, role: &Role, request: &Request) -> Result<()
     })
 }
 
-/// Whether this reviewer's word counts in the stage that waits.
+/// Whether this reviewer's word counts in the stage that waits: for which sets of whom it asks.
 fn may(
     here: Context<'_>,
     reviewer: Reviewer<'_>,
     request: &Request,
     reviews: &[Review],
+    asks: &Asks<'_>,
     stage: &Stage,
-    approvers: &Who,
-) -> Result<(), NoReview> {
+) -> Result<BTreeSet<usize>, NoReview> {
     let people = here.policy.people();
     let (by, method) = (reviewer.person(), reviewer.method());
     reviewer.identified(here)?;
@@ -435,15 +449,16 @@ fn may(
     {
         return Err(NoReview::Locked(lock.refusal()));
     }
-    if !reviewer.is_among(approvers) {
-        let (stage, approvers) = (stage.name.clone(), approvers.to_string());
+    let sets = asks.counts_for(&reviewer.accounts());
+    if sets.is_empty() {
+        let (stage, approvers) = (stage.name.clone(), asks.to_string());
         return Err(NoReview::NotApprover { stage, approvers });
     }
     stage_accepts(stage, method)?;
     if reviews.iter().any(|review| same(people, &review.by, &by)) {
         return Err(NoReview::Twice(by));
     }
-    Ok(())
+    Ok(sets)
 }
 
 /// Whether the stage takes reviews that reach this host in this way.
@@ -464,8 +479,9 @@ pub fn waits_for(here: Context<'_>, pending: &Pending, caller: &Caller) -> bool 
     let in_stages = reviews.iter().filter(|review| stages.iter().any(|stage| stage.name == review.stage));
     let reviews: Vec<Review> = in_stages.cloned().collect();
     match stages.progress(here.policy.people(), request, &reviews, here.now) {
-        Progress::Waits { stage, approvers, .. } => {
-            may(here, Reviewer::Online(caller), request, &reviews, stage, approvers).is_ok()
+        Progress::Waits { stage, asks } => {
+            let sets = may(here, Reviewer::Online(caller), request, &reviews, &asks, stage);
+            sets.is_ok_and(|sets| asks.lack(&sets))
         }
         Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => false,
     }

@@ -125,7 +125,10 @@ pub(super) fn account_of(
         known.extend(account.cloned().or_else(|| absent(name)));
     }
     let place = match stages.progress(here.policy.people(), request, reviews, here.now) {
-        Progress::Waits { approvers, .. } => known.iter().position(|account| approvers.contains(account)),
+        Progress::Waits { asks, .. } => {
+            let counts = |account: &Subject| asks.lack(&asks.counts_for(&[account]));
+            known.iter().position(counts).or_else(|| known.iter().position(|account| asks.contains(account)))
+        }
         Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => None,
     };
     Ok(known.into_iter().nth(place.unwrap_or_default()))

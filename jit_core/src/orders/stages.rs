@@ -1,6 +1,7 @@
 //! The stages of a request: which one waits, which reviews count for it, and when it lapses.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use jit_proto::words::{RoleName, UserName};
 use crate::context::Context;
 use crate::event::Event;
 use crate::model::{Decision, Pending, Person, Request, Review, same};
+use crate::orders::places::Places;
 use crate::orders::{NoReview, Refusal, terms, trial};
-use crate::policy::{Method, People, Role, Stage, Then, Who};
+use crate::policy::{Method, People, Role, Stage, Subject, Then, Who};
 use crate::time::Moment;
 use crate::timer::Timer;
 
@@ -61,7 +63,7 @@ impl<'a> Stages<'a> {
     fn of_any_admin(here: Context<'_>) -> Self {
         let stage = Stage {
             name: "any admin".to_owned(),
-            approvers: here.policy.admins().clone(),
+            approvers: here.policy.admins().clone().into(),
             above: None,
             approvals: NonZeroU32::MIN,
             denials: NonZeroU32::MIN,
@@ -118,7 +120,8 @@ impl<'a> Stages<'a> {
         let mut began = &request.filed_at;
         let mut counted = vec![&request.beneficiary];
         for stage in self.iter() {
-            let (mut approvals, mut denials) = (0_u32, 0_u32);
+            let each = usize::try_from(stage.approvals.get()).unwrap_or(usize::MAX);
+            let (mut places, mut denials) = (Places::new(stage.approvers.sets().len(), each), 0_u32);
             for review in reviews.iter().filter(|review| review.stage == stage.name) {
                 if !stage.accept.contains(&review.method) || is_one_of(people, &review.by, &counted) {
                     continue;
@@ -128,21 +131,23 @@ impl<'a> Stages<'a> {
                 }
                 counted.push(&review.by);
                 match review.decision {
-                    Decision::Approve => approvals += 1,
-                    Decision::Deny => denials += 1,
-                }
+                    Decision::Approve => places.take(&counts_for(stage, review)),
+                    Decision::Deny => {
+                        denials += 1;
+                        false
+                    }
+                };
                 if denials >= stage.denials.get() {
                     return (Progress::Denied { stage }, began);
                 }
-                if approvals == stage.approvals.get() {
+                if places.free() == 0 {
                     began = &review.at;
                     break;
                 }
             }
-            if approvals < stage.approvals.get() {
-                let lacking = usize::try_from(stage.approvals.get() - approvals).unwrap_or(usize::MAX);
+            if places.free() > 0 {
                 let progress = match self.asked_now(stage, now.since(began)) {
-                    Some(approvers) => Progress::Waits { stage, approvers, lacking },
+                    Some(instead) => Progress::Waits { stage, asks: Asks { stage, instead, places } },
                     None => Progress::Lapsed { stage },
                 };
                 return (progress, began);
@@ -151,14 +156,15 @@ impl<'a> Stages<'a> {
         (Progress::Met, began)
     }
 
-    /// Whom a stage that has waited so long asks now; nobody once it has lapsed. What an emergency owes is owed until
-    /// it is paid.
-    fn asked_now<'s>(&self, stage: &'s Stage, waited: Duration) -> Option<&'s Who> {
-        let Some(expires) = stage.expires else { return Some(&stage.approvers) };
+    /// Whether a stage that has waited so long still asks: those whom it asks first (`Some(None)`), or these in their place. What
+    /// an emergency owes is owed until it is paid.
+    #[allow(clippy::option_option, reason = "the first, others, and nobody are three answers")]
+    fn asked_now<'s>(&self, stage: &'s Stage, waited: Duration) -> Option<Option<&'s Who>> {
+        let Some(expires) = stage.expires else { return Some(None) };
         match &stage.then {
-            _ if waited < expires => Some(&stage.approvers),
-            Then::Ask(next) if waited < expires * 2 || self.of_debt() => Some(next),
-            Then::Deny if self.of_debt() => Some(&stage.approvers),
+            _ if waited < expires => Some(None),
+            Then::Ask(next) if waited < expires * 2 || self.of_debt() => Some(Some(next)),
+            Then::Deny if self.of_debt() => Some(None),
             Then::Ask(_) | Then::Deny => None,
         }
     }
@@ -186,7 +192,7 @@ fn of_length<'a>(role: &'a Role, request: &Request) -> Cow<'a, [Stage]> {
 }
 
 /// How far a request has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Progress<'a> {
     /// Every stage is met.
     Met,
@@ -194,10 +200,8 @@ pub enum Progress<'a> {
     Waits {
         /// The stage that waits.
         stage: &'a Stage,
-        /// Whom it asks now.
-        approvers: &'a Who,
-        /// How many approvals it lacks.
-        lacking: usize,
+        /// Whom it asks now, and for how many approvals.
+        asks: Asks<'a>,
     },
     /// A stage was denied.
     Denied {
@@ -209,6 +213,85 @@ pub enum Progress<'a> {
         /// The stage that lapsed.
         stage: &'a Stage,
     },
+}
+
+/// Whom a stage that waits asks now. Where that is several sets of people, each of them for so many approvals; whoever is in
+/// two of them stands for one, and which that is depends on who else comes.
+#[derive(Clone, Debug)]
+pub struct Asks<'a> {
+    stage: &'a Stage,
+    /// Who decides in place of the first, who have not in time. Each of them stands for whichever set.
+    instead: Option<&'a Who>,
+    places: Places,
+}
+
+impl Asks<'_> {
+    /// Whether this account is one of them.
+    #[must_use]
+    pub fn contains(&self, account: &Subject) -> bool {
+        !self.counts_for(&[account]).is_empty()
+    }
+
+    /// The sets for which somebody stands with all of their accounts here; none if they are not asked.
+    #[must_use]
+    pub fn counts_for(&self, accounts: &[&Subject]) -> BTreeSet<usize> {
+        let all = 0..self.stage.approvers.sets().len();
+        if let Some(instead) = self.instead {
+            return if accounts.iter().all(|account| instead.contains(account)) {
+                all.collect()
+            } else {
+                BTreeSet::new()
+            };
+        }
+        let of = |account: &&Subject| self.stage.approvers.with(account);
+        all.filter(|set| accounts.iter().all(|account| of(account).contains(set))).collect()
+    }
+
+    /// How many approvals are lacking.
+    #[must_use]
+    pub fn lacking(&self) -> usize {
+        self.places.free()
+    }
+
+    /// Whether one more approval, by somebody who stands for these sets, brings the stage any further.
+    #[must_use]
+    pub fn lack(&self, sets: &BTreeSet<usize>) -> bool {
+        self.places.clone().take(sets)
+    }
+
+    /// The sets whose people are still lacking, each with how many of them could count. Where these are more than are lacking in
+    /// all, it is one or another: somebody who has approved is in several.
+    #[must_use]
+    pub fn open(&self) -> Vec<(usize, &Who)> {
+        match self.instead {
+            Some(instead) => vec![(self.lacking(), instead)],
+            None if !self.stage.approvers.are_several() => {
+                self.stage.approvers.sets().map(|who| (self.lacking(), who)).collect()
+            }
+            None => self
+                .places
+                .open()
+                .into_iter()
+                .zip(self.stage.approvers.sets())
+                .filter(|(n, _)| *n > 0)
+                .collect(),
+        }
+    }
+}
+
+/// Those whom a stage asks now.
+impl fmt::Display for Asks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.instead {
+            Some(instead) => instead.fmt(f),
+            None => self.stage.approvers.fmt(f),
+        }
+    }
+}
+
+/// The sets that an approval counts for. Where there is one, whoever was asked was in it.
+fn counts_for(stage: &Stage, review: &Review) -> BTreeSet<usize> {
+    if stage.approvers.are_several() { review.sets.clone() } else { BTreeSet::from([0]) }
 }
 
 /// What becomes of a request that waits by time alone: the end of one that nobody has decided in time, or that can never
@@ -268,13 +351,15 @@ pub fn names_whom(request: &Request, method: Method) -> Result<(), NoReview> {
     }
 }
 
-/// The stage that waits, and whom it asks now.
+/// The stage that waits, and of whom approvals are still lacking.
 #[must_use]
-pub fn asked_in(here: Context<'_>, pending: &Pending) -> Option<(Stage, Who)> {
+pub fn asked_in(here: Context<'_>, pending: &Pending) -> Option<(Stage, Vec<Who>)> {
     let Pending { request, reviews } = pending;
     let stages = Stages::of(here, request).ok()?;
     match stages.progress(here.policy.people(), request, reviews, here.now) {
-        Progress::Waits { stage, approvers, .. } => Some((stage.clone(), approvers.clone())),
+        Progress::Waits { stage, asks } => {
+            Some((stage.clone(), asks.open().into_iter().map(|(_, who)| who.clone()).collect()))
+        }
         Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => None,
     }
 }
@@ -286,8 +371,8 @@ pub enum Waiting {
     Approvals {
         /// How many more.
         lacking: usize,
-        /// Of whom, without the one whom it is for.
-        approvers: Who,
+        /// Of whom, without the one whom it is for: how many of each set at most.
+        approvers: Vec<(usize, Who)>,
         /// In which stage.
         stage: String,
     },
@@ -316,11 +401,14 @@ impl Waiting {
             Progress::Met => None,
             Progress::Denied { stage } => Some(Self::Denied(stage.name.clone())),
             Progress::Lapsed { stage } => Some(Self::Lapsed(stage.name.clone())),
-            Progress::Waits { stage, approvers, lacking } => {
+            Progress::Waits { stage, asks } => {
                 let mine = |user: &&UserName| people.same(user, &request.beneficiary.name);
-                let users = approvers.users.iter().filter(|user| !mine(user)).cloned().collect();
-                let approvers = Who { users, ..approvers.clone() };
-                Some(Self::Approvals { lacking, approvers, stage: stage.name.clone() })
+                let but_mine = |who: &Who| {
+                    let users = who.users.iter().filter(|user| !mine(user)).cloned().collect();
+                    Who { users, ..who.clone() }
+                };
+                let approvers = asks.open().into_iter().map(|(most, who)| (most, but_mine(who))).collect();
+                Some(Self::Approvals { lacking: asks.lacking(), approvers, stage: stage.name.clone() })
             }
         }
     }
@@ -338,13 +426,27 @@ impl Waiting {
     }
 }
 
-/// `1 approval from adam, @leads (stage 'on call')`.
+/// `1 approval from adam, @leads (stage 'on call')`; of several sets `1 approval from @ops and 1 approval from @admin`, or
+/// `1 approval from @ops or @admin` where whoever has approved is in both.
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Approvals { lacking, approvers, stage } => {
-                let plural = if *lacking == 1 { "" } else { "s" };
-                write!(f, "{lacking} approval{plural} from {approvers} (stage '{stage}')")
+                let from = |count: usize, whom: &str| {
+                    format!("{count} approval{} from {whom}", if count == 1 { "" } else { "s" })
+                };
+                let at_most = approvers.iter().map(|(most, _)| *most).fold(0, usize::saturating_add);
+                let text = if at_most == *lacking {
+                    approvers
+                        .iter()
+                        .map(|(most, who)| from(*most, &who.to_string()))
+                        .collect::<Vec<_>>()
+                        .join(" and ")
+                } else {
+                    let any = approvers.iter().map(|(_, who)| who.to_string()).collect::<Vec<_>>();
+                    from(*lacking, &any.join(" or "))
+                };
+                write!(f, "{text} (stage '{stage}')")
             }
             Self::Changed(role) => write!(f, "nothing: role '{role}' has changed since; ask again"),
             Self::NoRole(role) => write!(f, "nothing: role '{role}' is no longer in policy"),

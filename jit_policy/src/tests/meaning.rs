@@ -33,7 +33,8 @@ fn a_policy_says_what_its_file_says() {
             apart: BTreeSet::new(),
             stages: vec![Stage {
                 name: "team lead".to_owned(),
-                approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]), ..Who::default() },
+                approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]), ..Who::default() }
+                    .into(),
                 approvals: NonZeroU32::new(2).unwrap(),
                 above: None,
                 denials: NonZeroU32::MIN,

@@ -2,6 +2,7 @@
 //! `properties`; the shipped policies and the man page in `shipped`.
 
 mod above;
+mod any_order;
 mod apart;
 mod bounds;
 mod difference;

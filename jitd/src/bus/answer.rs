@@ -1,5 +1,6 @@
 //! The store's words turned into those of the contract.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use jit_core::digest::Digest;
 use jit_core::model::{Grant, Lock, Overridden, PolicyChanges, Proposed, Question, Review, Time};
 use jit_core::orders::Refusal;
 use jit_core::orders::stages::Waiting;
-use jit_core::policy::{Policy, Role, Stage, Then, Uses};
+use jit_core::policy::{Policy, Role, Stage, Then, Uses, Who};
 use jit_core::services::Services;
 use jit_core::time::{Moment, Suspicion, Utc};
 use jit_proto::manager;
@@ -135,13 +136,17 @@ fn waits_for(waiting: &Waiting) -> manager::WaitingFor {
         Waiting::Denied(stage) | Waiting::Lapsed(stage) => (Some(stage), 0, None),
         Waiting::Changed(_) | Waiting::NoRole(_) => (None, 0, None),
     };
+    let named = |names: fn(&Who) -> Vec<String>| {
+        let all = who.into_iter().flatten().flat_map(|(_, who)| names(who));
+        all.collect::<BTreeSet<_>>().into_iter().collect()
+    };
     manager::WaitingFor {
         code: waiting.word().to_owned(),
         text: waiting.to_string(),
         stage: stage.cloned(),
         approvals,
-        users: who.map(|who| texts(&who.users)).unwrap_or_default(),
-        groups: who.map(|who| texts(&who.groups)).unwrap_or_default(),
+        users: named(|who| texts(&who.users)),
+        groups: named(|who| texts(&who.groups)),
     }
 }
 

@@ -37,8 +37,10 @@ pub(crate) struct RoleText {
 #[derive(Clone)]
 pub(crate) struct StageText {
     pub(crate) name: String,
-    /// Those who are asked, at first or when it has waited.
-    pub(crate) asked: Vec<People>,
+    /// The sets that are asked first, of each of which so many approve.
+    pub(crate) sets: Vec<People>,
+    /// Those who decide in place of any of them when it has waited.
+    next: Option<People>,
     pub(crate) approvals: u32,
     /// Longer than this a request has to be to come to it, with all that it extends.
     pub(crate) above: Option<Duration>,
@@ -79,7 +81,7 @@ impl Page {
             theirs.map(|(other, _)| other.clone()).collect::<Vec<_>>()
         };
         for role in page.roles.values_mut() {
-            let asked = role.stages.iter_mut().flat_map(|stage| &mut stage.asked);
+            let asked = role.stages.iter_mut().flat_map(|stage| stage.sets.iter_mut().chain(&mut stage.next));
             for people in asked.chain([&mut role.eligible]) {
                 let others: Vec<String> = people.not.0.iter().flat_map(of_one).collect();
                 people.not.0.extend(others);
@@ -128,12 +130,15 @@ impl RoleText {
 
 impl StageText {
     fn of(number: usize, text: &Table) -> Self {
-        let first = People::of(&text["approvers"]).unwrap();
-        let next = text.get("then").and_then(People::of);
+        let sets = match &text["approvers"] {
+            Value::Array(sets) => sets.iter().map(|set| People::of(set).unwrap()).collect(),
+            one => vec![People::of(one).unwrap()],
+        };
         let name = text.get("name").and_then(Value::as_str);
         Self {
             name: name.map_or_else(|| format!("stage {number}"), str::to_owned),
-            asked: [first].into_iter().chain(next).collect(),
+            sets,
+            next: text.get("then").and_then(People::of),
             approvals: text.get("approvals").and_then(Value::as_integer).map_or(1, |n| n.try_into().unwrap()),
             above: text.get("above").map(duration),
             accept: text.contains_key("accept").then(|| words(text, "accept").into_iter().collect()),
@@ -142,7 +147,21 @@ impl StageText {
 
     /// Whether somebody is ever asked.
     pub(crate) fn asks(&self, account: &Subject) -> bool {
-        self.asked.iter().any(|people| people.names(account))
+        self.sets.iter().chain(&self.next).any(|people| people.names(account))
+    }
+
+    /// Whether the people of these accounts can stand for so many of each set, nobody for two: whichever sets are taken
+    /// together, as many of them are in one of these as all of these need (Hall).
+    pub(crate) fn can_be_met_by(&self, accounts: &[&Subject]) -> bool {
+        let stands = |account: &Subject, set: &People| {
+            set.names(account) || self.next.as_ref().is_some_and(|next| next.names(account))
+        };
+        (1_u32..1 << self.sets.len()).all(|chosen| {
+            let sets =
+                || self.sets.iter().enumerate().filter(|(n, _)| chosen & (1 << n) != 0).map(|(_, set)| set);
+            let people = accounts.iter().filter(|account| sets().any(|set| stands(account, set))).count();
+            people as u64 >= u64::from(self.approvals) * u64::from(chosen.count_ones())
+        })
     }
 }
 

@@ -51,7 +51,10 @@ fn check_policy(policy: &Policy) {
         assert_eq!(policy.role(&role.name), Some(role));
         assert!(!role.hosts.is_empty() && !role.services.is_empty() && !role.eligible.is_empty());
         assert!(role.default_duration <= role.max_duration && !role.default_duration.is_zero());
-        assert!(!role.stages.is_empty() && role.stages.iter().all(|stage| !stage.approvers.is_empty()));
+        assert!(
+            !role.stages.is_empty()
+                && role.stages.iter().all(|stage| stage.approvers.sets().all(|set| !set.is_empty()))
+        );
         for service in &role.services {
             assert!(
                 policy.roles_for(service).any(|other| other.name == role.name),

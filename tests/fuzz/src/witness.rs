@@ -246,19 +246,19 @@ impl Witness {
         let (asked, reviews) = &self.asked[&id];
         let role = self.page.role(asked.role.as_str()).unwrap();
         let mut counted = vec![&asked.beneficiary];
-        let mut given: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut given: BTreeMap<&str, Vec<&Subject>> = BTreeMap::new();
         for review in reviews.iter().filter(|review| review.decision == Decision::Approve) {
             let now = people.get(&review.by.name).and_then(Option::as_ref);
             assert!(is_asked(role, now, review), "{review:?}");
             if !counted.iter().any(|other| self.is_one(other, &review.by)) {
                 counted.push(&review.by);
-                *given.entry(&review.stage).or_default() += 1;
+                given.entry(&review.stage).or_default().extend(now);
             }
         }
         let length = asked.duration + self.chain(asked.extends);
         for stage in role.stages.iter().filter(|stage| stage.above.is_none_or(|above| length > above)) {
-            let has = given.get(stage.name.as_str()).copied().unwrap_or_default();
-            assert!(has >= u64::from(stage.approvals), "{id} has {has} for {}: {counted:?}", stage.name);
+            let has = given.remove(stage.name.as_str()).unwrap_or_default();
+            assert!(stage.can_be_met_by(&has), "{id} has {has:?} for {}: {counted:?}", stage.name);
         }
     }
 

@@ -547,8 +547,10 @@ pub(crate) fn exercise(policy: &Policy) -> usize {
             for (n, stage) in (0..).zip(&role.stages) {
                 let method = *stage.accept.first().unwrap();
                 let needed = usize::try_from(stage.approvals.get()).unwrap_or(usize::MAX).min(4);
-                for approver in people(&stage.approvers, 2_000 + 100 * n, needed) {
-                    world.review(&approver, id, Decision::Approve, method);
+                for (set, first) in stage.approvers.sets().zip((2_000 + 100 * n..).step_by(10)) {
+                    for approver in people(set, first, needed) {
+                        world.review(&approver, id, Decision::Approve, method);
+                    }
                 }
             }
             ask(&mut world);

@@ -86,6 +86,13 @@ fn role(choices: &mut Choices<'_>, n: usize) -> String {
             }
         }
         lines.push(format!("approvers = {{ {} }}", who(choices).replace('\n', ", ")));
+        if lines.len() % 5 == 0 {
+            let more = [USERS[lines.len() % USERS.len()], "olga"];
+            let (first, last) =
+                (lines.len() - 1, if lines.len() % 2 == 0 { list(&more) } else { list(&more[1..]) });
+            let one = lines[first].replacen("approvers = ", "", 1);
+            lines[first] = format!("approvers = [{one}, {{ users = {last}, groups = [\"ops\"] }}]");
+        }
         if choices.once_in(3) {
             lines.push(format!("approvals = {}", choices.one(&[1, 2, 3, 4_294_967_295_u32])));
         }
@@ -103,7 +110,7 @@ fn role(choices: &mut Choices<'_>, n: usize) -> String {
         }
     }
     if let Some(narrow) = narrow {
-        let whose = if narrow.len() % 2 == 0 { "eligible = {" } else { "approvers = {" };
+        let whose = if narrow.len() % 2 == 0 { "eligible = {" } else { "approvers = " };
         for line in lines.iter_mut().filter(|line| line.starts_with(whose)) {
             *line = line.replacen(" }", &format!(", {narrow} }}"), 1);
         }
