@@ -116,7 +116,7 @@ pub enum Event {
         /// The review that was given.
         review: Review,
     },
-    /// A review counts no more: whoever gave it is no longer asked.
+    /// A review counts no more: whoever gave it is no longer asked, or denies now what they approved.
     Discounted {
         /// Of which request.
         request: RequestId,

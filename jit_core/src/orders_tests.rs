@@ -9,6 +9,7 @@ mod locks;
 mod reviews;
 mod starts;
 mod stories;
+mod taking_back;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! What is true now: live grants, pending requests, claims. Only [`State::apply`] changes it.
 
+mod approved;
 pub(crate) mod codes;
 mod earlier;
 mod grants;
@@ -31,6 +32,8 @@ pub struct Stored {
     pub pending: Vec<Pending>,
     /// Emergencies whose reviews are owed.
     pub owed: Vec<Pending>,
+    /// The reviews of grants that live, of all but those.
+    pub reviews: Vec<(GrantId, Vec<Review>)>,
     /// Claims that no session has taken up.
     pub claims: Vec<Claim>,
     /// The locks that are set.
@@ -62,6 +65,7 @@ pub struct State {
     by_uid: HashMap<Uid, Vec<GrantId>>,
     pending: BTreeMap<RequestId, Pending>,
     owed: BTreeMap<RequestId, Pending>,
+    approved: BTreeMap<GrantId, Vec<Person>>,
     claims: Vec<Claim>,
     locks: BTreeMap<Scope, Lock>,
     sessions: Vec<Session>,
@@ -194,6 +198,7 @@ impl State {
     pub fn restore(stored: Stored) -> Self {
         let Stored { grants, pending, owed, claims, locks, sessions, .. } = stored;
         let Stored { endings, stays, code_tries, taken, tombstones, earlier, since, next_seq, .. } = stored;
+        let reviews = stored.reviews;
         let (taken_locks, taken): (BTreeMap<_, _>, _) =
             taken.into_iter().map(|one| (one.serial, one)).partition(|(_, one)| one.is_of_a_lock());
         let by_id = |all: Vec<Pending>| all.into_iter().map(|one| (one.request.id, one)).collect();
@@ -219,6 +224,9 @@ impl State {
         }
         for one in earlier {
             state.recall(one);
+        }
+        for (grant, reviews) in reviews {
+            state.keep_approvers(grant, &reviews);
         }
         state
     }
@@ -460,7 +468,11 @@ impl State {
 
     /// The reviews of an emergency are owed no more.
     fn paid(&mut self, request: RequestId) -> Option<Row> {
-        self.owed.remove(&request).map(|_| Row::Settled { request })
+        let paid = self.owed.remove(&request)?;
+        if self.grants.contains_key(&request.into()) {
+            self.keep_approvers(request.into(), &paid.reviews);
+        }
+        Some(Row::Settled { request })
     }
 
     fn close(&mut self, request: RequestId, how: Closed, at: Utc) -> Vec<Row> {
@@ -475,6 +487,7 @@ impl State {
     /// Only what waits opens, and so nothing opens twice.
     fn open(&mut self, grant: &Grant) -> Vec<Row> {
         let Some(pending) = self.pending.remove(&grant.request()) else { return Vec::new() };
+        self.keep_approvers(grant.id, &pending.reviews);
         if grant.emergency {
             self.owed.insert(grant.request(), pending);
         }
@@ -498,6 +511,7 @@ impl State {
 
     fn end(&mut self, id: GrantId, why: EndWhy, now: &Moment) -> Vec<Row> {
         let Some(grant) = self.grants.remove(&id) else { return Vec::new() };
+        self.approved.remove(&id);
         if let Some(ids) = self.by_uid.get_mut(&grant.uid) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {

@@ -153,7 +153,7 @@ pub(crate) const IDLE_LIMIT: Code = warning("JIT135");
 pub(crate) const APART_FROM_NONE: Code = error("JIT136");
 
 // Several sets of people in one stage.
-pub(crate) const SAME_SET: Code = error("JIT143");
+pub(crate) const SAME_APPROVERS: Code = error("JIT143");
 
 // Exceptions.
 pub(crate) const EXCEPTS_ALL: Code = error("JIT144");

@@ -147,6 +147,14 @@ fn is_met_by(this: &Stage, that: &Stage) -> bool {
         && this.denials >= that.denials
         && above(this) >= above(that)
         && this.expires.is_none_or(|this| that.expires.is_some_and(|that| this >= that))
-        && that.people().all(|who| this.approvers.includes(who))
+        && by_the_same(this, that)
         && this.accept.is_superset(&that.accept)
+}
+
+/// Whether whoever may approve at the one stage may at this. Of several sets that is only said of the very same.
+fn by_the_same(this: &Stage, that: &Stage) -> bool {
+    if this.approvers.are_several() {
+        return this.approvers == that.approvers && this.then == that.then;
+    }
+    this.approvers.sets().all(|these| that.people().all(|those| these.includes(those)))
 }

@@ -35,7 +35,7 @@ pub(super) fn approvers(node: &Node<'_>, log: &mut Log<'_>) -> Option<Approvers>
         if !each.insert(who?) {
             let message = "this set of people is in the list already: who is in it would count for both";
             let hint = "to have two of them approve, write one set and approvals = 2";
-            log.add_with_hint(code::SAME_SET, &table.spot, message, hint);
+            log.add_with_hint(code::SAME_APPROVERS, &table.spot, message, hint);
             return None;
         }
     }

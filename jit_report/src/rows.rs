@@ -165,7 +165,7 @@ pub struct Reviewed {
     pub narrowed: bool,
     /// What they wrote.
     pub note: Option<Reason>,
-    /// Whether it was discounted: whoever gave it was no longer asked.
+    /// Whether it was discounted: whoever gave it was no longer asked, or took it back.
     pub discounted: bool,
 }
 

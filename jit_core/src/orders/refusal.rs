@@ -60,6 +60,12 @@ pub enum Refusal {
     /// Not an admin.
     #[error("only an admin may do this; policy names as admins: {0}")]
     NotAdmin(String),
+    /// Neither an admin, nor has approved what was to be ended.
+    #[error("only an admin may do this, or whoever approved what it ends; policy names as admins: {0}")]
+    MayNotRevoke(String),
+    /// What the caller approved has not opened: the word for that is another.
+    #[error("{0} has not opened yet; take your approval back with: jitctl deny {0} --reason WHY")]
+    StillWaits(RequestId),
     /// An admin, whose call comes from no login or from another's.
     #[error("{0}")]
     Denied(Denied),
@@ -309,7 +315,7 @@ impl Refusal {
     #[must_use]
     pub fn on_record(&self, method: Method) -> Option<RefusedOrder> {
         let (why, request) = match self {
-            Self::NotAdmin(_) => ("not-admin", None),
+            Self::NotAdmin(_) | Self::MayNotRevoke(_) => ("not-admin", None),
             Self::Denied(_) | Self::MayNotAttest => ("not-permitted", None),
             Self::NotOwn { .. } => ("not-own", None),
             Self::NotEligible { .. } => ("not-eligible", None),
@@ -333,6 +339,7 @@ impl Refusal {
             | Self::Emergency { .. }
             | Self::ReviewOwed { .. }
             | Self::NotOpen(_)
+            | Self::StillWaits(_)
             | Self::AlreadyExtending(_)
             | Self::TermsChanged(_)
             | Self::OtherDigest(_)

@@ -16,7 +16,7 @@ use crate::model::{
 use crate::orders::bounds::{self, Wish};
 use crate::orders::stages::{Asks, Progress, Stages};
 use crate::orders::{NoReview, NotNow, NotOfHere, Refusal, revoke, stay, terms};
-use crate::policy::{Method, Role, Stage, Subject, Who};
+use crate::policy::{Method, People, Role, Stage, Subject, Who};
 use crate::state::State;
 
 /// Who reviews, and how that reached this host.
@@ -313,13 +313,24 @@ pub(crate) fn events(
         Progress::Lapsed { stage } => return Err(NoReview::Lapsed(stage.name.clone()).into()),
     };
     let reviewer = given.reviewer;
-    let sets = may(here, reviewer, request, reviews, &asks, stage)?;
-    // Whoever is asked can say no as long as the stage waits.
-    if given.decision == Decision::Approve && !asks.lack(&sets) {
-        let lacking = asks.open().iter().map(|(_, who)| who.to_string()).collect::<Vec<_>>().join(" or ");
-        return Err(NoReview::Surplus { stage: stage.name.clone(), lacking }.into());
-    }
-    let sets = if stage.approvers.are_several() { sets } else { BTreeSet::new() };
+    let back = taken_back(people, given, reviews);
+    let (stage, sets) = match back.first() {
+        Some(first) => {
+            // It gives nobody anything, so no more is asked than that it is they, and not in which way a stage is told.
+            reviewer.identified(here)?;
+            (&first.stage, first.sets.clone())
+        }
+        None => {
+            let sets = may(here, reviewer, request, reviews, &asks, stage)?;
+            // Whoever is asked can say no as long as the stage waits.
+            if given.decision == Decision::Approve && !asks.lack(&sets) {
+                let lacking =
+                    asks.open().iter().map(|(_, who)| who.to_string()).collect::<Vec<_>>().join(" or ");
+                return Err(NoReview::Surplus { stage: stage.name.clone(), lacking }.into());
+            }
+            (&stage.name, if stage.approvers.are_several() { sets } else { BTreeSet::new() })
+        }
+    };
     if given.decision == Decision::Approve {
         Terms::asked(request).allow(&given.narrow)?;
         Terms::left(request, reviews).with(&given.narrow)?;
@@ -331,7 +342,7 @@ pub(crate) fn events(
     let review = Review {
         by,
         decision,
-        stage: stage.name.clone(),
+        stage: stage.clone(),
         sets,
         method,
         at: here.now.clone(),
@@ -340,8 +351,11 @@ pub(crate) fn events(
         signed,
         code,
     };
-    let all: Vec<Review> = reviews.iter().cloned().chain([review.clone()]).collect();
-    let mut events = vec![Event::Reviewed { request: request.id, digest: request.digest(), review }];
+    let stands = |one: &&Review| !back.contains(one);
+    let all: Vec<Review> = reviews.iter().filter(stands).cloned().chain([review.clone()]).collect();
+    let gone = back.iter().map(|one| Event::Discounted { request: request.id, by: one.by.clone() });
+    let mut events: Vec<Event> = gone.collect();
+    events.push(Event::Reviewed { request: request.id, digest: request.digest(), review });
     match (stages.progress(people, request, &all, here.now), stages.role()) {
         (Progress::Met, Some(role)) => {
             events.push(opened(here, role, request, &all, beneficiary).map_err(Stop::Refused)?);
@@ -363,6 +377,17 @@ pub(crate) fn events(
         (Progress::Waits { .. } | Progress::Lapsed { .. }, _) => {}
     }
     Ok(events)
+}
+
+/// The approvals of a request that the same person denies now: whoever said yes may say no after all, for as long as it
+/// waits and whichever of its stages that is. The denial takes their place, in their stage.
+fn taken_back<'r>(people: &People, given: &Given<'_>, reviews: &'r [Review]) -> Vec<&'r Review> {
+    if given.decision == Decision::Approve {
+        return Vec::new();
+    }
+    let by = given.reviewer.person();
+    let approved = |one: &&Review| one.decision == Decision::Approve && same(people, &one.by, &by);
+    reviews.iter().filter(approved).collect()
 }
 
 /// Whether whoever it is for still shares the account, where people do. What somebody asked for on an account of their own

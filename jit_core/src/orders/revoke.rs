@@ -1,4 +1,5 @@
-//! Ending a request or a window early: `withdraw` and `done` for one's own, `revoke` by an admin for anybody's.
+//! Ending a request or a window early: `withdraw` and `done` for one's own, `revoke` by an admin for anybody's and by whoever
+//! approved a window for that: less access never needs an admin.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +7,9 @@ use jit_proto::words::{GrantId, Reason, RequestId};
 
 use crate::context::Context;
 use crate::event::Event;
-use crate::model::{Caller, EndWhy, Person, owns};
+use crate::model::{Caller, Decision, EndWhy, Pending, Person, owns, same};
 use crate::orders::Refusal;
+use crate::policy::Subject;
 use crate::state::State;
 
 /// What an order names.
@@ -42,15 +44,41 @@ impl Target {
     }
 }
 
-/// Takes a grant back, or withdraws a request that has not opened, whosoever they are.
+/// Takes a grant back, or withdraws a request that has not opened, whosoever they are. Whoever approved it takes back the
+/// grant alone: what has not opened they deny.
 pub fn revoke(
     here: Context<'_>,
     caller: &Caller,
     target: Target,
     reason: Option<Reason>,
 ) -> Result<Vec<Event>, Refusal> {
-    here.admin(caller)?;
+    match here.admin(caller) {
+        Err(Refusal::NotAdmin(admins)) => has_approved(here, caller, target, admins)?,
+        judged => judged?,
+    }
     take(here.state, target, EndWhy::Revoked, reason)
+}
+
+/// Whether the caller approved the window that this is. What others approved, or is not there, they are told nothing of.
+fn has_approved(here: Context<'_>, caller: &Caller, target: Target, admins: String) -> Result<(), Refusal> {
+    caller.may_order().map_err(Refusal::Denied)?;
+    let (people, state, me) = (here.policy.people(), here.state, caller.person());
+    // What somebody runs on an account that people share, the others can make say what they like.
+    let shared = caller.accounts().flat_map(Subject::names).any(|name| people.is_shared(name));
+    let is_me = |one: &Person| !shared && same(people, one, &me);
+    let id = target.request();
+    let approved = |pending: &Pending| {
+        pending.reviews.iter().any(|one| one.decision == Decision::Approve && is_me(&one.by))
+    };
+    if state.pending().get(&id).is_some_and(approved) {
+        return Err(Refusal::StillWaits(id));
+    }
+    if !state.approvers(id.into()).any(is_me) {
+        return Err(Refusal::MayNotRevoke(admins));
+    }
+    let locks = state.locked(here.now);
+    let lock = caller.accounts().find_map(|account| locks.on_person(account, people));
+    lock.map_or(Ok(()), |lock| Err(Refusal::Locked(Box::new(lock.clone()))))
 }
 
 /// Withdraws a request of the caller's own that has not opened.

@@ -53,7 +53,10 @@ pub(crate) enum Verb {
         note: Option<Reason>,
     },
 
-    /// Deny requests that wait for your review
+    /// Deny requests that wait for your review, or take your approval back
+    ///
+    /// What you have approved and has not opened yet you may deny after all. What has opened by it you may end with
+    /// 'jitctl revoke'.
     ///
     /// The exit code is 1 when a review was not taken.
     Deny {

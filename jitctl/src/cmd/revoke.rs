@@ -13,7 +13,7 @@ use crate::screen::Screen;
 
 /// End windows now, or withdraw requests that are pending
 ///
-/// One that has already ended is left as it is: then nothing changes, and the exit code is 0.
+/// For admins, and for whoever approved a window. One that has already ended is left as it is: then nothing changes, and the exit code is 0.
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
     #[command(flatten)]

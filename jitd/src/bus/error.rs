@@ -52,6 +52,7 @@ impl From<NotDone> for Error {
                 let text = refusal.to_string();
                 match refusal {
                     Refusal::NotAdmin(_)
+                    | Refusal::MayNotRevoke(_)
                     | Refusal::Denied(_)
                     | Refusal::ForSomebodyElse
                     | Refusal::NoReview { .. }
@@ -75,6 +76,7 @@ impl From<NotDone> for Error {
                     | Refusal::Emergency { .. }
                     | Refusal::ReviewOwed { .. }
                     | Refusal::NotOpen(_)
+                    | Refusal::StillWaits(_)
                     | Refusal::AlreadyExtending(_)
                     | Refusal::TermsChanged(_)
                     | Refusal::OtherDigest(_)

@@ -1,5 +1,7 @@
 //! Rows and records: written in the transaction of their events, read back at start and for `list` and `show`.
 
+use std::collections::BTreeSet;
+
 use jit_core::clock::Trust;
 use jit_core::digest::Digest;
 use jit_core::event::PolicyText;
@@ -11,7 +13,7 @@ use jit_core::proof::note::PublicKey;
 use jit_core::state::{Row, State, Stored};
 use jit_core::time::Utc;
 use jit_proto::manager::LIST_LIMIT;
-use jit_proto::words::{RequestId, Uid};
+use jit_proto::words::{GrantId, RequestId, Uid};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -263,6 +265,7 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
     let claims = bodies::<Claim>(store, "claim", "SELECT body FROM claim ORDER BY id")?;
     let pending = reviewable(store, "SELECT body FROM request WHERE state = 'pending' ORDER BY id")?;
     let owed = reviewable(store, "SELECT body FROM request WHERE state = 'owed' ORDER BY id")?;
+    let reviews = reviews_of_live(store, &grants, &owed)?;
     let locks = bodies(store, "lock", "SELECT body FROM lock ORDER BY scope")?;
     let sessions = bodies(store, "session", "SELECT body FROM session ORDER BY id")?;
     let endings = bodies(store, "ending", "SELECT body FROM ending ORDER BY grant_")?;
@@ -287,6 +290,7 @@ pub(crate) fn load(store: &Connection) -> Result<Loaded, StoreError> {
         grants,
         pending,
         owed,
+        reviews,
         claims,
         locks,
         sessions,
@@ -423,6 +427,23 @@ fn closing(how: &str) -> Result<Closed, StoreError> {
     let known =
         [Closed::Withdrawn, Closed::Denied, Closed::Lapsed].into_iter().find(|known| known.as_str() == how);
     known.ok_or_else(|| damaged("request", format!("it ended by {how:?}")))
+}
+
+/// The reviews of what is open or will be, but of emergencies that owe theirs.
+fn reviews_of_live(
+    store: &Connection,
+    grants: &[Grant],
+    owed: &[Pending],
+) -> Result<Vec<(GrantId, Vec<Review>)>, StoreError> {
+    let owed: BTreeSet<RequestId> = owed.iter().map(|one| one.request.id).collect();
+    grants
+        .iter()
+        .filter(|grant| !owed.contains(&grant.request()))
+        .map(|grant| {
+            let reviews = reviews_of(store, grant.request())?.into_iter().map(|(_, review)| review);
+            Ok((grant.id, reviews.collect()))
+        })
+        .collect()
 }
 
 fn reviews_of(store: &Connection, request: RequestId) -> Result<Vec<(Utc, Review)>, StoreError> {
