@@ -259,7 +259,7 @@ fn all_signatures_that_the_stages_ask_for_must_be_there_and_what_is_missing_wait
     let mut world = world();
     let text = written(&world, "two");
     // Whoever is not asked yet spends nothing.
-    assert!(matches!(no_review(bring(&mut world, "sam", &text)), NoReview::NotApprover { .. }));
+    assert!(matches!(no_review(bring(&mut world, "sam", &text)), NoReview::TooEarly { .. }));
     assert!(world.state.taken(text.serial).is_none() && world.state.pending().is_empty());
     let id = bring(&mut world, "olga@site", &text).unwrap();
     assert!(world.state.grant(id.into()).is_none(), "one of two opens nothing");

@@ -142,7 +142,7 @@ fn one_person_counts_once_by_whatever_key_or_account_and_never_for_themselves() 
         other => panic!("{principal}: {other:?}"),
     };
     assert_eq!(not(&world, "maria@site"), NoReview::OwnRequest);
-    assert!(matches!(not(&world, "sam"), NoReview::NotApprover { .. }), "it is not their turn yet");
+    assert!(matches!(not(&world, "sam"), NoReview::TooEarly { .. }), "it is not their turn yet");
     world.review(&subject("olga", 2001), id, Decision::Approve).unwrap();
     for again in ["olga@site", "olga@home", "olga"] {
         assert!(matches!(not(&world, again), NoReview::Twice(_)), "{again}");
@@ -181,7 +181,7 @@ fn whoever_signs_elsewhere_needs_no_account_here_and_two_of_them_are_two_people(
     assert!(events.iter().any(|event| matches!(event, Event::Opened { .. })), "{events:?}");
     // An account that has come meanwhile is not known to be hers.
     let events = judge_with(&world, &approval(&world, id, "sam"), &people());
-    assert!(matches!(events, Err(Refusal::NoReview { why: NoReview::NotApprover { .. }, .. })), "{events:?}");
+    assert!(matches!(events, Err(Refusal::NoReview { why: NoReview::TooEarly { .. }, .. })), "{events:?}");
 }
 
 #[test]

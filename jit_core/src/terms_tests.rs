@@ -348,7 +348,7 @@ fn a_request_is_filed_by_the_one_it_is_for() {
 fn stages_run_in_order_and_nobody_counts_in_two_of_them() {
     let (mut world, id) = filed(TWO_STAGES);
     let (sam, tim) = (subject("sam", 1005), subject("tim", 1006));
-    assert!(matches!(refused(world.review(&sam, id, Decision::Approve)), NoReview::NotApprover { .. }));
+    assert!(matches!(refused(world.review(&sam, id, Decision::Approve)), NoReview::TooEarly { .. }));
     assert_eq!(world.review(&olga(), id, Decision::Approve), Ok(false));
     assert!(matches!(refused(world.review(&olga(), id, Decision::Approve)), NoReview::Twice(_)));
     assert_eq!(world.review(&sam, id, Decision::Approve), Ok(false));
@@ -371,7 +371,7 @@ fn a_stage_passes_to_the_next_people_and_then_lapses_and_never_opens_by_waiting(
     let boss = subject("boss", 1007);
     assert!(matches!(refused(world.review(&boss, id, Decision::Approve)), NoReview::NotApprover { .. }));
     world.wait(Duration::from_hours(8));
-    assert!(matches!(refused(world.review(&olga(), id, Decision::Approve)), NoReview::NotApprover { .. }));
+    assert!(matches!(refused(world.review(&olga(), id, Decision::Approve)), NoReview::TooEarly { .. }));
     assert_eq!(world.review(&boss, id, Decision::Approve), Ok(false));
     // The second stage has an hour from then on, and nobody behind it.
     world.wait(Duration::from_hours(1));

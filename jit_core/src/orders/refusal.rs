@@ -454,6 +454,16 @@ pub enum NoReview {
         /// Whom it asks.
         approvers: String,
     },
+    /// They are of a later one.
+    #[error("stage '{stage}' asks {approvers}; you are asked after stage '{stage}', in stage '{own}'")]
+    TooEarly {
+        /// The stage that waits.
+        stage: String,
+        /// Whom it asks.
+        approvers: String,
+        /// The stage that will ask them.
+        own: String,
+    },
     /// It came in a way that the stage does not accept.
     #[error("stage '{stage}' accepts {accepted}, not {method}")]
     Method {
@@ -512,7 +522,7 @@ impl NoReview {
         match self {
             Self::OwnRequest => Some("own-request"),
             Self::Twice(_) => Some("reviewed-already"),
-            Self::NotApprover { .. } => Some("not-approver"),
+            Self::NotApprover { .. } | Self::TooEarly { .. } => Some("not-approver"),
             Self::Surplus { .. } => Some("not-needed"),
             Self::Method { .. } | Self::Unnamed(_) => Some("not-this-way"),
             Self::NoLogin | Self::RootSession(_) => Some("no-login"),

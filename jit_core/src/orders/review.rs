@@ -321,7 +321,7 @@ pub(crate) fn events(
             (&first.stage, first.sets.clone())
         }
         None => {
-            let sets = may(here, reviewer, request, reviews, &asks, stage)?;
+            let sets = may(here, reviewer, request, reviews, (stages, stage, &asks))?;
             // Whoever is asked can say no as long as the stage waits.
             if given.decision == Decision::Approve && !asks.lack(&sets) {
                 let lacking =
@@ -460,8 +460,7 @@ fn may(
     reviewer: Reviewer<'_>,
     request: &Request,
     reviews: &[Review],
-    asks: &Asks<'_>,
-    stage: &Stage,
+    (stages, stage, asks): (&Stages<'_>, &Stage, &Asks<'_>),
 ) -> Result<BTreeSet<usize>, NoReview> {
     let people = here.policy.people();
     let (by, method) = (reviewer.person(), reviewer.method());
@@ -476,8 +475,14 @@ fn may(
     }
     let sets = asks.counts_for(&reviewer.accounts());
     if sets.is_empty() {
+        let later =
+            stages.after(stage).find(|later| later.approvers.sets().any(|set| reviewer.is_among(set)));
+        let own = later.map(|later| later.name.clone());
         let (stage, approvers) = (stage.name.clone(), asks.to_string());
-        return Err(NoReview::NotApprover { stage, approvers });
+        return Err(match own {
+            Some(own) => NoReview::TooEarly { stage, approvers, own },
+            None => NoReview::NotApprover { stage, approvers },
+        });
     }
     stage_accepts(stage, method)?;
     if reviews.iter().any(|review| same(people, &review.by, &by)) {
@@ -504,8 +509,8 @@ pub fn waits_for(here: Context<'_>, pending: &Pending, caller: &Caller) -> bool 
     let in_stages = reviews.iter().filter(|review| stages.iter().any(|stage| stage.name == review.stage));
     let reviews: Vec<Review> = in_stages.cloned().collect();
     match stages.progress(here.policy.people(), request, &reviews, here.now) {
-        Progress::Waits { stage, asks } => {
-            let sets = may(here, Reviewer::Online(caller), request, &reviews, &asks, stage);
+        Progress::Waits { stage, asks, .. } => {
+            let sets = may(here, Reviewer::Online(caller), request, &reviews, (&stages, stage, &asks));
             sets.is_ok_and(|sets| asks.lack(&sets))
         }
         Progress::Met | Progress::Denied { .. } | Progress::Lapsed { .. } => false,

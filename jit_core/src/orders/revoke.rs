@@ -52,9 +52,11 @@ pub fn revoke(
     target: Target,
     reason: Option<Reason>,
 ) -> Result<Vec<Event>, Refusal> {
-    match here.admin(caller) {
-        Err(Refusal::NotAdmin(admins)) => has_approved(here, caller, target, admins)?,
-        judged => judged?,
+    let judged = here.admin(caller);
+    if let Err(Refusal::NotAdmin(admins)) = judged {
+        has_approved(here, caller, target, admins)?;
+    } else {
+        judged?;
     }
     take(here.state, target, EndWhy::Revoked, reason)
 }

@@ -91,6 +91,11 @@ impl<'a> Stages<'a> {
         self.all.iter()
     }
 
+    /// Those that come behind this one.
+    pub(crate) fn after(&self, stage: &Stage) -> impl Iterator<Item = &Stage> {
+        self.iter().skip_while(move |one| one.name != stage.name).skip(1)
+    }
+
     /// Everybody of whom it matters who they are: whom they ask, and of what opens with them, for whom it is.
     pub(crate) fn people(&self) -> impl Iterator<Item = &Who> {
         let asked = self.iter().flat_map(Stage::people);

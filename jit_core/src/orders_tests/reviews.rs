@@ -68,7 +68,7 @@ fn whoever_is_no_longer_asked_at_the_opening_does_not_count() {
     world.groups.clear();
     // tim's would have been the last approval.
     let late = no_review(world.review(&person("tim"), id, Decision::Approve));
-    assert!(matches!(late, NoReview::NotApprover { ref stage, .. } if stage == "lead"), "{late}");
+    assert!(matches!(late, NoReview::TooEarly { ref stage, .. } if stage == "lead"), "{late}");
     // Until that is written down, the request seems to wait for the stage behind.
     let waits_for_root =
         |world: &World| waits_for(world.here(), &world.state.pending()[&id], &as_self(root()));
@@ -149,4 +149,17 @@ fn root_without_a_login_reviews_only_while_nobody_may_be_root_by_a_grant() {
         session: None,
     }]);
     assert_eq!(give(&mut world, &unset, id), Ok(false));
+}
+
+#[test]
+fn who_is_asked_later_and_comes_early_is_told_after_which_stage() {
+    let mut world = world();
+    let id = ask(&mut world, "shell", &maria(), None).unwrap();
+    let early = no_review(world.review(&person("sam"), id, Decision::Approve));
+    let why = early.to_string();
+    assert!(why.ends_with("; you are asked after stage 'lead', in stage 'security'"), "{why}");
+    let never = no_review(world.review(&person("erik"), id, Decision::Approve));
+    assert!(matches!(never, NoReview::NotApprover { .. }), "{never}");
+    world.review(&root(), id, Decision::Approve).unwrap();
+    assert_eq!(world.review(&person("sam"), id, Decision::Approve), Ok(false), "in their stage it counts");
 }

@@ -89,9 +89,11 @@ impl Given {
     pub(crate) fn verdict(&self, entry: &Entry) -> String {
         let (done, id) = (self.done(), Shown(&entry.request));
         let stands = match (entry.emergency, entry.review_owed) {
-            (true, true) => "It must still be reviewed".to_owned(),
-            (true, false) if views::is_open(entry) => "The window stays open".to_owned(),
-            (true, false) => format!("The window is over: {}", Shown(&views::state(entry))),
+            (true, true) => owed(entry),
+            (true, false) if views::is_open(entry) => "Fully reviewed. The window stays open".to_owned(),
+            (true, false) => {
+                format!("Fully reviewed. The window is over: {}", Shown(&views::state(entry)))
+            }
             (false, _) => views::progress(entry).trim_end_matches('.').to_owned(),
         };
         format!("{done} {id}. {stands}.")
@@ -132,6 +134,18 @@ impl Given {
         .collect();
         (!parts.is_empty()).then(|| format!("This review leaves {}.", parts.join("; ")))
     }
+}
+
+/// What an emergency still owes, once one more has reviewed it.
+fn owed(entry: &Entry) -> String {
+    let more = entry.waiting_for.as_ref().filter(|waiting| waiting.approvals > 0);
+    more.map_or_else(
+        || "Counted; more are owed".to_owned(),
+        |waiting| {
+            let stage = waiting.stage.as_deref().unwrap_or_default();
+            format!("Counted; {} more owed (stage '{}')", waiting.approvals, Shown(stage))
+        },
+    )
 }
 
 pub(crate) fn run(

@@ -63,7 +63,7 @@ pub(crate) fn two_stages(site: &Site) {
     assert_eq!(pending(site, "leo"), [id.as_str()]);
     for (nobody, why) in [
         ("rosa", "nobody reviews a request that is for themselves"),
-        ("sina", "stage 'lead' asks leo, rosa"),
+        ("sina", "stage 'lead' asks leo, rosa; you are asked after stage 'lead', in stage 'security'"),
         ("stig", "no request or grant"),
     ] {
         assert_eq!(pending(site, nobody), [""; 0], "{nobody} is not asked now");

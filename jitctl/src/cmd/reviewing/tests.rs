@@ -177,10 +177,11 @@ fn an_approval_may_leave_less() {
 #[test]
 fn the_review_that_an_emergency_owes_goes_by_either_id() {
     for (id, owed, says) in [
-        ("g-4k7m2qx9", false, "Approved r-4k7m2qx9. The window stays open.\n"),
-        ("r-4k7m2qx9", true, "Approved r-4k7m2qx9. It must still be reviewed.\n"),
+        ("g-4k7m2qx9", false, "Approved r-4k7m2qx9. Fully reviewed. The window stays open.\n"),
+        ("r-4k7m2qx9", true, "Approved r-4k7m2qx9. Counted; 1 more owed (stage 'security').\n"),
     ] {
-        let after = Entry { review_owed: owed, ..emergency() };
+        let waiting_for = if owed { approvals("1 approval from sam (stage 'security')") } else { None };
+        let after = Entry { review_owed: owed, waiting_for, ..emergency() };
         let script =
             Script::answers(Call::Pending, &both()).then(Script::answers(approval(&emergency()), &after));
         let ran = jitctl(&["approve", id], &script);
@@ -233,7 +234,7 @@ fn each_of_several_has_a_verdict_of_its_own_and_one_failure_stops_no_other() {
     };
     let args = ["approve", "r-7hq2m9xk", "r-00000001", "r-4k7m2qx9"];
     let ran = jitctl(&args, &script());
-    assert_eq!(ran.out, "Approved r-4k7m2qx9. The window stays open.\n");
+    assert_eq!(ran.out, "Approved r-4k7m2qx9. Fully reviewed. The window stays open.\n");
     assert_eq!(ran.code, 1);
     for said in [
         "jitctl: r-7hq2m9xk: refused: refused: this review of r-7hq2m9xk does not count",
