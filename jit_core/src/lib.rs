@@ -83,6 +83,8 @@ mod testing;
 #[cfg(test)]
 mod trial_tests;
 #[cfg(test)]
+mod unreviewed_tests;
+#[cfg(test)]
 mod until_tests;
 #[cfg(test)]
 mod words_tests;

@@ -211,6 +211,9 @@ impl<'p> Replay<'p> {
     }
 
     fn opened(&mut self, record: &Record, grant: &Grant) {
+        if let Some(by_policy) = grant.by_policy {
+            self.shadow.by_policy(grant.request(), by_policy.from);
+        }
         match self.shadow.opens(grant.request()) {
             Would::Open { sure: true } | Would::Nothing => {}
             Would::Open { sure: false } => {

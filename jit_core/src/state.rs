@@ -400,7 +400,7 @@ impl State {
                 reviewed.reviews.retain(|review| review.by != *by);
                 vec![Row::Discounted { request: *request, by: by.clone(), at }]
             }
-            Event::Opened { grant } => self.open(grant),
+            Event::Opened { grant } => self.opened(grant, &record.at),
             Event::Began { grant, window } => self.begin(*grant, window),
             Event::Settled { request, .. } => self.paid(*request).into_iter().collect(),
             Event::Ended { grant, why, .. } => self.end(*grant, *why, &record.at),
@@ -482,6 +482,14 @@ impl State {
 
     fn reviewable_mut(&mut self, id: RequestId) -> Option<&mut Pending> {
         self.pending.get_mut(&id).or_else(|| self.owed.get_mut(&id))
+    }
+
+    fn opened(&mut self, grant: &Grant, now: &Moment) -> Vec<Row> {
+        let mut rows = self.open(grant);
+        if !rows.is_empty() {
+            rows.extend(self.count_unreviewed(grant, now));
+        }
+        rows
     }
 
     /// Only what waits opens, and so nothing opens twice.

@@ -162,6 +162,14 @@ pub(crate) const NOWHERE: Code = error("JIT146");
 pub(crate) const NARROWED_TWICE: Code = error("JIT147");
 pub(crate) const IDLE_HOST: Code = warning("JIT149");
 
+// What opens without a review.
+pub(crate) const UNREVIEWED_ROOT: Code = error("JIT150");
+pub(crate) const UNREVIEWED_TICKET: Code = error("JIT151");
+pub(crate) const UNREVIEWED_WHEN: Code = error("JIT152");
+pub(crate) const UNREVIEWED_NOWHERE: Code = error("JIT153");
+pub(crate) const IDLE_UNREVIEWED: Code = warning("JIT154");
+pub(crate) const UNCOUNTED: Code = warning("JIT155");
+
 // Profiles and sets.
 pub(crate) const NO_PROFILE: Code = error("JIT160");
 pub(crate) const SAME_PROFILE: Code = error("JIT161");

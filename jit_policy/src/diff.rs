@@ -307,6 +307,16 @@ fn role(pair: &Pair<'_>, about: &mut About<'_>) {
         };
         about.push(direction, format!("{}, was {}", is.bounds, was.bounds));
     }
+    if was.unreviewed != is.unreviewed {
+        let direction = match is.unreviewed.partial_cmp(&was.unreviewed) {
+            Some(Ordering::Greater) => Direction::Gains,
+            Some(Ordering::Less) => Direction::Loses,
+            Some(Ordering::Equal) | None => Direction::Changes,
+        };
+        let shown =
+            |role: &Role| role.unreviewed.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        about.push(direction, format!("without a review: {}, was {}", shown(is), shown(was)));
+    }
     if was.apart != is.apart {
         let direction = match (is.apart.is_superset(&was.apart), is.apart.is_subset(&was.apart)) {
             (true, _) => Direction::Loses,
@@ -498,6 +508,9 @@ fn what(role: &Role) -> String {
     }
     if !role.apart.is_empty() {
         text += &format!(", apart from {}", list(&role.apart));
+    }
+    if let Some(rule) = &role.unreviewed {
+        text += &format!(", without a review {rule}");
     }
     text + &format!(", approved by {}", stages(role))
 }

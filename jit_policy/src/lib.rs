@@ -10,7 +10,7 @@
 //! table, by way of `walk`, which knows places, and `shape`, which knows keys; `parse_parts` first, for the profiles and
 //! sets that all files share) → `lint` and `lint_whole` (do
 //! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `who`, `except`, `host`, `net`,
-//! `hours`, `until`, `bounds`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
+//! `hours`, `until`, `bounds`, `unreviewed`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
 //! host says of its names (`facts`).
 
 #![forbid(unsafe_code)]
@@ -47,6 +47,7 @@ mod net;
 mod parse;
 mod parse_parts;
 mod parse_role;
+mod parse_unreviewed;
 mod parts;
 mod people;
 mod reason;
@@ -56,6 +57,7 @@ mod rules;
 mod set;
 mod shape;
 mod source;
+mod unreviewed;
 mod until;
 mod walk;
 mod who;
@@ -84,5 +86,6 @@ pub use role::{AtEnd, Limits, Method, Outside, Role, Stage, Starts, Then, Uses};
 pub use rules::{ChangeRule, Ends, Exempt, Observed};
 pub use set::{Loaded, Policy};
 pub use source::{Flaw, Source, SourceFile};
+pub use unreviewed::{MAX_EACH_WEEK, MAX_UNREVIEWED, Unreviewed, WEEK};
 pub use until::Until;
 pub use who::Who;

@@ -209,6 +209,7 @@ pub(super) fn includes(wide: &Role, narrow: &Role) -> bool {
         && (wide.limits.is_empty() || wide.limits == narrow.limits)
         && wide.until.as_ref().is_none_or(|wide| narrow.until.as_ref().is_some_and(|narrow| wide >= narrow))
         && wide.bounds >= narrow.bounds
+        && wide.unreviewed >= narrow.unreviewed
         && wide.apart.iter().all(|other| *other == narrow.name || narrow.apart.contains(other))
         && (wide.reason.is_none() || wide.reason == narrow.reason)
         && (wide.starts, wide.at_end, wide.emergency, wide.survives_reboot)

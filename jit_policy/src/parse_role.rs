@@ -12,6 +12,7 @@ use super::finding::{Log, Spot};
 use super::host::HostPattern;
 use super::hours::{Clock, Days, Hours};
 use super::parse_parts::filled;
+use super::parse_unreviewed::{self, unreviewed};
 use super::parts::PartName;
 use super::reason::Patterns;
 use super::reason::ReasonRule;
@@ -60,6 +61,7 @@ pub(super) fn role(
     lint::bounds(&role, &table.spot_of("limits"), log);
     lint::above(&role, &table.spot_of("stage"), log);
     lint_except::hosts(&role, &table.spot_of("hosts-except"), log);
+    parse_unreviewed::judge(&role, &table.spot_of("unreviewed"), log);
     lint::run_as(&role, &table.spot_of("run-as"), log);
     for (stage, spot) in role.stages.iter().zip(&approvers) {
         lint::approvers(stage, &role.eligible, spot, log);
@@ -93,6 +95,7 @@ fn read(
     let until = table.optional("until", Node::day, log);
     let bounds = table.optional("limits", bounds, log);
     let apart = table.optional("apart", |node, log| node.some(Node::word, log), log);
+    let unreviewed = table.optional("unreviewed", |node, log| unreviewed(node, hours, log), log);
     let stages = table.required("stage", stages, log);
 
     let max_duration = max_duration?;
@@ -123,6 +126,7 @@ fn read(
         until,
         bounds: bounds?.unwrap_or_default(),
         apart: apart?.unwrap_or_default(),
+        unreviewed: unreviewed?,
         stages,
     };
     Some((role, approvers))

@@ -77,6 +77,11 @@ impl ReasonRule {
         self.pattern.captures(reason.as_str())?.name(TICKET).map(|found| found.as_str())
     }
 
+    /// Whether it asks for a ticket: it has such a group.
+    pub(super) fn names_ticket(&self) -> bool {
+        self.pattern.capture_names().flatten().any(|name| name == TICKET)
+    }
+
     /// A text of at most one character that fits, if there is one: then the pattern asks for nothing.
     pub(super) fn trifle(&self) -> Option<String> {
         let printable = (' '..='~').map(String::from);

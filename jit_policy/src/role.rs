@@ -17,6 +17,7 @@ use super::hours::Hours;
 use super::net::Network;
 use super::people::Subject;
 use super::reason::ReasonRule;
+use super::unreviewed::{self, Unreviewed};
 use super::until::Until;
 use super::who::Who;
 use crate::digest::{Canonical, Digest};
@@ -67,6 +68,8 @@ pub struct Role {
     pub bounds: Bounds,
     /// The roles that nobody has beside it. Each of them names it in turn.
     pub apart: BTreeSet<RoleName>,
+    /// What of it opens without a review; nothing if absent.
+    pub unreviewed: Option<Unreviewed>,
     /// The levels of approval, in order; at least one.
     pub stages: Vec<Stage>,
 }
@@ -89,6 +92,15 @@ impl Role {
     pub fn on_host(&self, host: &Host) -> bool {
         let is_one_of = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(host));
         is_one_of(&self.hosts) && !is_one_of(&self.hosts_except)
+    }
+
+    /// From where, when and as whom, of what it opens without a review: its own limits, and those of the rule that it opens by.
+    /// The hours are not among them, as such a window is over before they are.
+    #[must_use]
+    pub fn limits_unreviewed(&self) -> Option<Limits> {
+        let rule = self.unreviewed.as_ref()?;
+        let from = unreviewed::both(&self.limits.from, &rule.from)?;
+        Some(Limits { from, ..self.limits.clone() })
     }
 
     /// Whether its day has come from which on it is no more. A clock that is suspect says so of nothing.
@@ -164,6 +176,10 @@ impl Role {
         if !self.hosts_except.is_empty() {
             bytes.part(b"hosts-except");
             bytes.list(self.hosts_except.iter().map(ToString::to_string));
+        }
+        if let Some(rule) = &self.unreviewed {
+            bytes.part(b"unreviewed");
+            rule.write_to(&mut bytes);
         }
         bytes.digest()
     }

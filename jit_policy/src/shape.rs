@@ -64,6 +64,7 @@ pub(super) const ROLE: Shape = Shape {
         ("emergency", "emergency = true"),
         ("until", "until = 2027-02-28"),
         ("apart", r#"apart = ["audit-admin"]"#),
+        ("unreviewed", r#"unreviewed = { up-to = "30m", each-week = 3 }"#),
         ("limits", r#"limits = { each = 1, at-once = 3, rest = "4h", in-all = "12h" }"#),
         ("stage", "[[role.NAME.stage]]"),
     ],
@@ -193,6 +194,17 @@ pub(super) const LIMITS: Shape = Shape {
     ],
 };
 
+pub(super) const UNREVIEWED: Shape = Shape {
+    what: "what opens without a review",
+    header: "as unreviewed = { up-to = …, hours = …, from = …, each-week = … }",
+    keys: &[
+        ("up-to", r#"up-to = "30m""#),
+        ("hours", r#"hours = [{ days = "mon-fri", from = "07:00", to = "19:00", tz = "Europe/Berlin" }]"#),
+        ("from", r#"from = ["10.1.0.0/16"]"#),
+        ("each-week", "each-week = 3"),
+    ],
+};
+
 pub(super) const MODE: Shape = Shape {
     what: "a mode by service",
     header: "under [mode]",
@@ -224,9 +236,25 @@ pub(super) const ASKER: Shape = Shape {
 pub(super) const SERVICE: Shape =
     Shape { what: "a service", header: "under [service.NAME]", keys: &[("ends", r#"ends = "process""#)] };
 
-pub(super) const ALL: [&Shape; 17] = [
-    &FILE, &ROLE, &PROFILE, &SET, &STAGE, &WHO, &ELIGIBLE, &EXEMPT, &PERSON, &HOURS, &REASON, &LIMITS, &MODE,
-    &CHANGE, &ASKER, &SERVICE, &EXCEPT,
+pub(super) const ALL: [&Shape; 18] = [
+    &FILE,
+    &ROLE,
+    &PROFILE,
+    &SET,
+    &STAGE,
+    &WHO,
+    &ELIGIBLE,
+    &EXEMPT,
+    &PERSON,
+    &HOURS,
+    &REASON,
+    &LIMITS,
+    &UNREVIEWED,
+    &MODE,
+    &CHANGE,
+    &ASKER,
+    &SERVICE,
+    &EXCEPT,
 ];
 
 impl Shape {

@@ -6,6 +6,7 @@
 
 mod nothing;
 mod policy;
+mod signed;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ pub use policy::{
     Policy, PolicyChanges, PolicyFile, PolicyOverridden, PolicyReviewed, PolicySigned, PolicySummary,
     PolicyTrial, PolicyWaiting,
 };
+
+pub use signed::{Ahead, ByCode};
 
 use crate::words::Verdict;
 
@@ -139,6 +142,9 @@ pub struct Role {
     /// How many windows of it there may be and how far apart, in words; absent if that has no limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<String>,
+    /// What of it opens without a review, in words; absent if nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreviewed: Option<String>,
 }
 
 /// One level of approval.
@@ -200,6 +206,9 @@ pub struct Entry {
     /// What it opened in spite of, as emergencies do: `at-once`, `rest`, `apart:ROLE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub despite: Vec<String>,
+    /// Whether policy opened it, and nobody was asked; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_policy: bool,
     /// Whether it opened so, and its review is still owed.
     pub review_owed: bool,
     /// Of a scheduled grant, when its window begins: `at TIME`, `with the first login`, `after g-4k7m2qx9`.
@@ -228,7 +237,8 @@ pub struct Entry {
     pub waiting_for: Option<WaitingFor>,
     /// When the stage that waits passes it on or lets it lapse.
     pub until: Option<String>,
-    /// In the answer to `Grant`: why the review of whoever granted is not among those; absent where it is.
+    /// In the answer to `Grant`: why the review of whoever granted is not among those; in that to `Request`: why it takes its
+    /// stages, where policy opens some of the role without them. Absent otherwise.
     #[serde(default)]
     pub not_counted: Option<Refused>,
     /// When it admits; always if there are none.
@@ -284,17 +294,6 @@ pub struct Refused {
     pub text: String,
 }
 
-/// A signed grant that a request comes from; the text is with its reviews.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ahead {
-    /// The grant's serial.
-    pub serial: String,
-    /// When its window is over at the latest.
-    pub until: String,
-    /// The human who comes by the account, where the grant names one.
-    pub behind: Option<String>,
-}
-
 /// What came of a signed statement that is about no request of its own: answer to `Review.Import` of all but requests,
 /// reviews and grants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -340,26 +339,6 @@ pub struct Review {
     /// Of a review that came as a code, whose it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<ByCode>,
-}
-
-/// Whose code a review was. Root on the host has the same key, so it proves nothing to others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ByCode {
-    /// Whom the key stood for.
-    pub principal: String,
-    /// The place in /etc/jit/code-keys.
-    pub slot: u8,
-    /// Which key of theirs it was.
-    pub epoch: u32,
-    /// What was read out to them of the request's digest; absent where the record is from before that was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_code: Option<String>,
-    /// The number of what they said: 0 no, 1 yes, others yes for a time at most (docs/offline.md).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bucket: Option<u8>,
-    /// The uid of who logged in and typed it at the prompt, where somebody did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub typed_by: Option<u32>,
 }
 
 /// What proves a review that came as a signed file (docs/offline.md).

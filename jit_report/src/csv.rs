@@ -38,7 +38,7 @@ const COLUMNS: [Column; 34] = [
     ("ended_reason", |row| row.ended_reason.as_ref().map_or_else(String::new, ToString::to_string)),
     ("gone", |row| time(row.gone)),
     ("residue", residue),
-    ("reviews", |row| row.reviews.iter().map(review).collect::<Vec<_>>().join("; ")),
+    ("reviews", reviews),
     ("policy", |row| row.policy.map_or_else(String::new, |policy| policy.to_string())),
     ("emergency", |row| row.emergency.to_string()),
     ("settled", |row| time(row.settled)),
@@ -80,6 +80,12 @@ pub(crate) fn residue(row: &Access) -> String {
         one("escape not excluded", &residue.escape),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// Those that were given; `policy` where it opened without any.
+fn reviews(row: &Access) -> String {
+    let by_policy = row.by_policy.then(|| "policy".to_owned());
+    by_policy.into_iter().chain(row.reviews.iter().map(review)).collect::<Vec<_>>().join("; ")
 }
 
 /// `olga approve (lead, online)`.

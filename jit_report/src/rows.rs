@@ -95,6 +95,9 @@ pub struct Access {
     pub reviews: Vec<Reviewed>,
     /// It opened before anybody approved.
     pub emergency: bool,
+    /// Policy opened it, and nobody was asked; absent if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_policy: bool,
     /// When what an emergency owes was reviewed.
     pub settled: Option<Utc>,
     /// What that came to.

@@ -60,6 +60,7 @@ impl Story {
             closed: None,
             reviews: Vec::new(),
             emergency: false,
+            by_policy: false,
             settled: None,
             settled_as: None,
             opened: None,
@@ -129,6 +130,7 @@ impl Story {
         self.row.grant = Some(grant.id);
         self.row.ticket = grant.ticket;
         self.row.emergency = grant.emergency;
+        self.row.by_policy = grant.by_policy.is_some();
         self.row.services = grant.services;
         self.row.policy = policy.or(self.row.policy);
         self.row.state = AccessState::Scheduled;

@@ -200,6 +200,7 @@ pub(crate) fn active() -> Entry {
         before: None,
         emergency: false,
         despite: Vec::new(),
+        by_policy: false,
         review_owed: false,
         begins: None,
         start: Some("2026-11-23T08:21:00Z".into()),
@@ -334,6 +335,7 @@ pub(crate) fn role() -> Role {
         until: None,
         apart: Vec::new(),
         limits: None,
+        unreviewed: None,
     }
 }
 

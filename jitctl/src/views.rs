@@ -54,6 +54,9 @@ pub(crate) fn entry(entry: &Entry) -> View {
             view.add("Despite", &entry.despite.join(", "));
         }
     }
+    if entry.by_policy {
+        view.add("Opened by", "policy, without a review");
+    }
     if let Some(begins) = &entry.begins {
         view.add("Begins", &self::begins(begins));
     }

@@ -13,7 +13,7 @@ declare -gA _jitctl_commands=(
 )
 declare -gA _jitctl_options=(
     ['jitctl']='--json --on --utc --help --version'
-    ['jitctl request']='--role --for --start --reason --yes --wait --json --on --utc --help'
+    ['jitctl request']='--role --like --for --start --reason --yes --wait --json --on --utc --help'
     ['jitctl withdraw']='--role --user --all --yes --reason --json --on --utc --help'
     ['jitctl extend']='--for --reason --json --on --utc --help'
     ['jitctl done']='--role --user --all --yes --reason --json --on --utc --help'

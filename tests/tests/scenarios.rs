@@ -138,6 +138,8 @@ mod tokens;
 mod trial;
 #[path = "scenarios/unbound.rs"]
 mod unbound;
+#[path = "scenarios/unreviewed.rs"]
+mod unreviewed;
 #[path = "scenarios/uses.rs"]
 mod uses;
 #[path = "scenarios/ways.rs"]
@@ -283,6 +285,8 @@ const SCENARIOS: &[Scenario] = &[
     shared("two_stages_of_one_and_two_open_with_the_last_of_three_people", requests::two_stages),
     shared("a_denial_ends_a_request_and_says_who_and_why", requests::a_denial),
     shared("of_taking_back_and_approving_at_once_one_happens", requests::taking_back),
+    shared("a_short_look_for_a_ticket_opens_at_once_from_where_policy_says_and_nothing_longer_does", unreviewed::opens_at_once),
+    shared("who_approved_takes_it_back_while_it_waits_and_ends_it_once_it_is_open", unreviewed::taken_back),
     shared("a_scheduled_window_opens_at_its_time", requests::a_scheduled_start),
     shared("a_grant_that_needs_a_second_person_waits_for_them", requests::a_grant_for_two),
     shared("what_two_reviewers_narrow_opens_as_what_both_leave", requests::narrowing),

@@ -304,6 +304,7 @@ impl Fields {
             Time::Scheduled { scheduled } => self.put("begins", &scheduled.begins),
         };
         self.maybe("emergency", grant.emergency.then_some("true"));
+        self.maybe("by", grant.by_policy.map(|_| "policy"));
         self.some("despite", &grant.despite.iter().map(ToString::to_string).collect::<Vec<_>>(), ",")
     }
 

@@ -191,8 +191,11 @@ impl<'p> World<'p> {
         let start = step.start;
         let order = RequestOrder { beneficiary: to.clone(), role: role.clone(), duration, start, reason, id };
         let caller = as_self(by);
-        let file = if by_admin { request::grant } else { request::file };
-        let events = file(self.here(), &caller, order);
+        let events = if by_admin {
+            request::grant(self.here(), &caller, order)
+        } else {
+            request::file_from(self.here(), &caller, order, step.from)
+        };
         if events.is_ok() {
             self.latest.insert(to.name.clone(), id);
             self.touched.insert(format!("role {role}"));

@@ -421,6 +421,10 @@ pub(crate) fn lasts<'p>(
         return Err(Miss::Over);
     }
     let remaining = left.min(role.max_duration.saturating_sub(elapsed));
+    // What opened without a review is open for as long as policy still opens that without one.
+    let unreviewed =
+        grant.by_policy.map(|_| role.unreviewed.as_ref().ok_or(Miss::RoleChanged)).transpose()?;
+    let remaining = unreviewed.map_or(remaining, |rule| remaining.min(rule.left(now, elapsed)));
     let remaining = role.left(now).map_or(remaining, |left| remaining.min(left));
     if remaining.is_zero() {
         return Err(Miss::Over);
@@ -430,7 +434,8 @@ pub(crate) fn lasts<'p>(
     }
     // Both must hold: a policy that became laxer does not widen what was approved.
     let within = |limits, remaining| question.within(limits, now, remaining).map_err(Miss::Outside);
-    let remaining = within(&role.limits, within(&grant.limits, remaining)?)?;
+    let today = unreviewed.and_then(|_| role.limits_unreviewed());
+    let remaining = within(today.as_ref().unwrap_or(&role.limits), within(&grant.limits, remaining)?)?;
     Ok((role, remaining, begins))
 }
 

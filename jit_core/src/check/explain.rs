@@ -267,7 +267,7 @@ impl<'a> Asker<'a> {
             _ if role.emergency => {
                 (Missing::Window, format!("ask for role {}, which opens at once", role.name), first)
             }
-            _ => (Missing::Window, format!("ask for role {}", role.name), first),
+            _ => (Missing::Window, ask_for(role), first),
         }
     }
 
@@ -295,6 +295,13 @@ impl<'a> Asker<'a> {
         let person = self.subject.person.as_ref();
         self.subject.names().fold(who.clone(), |who, own| others(self.policy, &who, own, person)).to_string()
     }
+}
+
+/// What whoever has no window does.
+fn ask_for(role: &Role) -> String {
+    let rule = role.unreviewed.as_ref();
+    let at_once = rule.map_or_else(String::new, |rule| format!(", which opens without a review {rule}"));
+    format!("ask for role {}{at_once}", role.name)
 }
 
 /// What is wrong with a disk that is nearly full, and what has to become of it.

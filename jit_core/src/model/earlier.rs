@@ -25,6 +25,9 @@ pub struct Earlier {
     /// How long they had it then without a break, in whole seconds: what was approved to follow that window goes on from it.
     #[serde(default, skip_serializing_if = "Duration::is_zero", with = "crate::time::seconds")]
     pub stay: Duration,
+    /// When they had it opened by policy alone, as far as that still counts; the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreviewed: Vec<Moment>,
 }
 
 /// Windows that are no further apart are without a break: sessions are given some time to end, and a start is in whole seconds.
@@ -37,6 +40,12 @@ impl Earlier {
     /// Nothing, of whom a grant is for.
     #[must_use]
     pub fn of(grant: &Grant) -> Self {
-        Self { role: grant.role.clone(), holder: grant.holder(), ended: None, stay: Duration::ZERO }
+        Self {
+            role: grant.role.clone(),
+            holder: grant.holder(),
+            ended: None,
+            stay: Duration::ZERO,
+            unreviewed: Vec::new(),
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jit_proto::words::{GrantId, RequestId, RoleName, ServiceName, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
+use super::by_policy::ByPolicy;
 use super::despite::Despite;
 use super::person::Person;
 use crate::digest::Digest;
@@ -60,6 +61,9 @@ pub struct Grant {
     /// What it opened in spite of, as emergencies do.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub despite: BTreeSet<Despite>,
+    /// It opened by a rule of policy, and nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_policy: Option<ByPolicy>,
     /// A session of it was bound to no unit: what that has left cannot be known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unbound: bool,

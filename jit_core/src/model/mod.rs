@@ -4,6 +4,7 @@
 mod archived;
 mod attestation;
 mod behind;
+mod by_policy;
 mod code_try;
 mod despite;
 mod earlier;
@@ -37,6 +38,7 @@ mod why;
 pub use archived::Archived;
 pub use attestation::{CarriedBy, Entitled, Keep};
 pub use behind::Behind;
+pub use by_policy::ByPolicy;
 pub use code_try::CodeTry;
 pub use despite::Despite;
 pub use earlier::Earlier;

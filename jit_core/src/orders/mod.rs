@@ -95,6 +95,7 @@ pub mod statement;
 pub(crate) mod stay;
 pub(crate) mod terms;
 pub mod trial;
+pub mod unreviewed;
 
 pub use no_archive::NoArchive;
 pub use no_change::NoChange;
@@ -102,3 +103,4 @@ pub use no_code::NoCode;
 pub use not_now::NotNow;
 pub use not_of_here::NotOfHere;
 pub use refusal::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NoReview, Refusal};
+pub use unreviewed::TakesStages;

@@ -4,6 +4,7 @@
 //! There is one door (law 3): an admin's `grant` is a request on somebody's behalf plus that admin's own
 //! review, and opens nothing unless the review counts and every stage is met.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jit_proto::words::{GrantId, Reason, RequestId, RoleName};
@@ -15,7 +16,9 @@ use crate::model::{Caller, Decision, Person, Request, owns, same};
 use crate::orders::bounds::{self, Wish};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
-use crate::orders::{MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, stay, terms};
+use crate::orders::{
+    MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, stay, terms, unreviewed,
+};
 use crate::policy::{Role, Starts, Subject, next_opening, open_for};
 use crate::time::Utc;
 
@@ -36,11 +39,25 @@ pub struct RequestOrder {
     pub id: RequestId,
 }
 
-/// Files a person's own request, which could be used. An emergency role opens at once.
+/// Files a person's own request, which could be used. An emergency role opens at once, and so does what is within `unreviewed`
+/// of its role for a login of which no address is known.
 pub fn file(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Result<Vec<Event>, Refusal> {
+    file_from(here, caller, order, None)
+}
+
+/// The same from a login of this address, which nobody has from the person themselves.
+pub fn file_from(
+    here: Context<'_>,
+    caller: &Caller,
+    order: RequestOrder,
+    from: Option<IpAddr>,
+) -> Result<Vec<Event>, Refusal> {
     let (role, request) = own(here, caller, order)?;
     can_be_used(here, role, &request)?;
-    Ok(filed(here, role, request))
+    let by_policy = unreviewed::opened(here, role, &request, caller, from).and_then(Result::ok);
+    let mut events = filed(here, role, request);
+    events.extend(by_policy);
+    Ok(events)
 }
 
 /// The same of what was on record before, whether or not it could be used.

@@ -31,6 +31,7 @@ pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews:
         before: before(here, role, request, duration),
         emergency: role.emergency,
         despite: bounds::passed(here, role, &Wish::of(request)),
+        by_policy: None,
         unbound: false,
         asked: crate::services::Services::default(),
     };
@@ -47,7 +48,7 @@ fn before(here: Context<'_>, role: &Role, request: &Request, duration: Duration)
 }
 
 /// The ticket, by the pattern that the role has when it opens.
-fn ticket(role: &Role, request: &Request) -> Option<String> {
+pub(crate) fn ticket(role: &Role, request: &Request) -> Option<String> {
     let ticket = role.reason.as_ref()?.ticket(&request.reason)?.trim();
     (!ticket.is_empty()).then(|| ticket.to_owned())
 }

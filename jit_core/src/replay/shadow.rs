@@ -20,6 +20,7 @@ use crate::orders::Refusal;
 use crate::orders::request::{self, ExtendOrder, RequestOrder};
 use crate::orders::review::{self, Given, Lookups, Reviewer};
 use crate::orders::stages::waiting_for;
+use crate::orders::unreviewed;
 use crate::policy::{Host, HostGroup, HostPattern, KeptOutBy, Policy, Subject, Ways};
 use crate::proof::note::KeyName;
 use crate::state::State;
@@ -215,6 +216,22 @@ impl<'p> Shadow<'p> {
                 self.because.insert(*id, format!("its request would have been refused: {why}"));
                 Err(why)
             }
+        }
+    }
+
+    /// Policy opened it there, for a login of this address: whether it does here.
+    pub(super) fn by_policy(&mut self, id: RequestId, from: Option<IpAddr>) {
+        let Some((host, pending)) = self.hosts().pop().zip(self.state.pending().get(&id).cloned()) else {
+            return;
+        };
+        let request = pending.request;
+        let here = Context { policy: self.policy, state: &self.state, host: &host, now: &self.now };
+        let account = subject(&request.beneficiary, &BTreeSet::new());
+        let caller = Caller { login: LoginAccount::Known(account.clone()), account };
+        let role = here.policy.role(&request.role);
+        let opened = role.and_then(|role| unreviewed::opened(here, role, &request, &caller, from));
+        if let Some(Ok(event)) = opened {
+            self.apply(0, event);
         }
     }
 

@@ -7,7 +7,7 @@ use jit_proto::words::RoleName;
 
 use super::{Row, State};
 use crate::model::{Earlier, EarlierOfRole, Grant, NO_BREAK};
-use crate::policy::MAX_REST;
+use crate::policy::{MAX_EACH_WEEK, MAX_REST, WEEK};
 use crate::time::{Moment, Window};
 
 impl State {
@@ -23,17 +23,34 @@ impl State {
             return Vec::new();
         };
         let mut rows = self.forget(now);
-        let key = (grant.uid, grant.user.clone(), grant.person.clone());
-        let of_role = self.earlier.entry(grant.role.clone()).or_default();
-        let earlier = of_role.entry(key).or_insert_with(|| Earlier::of(grant));
-        // By each name that the uid has had, it is the same person.
-        earlier.holder.also.extend(grant.also.iter().cloned());
+        let earlier = self.earlier_of(grant);
         let ended = ended(window, now);
         let own = grant.before.saturating_add(now.since(&window.start).min(window.duration));
         earlier.stay = stay(earlier, &ended, own);
         earlier.ended = Some(ended);
         rows.push(Row::Earlier(earlier.clone()));
         rows
+    }
+
+    /// A window has opened on policy's word alone, which counts whatever becomes of it.
+    pub(super) fn count_unreviewed(&mut self, grant: &Grant, now: &Moment) -> Option<Row> {
+        grant.by_policy?;
+        let earlier = self.earlier_of(grant);
+        earlier.unreviewed.retain(|opened| now.at_least_since(opened) < WEEK);
+        // No rule counts to more.
+        let over = (earlier.unreviewed.len() + 1).saturating_sub(MAX_EACH_WEEK);
+        earlier.unreviewed.drain(..over);
+        earlier.unreviewed.push(now.clone());
+        Some(Row::Earlier(earlier.clone()))
+    }
+
+    /// By each name that the uid has had, it is the same person.
+    fn earlier_of(&mut self, grant: &Grant) -> &mut Earlier {
+        let key = (grant.uid, grant.user.clone(), grant.person.clone());
+        let of_role = self.earlier.entry(grant.role.clone()).or_default();
+        let earlier = of_role.entry(key).or_insert_with(|| Earlier::of(grant));
+        earlier.holder.also.extend(grant.also.iter().cloned());
+        earlier
     }
 
     /// What no rest is long enough to count from any more. A uid may be somebody else's by then.

@@ -31,6 +31,7 @@ fn a_policy_says_what_its_file_says() {
             until: None,
             bounds: Bounds::default(),
             apart: BTreeSet::new(),
+            unreviewed: None,
             stages: vec![Stage {
                 name: "team lead".to_owned(),
                 approvers: Who { users: set(&["ana", "tom"]), groups: set(&["dba-leads"]), ..Who::default() }

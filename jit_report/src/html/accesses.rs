@@ -85,7 +85,8 @@ fn reviewed(row: &Access) -> Markup {
     html! {
         div class="reviews" {
             @for one in &row.reviews { (review(one)) }
-            @if row.reviews.is_empty() { "–" }
+            @if row.by_policy { div { "policy, without a review" } }
+            @if row.reviews.is_empty() && !row.by_policy { "–" }
             @match (row.emergency, row.settled) {
                 (true, None) => div class="alarm" { "review owed" },
                 (true, Some(at)) => div class="soft" { "settled " (time(at)) },

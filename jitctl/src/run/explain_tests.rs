@@ -217,6 +217,7 @@ pub(crate) fn oncall() -> Role {
         until: Some("2027-02-28 (UTC)".into()),
         apart: vec!["audit".into()],
         limits: Some("1 for each person, 4h of rest".into()),
+        unreviewed: None,
     }
 }
 

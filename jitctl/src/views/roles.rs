@@ -70,6 +70,9 @@ fn conditions(role: &Role, view: &mut Properties) {
     if let Some(until) = &role.until {
         view.add("Until", until);
     }
+    if let Some(rule) = &role.unreviewed {
+        view.add("Unreviewed", &format!("opens at once: {rule}"));
+    }
     if role.emergency {
         view.add("Emergency", "opens immediately; must be reviewed afterwards");
     }

@@ -49,6 +49,7 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
         extends: request.extends.map(|base| base.to_string()),
         before: Some(request.before.as_secs()).filter(|before| *before > 0),
         emergency: grant.as_ref().is_some_and(|grant| grant.emergency),
+        by_policy: grant.as_ref().is_some_and(|grant| grant.by_policy.is_some()),
         despite: grant.as_ref().map_or_else(Vec::new, |grant| texts(&grant.despite)),
         review_owed: *owed,
         begins: match grant.as_ref().filter(|_| end.is_none()).map(|grant| &grant.time) {
@@ -363,6 +364,7 @@ pub(super) fn role(role: &Role) -> manager::Role {
         emergency: role.emergency,
         until: role.until.as_ref().map(ToString::to_string),
         apart: texts(&role.apart),
+        unreviewed: role.unreviewed.as_ref().map(ToString::to_string),
         limits: Some(&role.bounds).filter(|bounds| !bounds.is_empty()).map(ToString::to_string),
     }
 }

@@ -11,10 +11,12 @@ use jit_core::model::{Caller, Known, Login, LoginKey, Question};
 use jit_core::orders::Refusal;
 use jit_core::orders::request::{self, ExtendOrder, RequestOrder};
 use jit_core::orders::revoke::{self, Target};
+use jit_core::orders::unreviewed;
 use jit_core::policy::{PersonName, Subject};
 use jit_core::sessions::coverage;
 use jit_core::when::parse_when;
 use jit_proto::gate::Stage;
+use jit_proto::manager;
 use jit_proto::words::{Reason, RequestId, RoleName, ServiceName, UserName, subject_is_caller};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -180,11 +182,22 @@ impl User {
         let duration = seconds_of(seconds);
         self.ration(&by.caller()?, Some(&role))?;
         let id = random_id()?;
+        let from = self.from_where(&role, by.peer).await?;
         let file = |here: Context<'_>, caller: &Caller| {
             let (beneficiary, role, reason) = (caller.account.clone(), role.clone(), Reason::clone(&reason));
-            request::file(here, caller, RequestOrder { beneficiary, role, duration, start, reason, id })
+            let order = RequestOrder { beneficiary, role, duration, start, reason, id };
+            request::file_from(here, caller, order, from)
         };
-        self.filed(by, id, file).await
+        let caller = by.caller()?;
+        let ticket = by.order(file).await?;
+        // In the state by now; whether that lasts, the ticket says.
+        let why = self.app.desk.look(|here| unreviewed::takes_stages(here, id, &caller, from))?;
+        let answer = async {
+            let not_counted =
+                why.map(|why| manager::Refused { code: "takes-stages".to_owned(), text: why.to_string() });
+            json(&manager::Entry { not_counted, ..entry_of(&self.app, id).await? })
+        };
+        carried_out(ticket, answer).await
     }
 
     /// Asks to go on where a window of the caller's ends, through the same stages.
@@ -320,7 +333,7 @@ impl User {
         let key = self.app.desk.notary.key();
         let key = key.ok_or_else(|| Error::Busy("there is no host key yet; try again".into()))?;
         let challenge = self.app.desk.challenge(&key)?;
-        json(&jit_proto::manager::Challenge { text: challenge.text() })
+        json(&manager::Challenge { text: challenge.text() })
     }
 
     /// The policy in force. Who may be admitted to what is not for everybody to read.
@@ -511,6 +524,17 @@ impl User {
             return Ok(());
         }
         Ok(self.app.filing.take(caller.own().uid, since_boot())?)
+    }
+
+    /// The address of the caller's login, where policy opens something of the role for some addresses alone.
+    async fn from_where(&self, role: &RoleName, peer: Peer) -> Result<Option<IpAddr>, Error> {
+        let rule = |here: Context<'_>| here.policy.role(role).and_then(|role| role.unreviewed.clone());
+        match self.app.desk.look(rule)? {
+            Some(rule) if !rule.from.is_empty() => {
+                Ok(self.app.sessions.address(&self.app.runtime, peer).await)
+            }
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// Files what is asked for, and says what has become of it.

@@ -54,7 +54,9 @@ impl Desk {
                 // Both are the same account where it is who logs in; what is said of one is said of the other.
                 let is_own = caller.account.uid == order.beneficiary.uid;
                 let beneficiary = if is_own { caller.account.clone() } else { order.beneficiary.clone() };
-                request::file(here, caller, RequestOrder { beneficiary, ..order.clone() })
+                // Root's module says from where they come.
+                let order = RequestOrder { beneficiary, ..order.clone() };
+                request::file_from(here, caller, order, question.from)
             };
             match by.judged(self.here(&policy, &open.state, now), Word::Nobody, &file) {
                 Ok(events) => {

@@ -28,6 +28,8 @@ pub(crate) struct RoleText {
     pub(crate) uses: Option<u32>,
     pub(crate) survives_reboot: bool,
     pub(crate) emergency: bool,
+    /// The longest window that opens without a review, and how many in seven days.
+    pub(crate) unreviewed: Option<(Duration, Option<u64>)>,
     /// The latest moment at which its day can begin: with UTC's, or half a day later in a zone of its hours.
     pub(crate) until: Option<Utc>,
     pub(crate) stages: Vec<StageText>,
@@ -114,6 +116,10 @@ impl RoleText {
             uses: text.get("uses").and_then(Value::as_integer).and_then(|uses| uses.try_into().ok()),
             survives_reboot: is_set(text, "survives-reboot"),
             emergency: is_set(text, "emergency"),
+            unreviewed: text.get("unreviewed").and_then(Value::as_table).map(|rule| {
+                let each_week = rule.get("each-week").and_then(Value::as_integer);
+                (duration(&rule["up-to"]), each_week.map(|most| most.try_into().unwrap()))
+            }),
             until: text.get("until").and_then(Value::as_datetime).map(|day| {
                 let begins: Utc = format!("{day}T00:00:00Z").parse().unwrap();
                 let later = if text.contains_key("hours") { 12 } else { 0 };

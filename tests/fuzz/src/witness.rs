@@ -43,6 +43,8 @@ pub(crate) struct Witness {
     ended: BTreeSet<GrantId>,
     /// Emergencies that nobody has settled.
     owed: BTreeMap<RequestId, (RoleName, UserName)>,
+    /// What policy opened by itself, and when.
+    by_policy: Vec<(RoleName, Person, Moment)>,
     /// Each with the uid that its account had when it was set.
     locks: BTreeMap<Scope, (Lock, Option<Uid>)>,
 }
@@ -143,6 +145,9 @@ impl Witness {
 
     /// What opens is what was asked for, less what was taken away (law 5).
     fn open(&mut self, grant: &Grant, now: &Moment) {
+        if grant.by_policy.is_some() {
+            self.opened_by_policy(grant, now);
+        }
         let id = grant.request();
         let (asked, reviews) = &self.asked[&id];
         assert!(!self.closed.contains(&id), "{id} is over, and opens");
@@ -200,6 +205,26 @@ impl Witness {
             assert!(!self.owed.values().any(|owed| *owed == opens), "{opens:?} owes a review");
             self.owed.insert(id, opens);
         }
+    }
+
+    /// Policy opens by itself what it says it does, for whoever asks for themselves, by a clock that is believed, and no more in
+    /// seven days than it says.
+    fn opened_by_policy(&mut self, grant: &Grant, now: &Moment) {
+        let (asked, reviews) = &self.asked[&grant.request()];
+        let role = self.page.role(asked.role.as_str()).unwrap();
+        let (up_to, each_week) = role.unreviewed.unwrap();
+        assert!(now.suspect.is_none() && !role.emergency && reviews.is_empty(), "{grant:?}");
+        assert!(asked.start.is_none() && asked.extends.is_none() && asked.duration <= up_to, "{asked:?}");
+        assert!(self.is_one(&asked.filed_by, &asked.beneficiary), "{asked:?}");
+        let week = Duration::from_secs(7 * 86_400);
+        let counts = |(of, who, at): &&(RoleName, Person, Moment)| {
+            let (wall, up) = passed(at, now);
+            *of == asked.role && self.is_one(who, &asked.beneficiary) && wall < week && up < week
+        };
+        let count = u64::try_from(self.by_policy.iter().filter(counts).count()).unwrap();
+        assert!(each_week.is_none_or(|most| count < most), "{count} already: {grant:?}");
+        let opened = (asked.role.clone(), asked.beneficiary.clone(), now.clone());
+        self.by_policy.push(opened);
     }
 
     /// What is left of a grant's window at most, by the clocks since it was seen to be open.

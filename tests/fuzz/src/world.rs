@@ -513,8 +513,10 @@ pub(crate) fn as_self(account: &Subject) -> Caller {
     Caller { login: Behind::Known(account.clone()), account: account.clone() }
 }
 
+/// Whether something opens by people's word.
 fn opens(events: &Result<Vec<Event>, Refusal>) -> bool {
-    events.iter().flatten().any(|event| matches!(event, Event::Opened { .. }))
+    let by_people = |event: &Event| matches!(event, Event::Opened { grant } if grant.by_policy.is_none());
+    events.iter().flatten().any(by_people)
 }
 
 /// Somebody for whom each role is asks for it, its approvers approve, and they log in until it is over. The answer is

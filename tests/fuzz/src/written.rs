@@ -167,6 +167,15 @@ fn further(raw: &[u8]) -> String {
         8 => format!("{NARROW}all = [\"{}\"]", GROUPS[raw.len() % GROUPS.len()]),
         9 => format!("{NARROW}except = {{ groups = [\"{}\"] }}", GROUPS[raw.len() % GROUPS.len()]),
         10 => format!("{NARROW}except = {{ users = [\"{}\"] }}", USERS[raw.len() % USERS.len()]),
+        11 | 12 => {
+            let rule = ["", ", each-week = 1", ", each-week = 2, from = [\"10.0.0.0/8\"]", ", each-week = 9"];
+            let up_to = DURATIONS[raw.len() % DURATIONS.len()];
+            let rule = rule[raw.len() / 4 % rule.len()];
+            format!(
+                "reason = {{ pattern = '{}' }}\nunreviewed = {{ up-to = \"{up_to}\"{rule} }}",
+                PATTERNS[2]
+            )
+        }
         _ => format!("summary = '{}'", String::from_utf8_lossy(raw)),
     }
 }

@@ -5,7 +5,7 @@ use jit_proto::manager::{Entry, Role};
 use jit_proto::text::Shown;
 use jit_proto::words::Reason;
 
-use super::order::{Order, nothing_sent, requested};
+use super::order::{Order, nothing_sent, requested, takes_stages};
 use super::wait;
 use crate::call::Call;
 use crate::error::{Error, Failure};
@@ -23,6 +23,7 @@ pub(super) fn run(
     jitd: &dyn Jitd,
     screen: &mut Screen<'_>,
 ) -> Result<Outcome, Failure> {
+    let order = &order.like(jitd)?;
     let start = order.start(screen)?;
     let call = if screen.can_ask() {
         ask_person(order, start, jitd, screen)?
@@ -32,7 +33,12 @@ pub(super) fn run(
     let Some(call) = call else { return Ok(nothing_sent(screen)) };
     let entry: Entry = jitd::ask(jitd, &call)?;
     match order.wait {
-        Some(longest) => wait::run(entry, longest, json, jitd, screen),
+        Some(longest) => {
+            if let Some(why) = takes_stages(&entry) {
+                screen.say(&why);
+            }
+            wait::run(entry, longest, json, jitd, screen)
+        }
         None => Ok(give(&entry, json, screen, requested)?),
     }
 }

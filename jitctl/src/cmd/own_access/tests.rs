@@ -285,3 +285,38 @@ fn what_others_wrote_reaches_no_terminal_as_it_is() {
         ran.err
     );
 }
+
+#[test]
+fn what_was_asked_for_before_is_asked_for_again_with_what_is_said_anew() {
+    let before = Entry { duration: 1800, reason: "INC-1".into(), ..crate::testing::ended() };
+    let again = |call: Call| Script::answers(show_call(), &before).then(Script::answers(call, &fresh()));
+    let like = ["request", "--like", "r-4k7m2qx9"];
+    assert_eq!(jitctl(&like, &again(request_call(1800))), Ran::new(0, PENDING, FOLLOW));
+    let Call::Request { role, .. } = request_call(0) else { unreachable!() };
+    let other = Call::Request { role, seconds: 600, start: None, reason: "INC-2".parse().unwrap() };
+    let ran = jitctl(&[&like[..], &["--for", "10m", "--reason", "INC-2"]].concat(), &again(other));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // Of one that may not be seen nothing is asked for.
+    let none = Script::fails(show_call(), Error::NotFound("there is no request".into()));
+    let ran = jitctl(&like, &none);
+    assert!(ran.code != 0 && ran.err.contains("not found: there is no request"), "{ran:?}");
+    let both = jitctl(&[&like[..], &["--role", "db-oncall"]].concat(), &Nobody);
+    assert!(both.code == 2 && both.err.contains("cannot be used with"), "{both:?}");
+}
+
+#[test]
+fn whoever_asked_is_told_why_it_takes_a_review_where_something_opens_without_one() {
+    let why = jit_proto::manager::Refused {
+        code: "takes-stages".into(),
+        text: "an extension takes the stages".into(),
+    };
+    let waits = Entry { not_counted: Some(why), ..fresh() };
+    let ran = jitctl(&ORDER, &Script::answers(request_call(0), &waits));
+    assert_eq!(ran.err, format!("It takes a review: an extension takes the stages.\n{FOLLOW}"));
+    let opened = Entry { by_policy: true, ..active() };
+    let ran = jitctl(&ORDER, &Script::answers(request_call(0), &opened));
+    assert!(
+        ran.code == 0 && ran.err.starts_with("Policy opened it without a review, and it counts.\n"),
+        "{ran:?}"
+    );
+}
