@@ -212,8 +212,11 @@ pub fn settled(
     if question.stage == Stage::Close {
         return Some(Answer::Unmanaged(Why::Closing));
     }
-    let answer = |subject: &Subject| managed(policy, state, host, question, subject, now);
-    let answer = match &question.subject {
+    // Of what is only observed it does not matter which window it would have been.
+    let answer = |subject: &Subject| {
+        stands_aside(policy, question, managed(policy, state, host, question, subject, now))
+    };
+    Some(match &question.subject {
         Known::Fully(subject) => answer(subject),
         Known::Partly(subject, not_in) => {
             let open = question.subject.unanswered(groups_at(policy, state, &question.login.service));
@@ -226,10 +229,9 @@ pub fn settled(
             }
             in_none
         }
-        Known::Not => Answer::Deny(Why::UnknownUser),
+        Known::Not => stands_aside(policy, question, Answer::Deny(Why::UnknownUser)),
         Known::Unanswered => return None,
-    };
-    Some(stands_aside(policy, question, answer))
+    })
 }
 
 /// What becomes of an answer at a service that policy only observes.
