@@ -77,6 +77,8 @@ mod signed_tests;
 #[cfg(test)]
 mod stages_tests;
 #[cfg(test)]
+mod teams_tests;
+#[cfg(test)]
 mod terms_tests;
 #[cfg(test)]
 mod testing;

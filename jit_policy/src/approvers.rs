@@ -34,6 +34,12 @@ impl Approvers {
         Sets { all: self, next: 0 }
     }
 
+    /// The same sets, each as it comes out of this, by the same numbers.
+    #[must_use]
+    pub fn map(&self, with: impl Fn(&Who) -> Who) -> Self {
+        Self { first: with(&self.first), more: self.more.iter().map(with).collect() }
+    }
+
     pub(super) fn sets_mut(&mut self) -> impl Iterator<Item = &mut Who> {
         [&mut self.first].into_iter().chain(&mut self.more)
     }

@@ -152,6 +152,12 @@ pub(crate) const IDLE_LIMIT: Code = warning("JIT135");
 // Duties apart.
 pub(crate) const APART_FROM_NONE: Code = error("JIT136");
 
+// Teams.
+pub(crate) const NO_TEAM: Code = error("JIT140");
+pub(crate) const SAME_TEAM: Code = error("JIT141");
+pub(crate) const LONE_LEAD: Code = warning("JIT142");
+pub(crate) const NO_TEAM_HERE: Code = warning("JIT148");
+
 // Several sets of people in one stage.
 pub(crate) const SAME_APPROVERS: Code = error("JIT143");
 
@@ -189,7 +195,8 @@ pub(crate) const NO_SUDOERS_LINE: Code = warning("JIT172");
 pub(crate) const UNASKED_KIND: Code = warning("JIT173");
 
 /// Those of the last kind.
-pub(crate) const OF_HOST: [Code; 20] = [
+pub(crate) const OF_HOST: [Code; 21] = [
+    NO_TEAM_HERE,
     NO_SUCH_GROUP,
     NOBODY_HERE,
     TOO_FEW_HERE,

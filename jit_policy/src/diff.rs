@@ -89,6 +89,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         }
         about.leaves_out("", old, new);
     }
+    teams(old, new, &mut changes);
     policy_change(old.rules.change.as_ref(), new.rules.change.as_ref(), &mut changes);
     let kept =
         |retain: Option<Retain>| retain.map_or("for ever".to_owned(), |kept| format!("{kept} at least"));
@@ -133,6 +134,24 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     sharers(&was.shared, &is.shared, &mut about);
     changes.0.sort();
     changes.0
+}
+
+/// Who is in teams and leads them. Whom that lets in, and on whose word, is for the roles to say that ask leads.
+fn teams(old: &Policy, new: &Policy, changes: &mut Changes) {
+    for name in &old.rules.teams.names() | &new.rules.teams.names() {
+        let mut about = changes.about(format!("team {name}"));
+        match (old.rules.teams.get(&name), new.rules.teams.get(&name)) {
+            (None, Some(team)) => about.changes(format!("{}, led by {}", team.members, team.leads)),
+            (Some(team), None) => {
+                about.changes(format!("no longer: {}, led by {}", team.members, team.leads));
+            }
+            (Some(was), Some(is)) => {
+                about.otherwise("its members are", &was.members.to_string(), &is.members.to_string());
+                about.otherwise("it is led by", &was.leads.to_string(), &is.leads.to_string());
+            }
+            (None, None) => {}
+        }
+    }
 }
 
 /// What it takes to change the policy: more people who have to agree is less access.

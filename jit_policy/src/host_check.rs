@@ -127,6 +127,7 @@ impl<'a> Judge<'a> {
             }
         }
         self.stages(role, &eligible, spot, log);
+        self.leads(role, &eligible, spot, log);
     }
 
     /// Whether the role has ended, or soon will.
@@ -155,6 +156,8 @@ impl<'a> Judge<'a> {
     /// Whether the stages can be met whoever of those eligible is left out.
     fn stages(&self, role: &Role, eligible: &Crowd, spot: &Spot, log: &mut Log<'_>) {
         let sets = role.stages.iter().flat_map(|stage| stage.approvers.sets().map(move |set| (stage, set)));
+        // Who leads depends on who asks.
+        let sets = sets.filter(|(_, set)| !set.asks_leads());
         let crowds: Vec<Crowd> = sets.clone().map(|(stage, set)| self.crowd(set, from_afar(stage))).collect();
         let places: Vec<Places> = sets
             .clone()
@@ -450,6 +453,7 @@ fn cannot_tell(what: &str, why: &str, spot: &Spot, log: &mut Log<'_>) {
 
 mod admins;
 mod kinds;
+mod leads;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@
 //! The walk: [`SourceFile`] → `source` (is it text?) → `parse` and `parse_role` (one function for each kind of
 //! table, by way of `walk`, which knows places, and `shape`, which knows keys; `parse_parts` first, for the profiles and
 //! sets that all files share) → `lint` and `lint_whole` (do
-//! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `who`, `except`, `host`, `net`,
+//! the rules work together?). Each step adds its [`Finding`]s to one list. What the rules are: `role`, `people`, `who`, `except`, `team`, `host`, `net`,
 //! `hours`, `until`, `bounds`, `unreviewed`, `reason`, `asker`. Apart from all that, `host_check` and `ends` judge a policy by what one
 //! host says of its names (`facts`).
 
@@ -41,6 +41,7 @@ mod lint;
 mod lint_change;
 mod lint_except;
 mod lint_roles;
+mod lint_team;
 mod lint_whole;
 mod mentions;
 mod net;
@@ -57,6 +58,7 @@ mod rules;
 mod set;
 mod shape;
 mod source;
+mod team;
 mod unreviewed;
 mod until;
 mod walk;
@@ -86,6 +88,7 @@ pub use role::{AtEnd, Limits, Method, Outside, Role, Stage, Starts, Then, Uses};
 pub use rules::{ChangeRule, Ends, Exempt, Observed};
 pub use set::{Loaded, Policy};
 pub use source::{Flaw, Source, SourceFile};
+pub use team::{Team, Teams};
 pub use unreviewed::{MAX_EACH_WEEK, MAX_UNREVIEWED, Unreviewed, WEEK};
 pub use until::Until;
-pub use who::Who;
+pub use who::{Leads, TeamName, Who};

@@ -146,7 +146,7 @@ pub(super) fn asker(asker: &Asker, spot: &Spot, log: &mut Log<'_>) {
 /// Whether enough distinct people can approve once the requester is left out. Where a group may approve, only
 /// the host knows.
 pub(super) fn approvers(stage: &Stage, eligible: &Who, spot: &Spot, log: &mut Log<'_>) {
-    for set in stage.approvers.sets().filter(|set| set.groups.is_empty()) {
+    for set in stage.approvers.sets().filter(|set| set.is_by_name()) {
         of_set(set, stage.needed(), eligible, spot, log);
     }
 }
@@ -193,7 +193,15 @@ pub(super) fn console(exempt: &BTreeSet<Exempt>, log: &mut Log<'_>) {
             && rule.services.iter().any(|service| service.as_str() == "login")
     };
     if !exempt.iter().any(at_console) {
-        let message = "no [[exempt]] has the service `login`: a mistake in a rule could lock everybody out";
+        let is_narrowed = |rule: &Exempt| {
+            !rule.who.is_sure_of_names() && rule.services.iter().any(|one| one.as_str() == "login")
+        };
+        let message = if exempt.iter().any(is_narrowed) {
+            "the [[exempt]] for the service `login` depends on groups in `all` or `except`: as long as one of them cannot be \
+             read, nobody gets in at the console"
+        } else {
+            "no [[exempt]] has the service `login`: a mistake in a rule could lock everybody out"
+        };
         let hint = "add [[exempt]] with users = [\"root\"] and services = [\"login\"]";
         log.add_with_hint(code::NO_CONSOLE, &Spot::file(0), message, hint);
     }

@@ -17,7 +17,8 @@ pub(super) fn who(who: &Who, spot: &Spot, log: &mut Log<'_>) {
     let both: BTreeSet<_> = all.intersection(&except.groups).collect();
     let left = |named: usize, excepted: usize| named > excepted;
     let by_person = people.keys().filter(|person| except.people.contains(*person)).count();
-    let is_anybody_left = left(users.len(), users.intersection(&except.users).count())
+    let is_anybody_left = who.asks_leads()
+        || left(users.len(), users.intersection(&except.users).count())
         || left(groups.len(), groups.intersection(&except.groups).count())
         || left(people.len(), by_person);
     if !both.is_empty() || !is_anybody_left {

@@ -60,7 +60,7 @@ pub(super) fn ends(rules: &Rules, places: &BTreeMap<ServiceName, Spot>, log: &mu
 fn distinct(role: &Role, people: &People, spot: &Spot, log: &mut Log<'_>) {
     let sets = role.stages.iter().flat_map(|stage| stage.approvers.sets().map(move |set| (stage, set)));
     let stages: Vec<Places> = sets
-        .filter(|(_, set)| set.groups.is_empty())
+        .filter(|(_, set)| set.is_by_name())
         .map(|(stage, set)| Places {
             needed: stage.needed(),
             humans: by_name(set).map(|user| people.human(user)).collect(),

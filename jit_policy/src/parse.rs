@@ -15,13 +15,14 @@ use super::people::PersonName;
 use super::reason::Patterns;
 use super::role::Role;
 use super::rules::{ChangeRule, Ends, Exempt, Observed, Rules};
-use super::shape::{ASKER, CHANGE, EXEMPT, FILE, MODE, PERSON, SERVICE, quoted};
+use super::shape::{ASKER, CHANGE, EXEMPT, FILE, MODE, PERSON, SERVICE, TEAM, quoted};
 use super::source::Source;
 use super::source::SourceFile;
+use super::team::Team;
 use super::walk::{Node, Table};
-use super::who::Who;
+use super::who::{TeamName, Who};
 use super::words::{networks, services, who, who_in};
-use super::{code, lint, lint_change, lint_except, lint_roles, lint_whole, parse_parts};
+use super::{code, lint, lint_change, lint_except, lint_roles, lint_team, lint_whole, parse_parts};
 
 /// The most files of one policy.
 const MAX_FILES: usize = 256;
@@ -95,6 +96,8 @@ pub(super) struct Seen {
     /// Whom `[[exempt]]`, `[admins]` and `[auditors]` name, each where it stands.
     pub(super) others: Vec<(Spot, Who)>,
     bad_exempt: bool,
+    /// Each `[team.NAME]`, where it stands.
+    pub(super) teams: BTreeMap<TeamName, Spot>,
     /// Each `[[asker]]`, where it stands.
     pub(super) askers: Vec<(Spot, Asker)>,
 }
@@ -134,6 +137,7 @@ impl Reader<'_> {
             parse_parts::unused(&parts, &mut self.log);
             lint_whole::rules(&self.rules, &self.seen.roles, &mut self.log);
             lint_roles::rules(&self.rules, &self.seen.roles, &mut self.log);
+            lint_team::teams(&self.rules, &self.seen.roles, &self.seen.teams, &mut self.log);
             lint_whole::ends(&self.rules, &self.seen.services, &mut self.log);
             if let Some(spot) = &self.seen.change {
                 lint_change::change(&self.rules, spot, &mut self.log);
@@ -174,6 +178,9 @@ impl Reader<'_> {
         }
         if let Some(node) = file.node("service") {
             self.services(&node);
+        }
+        if let Some(node) = file.node("team") {
+            self.teams(&node);
         }
         if let Some(node) = file.node("admins") {
             let admins = self.named(&node);
@@ -432,6 +439,34 @@ impl Reader<'_> {
                     self.log.add(code::BAD_ASKER, &spot, format!("this cannot be an asker: {bad}"));
                 }
             }
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn teams(&mut self, node: &Node<'_>) {
+        let Some(named) = node.named(&mut self.log) else { return };
+        for (spot, node) in named {
+            let name: TeamName = match node.key.parse() {
+                Ok(name) => name,
+                Err(err) => {
+                    self.log.add(code::BAD_NAME, &spot, format!("{}: {err}", quoted(node.key)));
+                    continue;
+                }
+            };
+            if let Some(first) = self.seen.teams.get(&name) {
+                let message = format!("team `{name}` is already defined at {}", self.log.place(first));
+                self.log.add(code::SAME_TEAM, &spot, message);
+                continue;
+            }
+            self.seen.teams.insert(name.clone(), spot);
+            let Some(table) = node.table(&TEAM, &mut self.log) else { continue };
+            let members = table.required("members", who, &mut self.log);
+            let leads = table.required("leads", who, &mut self.log);
+            let (Some(members), Some(leads)) = (members, leads) else { continue };
+            self.seen.others.push((table.spot_of("members"), members.clone()));
+            self.seen.others.push((table.spot_of("leads"), leads.clone()));
+            self.rules.teams.add(name, Team { members, leads });
         }
     }
 }

@@ -21,7 +21,7 @@ use super::role::{AtEnd, Limits, Role, Stage, Starts, Then, Uses};
 use super::shape::{HOURS, LIMITS, REASON, ROLE, STAGE, quoted};
 use super::until::Until;
 use super::walk::{Node, Table};
-use super::words::{approvers, eligible, networks, services, who};
+use super::words::{approvers, asked, eligible, networks, services};
 use super::{code, lint, lint_except};
 
 /// How long a summary, a hint and a stage's name may be, in characters: they stand in tables and log lines.
@@ -335,7 +335,7 @@ fn then(node: &Node<'_>, log: &mut Log<'_>) -> Option<Then> {
             log.add_with_hint(code::BAD_CHOICE, &node.spot, message, hint);
             None
         }
-        None => who(node, log).map(Then::Ask),
+        None => asked(node, log).map(Then::Ask),
     }
 }
 

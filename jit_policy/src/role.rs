@@ -19,7 +19,7 @@ use super::people::Subject;
 use super::reason::ReasonRule;
 use super::unreviewed::{self, Unreviewed};
 use super::until::Until;
-use super::who::Who;
+use super::who::{Leads, Who};
 use crate::digest::{Canonical, Digest};
 
 use crate::services::Services;
@@ -201,6 +201,12 @@ impl Role {
         bytes.digest()
     }
 
+    /// Whether some stage of it asks the leads of teams.
+    #[must_use]
+    pub fn asks_leads(&self) -> bool {
+        self.stages.iter().flat_map(Stage::people).any(Who::asks_leads)
+    }
+
     /// Everybody whom it names: who is eligible, and whom its stages ask.
     pub fn people(&self) -> impl Iterator<Item = &Who> {
         self.stages.iter().flat_map(Stage::people).chain([&self.eligible])
@@ -356,6 +362,23 @@ impl Stage {
             Then::Ask(next) => Some(next),
         };
         self.approvers.sets().chain(next)
+    }
+
+    /// The same stage with these leads, where it asks leads.
+    #[must_use]
+    pub fn with_leads(&self, leads: &Leads) -> Self {
+        let mut stage = self.clone();
+        stage.approvers = self.approvers.map(|who| who.with_leads(leads));
+        if let Then::Ask(next) = &self.then {
+            stage.then = Then::Ask(next.with_leads(leads));
+        }
+        stage
+    }
+
+    /// Whether others decide in place of the first once these have not in time.
+    #[must_use]
+    pub const fn is_taken_over(&self) -> bool {
+        matches!(self.then, Then::Ask(_))
     }
 
     /// The sets that somebody counts for who is asked, now or once the first have not decided it in time. Who decides in place

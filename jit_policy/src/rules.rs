@@ -12,6 +12,7 @@ use super::net::Network;
 use super::people::{People, PersonName, Subject};
 use super::retain::Retain;
 use super::role::{self, Role};
+use super::team::Teams;
 use super::who::Who;
 use crate::services::Services;
 
@@ -29,6 +30,7 @@ pub(super) struct Rules {
     /// The services at which the process that asked ends with the window.
     pub(super) processes: BTreeSet<ServiceName>,
     pub(super) retain: Option<Retain>,
+    pub(super) teams: Teams,
 }
 
 impl Rules {
@@ -37,7 +39,7 @@ impl Rules {
         &mut self,
         is_known: impl Fn(&PersonName) -> bool,
     ) -> Vec<(String, PersonName)> {
-        let Self { people, roles, exempt, admins, auditors, change, .. } = self;
+        let Self { people, roles, exempt, admins, auditors, change, teams, .. } = self;
         let mut unknown = Vec::new();
         let mut resolve = |whose: &dyn Fn() -> String, who: &mut Who| {
             let missing = who.except.resolve(people, &is_known);
@@ -54,6 +56,9 @@ impl Rules {
                 rule
             })
             .collect();
+        for (name, who) in teams.people_mut() {
+            resolve(&|| format!("team {name}"), who);
+        }
         resolve(&|| "`[admins]`".to_owned(), admins);
         resolve(&|| "`[auditors]`".to_owned(), auditors);
         if let Some(change) = change {

@@ -13,6 +13,7 @@ use super::retain::Retain;
 use super::role::Role;
 use super::rules::{ChangeRule, Ends, Exempt, Observed, Rules};
 use super::source::SourceFile;
+use super::team::Teams;
 use super::who::Who;
 use crate::digest::{Canonical, Digest};
 
@@ -92,7 +93,7 @@ impl Policy {
         });
         let by_person = index(&rules, |role| role.eligible.people.keys().cloned().collect());
         let by_group = index(&rules, |role| role.eligible.groups.clone());
-        let terms = rules.roles.values().map(|role| (role.name.clone(), role.terms_digest())).collect();
+        let terms = rules.roles.values().map(|role| (role.name.clone(), terms(&rules, role))).collect();
         Ok(Loaded {
             policy: Self { files, digest, rules, by_family, terms, by_user, by_group, by_person },
             warnings,
@@ -155,6 +156,12 @@ impl Policy {
         }
         let roles = lists.into_iter().flatten().filter_map(|name| self.role(name));
         roles.filter(|role| role.services.contains(service) && role.eligible.contains(subject))
+    }
+
+    /// The teams, with those who lead them.
+    #[must_use]
+    pub const fn teams(&self) -> &Teams {
+        &self.rules.teams
     }
 
     /// Which accounts and keys belong to one human.
@@ -306,8 +313,26 @@ impl Policy {
         let rules = &self.rules;
         let of_others = rules.exempt.iter().map(|rule| &rule.who).chain([&rules.admins, &rules.auditors]);
         let of_changes = rules.change.iter().map(|change| &change.approvers);
-        rules.roles.values().flat_map(Role::people).chain(of_others).chain(of_changes)
+        rules
+            .roles
+            .values()
+            .flat_map(Role::people)
+            .chain(of_others)
+            .chain(of_changes)
+            .chain(rules.teams.people())
     }
+}
+
+/// What the terms of a role come to. On whose word one opens that asks leads, the teams say with it.
+fn terms(rules: &Rules, role: &Role) -> Digest {
+    if !role.asks_leads() {
+        return role.terms_digest();
+    }
+    let mut bytes = Canonical::default();
+    bytes.part(b"jitd.role.v1 with teams");
+    bytes.part(&role.terms_digest().0);
+    rules.teams.write_to(&mut bytes);
+    bytes.digest()
 }
 
 /// The names of the roles that name each word of a kind, in name order.

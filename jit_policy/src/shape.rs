@@ -34,6 +34,7 @@ pub(super) const FILE: Shape = Shape {
         ("asker", "[[asker]]"),
         ("service", "[service.NAME]"),
         ("retain", r#"retain = "3y""#),
+        ("team", "[team.NAME]"),
     ],
 };
 
@@ -108,6 +109,25 @@ pub(super) const WHO: Shape = Shape {
         ("all", ALL_OF),
         ("except", EXCEPT_WHOM),
     ],
+};
+
+/// A set of people whom a stage asks.
+pub(super) const ASKED: Shape = Shape {
+    what: "whom a stage asks",
+    header: "as { users = […], groups = […], leads = true }",
+    keys: &[
+        ("users", r#"users = ["ana"]"#),
+        ("groups", r#"groups = ["dba"]"#),
+        ("leads", "leads = true"),
+        ("all", ALL_OF),
+        ("except", EXCEPT_WHOM),
+    ],
+};
+
+pub(super) const TEAM: Shape = Shape {
+    what: "a team",
+    header: "under [team.NAME]",
+    keys: &[("members", r#"members = { groups = ["dba"] }"#), ("leads", r#"leads = { users = ["olga"] }"#)],
 };
 
 /// Those who are not meant by a set of people.
@@ -236,7 +256,7 @@ pub(super) const ASKER: Shape = Shape {
 pub(super) const SERVICE: Shape =
     Shape { what: "a service", header: "under [service.NAME]", keys: &[("ends", r#"ends = "process""#)] };
 
-pub(super) const ALL: [&Shape; 18] = [
+pub(super) const ALL: [&Shape; 20] = [
     &FILE,
     &ROLE,
     &PROFILE,
@@ -255,6 +275,8 @@ pub(super) const ALL: [&Shape; 18] = [
     &ASKER,
     &SERVICE,
     &EXCEPT,
+    &ASKED,
+    &TEAM,
 ];
 
 impl Shape {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::str::FromStr;
 
-use jit_proto::words::{GroupName, UserName};
+use jit_proto::words::{BadWord, GroupName, RoleName, UserName};
+use serde::{Deserialize, Serialize};
 
 use super::except::Except;
 use super::people::{PersonName, Subject};
@@ -23,6 +25,53 @@ pub struct Who {
     pub all: BTreeSet<GroupName>,
     /// Who is not meant all the same.
     pub except: Box<Except>,
+    /// Whether whoever leads a team is one of them, and which teams that is about.
+    pub leads: Leads,
+}
+
+/// What `leads` says of a set of people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leads {
+    /// Nothing: no lead is one of them for that.
+    #[default]
+    None,
+    /// The leads of the teams of whoever asks. As long as it is not known who that is, this is nobody.
+    OfTeams,
+    /// Those who lead these teams.
+    Of(BTreeMap<TeamName, Who>),
+}
+
+/// What a team is called; written as a role's name is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TeamName(RoleName);
+
+impl FromStr for TeamName {
+    type Err = BadWord;
+
+    fn from_str(text: &str) -> Result<Self, BadWord> {
+        text.parse().map(Self)
+    }
+}
+
+impl TryFrom<String> for TeamName {
+    type Error = BadWord;
+
+    fn try_from(text: String) -> Result<Self, BadWord> {
+        text.parse()
+    }
+}
+
+impl From<TeamName> for String {
+    fn from(name: TeamName) -> Self {
+        name.to_string()
+    }
+}
+
+impl fmt::Display for TeamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl Who {
@@ -32,13 +81,46 @@ impl Who {
     pub fn contains(&self, subject: &Subject) -> bool {
         let is_named = subject.gains_by().any(|name| self.names(name))
             || !self.groups.is_disjoint(&subject.groups)
-            || subject.person.as_ref().is_some_and(|person| self.people.contains_key(person));
+            || subject.person.as_ref().is_some_and(|person| self.people.contains_key(person))
+            || self.of_teams().any(|leads| leads.contains(subject));
         is_named && self.all.is_subset(&subject.groups) && !self.except.covers(subject)
     }
 
     /// Every group on which it depends whether somebody is one of them.
     pub fn every_group(&self) -> impl Iterator<Item = &GroupName> {
+        self.of_teams().flat_map(Self::own_groups).chain(self.own_groups())
+    }
+
+    fn own_groups(&self) -> impl Iterator<Item = &GroupName> {
         self.groups.iter().chain(&self.all).chain(&self.except.groups)
+    }
+
+    /// Those who lead the teams that it is about, team by team.
+    fn of_teams(&self) -> impl Iterator<Item = &Self> {
+        let teams = match &self.leads {
+            Leads::Of(teams) => Some(teams),
+            Leads::None | Leads::OfTeams => None,
+        };
+        teams.into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Whether leads of teams are some of them.
+    #[must_use]
+    pub fn asks_leads(&self) -> bool {
+        self.leads != Leads::None
+    }
+
+    /// Whether all of them are named by their accounts, so that no host has to say who they are.
+    #[must_use]
+    pub fn is_by_name(&self) -> bool {
+        self.groups.is_empty() && !self.asks_leads()
+    }
+
+    /// Whether there is nobody, be it that leads were asked and there is no team.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.is_empty()
+            || (self.of_teams().next().is_none() && Self { leads: Leads::None, ..self.clone() }.is_empty())
     }
 
     /// Every account that is named, be it as one of them or as none.
@@ -66,7 +148,7 @@ impl Who {
     /// Whether it names nobody at all. A group counts even if it has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty() && self.people.is_empty()
+        self.users.is_empty() && self.groups.is_empty() && self.people.is_empty() && !self.asks_leads()
     }
 
     /// Whether every name of the other is one of these, and nobody less is meant by it. Who is in a group is not asked.
@@ -77,6 +159,7 @@ impl Who {
             && other.people.keys().all(|person| self.people.contains_key(person))
             && self.all.is_subset(&other.all)
             && other.except.includes(&self.except)
+            && (self.asks_leads() || !other.asks_leads())
     }
 
     /// What this names and the other does not. Who is left out of it is as here.
@@ -90,6 +173,7 @@ impl Who {
             people: people.collect(),
             all: self.all.clone(),
             except: self.except.clone(),
+            leads: if other.asks_leads() { Leads::None } else { self.leads.clone() },
         }
     }
 
@@ -120,6 +204,9 @@ impl Who {
             bytes.part(b"except");
             self.except.write_to(bytes);
         }
+        if self.asks_leads() {
+            bytes.part(b"leads");
+        }
     }
 }
 
@@ -133,7 +220,15 @@ impl fmt::Display for Who {
         let users = self.users.iter().map(ToString::to_string);
         let people = self.people.keys().map(|person| format!("person {person}"));
         let groups = self.groups.iter().map(|group| format!("@{group}"));
-        let mut text = users.chain(people).chain(groups).collect::<Vec<_>>().join(", ");
+        let leads = match &self.leads {
+            Leads::None => Vec::new(),
+            Leads::OfTeams => vec!["the leads of the team".to_owned()],
+            Leads::Of(teams) if teams.is_empty() => vec!["the leads of no team".to_owned()],
+            Leads::Of(teams) => {
+                teams.iter().map(|(team, who)| format!("the leads of team {team} ({who})")).collect()
+            }
+        };
+        let mut text = users.chain(people).chain(groups).chain(leads).collect::<Vec<_>>().join(", ");
         let all = self.all.iter().map(|group| format!("@{group}")).collect::<Vec<_>>().join(" and ");
         let all = (!all.is_empty()).then(|| format!("in {all}"));
         let except = (!self.except.is_empty()).then(|| format!("not {}", self.except));

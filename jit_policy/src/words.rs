@@ -12,9 +12,9 @@ use super::lint_except;
 use super::net::Network;
 use super::parts::{PartName, Parts};
 use super::people::PersonName;
-use super::shape::{ELIGIBLE, EXCEPT, WHO};
+use super::shape::{ASKED, ELIGIBLE, EXCEPT, WHO};
 use super::walk::{Node, Table};
-use super::who::Who;
+use super::who::{Leads, Who};
 use crate::services::Services;
 use crate::text::nearest;
 
@@ -22,12 +22,17 @@ pub(super) fn who(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
     who_in(&node.table(&WHO, log)?, log)
 }
 
+/// A set of people whom a stage asks.
+pub(super) fn asked(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
+    who_in(&node.table(&ASKED, log)?, log)
+}
+
 /// Whom a stage asks: one set of people, or a list of them.
 pub(super) fn approvers(node: &Node<'_>, log: &mut Log<'_>) -> Option<Approvers> {
     if !node.is_list() {
-        return who(node, log).map(Approvers::from);
+        return asked(node, log).map(Approvers::from);
     }
-    let tables = node.tables(&WHO, log)?;
+    let tables = node.tables(&ASKED, log)?;
     // All are read, and so checked, before a bad one ends it.
     let sets: Vec<_> = tables.iter().map(|table| (table, who_in(table, log))).collect();
     let mut each = BTreeSet::new();
@@ -56,7 +61,10 @@ pub(super) fn eligible(node: &Node<'_>, log: &mut Log<'_>) -> Option<Who> {
 /// The people that a table names with `users` and `groups`, whatever else it says.
 pub(super) fn who_in(table: &Table<'_>, log: &mut Log<'_>) -> Option<Who> {
     let (users, groups) = users_and_groups(table, log)?;
-    let who = Who { users, groups, ..Who::default() };
+    // Elsewhere than in a stage this key has been reported.
+    let leads = table.optional("leads", Node::flag, log)?.unwrap_or(false);
+    let leads = if leads { Leads::OfTeams } else { Leads::None };
+    let who = Who { users, groups, leads, ..Who::default() };
     if who.is_empty() {
         // A misspelt `users` has been reported.
         if !table.has_misspelt() {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The file's name, the arguments, and the exit code.
-const GOLDEN: [(&str, &[&str], i32); 20] = [
+const GOLDEN: [(&str, &[&str], i32); 22] = [
     ("check-sound.txt", &["policy", "check", "--no-host", "sound"], 0),
     ("check-sound.json", &["policy", "check", "--no-host", "sound", "--json"], 0),
     ("check-broken.txt", &["policy", "check", "--no-host", "broken"], 1),
@@ -31,6 +31,8 @@ const GOLDEN: [(&str, &[&str], i32); 20] = [
     ("diff-same.txt", &["policy", "diff", "--from", "old", "old"], 0),
     ("diff-broken.txt", &["policy", "diff", "--from", "old", "broken"], 1),
     ("expanded.txt", &["policy", "show", "--expanded", "--from", "../../../policies/profiles"], 0),
+    ("check-whom.txt", &["policy", "check", "--no-host", "whom-broken"], 1),
+    ("diff-whom.txt", &["policy", "diff", "--from", "whom-old", "whom-new"], 0),
     // A log as `cargo run -p jit_report --example made_up 12` writes it.
     ("report.txt", &["report", "log.jsonl", "--at", "2026-09-01 07:13"], 0),
     ("report.json", &["report", "log.jsonl", "--at", "2026-09-01 07:13", "--json"], 0),

@@ -13,6 +13,7 @@ pub use crate::check::missing::{Considered, Missing};
 use crate::context::Context;
 use crate::model::{Grant, Lock, Login, Pending, Person, Question, Time, Why};
 use crate::orders::bounds::{self, Wish};
+use crate::orders::leads;
 use crate::orders::stages::{asked_in, waiting_for};
 use crate::policy::{
     Host, Method, Outside, PersonName, Policy, Role, Stage, Subject, Ways, Who, next_opening,
@@ -253,14 +254,16 @@ impl<'a> Asker<'a> {
         // Nobody approves beforehand what opens at once.
         let first = role.stages.iter().find(|stage| stage.is_of(role.default_duration));
         let first = first.filter(|_| !role.emergency);
-        let of_stage = |stage: &Stage| each(stage, |who| self.but_me(who));
+        let leads = policy.teams().leads(&policy.teams().of(subject));
+        let of_stage = |stage: &Stage| each(&stage.with_leads(&leads), |who| self.but_me(who));
         let first = first.map_or_else(String::new, of_stage);
-        let limit = self.limit(role);
+        let (limit, team) = (self.limit(role), self.team(role));
         match tried.into_iter().max() {
             Some(Miss::NotBegun) => only(Missing::Begin, self.begins(role)),
             Some(Miss::Clock) => only(Missing::Clock, self.clock()),
             _ if opens_nothing => only(Missing::Room, no_room(policy, host)),
             _ if limit.is_some() => only(Missing::Limit, limit.unwrap_or_default()),
+            _ if team.is_some() => only(Missing::Team, team.unwrap_or_default()),
             Some(Miss::Spent | Miss::NoClaim) => {
                 (Missing::Use, "every use is spent or claimed; ask for another window".to_owned(), first)
             }
@@ -276,7 +279,22 @@ impl<'a> Asker<'a> {
         let Self { policy, state, host, now, ref subject, .. } = *self;
         let me = Person::of(subject);
         let wish = Wish::usual(role, &me);
-        bounds::allow(Context { policy, state, host, now }, role, &wish).err().map(|why| why.to_string())
+        let here = Context { policy, state, host, now };
+        bounds::allow(here, role, &wish).err().map(|why| why.to_string())
+    }
+
+    /// Why nobody would approve it: it asks the leads of their team, and there are none.
+    fn team(&self, role: &Role) -> Option<String> {
+        let Self { policy, state, host, now, ref subject, .. } = *self;
+        if role.emergency || !role.asks_leads() {
+            return None;
+        }
+        let here = Context { policy, state, host, now };
+        let teams = policy.teams().of(subject);
+        let of_usual: Vec<Stage> =
+            role.stages.iter().filter(|stage| stage.is_of(role.default_duration)).cloned().collect();
+        let stages = leads::resolved(here, &of_usual, &teams);
+        leads::allow(here, role, &stages, &Person::of(subject), &teams).err().map(|why| why.to_string())
     }
 
     /// When the window of a grant that waits will begin.
@@ -318,8 +336,7 @@ fn others(policy: &Policy, who: &Who, me: &UserName, person: Option<&PersonName>
     let people = policy.people();
     let is_me =
         |user: &UserName| people.same(user, me) || (person.is_some() && people.of_account(user) == person);
-    let users = who.users.iter().filter(|user| !is_me(user)).cloned().collect();
-    Who { users, ..who.clone() }
+    who.without_accounts(is_me)
 }
 
 /// Whom a stage asks, each set in these words.
@@ -562,6 +579,7 @@ fn no_window(here: Context<'_>, question: &Question, roles: &[Considered]) -> St
         | Missing::Hours
         | Missing::Clock
         | Missing::Limit
+        | Missing::Team
         | Missing::Host
         | Missing::Ended
         | Missing::Eligible => {

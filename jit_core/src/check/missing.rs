@@ -36,6 +36,8 @@ pub enum Missing {
     Clock,
     /// Its limits let no window open now.
     Limit,
+    /// It asks the leads of their team, and there is none but themselves.
+    Team,
     /// Its window admits nobody, or none would open: the disk is nearly full, or full.
     Room,
     /// It has not been asked for, or what was asked for is over.
@@ -64,6 +66,7 @@ impl Missing {
             Self::Hours => "hours",
             Self::Clock => "clock",
             Self::Limit => "limit",
+            Self::Team => "team",
             Self::Room => "room",
             Self::Window => "window",
             Self::Approval(_) => "approval",
@@ -86,6 +89,7 @@ impl Missing {
             Self::Hours => "not at this time",
             Self::Clock => "the clock is suspect",
             Self::Limit => "its limits let none open",
+            Self::Team => "no team whose leads could approve it",
             Self::Room => "no room for its records",
             Self::Window => "no window is open",
             Self::Approval(_) => "waits for approval",

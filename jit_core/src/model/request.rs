@@ -1,5 +1,6 @@
 //! A request, and how far it has come.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jit_proto::words::{GrantId, HostName, Reason, RequestId, RoleName, ServiceName};
@@ -9,7 +10,7 @@ use super::person::{Person, same};
 use super::review::Review;
 use super::statement::Ahead;
 use crate::digest::Digest;
-use crate::policy::{People, Uses};
+use crate::policy::{People, TeamName, Uses};
 use crate::services::Services;
 use crate::time::{Moment, Utc};
 
@@ -42,6 +43,9 @@ pub struct Request {
     /// How long the stay is beside what this adds to it: what it extends, overlaps or follows without a break; in whole seconds.
     #[serde(default, skip_serializing_if = "Duration::is_zero", with = "crate::time::seconds")]
     pub before: Duration,
+    /// Of a role that asks the leads of teams, the teams that whoever it is for was in when it was asked for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub teams: BTreeSet<TeamName>,
     /// Who typed it: the beneficiary, or an admin on their behalf.
     pub filed_by: Person,
     /// When; the first stage waits from then on.

@@ -101,12 +101,12 @@ fn filed(
         return Err(Refusal::Emergency { role: role.name.clone(), what: "granted ahead of time" });
     }
     // Of any length: how long it is to be is known below.
-    let stages = Stages::of_any_length(role);
+    let stages = Stages::of_any_length(here, role);
     let beneficiary = told(here, &stages, fresh, lookups, &says.user)?;
     let beneficiary = beneficiary.ok_or_else(|| NotOfHere::NoUser(says.user.clone()))?;
     let beneficiary = &behind(here, says, beneficiary)?;
     let mut request = asked(here, role, says, beneficiary, fresh)?;
-    let stages = Stages::of_role(role, &request);
+    let stages = Stages::of_role(here, role, &request);
     let pending = Pending { request: request.clone(), reviews: Vec::new() };
     let account = signer(here, signed, &stages, &pending, accounts, lookups)?;
     request.filed_by = Person::of(&account);

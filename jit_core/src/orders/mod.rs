@@ -72,6 +72,7 @@ pub mod archive;
 pub mod attest;
 pub(crate) mod bounds;
 pub mod code;
+pub(crate) mod leads;
 pub mod lock;
 mod no_archive;
 mod no_change;

@@ -152,6 +152,52 @@ pub enum NotNow {
         /// The request that waits on.
         id: RequestId,
     },
+    /// The role asks the leads of the teams of whoever asks, and there is none.
+    #[error(
+        "stage '{stage}' of role '{role}' asks the leads of your team, and policy has {who} in none; an admin ({admins}) can add \
+         {who} to the members of a [team], or somebody beside `leads`"
+    )]
+    NoTeam {
+        /// The role that was asked for.
+        role: RoleName,
+        /// The stage that asks leads.
+        stage: String,
+        /// Who is in no team.
+        who: String,
+        /// Who can change that.
+        admins: String,
+    },
+    /// The role asks the leads of the teams of whoever asks, and that is themselves.
+    #[error(
+        "stage '{stage}' of role '{role}' asks the leads of team {teams}, and that is {who} alone: nobody approves their own \
+         request; an admin ({admins}) can name another lead, or somebody who deputises (`then`)"
+    )]
+    LeadsAlone {
+        /// The role that was asked for.
+        role: RoleName,
+        /// The stage that asks leads.
+        stage: String,
+        /// Who leads their own team.
+        who: String,
+        /// The teams that they are in.
+        teams: String,
+        /// Who can change that.
+        admins: String,
+    },
+    /// Whoever it is for has left the teams whose leads were asked.
+    #[error(
+        "{who} was in team {teams} when they asked, and is no longer: its leads approve nothing for them, and neither do those of \
+         another that they are in now. The request waits on and can be denied; whoever asked takes it back and asks again: \
+         jitctl withdraw {id}"
+    )]
+    LeftTeams {
+        /// Whom it is for.
+        who: String,
+        /// The teams that they were in.
+        teams: String,
+        /// The request that waits on.
+        id: RequestId,
+    },
     /// It was asked for, and cannot open in the moment of the last approval.
     #[error(
         "{why}. This approval was not taken down: {id} waits on, and opens by the same one once that is over"
@@ -205,6 +251,9 @@ impl NotNow {
             | Self::Each { .. }
             | Self::InAll { .. }
             | Self::Longer { .. }
+            | Self::NoTeam { .. }
+            | Self::LeadsAlone { .. }
+            | Self::LeftTeams { .. }
             | Self::NotOpened { .. } => None,
         }
     }

@@ -17,7 +17,7 @@ use crate::orders::bounds::{self, Wish};
 use crate::orders::review::{self, Given, Reviewer};
 use crate::orders::stages::Stages;
 use crate::orders::{
-    MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, stay, terms, unreviewed,
+    MAX_AHEAD, MAX_PENDING, MAX_PENDING_EACH, NotNow, NotOfHere, Refusal, leads, stay, terms, unreviewed,
 };
 use crate::policy::{Role, Starts, Subject, next_opening, open_for};
 use crate::time::Utc;
@@ -199,8 +199,11 @@ pub fn granted(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Resul
     }
     let mut events = filed(here, role, request.clone());
     let given = Given::new(Reviewer::Online(caller), Decision::Approve);
-    let stages =
-        if role.emergency { Stages::of_emergency(role, &request) } else { Stages::of_role(role, &request) };
+    let stages = if role.emergency {
+        Stages::of_emergency(here, role, &request)
+    } else {
+        Stages::of_role(here, role, &request)
+    };
     // An admin who may not review has still filed a request.
     let not_counted = match review::events(here, &stages, &request, &[], &given, Some(&beneficiary)) {
         Ok(more) => {
@@ -281,6 +284,7 @@ pub(super) fn new_request(
         return Err(Refusal::IdTaken);
     }
     let before = stay::of(here, role, &me, duration, (start, extends)).had;
+    let teams = leads::teams_of(here, role, &beneficiary);
     let request = Request {
         id,
         host: host.name.clone(),
@@ -293,12 +297,17 @@ pub(super) fn new_request(
         start,
         extends,
         before,
+        teams,
         filed_by,
         filed_at: now.clone(),
         reason,
         ahead: None,
     };
     bounds::allow(here, role, &Wish::of(&request))?;
+    // An emergency waits for nobody; what it owes finds an admin.
+    if !role.emergency {
+        Stages::of_role(here, role, &request).allow(here, role, &request.beneficiary)?;
+    }
     Ok((role, request))
 }
 

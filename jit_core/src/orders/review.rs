@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::orders::bounds::{self, Wish};
 use crate::orders::stages::{Asks, Progress, Stages};
-use crate::orders::{NoReview, NotNow, NotOfHere, Refusal, revoke, stay, terms};
+use crate::orders::{NoReview, NotNow, NotOfHere, Refusal, leads, revoke, stay, terms};
 use crate::policy::{Method, People, Role, Stage, Subject, Who};
 use crate::state::State;
 
@@ -150,8 +150,9 @@ impl Briefing {
     }
 }
 
-fn wanted<'a>(here: Context<'a>, stages: &'a Stages<'_>) -> BTreeSet<&'a GroupName> {
-    stages.people().flat_map(Who::every_group).chain(here.state.locked_groups()).collect()
+fn wanted<'a>(here: Context<'a>, stages: &'a Stages<'a>) -> BTreeSet<&'a GroupName> {
+    let asked = stages.people().flat_map(Who::every_group);
+    asked.chain(stages.groups_of_teams(here)).chain(here.state.locked_groups()).collect()
 }
 
 /// One of these people; nobody if the account is no more.
@@ -216,6 +217,7 @@ pub fn review(
     };
     // Whose reviews count is read again now, and so it is at the opening.
     let mut events = discounts(here, id, lookups)?;
+    let stages = if may_open.is_some() { stages.still(here, request, beneficiary.as_ref())? } else { stages };
     let counted: Vec<Review> = reviews
         .iter()
         .filter(|review| {
@@ -234,13 +236,17 @@ pub fn discounts(here: Context<'_>, id: RequestId, lookups: &Lookups) -> Result<
     let unknown = || Refusal::NotFound(id.to_string());
     let Pending { request, reviews } = here.state.reviewable(id).ok_or_else(unknown)?;
     let stages = Stages::of(here, request)?;
+    // Who left their team has its leads no more: an approval of theirs counts no more, and a denial does.
+    let beneficiary = told(here, &stages, id, lookups, &request.beneficiary.name)?;
+    let opening = stages.role().and_then(|_| stages.clone().still(here, request, beneficiary).ok());
     let mut events = Vec::new();
     for review in reviews {
         let now = told(here, &stages, id, lookups, &review.by.name)?;
         // Who signed elsewhere needs no account here, and has none still.
         let absent =
             if now.is_none() && review.method != Method::Online { absent(&review.by.name) } else { None };
-        if !still_asked(here, &stages, review, now.or(absent.as_ref())) {
+        let of = opening.as_ref().filter(|_| review.decision == Decision::Approve).unwrap_or(&stages);
+        if !still_asked(here, of, review, now.or(absent.as_ref())) {
             events.push(Event::Discounted { request: id, by: review.by.clone() });
         }
     }
@@ -529,9 +535,10 @@ fn asking(here: Context<'_>, request: &Request) -> Vec<Stage> {
     let mut all: Vec<Stage> =
         Stages::of(here, request).map_or_else(|_| Vec::new(), |stages| stages.iter().cloned().collect());
     let of_role = here.policy.role(&request.role).into_iter().flat_map(|role| &role.stages);
-    for stage in of_role.filter(|stage| stage.is_of(request.together())) {
-        if !all.contains(stage) {
-            all.push(stage.clone());
+    let of_role: Vec<Stage> = of_role.filter(|stage| stage.is_of(request.together())).cloned().collect();
+    for stage in leads::resolved(here, &of_role, &request.teams) {
+        if !all.contains(&stage) {
+            all.push(stage);
         }
     }
     all

@@ -6,14 +6,14 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jit_proto::words::{RoleName, UserName};
+use jit_proto::words::{GroupName, RoleName, UserName};
 
 use crate::context::Context;
 use crate::event::Event;
 use crate::model::{Decision, Pending, Person, Request, Review, same};
 use crate::orders::places::Places;
-use crate::orders::{NoReview, Refusal, terms, trial};
-use crate::policy::{Method, People, Role, Stage, Subject, Then, Who};
+use crate::orders::{NoReview, NotNow, Refusal, leads, terms, trial};
+use crate::policy::{Method, People, Role, Stage, Subject, TeamName, Then, Who};
 use crate::time::Moment;
 use crate::timer::Timer;
 
@@ -24,6 +24,8 @@ use crate::timer::Timer;
 pub struct Stages<'a> {
     all: Cow<'a, [Stage]>,
     opens: Option<&'a Role>,
+    /// The teams whose leads they ask, where they do.
+    teams: BTreeSet<TeamName>,
 }
 
 impl<'a> Stages<'a> {
@@ -35,29 +37,68 @@ impl<'a> Stages<'a> {
     pub fn of(here: Context<'a>, request: &Request) -> Result<Self, Refusal> {
         let role = here.role(&request.role);
         if here.state.owed().contains_key(&request.id) {
-            let of_role = |role| Self::of_emergency(role, request);
+            let of_role = |role| Self::of_emergency(here, role, request);
             return Ok(role.map_or_else(|_| Self::of_any_admin(here), of_role));
         }
         let role = role?;
         if here.policy.terms(role) != request.terms {
             return Err(Refusal::TermsChanged(role.name.clone()));
         }
-        Ok(Self::of_role(role, request))
+        Ok(Self::of_role(here, role, request))
     }
 
     /// Those of a request that opens with them.
-    pub(crate) fn of_role(role: &'a Role, request: &Request) -> Self {
-        Self { all: of_length(role, request), opens: Some(role) }
+    pub(crate) fn of_role(here: Context<'a>, role: &'a Role, request: &Request) -> Self {
+        Self::new(here, of_length(role, request), Some(role), &request.teams)
     }
 
-    /// Every stage that the role has.
-    pub(crate) fn of_any_length(role: &'a Role) -> Self {
-        Self { all: Cow::Borrowed(&role.stages), opens: Some(role) }
+    /// Every stage that the role has, for whomever it is.
+    pub(crate) fn of_any_length(here: Context<'a>, role: &'a Role) -> Self {
+        Self::new(here, Cow::Borrowed(&role.stages), Some(role), &here.policy.teams().names())
     }
 
-    /// Those of a request that has opened without them.
-    pub(crate) fn of_emergency(role: &'a Role, request: &Request) -> Self {
-        Self { all: of_length(role, request), opens: None }
+    /// Those of a request that has opened without them. What it owes nobody could review whom they ask, any admin does.
+    pub(crate) fn of_emergency(here: Context<'a>, role: &'a Role, request: &Request) -> Self {
+        let stages = Self::new(here, of_length(role, request), None, &request.teams);
+        let asks_nobody = leads::without(here, &stages.all, &request.beneficiary).is_some();
+        if asks_nobody { Self::of_any_admin(here) } else { stages }
+    }
+
+    /// These, with the leads of these teams where they ask leads.
+    fn new(
+        here: Context<'a>,
+        all: Cow<'a, [Stage]>,
+        opens: Option<&'a Role>,
+        teams: &BTreeSet<TeamName>,
+    ) -> Self {
+        if !all.iter().flat_map(Stage::people).any(Who::asks_leads) {
+            return Self { all, opens, teams: BTreeSet::new() };
+        }
+        Self { all: Cow::Owned(leads::resolved(here, &all, teams)), opens, teams: teams.clone() }
+    }
+
+    /// The same for whoever they are for as they are now: the leads of teams that they have left are not asked.
+    pub(super) fn still(
+        self,
+        here: Context<'a>,
+        request: &Request,
+        now: Option<&Subject>,
+    ) -> Result<Self, NotNow> {
+        if self.teams.is_empty() {
+            return Ok(self);
+        }
+        let teams = leads::still(here, request, now)?;
+        Ok(Self::new(here, self.all, self.opens, &teams))
+    }
+
+    /// The groups on which it depends whose leads they ask.
+    pub(crate) fn groups_of_teams<'s>(&'s self, here: Context<'s>) -> impl Iterator<Item = &'s GroupName> {
+        here.policy.teams().groups_of_members(&self.teams)
+    }
+
+    /// Whether they find somebody else than the one whom they are for.
+    pub(super) fn allow(&self, here: Context<'_>, role: &Role, me: &Person) -> Result<(), NotNow> {
+        leads::allow(here, role, &self.all, me, &self.teams)
     }
 
     fn of_any_admin(here: Context<'_>) -> Self {
@@ -71,7 +112,7 @@ impl<'a> Stages<'a> {
             then: Then::Deny,
             accept: [Method::Online].into(),
         };
-        Self { all: Cow::Owned(vec![stage]), opens: None }
+        Self { all: Cow::Owned(vec![stage]), opens: None, teams: BTreeSet::new() }
     }
 
     /// Whether they are about what has opened already.
@@ -407,12 +448,9 @@ impl Waiting {
             Progress::Denied { stage } => Some(Self::Denied(stage.name.clone())),
             Progress::Lapsed { stage } => Some(Self::Lapsed(stage.name.clone())),
             Progress::Waits { stage, asks } => {
-                let mine = |user: &&UserName| people.same(user, &request.beneficiary.name);
-                let but_mine = |who: &Who| {
-                    let users = who.users.iter().filter(|user| !mine(user)).cloned().collect();
-                    Who { users, ..who.clone() }
-                };
-                let approvers = asks.open().into_iter().map(|(most, who)| (most, but_mine(who))).collect();
+                let mine = |user: &UserName| people.same(user, &request.beneficiary.name);
+                let but_mine = |(most, who): (usize, &Who)| (most, who.without_accounts(mine));
+                let approvers = asks.open().into_iter().map(but_mine).collect();
                 Some(Self::Approvals { lacking: asks.lacking(), approvers, stage: stage.name.clone() })
             }
         }

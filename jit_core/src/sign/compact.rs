@@ -296,6 +296,7 @@ fn read_file(from: &mut Reader<'_>) -> Option<RequestFile> {
         extends,
         // No part of what is signed: it follows from what is extended.
         before: Duration::ZERO,
+        teams: std::collections::BTreeSet::new(),
         filed_by: Person::named(filed_by, filed_by_uid),
         filed_at: Moment::believed(filed_at, 0, BootId::default()),
         reason,

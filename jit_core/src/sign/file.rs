@@ -247,6 +247,7 @@ impl RequestFile {
             extends: self.extends,
             // No part of the bytes: it follows from what is extended.
             before: Duration::ZERO,
+            teams: std::collections::BTreeSet::new(),
             filed_by: Person::named(self.filed_by.clone(), self.filed_by_uid),
             filed_at: Moment::believed(self.filed_at, 0, BootId::default()),
             reason: self.reason.clone(),

@@ -38,6 +38,7 @@ pub(super) fn request() -> Request {
         start: None,
         extends: None,
         before: Duration::ZERO,
+        teams: std::collections::BTreeSet::new(),
         filed_by: technician,
         filed_at: Moment::believed(at, 0, BootId::default()),
         reason: "CASE-1234 Störung am Pressentisch, \\\\nas\\log".parse::<Reason>().unwrap(),

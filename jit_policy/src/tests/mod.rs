@@ -16,6 +16,7 @@ mod refused;
 mod services;
 mod shared;
 mod shipped;
+mod teams;
 mod unreviewed;
 mod until;
 

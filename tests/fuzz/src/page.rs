@@ -15,6 +15,8 @@ pub(crate) struct Page {
     roles: BTreeMap<String, RoleText>,
     /// The person of each account that `[people]` names.
     people: BTreeMap<String, String>,
+    /// The members and the leads of each team.
+    teams: Vec<(People, People)>,
 }
 
 /// A role as it is written.
@@ -57,6 +59,8 @@ pub(crate) struct People {
     groups: BTreeSet<String>,
     /// The groups that whoever is named has to be in.
     all: BTreeSet<String>,
+    /// Whether the leads of teams are meant.
+    leads: bool,
     /// Who is not meant: accounts, with all others of the same people, and groups.
     not: (BTreeSet<String>, BTreeSet<String>),
 }
@@ -72,6 +76,9 @@ impl Page {
                 for account in words(of.as_table().unwrap(), "accounts") {
                     page.people.insert(account, person.clone());
                 }
+            }
+            for (_, team) in table(text, "team") {
+                page.teams.push((People::of(&team["members"]).unwrap(), People::of(&team["leads"]).unwrap()));
             }
             for (name, role) in table(text, "role") {
                 page.roles.insert(name.clone(), RoleText::of(&filled(role.as_table().unwrap(), &texts)));
@@ -151,16 +158,17 @@ impl StageText {
         }
     }
 
-    /// Whether somebody is ever asked.
-    pub(crate) fn asks(&self, account: &Subject) -> bool {
-        self.sets.iter().chain(&self.next).any(|people| people.names(account))
+    /// Whether somebody is ever asked, of what this one asked for.
+    pub(crate) fn asks(&self, page: &Page, account: &Subject, asker: &Subject) -> bool {
+        self.sets.iter().chain(&self.next).any(|people| people.asks(page, account, asker))
     }
 
     /// Whether the people of these accounts can stand for so many of each set, nobody for two: whichever sets are taken
     /// together, as many of them are in one of these as all of these need (Hall).
-    pub(crate) fn can_be_met_by(&self, accounts: &[&Subject]) -> bool {
+    pub(crate) fn can_be_met_by(&self, page: &Page, accounts: &[&Subject], asker: &Subject) -> bool {
         let stands = |account: &Subject, set: &People| {
-            set.names(account) || self.next.as_ref().is_some_and(|next| next.names(account))
+            set.asks(page, account, asker)
+                || self.next.as_ref().is_some_and(|next| next.asks(page, account, asker))
         };
         (1_u32..1 << self.sets.len()).all(|chosen| {
             let sets =
@@ -181,6 +189,7 @@ impl People {
             users: set("users"),
             groups: set("groups"),
             all: set("all"),
+            leads: is_set(text, "leads"),
             not: (not("users"), not("groups")),
         })
     }
@@ -194,6 +203,18 @@ impl People {
         if is_excepted || self.not.1.iter().any(is_in) || !self.all.iter().all(is_in) {
             return false;
         }
+        self.names_first(account)
+    }
+
+    /// Whether they name this account, or it leads a team that the other is in, where leads are meant; and whether it is left out.
+    fn asks(&self, page: &Page, account: &Subject, asker: &Subject) -> bool {
+        let leads = |(members, leads): &(Self, Self)| members.names(asker) && leads.names(account);
+        let is_lead = self.leads && page.teams.iter().any(leads);
+        self.names(account) || (is_lead && Self { users: every_name(account), ..self.clone() }.names(account))
+    }
+
+    /// The same, whoever is left out.
+    fn names_first(&self, account: &Subject) -> bool {
         let also = account.also.iter().filter(|_| account.is_local);
         [&account.name].into_iter().chain(also).any(|name| self.users.contains(name.as_str()))
             || account.groups.iter().any(|group| self.groups.contains(group.as_str()))
@@ -233,6 +254,10 @@ fn filled(role: &Table, texts: &[Table]) -> Table {
         }
     }
     role
+}
+
+fn every_name(account: &Subject) -> BTreeSet<String> {
+    [&account.name].into_iter().chain(&account.also).map(ToString::to_string).collect()
 }
 
 fn table<'t>(text: &'t Table, key: &str) -> impl Iterator<Item = (&'t String, &'t Value)> {

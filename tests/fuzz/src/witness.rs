@@ -270,11 +270,12 @@ impl Witness {
     pub(crate) fn check_approvers(&self, id: RequestId, people: &BTreeMap<UserName, Option<Subject>>) {
         let (asked, reviews) = &self.asked[&id];
         let role = self.page.role(asked.role.as_str()).unwrap();
+        let whose = people.get(&asked.beneficiary.name).and_then(Option::as_ref).unwrap();
         let mut counted = vec![&asked.beneficiary];
         let mut given: BTreeMap<&str, Vec<&Subject>> = BTreeMap::new();
         for review in reviews.iter().filter(|review| review.decision == Decision::Approve) {
             let now = people.get(&review.by.name).and_then(Option::as_ref);
-            assert!(is_asked(role, now, review), "{review:?}");
+            assert!(is_asked(&self.page, (role, whose), now, review), "{review:?}");
             if !counted.iter().any(|other| self.is_one(other, &review.by)) {
                 counted.push(&review.by);
                 given.entry(&review.stage).or_default().extend(now);
@@ -283,7 +284,11 @@ impl Witness {
         let length = asked.duration + self.chain(asked.extends);
         for stage in role.stages.iter().filter(|stage| stage.above.is_none_or(|above| length > above)) {
             let has = given.remove(stage.name.as_str()).unwrap_or_default();
-            assert!(stage.can_be_met_by(&has), "{id} has {has:?} for {}: {counted:?}", stage.name);
+            assert!(
+                stage.can_be_met_by(&self.page, &has, whose),
+                "{id} has {has:?} for {}: {counted:?}",
+                stage.name
+            );
         }
     }
 
@@ -335,13 +340,18 @@ fn word(service: &str) -> &str {
 }
 
 /// Whether the stage of a review asks for this one, by whom it is of now.
-fn is_asked(role: &RoleText, now: Option<&Subject>, review: &Review) -> bool {
+fn is_asked(
+    page: &Page,
+    (role, asker): (&RoleText, &Subject),
+    now: Option<&Subject>,
+    review: &Review,
+) -> bool {
     let Some(now) = now.filter(|now| now.uid == review.by.uid && now.name == review.by.name) else {
         return false;
     };
     role.stage(&review.stage).is_some_and(|stage| {
         let accepts = stage.accept.as_ref().is_none_or(|ways| ways.contains(&review.method.to_string()));
-        accepts && stage.asks(now)
+        accepts && stage.asks(page, now, asker)
     })
 }
 

@@ -20,6 +20,10 @@ const ZONES: [&str; 5] =
     ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"];
 const PATTERNS: [&str; 4] = ["^INC-[0-9]+ .{4,}", "INC", "^(?<ticket>INC-[0-9]+)", "(a+)+$"];
 
+/// Teams, of which those roles make use that ask leads.
+const TEAMS: &str = "[team.db]\nmembers = { groups = [\"dba\", \"ops\"], users = [\"maria\"] }\nleads = { users = [\"olga\"], groups = [\"leads\"] }\n\
+                     [team.web]\nmembers = { groups = [\"ops\"], users = [\"adam\"] }\nleads = { users = [\"adam\", \"root\"] }\n";
+
 /// A file of what is not a role, and one for each role.
 pub(crate) fn files(choices: &mut Choices<'_>) -> Vec<SourceFile> {
     let mut head = "version = 1\n".to_owned();
@@ -40,6 +44,7 @@ pub(crate) fn files(choices: &mut Choices<'_>) -> Vec<SourceFile> {
     if choices.once_in(2) {
         head += "[people]\nmaria = { accounts = [\"maria\", \"adm-maria\"], keys = [\"maria@site-a\"] }\n";
     }
+    head += TEAMS;
     let mut files = vec![SourceFile { name: "head.toml".to_owned(), bytes: head.into_bytes() }];
     for n in 0..=choices.below(MAX_ROLES) {
         let text = format!("version = 1\n{}", by_profile(&role(choices, n), n));
@@ -110,7 +115,9 @@ fn role(choices: &mut Choices<'_>, n: usize) -> String {
         }
     }
     if let Some(narrow) = narrow {
-        let whose = if narrow.len() % 2 == 0 { "eligible = {" } else { "approvers = " };
+        // Leads are asked, and ask for nothing by that.
+        let is_eligible = narrow.len() % 2 == 0 && narrow != "leads = true";
+        let whose = if is_eligible { "eligible = {" } else { "approvers = " };
         for line in lines.iter_mut().filter(|line| line.starts_with(whose)) {
             *line = line.replacen(" }", &format!(", {narrow} }}"), 1);
         }
@@ -166,8 +173,9 @@ fn further(raw: &[u8]) -> String {
         7 => format!("hosts-except = [\"{}\"]", HOSTS[1 + raw.len() % (HOSTS.len() - 1)]),
         8 => format!("{NARROW}all = [\"{}\"]", GROUPS[raw.len() % GROUPS.len()]),
         9 => format!("{NARROW}except = {{ groups = [\"{}\"] }}", GROUPS[raw.len() % GROUPS.len()]),
+        11 | 12 => format!("{NARROW}leads = true"),
         10 => format!("{NARROW}except = {{ users = [\"{}\"] }}", USERS[raw.len() % USERS.len()]),
-        11 | 12 => {
+        13 | 14 => {
             let rule = ["", ", each-week = 1", ", each-week = 2, from = [\"10.0.0.0/8\"]", ", each-week = 9"];
             let up_to = DURATIONS[raw.len() % DURATIONS.len()];
             let rule = rule[raw.len() / 4 % rule.len()];
