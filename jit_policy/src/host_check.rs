@@ -32,8 +32,9 @@ impl Policy {
     pub fn host_check(&self, facts: &Facts) -> Vec<Finding> {
         parse::judged(&self.files, |rules, seen, mentions, log| {
             let judge = Judge { rules, facts, places: &seen.roles, mentions };
+            let teams = judge.teams();
             for (role, spot) in judge.roles() {
-                judge.role(role, spot, log);
+                judge.role(role, &teams, spot, log);
                 judge.signed_only(role, spot, log);
             }
             judge.kinds_of_sudo(log);
@@ -83,6 +84,14 @@ struct Crowd {
     more: Option<String>,
 }
 
+/// Whose team has a lead on this host.
+struct Led {
+    /// Each account that is in a team, and whether somebody else leads one of these.
+    members: BTreeMap<UserName, bool>,
+    /// Whether there may be more of them.
+    more: bool,
+}
+
 struct Judge<'a> {
     rules: &'a Rules,
     facts: &'a Facts,
@@ -98,7 +107,7 @@ impl<'a> Judge<'a> {
         here.filter_map(|role| Some((role, places.get(&role.name)?)))
     }
 
-    fn role(&self, role: &Role, spot: &Spot, log: &mut Log<'_>) {
+    fn role(&self, role: &Role, teams: &Led, spot: &Spot, log: &mut Log<'_>) {
         self.until(role, spot, log);
         let whos: Vec<&Who> = role.people().collect();
         let groups = whos.iter().flat_map(|who| who.every_group()).cloned().collect();
@@ -127,7 +136,7 @@ impl<'a> Judge<'a> {
             }
         }
         self.stages(role, &eligible, spot, log);
-        self.leads(role, &eligible, spot, log);
+        teams.role(role, &eligible, spot, log);
     }
 
     /// Whether the role has ended, or soon will.

@@ -30,14 +30,31 @@ pub(super) fn teams(
         }
         return;
     }
+    let lacking: Vec<&Role> = asking.into_iter().filter(|role| !has_deputies(role)).collect();
+    let by_group = lacking.iter().filter(|role| !role.eligible.groups.is_empty()).map(|role| &role.name);
+    // Of more than a message names no more is said.
+    let by_group: BTreeSet<&RoleName> = by_group.take(MOST).collect();
+    let mut by_name: BTreeMap<Human, BTreeSet<&RoleName>> = BTreeMap::new();
+    for role in &lacking {
+        for human in members(rules, &role.eligible) {
+            by_name.entry(human).or_default().insert(&role.name);
+        }
+    }
+    // Whoever is in a team that somebody else leads too.
+    let only_leads: BTreeMap<&TeamName, Human> =
+        rules.teams.iter().filter_map(|(name, team)| Some((name, only_lead(rules, &team.leads)?))).collect();
+    let by_others = rules.teams.iter().flat_map(|(name, team)| {
+        let lead = only_leads.get(name);
+        members(rules, &team.members).into_iter().filter(move |human| lead != Some(human))
+    });
+    let by_others: BTreeSet<Human> = by_others.collect();
     for (name, team) in rules.teams.iter() {
-        let (Some(spot), Some(lead)) = (teams.get(name), only_lead(rules, &team.leads)) else { continue };
-        if !members(rules, &team.members).contains(&lead) || has_another_team(rules, name, &lead) {
+        let (Some(spot), Some(lead)) = (teams.get(name), only_leads.get(name)) else { continue };
+        if by_others.contains(lead) || !members(rules, &team.members).contains(lead) {
             continue;
         }
-        let without =
-            asking.iter().filter(|role| may_ask(rules, role, &lead)).filter(|role| !has_deputies(role));
-        let those: BTreeSet<_> = without.map(|role| &role.name).collect();
+        let those: BTreeSet<_> =
+            by_name.get(lead).into_iter().flatten().copied().chain(by_group.iter().copied()).collect();
         if !those.is_empty() {
             let message = format!(
                 "{lead} is in team `{name}` and its only lead, and nobody deputises: nobody could approve role {} for them",
@@ -49,6 +66,8 @@ pub(super) fn teams(
     }
 }
 
+const MOST: usize = 20;
+
 /// The one human who leads, where it is one by name.
 fn only_lead(rules: &Rules, leads: &Who) -> Option<Human> {
     let humans: BTreeSet<Human> = members(rules, leads);
@@ -57,20 +76,6 @@ fn only_lead(rules: &Rules, leads: &Who) -> Option<Human> {
 
 fn members(rules: &Rules, who: &Who) -> BTreeSet<Human> {
     by_name(who).map(|user| rules.people.human(user)).collect()
-}
-
-/// Whether a lead finds one of another team that they are in by name.
-fn has_another_team(rules: &Rules, but: &TeamName, lead: &Human) -> bool {
-    rules.teams.iter().any(|(name, team)| {
-        name != but
-            && members(rules, &team.members).contains(lead)
-            && only_lead(rules, &team.leads).as_ref() != Some(lead)
-    })
-}
-
-/// Whether somebody may ask for the role, as far as names tell: who is in a group only the host knows.
-fn may_ask(rules: &Rules, role: &Role, human: &Human) -> bool {
-    !role.eligible.groups.is_empty() || members(rules, &role.eligible).contains(human)
 }
 
 /// Whether every stage that asks leads has others who could approve in their place.

@@ -93,7 +93,8 @@ impl Policy {
         });
         let by_person = index(&rules, |role| role.eligible.people.keys().cloned().collect());
         let by_group = index(&rules, |role| role.eligible.groups.clone());
-        let terms = rules.roles.values().map(|role| (role.name.clone(), terms(&rules, role))).collect();
+        let of_teams = rules.teams.digest();
+        let terms = rules.roles.values().map(|role| (role.name.clone(), terms(role, of_teams))).collect();
         Ok(Loaded {
             policy: Self { files, digest, rules, by_family, terms, by_user, by_group, by_person },
             warnings,
@@ -324,14 +325,14 @@ impl Policy {
 }
 
 /// What the terms of a role come to. On whose word one opens that asks leads, the teams say with it.
-fn terms(rules: &Rules, role: &Role) -> Digest {
+fn terms(role: &Role, teams: Digest) -> Digest {
     if !role.asks_leads() {
         return role.terms_digest();
     }
     let mut bytes = Canonical::default();
     bytes.part(b"jitd.role.v1 with teams");
     bytes.part(&role.terms_digest().0);
-    rules.teams.write_to(&mut bytes);
+    bytes.part(&teams.0);
     bytes.digest()
 }
 

@@ -6,7 +6,7 @@ use jit_proto::words::{GroupName, UserName};
 
 use super::people::Subject;
 use super::who::{Leads, TeamName, Who};
-use crate::digest::Canonical;
+use crate::digest::{Canonical, Digest};
 
 /// What one table `[team.NAME]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,20 +19,28 @@ pub struct Team {
 
 /// All teams of a policy, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Teams(BTreeMap<TeamName, Team>);
+pub struct Teams {
+    all: BTreeMap<TeamName, Team>,
+    /// The teams that name each account or group as members: of somebody, no others are looked at.
+    by_user: BTreeMap<UserName, BTreeSet<TeamName>>,
+    by_group: BTreeMap<GroupName, BTreeSet<TeamName>>,
+}
 
 impl Teams {
     /// The teams that somebody is in, by what is known of them. To lead one is not to be in it.
     #[must_use]
     pub fn of(&self, subject: &Subject) -> BTreeSet<TeamName> {
-        let theirs = self.0.iter().filter(|(_, team)| team.members.contains(subject));
-        theirs.map(|(name, _)| name.clone()).collect()
+        let by_name = subject.gains_by().filter_map(|name| self.by_user.get(name));
+        let by_group = subject.groups.iter().filter_map(|group| self.by_group.get(group));
+        let named: BTreeSet<&TeamName> = by_name.chain(by_group).flatten().collect();
+        let is_in = |name: &&TeamName| self.all.get(name).is_some_and(|team| team.members.contains(subject));
+        named.into_iter().filter(is_in).cloned().collect()
     }
 
     /// Those who lead one of these teams. One that is no more has none.
     #[must_use]
     pub fn leads(&self, names: &BTreeSet<TeamName>) -> Leads {
-        let leads = |name: &TeamName| Some((name.clone(), self.0.get(name)?.leads.clone()));
+        let leads = |name: &TeamName| Some((name.clone(), self.all.get(name)?.leads.clone()));
         Leads::Of(names.iter().filter_map(leads).collect())
     }
 
@@ -41,49 +49,58 @@ impl Teams {
         &'t self,
         names: &'t BTreeSet<TeamName>,
     ) -> impl Iterator<Item = &'t GroupName> {
-        names.iter().filter_map(|name| self.0.get(name)).flat_map(|team| team.members.every_group())
+        names.iter().filter_map(|name| self.all.get(name)).flat_map(|team| team.members.every_group())
     }
 
     /// All of them, in name order.
     pub fn iter(&self) -> impl Iterator<Item = (&TeamName, &Team)> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// The names of all of them.
     #[must_use]
     pub fn names(&self) -> BTreeSet<TeamName> {
-        self.0.keys().cloned().collect()
+        self.all.keys().cloned().collect()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     pub(super) fn get(&self, name: &TeamName) -> Option<&Team> {
-        self.0.get(name)
+        self.all.get(name)
     }
 
     pub(super) fn add(&mut self, name: TeamName, team: Team) {
-        self.0.insert(name, team);
+        for user in &team.members.users {
+            self.by_user.entry(user.clone()).or_default().insert(name.clone());
+        }
+        for group in &team.members.groups {
+            self.by_group.entry(group.clone()).or_default().insert(name.clone());
+        }
+        self.all.insert(name, team);
     }
 
     /// Whom they name, as members and as leads.
     pub(super) fn people(&self) -> impl Iterator<Item = &Who> {
-        self.0.values().flat_map(|team| [&team.members, &team.leads])
+        self.all.values().flat_map(|team| [&team.members, &team.leads])
     }
 
     pub(super) fn people_mut(&mut self) -> impl Iterator<Item = (&TeamName, &mut Who)> {
-        self.0.iter_mut().flat_map(|(name, team)| [(name, &mut team.members), (name, &mut team.leads)])
+        self.all.iter_mut().flat_map(|(name, team)| [(name, &mut team.members), (name, &mut team.leads)])
     }
 
-    pub(super) fn write_to(&self, bytes: &mut Canonical) {
-        for (name, team) in &self.0 {
+    /// A digest of who is in them and leads them.
+    pub(super) fn digest(&self) -> Digest {
+        let mut bytes = Canonical::default();
+        for (name, team) in &self.all {
             bytes.part(name.to_string().as_bytes());
-            team.members.write_to(bytes);
-            team.leads.write_to(bytes);
+            team.members.write_to(&mut bytes);
+            team.leads.write_to(&mut bytes);
         }
+        bytes.digest()
     }
 }
 

@@ -254,8 +254,11 @@ impl<'a> Asker<'a> {
         // Nobody approves beforehand what opens at once.
         let first = role.stages.iter().find(|stage| stage.is_of(role.default_duration));
         let first = first.filter(|_| !role.emergency);
-        let leads = policy.teams().leads(&policy.teams().of(subject));
-        let of_stage = |stage: &Stage| each(&stage.with_leads(&leads), |who| self.but_me(who));
+        let leads = role.asks_leads().then(|| policy.teams().leads(&policy.teams().of(subject)));
+        let of_stage = |stage: &Stage| {
+            let stage = leads.as_ref().map_or_else(|| stage.clone(), |leads| stage.with_leads(leads));
+            each(&stage, |who| self.but_me(who))
+        };
         let first = first.map_or_else(String::new, of_stage);
         let (limit, team) = (self.limit(role), self.team(role));
         match tried.into_iter().max() {
