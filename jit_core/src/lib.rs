@@ -89,4 +89,6 @@ mod unreviewed_tests;
 #[cfg(test)]
 mod until_tests;
 #[cfg(test)]
+mod with_hours_tests;
+#[cfg(test)]
 mod words_tests;

@@ -176,6 +176,9 @@ pub(crate) const UNREVIEWED_NOWHERE: Code = error("JIT153");
 pub(crate) const IDLE_UNREVIEWED: Code = warning("JIT154");
 pub(crate) const UNCOUNTED: Code = warning("JIT155");
 
+// Windows that begin with the hours.
+pub(crate) const WITH_HOURS: Code = error("JIT156");
+
 // Profiles and sets.
 pub(crate) const NO_PROFILE: Code = error("JIT160");
 pub(crate) const SAME_PROFILE: Code = error("JIT161");

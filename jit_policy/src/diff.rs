@@ -494,6 +494,7 @@ fn sharers(
 fn begin(role: &Role) -> String {
     match role.starts {
         Starts::AtApproval => "when it is approved".to_owned(),
+        Starts::WithHours => "when it is approved, or with the next hours".to_owned(),
         Starts::AtFirstUse { lapse } => format!("with the first login, within {}", Human(lapse)),
     }
 }

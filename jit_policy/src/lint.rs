@@ -10,7 +10,7 @@ use super::code;
 use super::finding::{Log, Spot};
 use super::reason::ReasonRule;
 use super::retain::Retain;
-use super::role::{Role, Stage};
+use super::role::{Role, Stage, Starts};
 use super::rules::{Exempt, Observed};
 use super::shape::quoted;
 use super::who::Who;
@@ -58,6 +58,22 @@ pub(super) fn bounds(role: &Role, spot: &Spot, log: &mut Log<'_>) {
                 "role `{name}` is for emergencies, which pass `{key}`: the record says so, and nothing stops them"
             ));
         }
+    }
+}
+
+/// A window that begins with hours which the role has not, or that must not wait for them.
+pub(super) fn starts(role: &Role, spot: &Spot, log: &mut Log<'_>) {
+    if role.starts != Starts::WithHours {
+        return;
+    }
+    let name = &role.name;
+    if role.limits.hours.is_empty() {
+        let message = format!("windows of role `{name}` begin with its hours, and it has none");
+        log.add_with_hint(code::WITH_HOURS, spot, message, "add `hours`, or leave `starts` out");
+    }
+    if role.emergency {
+        let message = format!("role `{name}` is for emergencies, which wait for no hours");
+        log.add(code::WITH_HOURS, spot, message);
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn role(
     let (role, approvers) = read(name, &table, patterns, log)?;
     lint::durations(&role, &table.spot_of("default-duration"), log);
     lint::bounds(&role, &table.spot_of("limits"), log);
+    lint::starts(&role, &table.spot_of("starts"), log);
     lint::above(&role, &table.spot_of("stage"), log);
     lint_except::hosts(&role, &table.spot_of("hosts-except"), log);
     parse_unreviewed::judge(&role, &table.spot_of("unreviewed"), log);
@@ -200,21 +201,19 @@ fn hours_rule(table: &Table<'_>, log: &mut Log<'_>) -> Option<Hours> {
 }
 
 fn starts(table: &Table<'_>, log: &mut Log<'_>) -> Option<Starts> {
-    let words = [("at-approval", false), ("at-first-use", true)];
-    let first_use = table.optional("starts", |node, log| node.choice(&words, log), log);
+    let first_use = Starts::AtFirstUse { lapse: USUAL_LAPSE };
+    let words =
+        [("at-approval", Starts::AtApproval), ("with-hours", Starts::WithHours), ("at-first-use", first_use)];
+    let starts = table.optional("starts", |node, log| node.choice(&words, log), log);
     let lapse = table.optional("lapse", Node::duration, log);
-    let (first_use, lapse) = (first_use?.unwrap_or(false), lapse?);
-    if !first_use && lapse.is_some() && !table.is_partial() {
+    let (starts, lapse) = (starts?.unwrap_or(Starts::AtApproval), lapse?);
+    if starts != first_use && lapse.is_some() && !table.is_partial() {
         let message = "`lapse` is how long a grant waits for its first use, and this one does not wait";
         let hint = "add starts = \"at-first-use\", or leave `lapse` out";
         log.add_with_hint(code::LAPSE, &table.spot_of("lapse"), message, hint);
         return None;
     }
-    Some(if first_use {
-        Starts::AtFirstUse { lapse: lapse.unwrap_or(USUAL_LAPSE) }
-    } else {
-        Starts::AtApproval
-    })
+    Some(lapse.map_or(starts, |lapse| Starts::AtFirstUse { lapse }))
 }
 
 fn uses(node: &Node<'_>, log: &mut Log<'_>) -> Option<Uses> {

@@ -23,7 +23,7 @@ use super::who::{Leads, Who};
 use crate::digest::{Canonical, Digest};
 
 use crate::services::Services;
-use crate::time::Moment;
+use crate::time::{Moment, Utc};
 
 /// What may be asked for: hosts × services × who is eligible, the limits, and who approves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,16 @@ impl Role {
         Some(Limits { from, ..self.limits.clone() })
     }
 
+    /// When a window begins that opens now, where it waits for the hours of the role. A clock that is suspect says of none
+    /// whether they are now.
+    #[must_use]
+    pub fn begins_with_hours(&self, now: &Moment) -> Option<Utc> {
+        let hours = &self.limits.hours;
+        let waits = self.starts == Starts::WithHours && !self.emergency && now.is_trusted();
+        let is_closed = waits && hours::open_for(hours, now.wall, Duration::from_millis(1)).is_zero();
+        if is_closed { hours::next_opening(hours, now.wall) } else { None }
+    }
+
     /// Whether its day has come from which on it is no more. A clock that is suspect says so of nothing.
     #[must_use]
     pub fn is_over(&self, now: &Moment) -> bool {
@@ -141,6 +151,7 @@ impl Role {
         bytes.seconds(self.default_duration);
         match self.starts {
             Starts::AtApproval => bytes.part(b"at-approval"),
+            Starts::WithHours => bytes.part(b"with-hours"),
             Starts::AtFirstUse { lapse } => {
                 bytes.part(b"at-first-use");
                 bytes.seconds(lapse);
@@ -438,6 +449,8 @@ pub enum Then {
 pub enum Starts {
     /// When the last stage is met.
     AtApproval,
+    /// The same, but never before the hours of the role.
+    WithHours,
     /// With the first login; a grant that is not used in time is over.
     AtFirstUse {
         /// How long it waits for that login.

@@ -133,6 +133,9 @@ pub struct Role {
     pub reason: Option<String>,
     /// Whether it opens before anybody approved.
     pub emergency: bool,
+    /// Whether its windows begin with its hours, where they are approved outside of them; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_hours: bool,
     /// The day from which on it is no more, with the zone whose day it is; absent if it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
@@ -217,6 +220,9 @@ pub struct Entry {
     pub start: Option<String>,
     /// When it ends, or ended.
     pub end: Option<String>,
+    /// When its hours begin next, where they are not now: before that nobody gets in by it. Absent within them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usable_from: Option<String>,
     /// Seconds left, also of one that is spent; 0 when it is over.
     pub remaining: u64,
     /// Uses allowed; absent means unlimited.

@@ -71,6 +71,9 @@ pub(crate) fn entry(entry: &Entry) -> View {
         (None, Some(end)) => view.add("Ended", &time(end)),
         (_, None) => {}
     }
+    if let Some(usable) = progress::usable(entry) {
+        view.add("Usable", &usable);
+    }
     view.add("Services", &entry.services.join(", "));
     waiting::limits(entry, &mut view);
     view.add("User", &format!("{} (uid {})", entry.user, entry.uid));

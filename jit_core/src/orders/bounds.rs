@@ -177,7 +177,10 @@ impl Span {
             (Some(left), ..) => (left, Duration::ZERO),
             (None, Some(start), _) => (start.since(now.wall), Duration::ZERO),
             (None, None, Starts::AtFirstUse { lapse }) => (Duration::ZERO, lapse),
-            (None, None, Starts::AtApproval) => (Duration::ZERO, Duration::ZERO),
+            (None, None, Starts::AtApproval | Starts::WithHours) => (
+                role.begins_with_hours(now).map_or(Duration::ZERO, |start| start.since(now.wall)),
+                Duration::ZERO,
+            ),
         };
         Self { from, to: from.saturating_add(waits).saturating_add(wish.duration), goes_on: base.is_some() }
     }

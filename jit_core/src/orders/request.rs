@@ -97,14 +97,14 @@ fn can_be_used(here: Context<'_>, role: &Role, request: &Request) -> Result<(), 
     let from = match (base, request.start) {
         (Some(base), _) => now.wall.plus(base.remaining(now)),
         (None, Some(start)) => start,
-        (None, None) => now.wall,
+        (None, None) => role.begins_with_hours(now).unwrap_or(now.wall),
     };
     if let Some(until) = role.until.as_ref().filter(|until| until.at() <= from) {
         return Err(NotNow::Ends { role: role.name.clone(), until: until.to_string() }.into());
     }
     let begins_by = match role.starts {
         Starts::AtFirstUse { lapse } if base.is_none() && request.start.is_none() => lapse,
-        Starts::AtFirstUse { .. } | Starts::AtApproval => request.duration,
+        Starts::AtFirstUse { .. } | Starts::AtApproval | Starts::WithHours => request.duration,
     };
     // Without any it is always open.
     if !open_for(hours, from, begins_by).is_zero() {

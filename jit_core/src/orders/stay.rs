@@ -92,7 +92,9 @@ impl Part {
             (Some(left), ..) => (millis(left), None),
             (None, Some(start), _) => (from_now(here, start), None),
             (None, None, Starts::AtFirstUse { lapse }) => (0, Some(lapse)),
-            (None, None, Starts::AtApproval) => (0, None),
+            (None, None, Starts::AtApproval | Starts::WithHours) => {
+                (role.begins_with_hours(here.now).map_or(0, |start| from_now(here, start)), None)
+            }
         };
         Self::new(from, lapse, duration, Duration::ZERO)
     }

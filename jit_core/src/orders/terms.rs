@@ -82,7 +82,10 @@ fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -
         (None, None, Starts::AtFirstUse { lapse }) => {
             scheduled(Begins::AtFirstUse { lapse: until_then(lapse) })
         }
-        (None, None, Starts::AtApproval) => open(now.clone()),
+        (None, None, Starts::AtApproval | Starts::WithHours) => match role.begins_with_hours(now) {
+            Some(start) => scheduled(Begins::At(start)),
+            None => open(now.clone()),
+        },
     }
 }
 

@@ -117,7 +117,7 @@ fn judged(
     if request.extends.is_some() {
         return Err(TakesStages::Extends);
     }
-    if request.start.is_some() {
+    if request.start.is_some() || role.begins_with_hours(here.now).is_some() {
         return Err(TakesStages::Start);
     }
     if !here.now.is_trusted() {

@@ -19,6 +19,7 @@ mod shipped;
 mod teams;
 mod unreviewed;
 mod until;
+mod with_hours;
 
 use std::collections::BTreeSet;
 use std::fmt;

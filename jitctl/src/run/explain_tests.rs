@@ -214,6 +214,7 @@ pub(crate) fn oncall() -> Role {
         ],
         reason: Some("INC-1234 and what you will do".into()),
         emergency: false,
+        with_hours: false,
         until: Some("2027-02-28 (UTC)".into()),
         apart: vec!["audit".into()],
         limits: Some("1 for each person, 4h of rest".into()),

@@ -1,6 +1,7 @@
 //! The state of a request in one sentence, and what has changed since it was last shown.
 
 use jit_core::code::Bucket;
+use jit_core::time::Utc;
 use jit_proto::manager::{ByCode, Entry, Review};
 use jit_proto::text::Shown;
 
@@ -20,10 +21,32 @@ pub(crate) fn opened(entry: &Entry) -> Option<String> {
                 "No login is left of {id}: {user} has {role} ({services}); who is in stays until {until}, {left} left."
             ));
         }
-        return Some(format!("Opened {id}: {user} has {role} ({services}) until {until}, {left} left."));
+        let usable = usable(entry).map_or_else(String::new, |usable| format!(" {usable}."));
+        return Some(format!(
+            "Opened {id}: {user} has {role} ({services}) until {until}, {left} left.{usable}"
+        ));
     }
     let begins = begins(entry.begins.as_deref().filter(|_| entry.state == "scheduled")?);
     Some(format!("Scheduled {id}: {role} for {user} begins {}.", Shown(&begins)))
+}
+
+/// When a window is usable that is open outside of its hours.
+pub(crate) fn usable(entry: &Entry) -> Option<String> {
+    let from = entry.usable_from.as_deref()?;
+    let never = entry.end.as_deref().is_some_and(|end| is_no_later(end, from));
+    Some(if never {
+        "It is over before its hours begin".to_owned()
+    } else {
+        format!("It can be used from {} on, when its hours begin", time(from))
+    })
+}
+
+/// Of two times as jitd writes them.
+fn is_no_later(one: &str, other: &str) -> bool {
+    match (one.parse::<Utc>(), other.parse::<Utc>()) {
+        (Ok(one), Ok(other)) => one <= other,
+        _ => false,
+    }
 }
 
 /// The same for every state.

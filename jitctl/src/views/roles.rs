@@ -26,6 +26,7 @@ pub(crate) fn terms(role: &Role, seconds: u64, start: Option<Utc>, reason: &Reas
     let starts = match start {
         Some(start) => time(&start.to_seconds()),
         None if role.emergency => "at once".to_owned(),
+        None if role.with_hours => "once approved, and no sooner than its hours".to_owned(),
         None => "once approved".to_owned(),
     };
     view.add("Starts", &starts);

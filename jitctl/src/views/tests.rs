@@ -59,3 +59,21 @@ fn a_review_by_code_is_shown_with_all_that_is_on_record_and_that_it_proves_nothi
 fn show() -> Call {
     Call::Show { id: "g-4k7m2qx9".parse().unwrap() }
 }
+
+#[test]
+fn a_window_that_opens_outside_of_its_hours_says_when_it_is_usable() {
+    let at = |from: &str| Entry { usable_from: Some(from.into()), ..active() };
+    let shown = |entry: &Entry| jitctl(&["show", "g-4k7m2qx9"], &Script::answers(show(), entry)).out;
+    let later = shown(&at("2026-11-23T08:30:00Z"));
+    assert!(
+        later.contains("Usable: It can be used from 2026-11-23 08:30:00Z on, when its hours begin\n"),
+        "{later}"
+    );
+    let never = shown(&at("2026-11-23T08:51:00Z"));
+    assert!(never.contains("Usable: It is over before its hours begin\n"), "{never}");
+    assert!(!shown(&active()).contains("Usable"));
+    assert!(
+        super::progress(&at("2026-11-23T08:30:00Z"))
+            .ends_with("left. It can be used from 2026-11-23 08:30:00Z on, when its hours begin.")
+    );
+}

@@ -3,7 +3,7 @@
 use jit_proto::manager::Entry;
 
 use super::entry::{begins, is_open, origin, reason, user, waits_for};
-use super::progress::review_line;
+use super::progress::{review_line, usable};
 use crate::output::View;
 use crate::table::{Properties, Table};
 use crate::times::{brief, left, length, time};
@@ -53,6 +53,9 @@ pub(crate) fn request(entry: &Entry) -> String {
     view.add("For", &long);
     view.add("Starts", &starts(entry, time));
     limits(entry, &mut view);
+    if let Some(usable) = usable(entry) {
+        view.add("Usable", &usable);
+    }
     let uses = entry.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
     view.add("Uses", &uses);
     view.add("Reason", &entry.reason);

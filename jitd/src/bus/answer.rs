@@ -11,7 +11,7 @@ use jit_core::digest::Digest;
 use jit_core::model::{Grant, Lock, Overridden, PolicyChanges, Proposed, Question, Review, Time};
 use jit_core::orders::Refusal;
 use jit_core::orders::stages::Waiting;
-use jit_core::policy::{Policy, Role, Stage, Then, Uses, Who};
+use jit_core::policy::{Hours, Policy, Role, Stage, Starts, Then, Uses, Who, next_opening, open_for};
 use jit_core::services::Services;
 use jit_core::time::{Moment, Suspicion, Utc};
 use jit_proto::manager;
@@ -34,6 +34,9 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
     let limits = grant.as_ref().map_or(&standing.limits, |grant| &grant.limits);
     let (hours, from, targets) = (texts(&limits.hours), texts(&limits.from), texts(&limits.run_as));
     let (waiting_for, left) = standing.waits.unwrap_or_default();
+    // What begins at another time is usable then.
+    let opens_now = over.is_none()
+        && grant.as_ref().map_or(request.start.is_none() && request.extends.is_none(), |_| window.is_some());
     manager::Entry {
         request: request.id.to_string(),
         grant: grant.as_ref().map(|grant| grant.id.to_string()),
@@ -56,6 +59,7 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
             Some(Time::Scheduled { scheduled }) => Some(scheduled.begins.to_string()),
             Some(Time::Open { .. }) | None => None,
         },
+        usable_from: opens_now.then(|| hours_begin(&limits.hours, now)).flatten().map(Utc::to_seconds),
         start: window.map(|window| window.start.wall.to_seconds()),
         end: over.or(window.map(|window| window.end_seen_at(now))).map(Utc::to_seconds),
         remaining,
@@ -79,6 +83,12 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
             behind: ahead.behind.as_ref().map(ToString::to_string),
         }),
     }
+}
+
+/// When hours begin next that are not now. A clock that is suspect says nothing of them.
+fn hours_begin(hours: &[Hours], now: &Moment) -> Option<Utc> {
+    let is_open = || !open_for(hours, now.wall, Duration::from_millis(1)).is_zero();
+    if !now.is_trusted() || is_open() { None } else { next_opening(hours, now.wall) }
 }
 
 /// The state, and why it ended if it did.
@@ -362,6 +372,7 @@ pub(super) fn role(role: &Role) -> manager::Role {
             None => format!("fits {}", rule.pattern()),
         }),
         emergency: role.emergency,
+        with_hours: role.starts == Starts::WithHours,
         until: role.until.as_ref().map(ToString::to_string),
         apart: texts(&role.apart),
         unreviewed: role.unreviewed.as_ref().map(ToString::to_string),

@@ -130,7 +130,7 @@ impl Standing {
                 let Request { start, extends, .. } = &pending.request;
                 (start.is_none() && extends.is_none()).then_some(lapse)
             }
-            Starts::AtApproval => None,
+            Starts::AtApproval | Starts::WithHours => None,
         });
         Self {
             waits: pending.map(|pending| waits_of(here, pending)),

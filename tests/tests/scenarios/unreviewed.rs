@@ -61,26 +61,26 @@ pub(crate) fn opens_at_once(site: &Site) {
 }
 
 pub(crate) fn taken_back(site: &Site) {
-    site.people_with_a_way_in(&["xenia", "xaver", "xara"]);
-    let stages = [stage("lead", &["xaver"], ""), stage("security", &["xara"], "")];
-    role(site, "xenia", "", &stages.concat());
+    site.people_with_a_way_in(&["jolanda", "jupp", "jette"]);
+    let stages = [stage("lead", &["jupp"], ""), stage("security", &["jette"], "")];
+    role(site, "jolanda", "", &stages.concat());
 
-    let first = ask(site, "xenia", "").request;
-    approve(site, "xaver", &first).done();
+    let first = ask(site, "jolanda", "").request;
+    approve(site, "jupp", &first).done();
     let deny = format!("jitctl deny --yes {first} --reason 'not after all'");
-    site.logged_in("xaver", &deny).done();
-    approve(site, "xara", &first).exits(1).says("no longer waits for a review: denied");
+    site.logged_in("jupp", &deny).done();
+    approve(site, "jette", &first).exits(1).says("no longer waits for a review: denied");
 
-    let second = ask(site, "xenia", "").request;
-    approve(site, "xara", &second).exits(1).says("you are asked after stage 'lead'");
-    approve(site, "xaver", &second).done();
-    approve(site, "xara", &second).done();
-    site.logged_in("xenia", "sudo -n id -un").admits("root");
-    site.logged_in("xenia", &format!("jitctl revoke {second} --reason WHY"))
+    let second = ask(site, "jolanda", "").request;
+    approve(site, "jette", &second).exits(1).says("you are asked after stage 'lead'");
+    approve(site, "jupp", &second).done();
+    approve(site, "jette", &second).done();
+    site.logged_in("jolanda", "sudo -n id -un").admits("root");
+    site.logged_in("jolanda", &format!("jitctl revoke {second} --reason WHY"))
         .exits(4)
         .says("or whoever approved what it ends");
-    site.logged_in("xaver", &format!("jitctl revoke {second} --reason 'not after all'")).done();
-    site.denies("xenia", "no-window", || site.logged_in("xenia", "sudo -n id -un"));
+    site.logged_in("jupp", &format!("jitctl revoke {second} --reason 'not after all'")).done();
+    site.denies("jolanda", "no-window", || site.logged_in("jolanda", "sudo -n id -un"));
     let entry = site.entry(&second);
     assert_eq!(entry.ended.as_deref(), Some("revoked"), "{entry:?}");
 }
