@@ -179,6 +179,9 @@ pub(crate) const UNCOUNTED: Code = warning("JIT155");
 // Windows that begin with the hours.
 pub(crate) const WITH_HOURS: Code = error("JIT156");
 
+// What is written with an approval.
+pub(crate) const NOTE_BY_CODE: Code = error("JIT157");
+
 // Profiles and sets.
 pub(crate) const NO_PROFILE: Code = error("JIT160");
 pub(crate) const SAME_PROFILE: Code = error("JIT161");

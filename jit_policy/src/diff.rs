@@ -550,6 +550,9 @@ fn stage(stage: &Stage) -> String {
             text += &format!(" or else {next}");
         }
     }
+    if let Some(note) = &stage.note {
+        text += &format!(" with a note like `{}`", Shown(note.pattern()));
+    }
     text + &format!(" ({})", list(&stage.accept))
 }
 

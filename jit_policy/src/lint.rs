@@ -10,7 +10,7 @@ use super::code;
 use super::finding::{Log, Spot};
 use super::reason::ReasonRule;
 use super::retain::Retain;
-use super::role::{Role, Stage, Starts};
+use super::role::{Method, Role, Stage, Starts};
 use super::rules::{Exempt, Observed};
 use super::shape::quoted;
 use super::who::Who;
@@ -96,6 +96,15 @@ pub(super) fn above(role: &Role, spot: &Spot, log: &mut Log<'_>) {
             Human(role.max_duration)
         );
         log.add(code::NEVER_ABOVE, spot, message);
+    }
+}
+
+/// A code carries nothing but a yes or a no.
+pub(super) fn note(stage: &Stage, spot: &Spot, log: &mut Log<'_>) {
+    if stage.note.is_some() && stage.accept.contains(&Method::Code) {
+        let message =
+            format!("stage `{}` wants a note with each approval, and no code carries one", stage.name);
+        log.add_with_hint(code::NOTE_BY_CODE, spot, message, "add accept = [\"online\", \"signature\"]");
     }
 }
 

@@ -149,6 +149,7 @@ fn is_met_by(this: &Stage, that: &Stage) -> bool {
         && this.expires.is_none_or(|this| that.expires.is_some_and(|that| this >= that))
         && by_the_same(this, that)
         && this.accept.is_superset(&that.accept)
+        && (this.note.is_none() || this.note == that.note)
 }
 
 /// Whether whoever may approve at the one stage may at this. Of several sets that is only said of the very same.

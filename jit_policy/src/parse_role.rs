@@ -97,7 +97,7 @@ fn read(
     let bounds = table.optional("limits", bounds, log);
     let apart = table.optional("apart", |node, log| node.some(Node::word, log), log);
     let unreviewed = table.optional("unreviewed", |node, log| unreviewed(node, hours, log), log);
-    let stages = table.required("stage", stages, log);
+    let stages = table.required("stage", |node, log| stages(node, patterns, log), log);
 
     let max_duration = max_duration?;
     let limits = limits?;
@@ -277,12 +277,12 @@ fn grace(node: &Node<'_>, log: &mut Log<'_>) -> Option<Duration> {
 }
 
 /// The stages, and where the approvers of each stand.
-fn stages(node: &Node<'_>, log: &mut Log<'_>) -> Option<Vec<(Stage, Spot)>> {
+fn stages(node: &Node<'_>, patterns: &mut Patterns, log: &mut Log<'_>) -> Option<Vec<(Stage, Spot)>> {
     let tables = node.tables(&STAGE, log)?;
     if tables.is_empty() {
         return node.empty(log);
     }
-    let stages: Vec<_> = tables.iter().enumerate().map(|(n, table)| stage(n, table, log)).collect();
+    let stages: Vec<_> = tables.iter().enumerate().map(|(n, table)| stage(n, table, patterns, log)).collect();
     let stages: Vec<(Stage, Spot)> = stages.into_iter().collect::<Option<_>>()?;
     let mut names = BTreeSet::new();
     for ((stage, _), table) in stages.iter().zip(&tables) {
@@ -295,7 +295,12 @@ fn stages(node: &Node<'_>, log: &mut Log<'_>) -> Option<Vec<(Stage, Spot)>> {
     Some(stages)
 }
 
-fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, Spot)> {
+fn stage(
+    index: usize,
+    table: &Table<'_>,
+    patterns: &mut Patterns,
+    log: &mut Log<'_>,
+) -> Option<(Stage, Spot)> {
     let name = table.optional("name", |node, log| node.line(MAX_LINE, log), log);
     let approvers = table.required("approvers", approvers, log);
     let approvals = table.optional("approvals", Node::count, log);
@@ -306,6 +311,7 @@ fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, S
     let methods = Method::ALL.map(|method| (method.as_str(), method));
     let method = |node: &Node<'_>, log: &mut Log<'_>| node.choice(&methods, log);
     let accept = table.optional("accept", |node, log| node.some(method, log), log);
+    let note = table.optional("note", |node, log| reason(node, patterns, log), log);
     let (expires, then) = (expires?, then?);
     if then.is_some() && expires.is_none() {
         let message = "`then` says what happens when the stage expires, and it never does";
@@ -321,7 +327,9 @@ fn stage(index: usize, table: &Table<'_>, log: &mut Log<'_>) -> Option<(Stage, S
         expires,
         then: then.unwrap_or(Then::Deny),
         accept: accept?.unwrap_or_else(|| BTreeSet::from(Method::ALL)),
+        note: note?,
     };
+    lint::note(&stage, &table.spot_of("note"), log);
     Some((stage, table.spot_of("approvers")))
 }
 

@@ -32,7 +32,7 @@ pub(super) fn unreviewed(
 
 /// What a role must be of which something opens without a review.
 pub(super) fn judge(role: &Role, spot: &Spot, log: &mut Log<'_>) {
-    let Some(rule) = &role.unreviewed else { return };
+    let Some(opens) = &role.unreviewed else { return };
     let name = &role.name;
     let is_root = role.eligible.users.iter().any(|user| user.as_str() == "root");
     if role.reaches_root() || is_root {
@@ -56,16 +56,16 @@ pub(super) fn judge(role: &Role, spot: &Spot, log: &mut Log<'_>) {
         );
         log.add_with_hint(code::UNREVIEWED_WHEN, spot, message, "leave `starts` out, or `unreviewed`");
     }
-    if both(&role.limits.from, &rule.from).is_none() {
+    if both(&role.limits.from, &opens.from).is_none() {
         let message = format!("no address is in `from` of role `{name}` and in that of its `unreviewed`");
         log.add(code::UNREVIEWED_NOWHERE, spot, message);
     }
-    if rule.up_to > role.max_duration {
-        let (up_to, max) = (Human(rule.up_to), Human(role.max_duration));
+    if opens.up_to > role.max_duration {
+        let (up_to, max) = (Human(opens.up_to), Human(role.max_duration));
         let message = format!("`up-to` of role `{name}` is {up_to}, and `max-duration` is {max}");
         log.add(code::IDLE_UNREVIEWED, spot, message);
     }
-    if rule.each_week.is_none() {
+    if opens.each_week.is_none() {
         let message = format!(
             "`unreviewed` of role `{name}` has no `each-week`: short windows one by one come to any length"
         );

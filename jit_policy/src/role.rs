@@ -209,6 +209,10 @@ impl Role {
                 self.stages.iter().map(|stage| stage.above.map_or(0, |above| above.as_secs()).to_be_bytes()),
             );
         }
+        if self.stages.iter().any(|stage| stage.note.is_some()) {
+            bytes.part(b"note");
+            bytes.list(self.stages.iter().map(|stage| stage.note.as_ref().map_or("", ReasonRule::pattern)));
+        }
         bytes.digest()
     }
 
@@ -363,6 +367,8 @@ pub struct Stage {
     pub then: Then,
     /// How a review may reach this host; never empty.
     pub accept: BTreeSet<Method>,
+    /// What must be written with an approval; anything or nothing if absent.
+    pub note: Option<ReasonRule>,
 }
 
 impl Stage {

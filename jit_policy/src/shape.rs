@@ -96,6 +96,7 @@ pub(super) const STAGE: Shape = Shape {
         ("above", r#"above = "4h""#),
         ("then", r#"then = "deny" or then = { groups = ["managers"] }"#),
         ("accept", r#"accept = ["online", "signature", "code"]"#),
+        ("note", r#"note = { pattern = "^checked ", hint = "what you have checked" }"#),
     ],
 };
 

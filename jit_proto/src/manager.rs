@@ -162,6 +162,9 @@ pub struct RoleStage {
     /// Seconds: longer than this a request has to be to need it, with what it extends; absent if every one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above: Option<u64>,
+    /// What must be written with an approval, in words; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Seconds that it waits; absent means for ever.
     pub expires: Option<u64>,
     /// Who decides after that; absent means that the request is over.
@@ -283,6 +286,9 @@ pub struct WaitingFor {
     pub text: String,
     /// The stage; absent where it is not about one.
     pub stage: Option<String>,
+    /// What must be written with each of them, in words; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// How many approvals it lacks; 0 where nothing comes of it.
     pub approvals: usize,
     /// The accounts that may give them.

@@ -218,7 +218,8 @@ impl<'p> World<'p> {
             method @ (Method::Signature | Method::Code) => Reviewer::Remote { account: by, method },
         };
         let narrow = Narrow { duration, services: step.services.clone(), uses: None };
-        let given = Given { narrow, ..Given::new(reviewer, decision) };
+        let note = step.reason.as_ref().map(|_| reason(step)).transpose()?;
+        let given = Given { narrow, note, ..Given::new(reviewer, decision) };
         // In a story everybody stays who they are.
         let lookups = self
             .accounts

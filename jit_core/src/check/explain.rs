@@ -320,8 +320,8 @@ impl<'a> Asker<'a> {
 
 /// What whoever has no window does.
 fn ask_for(role: &Role) -> String {
-    let rule = role.unreviewed.as_ref();
-    let at_once = rule.map_or_else(String::new, |rule| format!(", which opens without a review {rule}"));
+    let some = role.unreviewed.as_ref();
+    let at_once = some.map_or_else(String::new, |some| format!(", which opens without a review {some}"));
     format!("ask for role {}{at_once}", role.name)
 }
 

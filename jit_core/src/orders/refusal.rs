@@ -474,6 +474,14 @@ pub enum NoReview {
         /// How the review came.
         method: Way,
     },
+    /// It says too little.
+    #[error("stage '{stage}' wants it written with each approval: {wanted}; say it with: --note TEXT")]
+    Note {
+        /// The stage that waits.
+        stage: String,
+        /// What to write.
+        wanted: String,
+    },
     /// The stage was not decided in time.
     #[error("stage '{0}' was not decided in time; ask again")]
     Lapsed(String),
@@ -529,7 +537,7 @@ impl NoReview {
             Self::AnotherLogin => Some("another-login"),
             Self::Shared(_) => Some("shared-account"),
             Self::Locked(_) => Some("locked"),
-            Self::Lapsed(_) | Self::Denied(_) | Self::Met | Self::NotNarrower(_) => None,
+            Self::Note { .. } | Self::Lapsed(_) | Self::Denied(_) | Self::Met | Self::NotNarrower(_) => None,
         }
     }
 }

@@ -334,6 +334,7 @@ pub(crate) fn events(
                     asks.open().iter().map(|(_, who)| who.to_string()).collect::<Vec<_>>().join(" or ");
                 return Err(NoReview::Surplus { stage: stage.name.clone(), lacking }.into());
             }
+            says_what_it_must(stage, given)?;
             (&stage.name, if stage.approvers.are_several() { sets } else { BTreeSet::new() })
         }
     };
@@ -495,6 +496,13 @@ fn may(
         return Err(NoReview::Twice(by));
     }
     Ok(sets)
+}
+
+/// Whether an approval comes with what its stage wants to have written. A denial gives nobody anything.
+fn says_what_it_must(stage: &Stage, given: &Given<'_>) -> Result<(), NoReview> {
+    let wanted = stage.note.as_ref().filter(|_| given.decision == Decision::Approve);
+    let missing = wanted.filter(|rule| !given.note.as_ref().is_some_and(|note| rule.accepts(note)));
+    missing.map_or(Ok(()), |rule| Err(NoReview::Note { stage: stage.name.clone(), wanted: rule.to_string() }))
 }
 
 /// Whether the stage takes reviews that reach this host in this way.

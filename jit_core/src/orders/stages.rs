@@ -111,6 +111,7 @@ impl<'a> Stages<'a> {
             expires: None,
             then: Then::Deny,
             accept: [Method::Online].into(),
+            note: None,
         };
         Self { all: Cow::Owned(vec![stage]), opens: None, teams: BTreeSet::new() }
     }
@@ -421,6 +422,8 @@ pub enum Waiting {
         approvers: Vec<(usize, Who)>,
         /// In which stage.
         stage: String,
+        /// What must be written with them, in words; absent if nothing.
+        note: Option<String>,
     },
     /// Nothing: its role is not what it was when it was asked for.
     Changed(RoleName),
@@ -451,7 +454,8 @@ impl Waiting {
                 let mine = |user: &UserName| people.same(user, &request.beneficiary.name);
                 let but_mine = |(most, who): (usize, &Who)| (most, who.without_accounts(mine));
                 let approvers = asks.open().into_iter().map(but_mine).collect();
-                Some(Self::Approvals { lacking: asks.lacking(), approvers, stage: stage.name.clone() })
+                let note = stage.note.as_ref().map(ToString::to_string);
+                Some(Self::Approvals { lacking: asks.lacking(), approvers, stage: stage.name.clone(), note })
             }
         }
     }
@@ -474,7 +478,7 @@ impl Waiting {
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Approvals { lacking, approvers, stage } => {
+            Self::Approvals { lacking, approvers, stage, .. } => {
                 let from = |count: usize, whom: &str| {
                     format!("{count} approval{} from {whom}", if count == 1 { "" } else { "s" })
                 };

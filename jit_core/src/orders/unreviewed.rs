@@ -91,11 +91,11 @@ pub(crate) fn opened(
     from: Option<IpAddr>,
 ) -> Option<Result<Event, TakesStages>> {
     // An emergency opens anyhow, and owes.
-    let rule = role.unreviewed.as_ref().filter(|_| !role.emergency)?;
+    let opens = role.unreviewed.as_ref().filter(|_| !role.emergency)?;
     Some(judged(here, role, request, caller, from).map(|()| {
         let mut event = terms::opened(here, role, request, &[]);
         if let Event::Opened { grant } = &mut event {
-            grant.by_policy = Some(ByPolicy { from: from.filter(|_| !rule.from.is_empty()) });
+            grant.by_policy = Some(ByPolicy { from: from.filter(|_| !opens.from.is_empty()) });
             grant.limits = role.limits_unreviewed().unwrap_or_else(|| grant.limits.clone());
         }
         event
@@ -109,7 +109,7 @@ fn judged(
     caller: &Caller,
     from: Option<IpAddr>,
 ) -> Result<(), TakesStages> {
-    let Some(rule) = &role.unreviewed else { return Err(TakesStages::NotOwn) };
+    let Some(opens) = &role.unreviewed else { return Err(TakesStages::NotOwn) };
     let people = here.policy.people();
     if !same(people, &request.filed_by, &request.beneficiary) || request.ahead.is_some() {
         return Err(TakesStages::NotOwn);
@@ -127,20 +127,20 @@ fn judged(
         return Err(TakesStages::NoLogin);
     }
     let (asked, together) = (request.duration, request.together());
-    if together > rule.up_to {
-        return Err(TakesStages::Longer { up_to: rule.up_to, asked, together });
+    if together > opens.up_to {
+        return Err(TakesStages::Longer { up_to: opens.up_to, asked, together });
     }
-    if rule.open_for(here.now, asked) < asked {
-        return Err(TakesStages::Hours(list(&rule.hours)));
+    if opens.open_for(here.now, asked) < asked {
+        return Err(TakesStages::Hours(list(&opens.hours)));
     }
-    if !rule.is_from(from) {
-        return Err(TakesStages::From { listed: list(&rule.from), from });
+    if !opens.is_from(from) {
+        return Err(TakesStages::From { listed: list(&opens.from), from });
     }
     if terms::ticket(role, request).is_none() {
         return Err(TakesStages::NoTicket);
     }
     let counted = counted(here, &role.name, &request.beneficiary);
-    if let Some(most) = rule.each_week.filter(|most| counted.len() >= index(*most)) {
+    if let Some(most) = opens.each_week.filter(|most| counted.len() >= index(*most)) {
         // It opens again once fewer than that are left of the week.
         let oldest = counted.get(counted.len() - index(most)).map(|left| here.now.wall.plus(*left));
         return Err(TakesStages::EachWeek { most, next: oldest.unwrap_or(here.now.wall).whole_seconds() });

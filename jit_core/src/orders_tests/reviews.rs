@@ -163,3 +163,33 @@ fn who_is_asked_later_and_comes_early_is_told_after_which_stage() {
     world.review(&root(), id, Decision::Approve).unwrap();
     assert_eq!(world.review(&person("sam"), id, Decision::Approve), Ok(false), "in their stage it counts");
 }
+
+#[test]
+fn an_approval_without_what_its_stage_wants_written_does_not_count_and_a_denial_needs_nothing() {
+    let note = "accept = [\"online\", \"signature\"]\nnote = { pattern = \"^checked .{4,}\", hint = \"what you checked\" }\n";
+    let mut world = world();
+    world.policy = policy(&SITE.replace("name = \"lead\"\n", &format!("name = \"lead\"\n{note}")));
+    let id = ask(&mut world, "shell", &maria(), None).unwrap();
+    let olga = person("olga");
+    let give = |world: &mut World, reviewer: Reviewer<'_>, decision, note: Option<&str>| {
+        let note = note.map(|note| note.parse().unwrap());
+        world.give(&Given { note, ..Given::new(reviewer, decision) }, id)
+    };
+    let caller = as_self(olga.clone());
+    let signed = Reviewer::Remote { account: &olga, method: crate::policy::Method::Signature };
+    for (reviewer, said) in
+        [(Reviewer::Online(&caller), None), (Reviewer::Online(&caller), Some("fine")), (signed, None)]
+    {
+        let why = no_review(give(&mut world, reviewer, Decision::Approve, said));
+        let text =
+            "stage 'lead' wants it written with each approval: what you checked; say it with: --note TEXT";
+        assert_eq!(why.to_string(), text);
+    }
+    assert!(waits_for(world.here(), &world.state.pending()[&id], &caller), "it waits for them all the same");
+    let said = Some("checked the change");
+    give(&mut world, Reviewer::Online(&caller), Decision::Approve, said).unwrap();
+    assert_eq!(world.state.pending()[&id].reviews[0].note, said.map(|said| said.parse().unwrap()));
+    // What is taken back needs no note, nor does a denial.
+    give(&mut world, Reviewer::Online(&caller), Decision::Deny, None).unwrap();
+    assert!(world.state.pending().is_empty());
+}

@@ -42,6 +42,7 @@ fn a_policy_says_what_its_file_says() {
                 expires: None,
                 then: Then::Deny,
                 accept: [Method::Signature].into(),
+                note: None,
             }],
         }
     );

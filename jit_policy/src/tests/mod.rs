@@ -10,6 +10,7 @@ mod except;
 mod golden;
 mod meaning;
 mod more_lint;
+mod note;
 mod parts;
 mod properties;
 mod refused;

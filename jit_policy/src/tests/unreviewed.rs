@@ -4,13 +4,13 @@ use super::*;
 
 const TICKET: &str = "reason = { pattern = \"^(?<ticket>INC-[0-9]+) .{8,}\" }";
 
-fn with(rule: &str) -> String {
-    with_role(&format!("{ROLE_LINES}\n{TICKET}\nunreviewed = {rule}"))
+fn with(opens: &str) -> String {
+    with_role(&format!("{ROLE_LINES}\n{TICKET}\nunreviewed = {opens}"))
 }
 
-fn of(rule: &str) -> Unreviewed {
+fn of(opens: &str) -> Unreviewed {
     // Whether it is remarked on is tested below.
-    let loaded = Policy::parse(&[file("10-site.toml", with(rule))]).unwrap();
+    let loaded = Policy::parse(&[file("10-site.toml", with(opens))]).unwrap();
     loaded.policy.roles().next().unwrap().unreviewed.clone().unwrap()
 }
 
@@ -18,11 +18,11 @@ const WEEKDAYS: &str = "{ days = \"mon-fri\", from = \"07:00\", to = \"19:00\", 
 
 #[test]
 fn what_opens_without_a_review_says_what_it_says_and_what_is_left_out_is_no_limit() {
-    let rule =
+    let opens =
         of(&format!("{{ up-to = \"30m\", hours = [{WEEKDAYS}], from = [\"10.1.0.0/16\"], each-week = 3 }}"));
-    assert_eq!((rule.up_to, rule.each_week), (Duration::from_mins(30), NonZeroU32::new(3)));
+    assert_eq!((opens.up_to, opens.each_week), (Duration::from_mins(30), NonZeroU32::new(3)));
     assert_eq!(
-        rule.to_string(),
+        opens.to_string(),
         "up to 30m, mon,tue,wed,thu,fri 07:00-19:00 Europe/Berlin, from 10.1.0.0/16, 3 a week for each person"
     );
     let least = of("{ up-to = \"4h\" }");
@@ -33,15 +33,15 @@ fn what_opens_without_a_review_says_what_it_says_and_what_is_left_out_is_no_limi
 
 #[test]
 fn an_address_that_is_not_known_or_not_listed_is_not_within_it() {
-    let rule = of("{ up-to = \"30m\", from = [\"10.1.0.0/16\", \"2001:db8::/32\"] }");
-    let is_from = |address: &str| rule.is_from(Some(address.parse().unwrap()));
+    let opens = of("{ up-to = \"30m\", from = [\"10.1.0.0/16\", \"2001:db8::/32\"] }");
+    let is_from = |address: &str| opens.is_from(Some(address.parse().unwrap()));
     assert!(is_from("10.1.2.3") && is_from("::ffff:10.1.2.3") && is_from("2001:db8::1"));
-    assert!(!is_from("10.2.0.1") && !is_from("::1") && !rule.is_from(None));
+    assert!(!is_from("10.2.0.1") && !is_from("::1") && !opens.is_from(None));
 }
 
 #[test]
 fn a_rule_that_cannot_be_or_says_nothing_is_refused() {
-    for (rule, code) in [
+    for (opens, code) in [
         ("{ each-week = 3 }", "JIT014"),
         ("{ up-to = \"4h1s\", each-week = 3 }", "JIT018"),
         ("{ up-to = \"0s\", each-week = 3 }", "JIT018"),
@@ -54,7 +54,7 @@ fn a_rule_that_cannot_be_or_says_nothing_is_refused() {
         ("\"30m\"", "JIT015"),
         ("true", "JIT015"),
     ] {
-        assert!(codes(&with(rule)).contains(&code), "{rule}: {:?}", codes(&with(rule)));
+        assert!(codes(&with(opens)).contains(&code), "{opens}: {:?}", codes(&with(opens)));
     }
     for fine in ["{ up-to = \"4h\", each-week = 100 }", "{ up-to = \"1m\", each-week = 1 }"] {
         assert_eq!(codes(&with(fine)), Vec::<&str>::new(), "{fine}");
@@ -63,8 +63,8 @@ fn a_rule_that_cannot_be_or_says_nothing_is_refused() {
 
 #[test]
 fn nothing_of_a_role_that_reaches_root_or_asks_for_no_ticket_opens_without_a_review() {
-    let rule = "unreviewed = { up-to = \"30m\", each-week = 3 }";
-    let role = |lines: &str, reason: &str| codes(&with_role(&format!("{lines}\n{reason}\n{rule}")));
+    let opens = "unreviewed = { up-to = \"30m\", each-week = 3 }";
+    let role = |lines: &str, reason: &str| codes(&with_role(&format!("{lines}\n{reason}\n{opens}")));
     let opening = |services: &str| ROLE_LINES.replace("[\"sshd\"]", services);
     for services in ["[\"sudo\"]", "[\"su\"]", "[\"sudo-i\"]", "[\"sudo-mwdeploy\"]"] {
         assert!(role(&opening(services), TICKET).contains(&"JIT150"), "{services}");
@@ -78,15 +78,15 @@ fn nothing_of_a_role_that_reaches_root_or_asks_for_no_ticket_opens_without_a_rev
     assert_eq!(role(ROLE_LINES, "reason = { pattern = \"^INC-[0-9]+ .{8,}\" }"), ["JIT151"]);
     assert_eq!(role(&format!("{ROLE_LINES}\nemergency = true"), TICKET), ["JIT152"]);
     assert_eq!(role(&format!("{ROLE_LINES}\nstarts = \"at-first-use\""), TICKET), ["JIT152"]);
-    let no_stage = format!("{BASE}\n[role.r]\n{ROLE_LINES}\n{TICKET}\n{rule}\n");
+    let no_stage = format!("{BASE}\n[role.r]\n{ROLE_LINES}\n{TICKET}\n{opens}\n");
     assert_eq!(codes(&no_stage), ["JIT014"]);
 }
 
 #[test]
 fn addresses_that_are_in_neither_are_an_error_and_what_is_in_both_is_what_its_windows_admit_from() {
-    let role = |of_role: &str, rule: &str| {
+    let role = |of_role: &str, opens: &str| {
         with_role(&format!(
-            "{ROLE_LINES}\n{TICKET}\nfrom = {of_role}\nunreviewed = {{ up-to = \"30m\", each-week = 3, from = {rule} }}"
+            "{ROLE_LINES}\n{TICKET}\nfrom = {of_role}\nunreviewed = {{ up-to = \"30m\", each-week = 3, from = {opens} }}"
         ))
     };
     assert_eq!(codes(&role("[\"10.1.0.0/16\"]", "[\"10.2.0.0/16\"]")), ["JIT153"]);
@@ -101,13 +101,13 @@ fn addresses_that_are_in_neither_are_an_error_and_what_is_in_both_is_what_its_wi
 fn what_adds_up_to_any_length_and_what_never_counts_is_remarked_on() {
     assert_eq!(codes(&with("{ up-to = \"30m\" }")), ["JIT155"]);
     let short = ROLE_LINES.replace("\"4h\"", "\"15m\"");
-    let rule = "unreviewed = { up-to = \"30m\", each-week = 3 }";
-    assert_eq!(codes(&with_role(&format!("{short}\n{TICKET}\n{rule}"))), ["JIT154"]);
+    let opens = "unreviewed = { up-to = \"30m\", each-week = 3 }";
+    assert_eq!(codes(&with_role(&format!("{short}\n{TICKET}\n{opens}"))), ["JIT154"]);
 }
 
 #[test]
 fn of_two_rules_the_one_that_opens_less_is_the_lesser_and_no_rule_is_less_than_any() {
-    let some = |rule: &str| Some(of(rule));
+    let some = |opens: &str| Some(of(opens));
     let wide = some("{ up-to = \"1h\" }");
     assert!(None < some("{ up-to = \"1m\", each-week = 1 }"));
     for strict in [
@@ -134,14 +134,14 @@ fn the_rule_is_part_of_the_terms_and_every_part_of_it() {
         loaded.policy.roles().next().unwrap().terms_digest()
     };
     let mut seen = BTreeSet::from([digest(&with_role(&format!("{ROLE_LINES}\n{TICKET}")))]);
-    for rule in [
+    for opens in [
         "{ up-to = \"30m\" }",
         "{ up-to = \"31m\" }",
         "{ up-to = \"30m\", each-week = 3 }",
         "{ up-to = \"30m\", from = [\"10.1.0.0/16\"] }",
         &format!("{{ up-to = \"30m\", hours = [{WEEKDAYS}] }}"),
     ] {
-        assert!(seen.insert(digest(&with(rule))), "{rule}");
+        assert!(seen.insert(digest(&with(opens))), "{opens}");
     }
 }
 

@@ -88,6 +88,9 @@ pub(crate) enum Verb {
         /// Deny it, and say why
         #[arg(long, value_name = "REASON", conflicts_with_all = ["duration", "services"])]
         deny: Option<Reason>,
+        /// What is written with the approval, which its stage may want
+        #[arg(long, value_name = "TEXT", conflicts_with = "deny")]
+        note: Option<Reason>,
         /// Leave at most so long, such as 15m
         #[arg(long, value_name = "DURATION", value_parser = seconds)]
         duration: Option<u64>,
@@ -159,11 +162,11 @@ pub(crate) fn run(
         }
         Verb::Import { files } => import(files, json, jitd, screen),
         Verb::Policy(wanted) => Ok(policy::write(wanted, screen)?),
-        Verb::Sign { file, key, agent, deny, duration, services, yes, known, form } => {
+        Verb::Sign { file, key, agent, deny, note, duration, services, yes, known, form } => {
             let nobody =
                 || Error::Usage("nothing is signed without a key; add --key KEY or --agent".to_owned());
             let by = By::of(key.as_deref(), *agent)?.ok_or_else(nobody)?;
-            let less = sign::Less { deny: deny.as_ref(), seconds: *duration, services };
+            let less = sign::Less { deny: deny.as_ref(), note: note.as_ref(), seconds: *duration, services };
             match file.as_deref() {
                 Some(file) if less.is_none() && !form.is_shown() && policy::is_one(file) => {
                     Ok(policy::sign(file, by.key(), *yes, screen)?)

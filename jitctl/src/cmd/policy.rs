@@ -39,7 +39,7 @@ pub(crate) enum Verb {
         /// meanwhile typed 'jitctl confirm'
         #[arg(long = "try", value_name = "DURATION", value_parser = seconds)]
         trial: Option<u64>,
-        /// Why; one line, kept in the audit log
+        /// Why; one line, kept in the audit log; asked for on a terminal
         #[arg(long, value_name = "TEXT")]
         reason: Option<Reason>,
         /// At once, without those who would have to approve it: by root at the console of this host, and told to all
@@ -155,6 +155,10 @@ pub(crate) fn run(
             jitd::show(jitd, &call, json, screen, views::policy_loaded)
         }
         Verb::Load { trial, reason, force, .. } => {
+            let Some(reason) = loading::why(reason.as_ref(), screen) else {
+                screen.say("Nothing was loaded.");
+                return Ok(Outcome::No);
+            };
             let call = loading::call(*trial, reason.as_ref(), *force);
             jitd::show(jitd, &call, json, screen, views::policy_loaded)
         }

@@ -14,6 +14,7 @@ use crate::call::{Call, Narrow};
 use crate::error::{Error, Failure};
 use crate::jitd::{self, Jitd};
 use crate::output::{Outcome, give};
+use crate::prompts;
 use crate::screen::Screen;
 use crate::values::{Id, seconds};
 use crate::views;
@@ -83,6 +84,27 @@ impl Given {
         let id: RequestId = entry.request.parse().map_err(garbled)?;
         let Self { decision, narrow, note } = self.clone();
         Ok(Call::Review { id, digest: entry.digest.clone(), decision, narrow, note })
+    }
+
+    /// The same with a note, from the person at the terminal, where one of these wants it and none was given; none if they
+    /// leave.
+    fn noted<'e>(
+        &self,
+        mut entries: impl Iterator<Item = &'e Entry>,
+        screen: &mut Screen<'_>,
+    ) -> Option<Self> {
+        let wanted = |entry: &'e Entry| entry.waiting_for.as_ref()?.note.as_deref();
+
+        let hint = entries.find_map(wanted);
+        let Some(hint) = hint.filter(|_| self.decision == Decision::Approve && self.note.is_none()) else {
+            return Some(self.clone());
+        };
+        if !screen.can_ask() {
+            return Some(self.clone());
+        }
+        let read = |line: &str| line.parse::<Reason>().map_err(|why| format!("{why}"));
+        let note = prompts::until(screen, &format!("Note ({}): ", Shown(hint)), read)?;
+        Some(Self { note: Some(note), ..self.clone() })
     }
 
     /// What became of a request with it.
@@ -230,6 +252,10 @@ fn review(
         screen.say("Nothing was reviewed.");
         return Ok(Outcome::No);
     }
+    let Some(given) = &given.noted(picked.iter().filter_map(|(_, entry)| *entry), screen) else {
+        screen.say("Nothing was reviewed.");
+        return Ok(Outcome::No);
+    };
     let mut all = Vec::new();
     for (id, entry) in picked {
         let done = match entry {

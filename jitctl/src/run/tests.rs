@@ -576,3 +576,14 @@ fn help_and_version_go_to_stdout_and_ask_nobody() {
     }
     assert_eq!(jitctl(&["--version"], &Nobody).out, concat!("jitctl ", env!("CARGO_PKG_VERSION"), "\n"));
 }
+
+#[test]
+fn why_a_policy_is_loaded_is_asked_for_on_a_terminal_and_may_be_left_unsaid() {
+    let because = Call::ChangePolicy { seconds: 0, reason: "CHG-7 leads left".parse().unwrap() };
+    for (typed, call) in [("CHG-7 leads left", because), ("", Call::LoadPolicy)] {
+        let ran = jitctl_typing(&["policy", "load"], &Script::answers(call, &policy()), &[typed]);
+        assert!(ran.code == 0 && ran.err.contains("Why, in one line"), "{ran:?}");
+    }
+    let left = jitctl_typing(&["policy", "load"], &Nobody, &[]);
+    assert!(left.code == 1 && left.err.ends_with("Nothing was loaded.\n"), "{left:?}");
+}

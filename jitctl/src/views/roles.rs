@@ -71,8 +71,8 @@ fn conditions(role: &Role, view: &mut Properties) {
     if let Some(until) = &role.until {
         view.add("Until", until);
     }
-    if let Some(rule) = &role.unreviewed {
-        view.add("Unreviewed", &format!("opens at once: {rule}"));
+    if let Some(what) = &role.unreviewed {
+        view.add("Unreviewed", &format!("opens at once: {what}"));
     }
     if role.emergency {
         view.add("Emergency", "opens immediately; must be reviewed afterwards");
@@ -93,6 +93,9 @@ fn stage(stage: &RoleStage) -> String {
     }
     if let Some(next) = &stage.then {
         text += &format!(", then {next}");
+    }
+    if let Some(note) = &stage.note {
+        text += &format!(", with a note: {note}");
     }
     text + &format!(" ({})", stage.accept.join(", "))
 }

@@ -64,6 +64,9 @@ pub(crate) fn request(entry: &Entry) -> String {
         view.add("Emergency", &owed(entry));
     }
     view.add("Waits for", waits_for(entry));
+    if let Some(note) = entry.waiting_for.as_ref().and_then(|waiting| waiting.note.as_ref()) {
+        view.add("Note", note);
+    }
     if let Some(until) = &entry.until {
         view.add("Until", &time(until));
     }

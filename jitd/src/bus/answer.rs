@@ -142,8 +142,9 @@ fn review(at: Utc, review: &Review) -> manager::Review {
 }
 
 fn waits_for(waiting: &Waiting) -> manager::WaitingFor {
+    let note = if let Waiting::Approvals { note, .. } = waiting { note.clone() } else { None };
     let (stage, approvals, who) = match waiting {
-        Waiting::Approvals { lacking, approvers, stage } => (Some(stage), *lacking, Some(approvers)),
+        Waiting::Approvals { lacking, approvers, stage, .. } => (Some(stage), *lacking, Some(approvers)),
         Waiting::Denied(stage) | Waiting::Lapsed(stage) => (Some(stage), 0, None),
         Waiting::Changed(_) | Waiting::NoRole(_) => (None, 0, None),
     };
@@ -155,6 +156,7 @@ fn waits_for(waiting: &Waiting) -> manager::WaitingFor {
         code: waiting.word().to_owned(),
         text: waiting.to_string(),
         stage: stage.cloned(),
+        note,
         approvals,
         users: named(|who| texts(&who.users)),
         groups: named(|who| texts(&who.groups)),
@@ -386,6 +388,7 @@ fn stage(stage: &Stage) -> manager::RoleStage {
         approvers: stage.approvers.to_string(),
         approvals: stage.approvals.get(),
         above: stage.above.map(|above| above.as_secs()),
+        note: stage.note.as_ref().map(ToString::to_string),
         expires: stage.expires.map(|expires| expires.as_secs()),
         then: match &stage.then {
             Then::Deny => None,

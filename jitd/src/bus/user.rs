@@ -528,9 +528,9 @@ impl User {
 
     /// The address of the caller's login, where policy opens something of the role for some addresses alone.
     async fn from_where(&self, role: &RoleName, peer: Peer) -> Result<Option<IpAddr>, Error> {
-        let rule = |here: Context<'_>| here.policy.role(role).and_then(|role| role.unreviewed.clone());
-        match self.app.desk.look(rule)? {
-            Some(rule) if !rule.from.is_empty() => {
+        let some = |here: Context<'_>| here.policy.role(role).and_then(|role| role.unreviewed.clone());
+        match self.app.desk.look(some)? {
+            Some(some) if !some.from.is_empty() => {
                 Ok(self.app.sessions.address(&self.app.runtime, peer).await)
             }
             Some(_) | None => Ok(None),

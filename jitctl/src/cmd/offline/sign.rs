@@ -31,6 +31,8 @@ use crate::screen::Screen;
 /// What is said instead of a plain yes.
 pub(super) struct Less<'a> {
     pub(super) deny: Option<&'a Reason>,
+    /// What is written with an approval.
+    pub(super) note: Option<&'a Reason>,
     pub(super) seconds: Option<u64>,
     pub(super) services: &'a [ServiceName],
 }
@@ -182,7 +184,7 @@ fn read(path: Option<&Path>, screen: &mut Screen<'_>) -> Result<Option<Read>, Er
 
 impl Less<'_> {
     pub(super) fn is_none(&self) -> bool {
-        self.deny.is_none() && self.seconds.is_none() && self.services.is_empty()
+        self.deny.is_none() && self.note.is_none() && self.seconds.is_none() && self.services.is_empty()
     }
 
     fn text(&self, file: &RequestFile) -> Signable {
@@ -193,8 +195,8 @@ impl Less<'_> {
         };
         let (decision, note) = match self.deny {
             Some(reason) => (Decision::Deny, Some(reason.clone())),
-            None if narrow.is_none() => return Signable::File(Box::new(file.clone())),
-            None => (Decision::Approve, None),
+            None if self.is_none() => return Signable::File(Box::new(file.clone())),
+            None => (Decision::Approve, self.note.cloned()),
         };
         Signable::Statement(Box::new(Statement::about(file, decision, narrow, note)))
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jit_core::model::Decision;
-use jit_proto::manager::Entry;
+use jit_proto::manager::{Entry, WaitingFor};
 
 use crate::call::{Call, Narrow};
 use crate::error::{Error, Sent};
@@ -312,4 +312,21 @@ fn what_those_who_ask_and_review_wrote_cannot_act_on_a_terminal_or_add_a_line() 
     let bad = ran.out.chars().find(|c| jit_proto::text::is_unprintable(*c) && *c != '\n');
     assert_eq!(bad, None, "{:?}", ran.out);
     assert_eq!(ran.out.lines().filter(|line| line.trim_start().starts_with("Digest: ")).count(), 1);
+}
+
+#[test]
+fn a_note_that_the_stage_wants_is_asked_for_on_a_terminal_and_goes_with_the_approval() {
+    let wants = |entry: Entry| {
+        let waiting =
+            entry.waiting_for.clone().map(|one| WaitingFor { note: Some("what you checked".into()), ..one });
+        Entry { waiting_for: waiting, ..entry }
+    };
+    let entry = wants(waiting());
+    let call = given(&entry, Decision::Approve, Narrow::default(), Some("checked the change"));
+    let script = || Script::answers(Call::Pending, std::slice::from_ref(&entry));
+    let after = script().then(Script::answers(call, &entry));
+    let ran = jitctl_typing(&["approve", "r-7hq2m9xk", "--yes"], &after, &["checked the change"]);
+    assert!(ran.code == 0 && ran.err.contains("Note (what you checked): "), "{ran:?}");
+    let left = jitctl_typing(&["approve", "r-7hq2m9xk", "--yes"], &script(), &[]);
+    assert!(left.code == 1 && left.err.ends_with("Nothing was reviewed.\n"), "{left:?}");
 }
