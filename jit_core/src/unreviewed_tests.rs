@@ -150,6 +150,23 @@ fn what_is_longer_for_later_by_others_or_without_a_ticket_takes_the_stages_and_o
 }
 
 #[test]
+fn from_an_account_that_people_share_everything_takes_the_stages() {
+    let key = "SHA256:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg";
+    let shared = SITE
+        .replace(
+            "[people]\n",
+            &format!("[people]\nkim = {{ accounts = [\"support\"], ssh-keys = [\"{key}\"] }}\n"),
+        )
+        .replace("\"erik\"] }", "\"erik\"], people = [\"kim\"] }");
+    let mut world = World::new();
+    world.policy = policy(&shared.replace("RULE", "{ up-to = \"30m\", each-week = 3 }"));
+    let kim = subject("support", 1050).as_person(Some("kim".parse().unwrap()));
+    let why = Ask::of(kim, 5).waits(&mut world);
+    assert_eq!(why, TakesStages::Shared);
+    Ask::of(maria(), 5).opens(&mut world);
+}
+
+#[test]
 fn nothing_opens_by_waiting_nor_by_a_rule_that_comes_later() {
     let mut world = world("{ up-to = \"30m\", each-week = 3 }");
     let (id, _) = Ask::of(maria(), 60).file(&mut world).unwrap();

@@ -17,7 +17,7 @@ use crate::duration::Human;
 use crate::event::Event;
 use crate::model::{ByPolicy, Caller, LoginAccount, Person, Request, same};
 use crate::orders::terms;
-use crate::policy::{Role, WEEK};
+use crate::policy::{Role, Subject, WEEK};
 use crate::time::{Moment, Utc};
 
 /// Why a request of a role that opens something without a review takes its stages. Each text goes on from "it waits for its
@@ -39,6 +39,11 @@ pub enum TakesStages {
     /// The process is in no login.
     #[error("it comes from a process that nobody logged in to start")]
     NoLogin,
+    /// It comes from an account that people share.
+    #[error(
+        "it comes from an account that several people share, and what one of them runs there the others can make do what they like"
+    )]
+    Shared,
     /// It is longer.
     #[error(
         "up to {} opens without one, and this comes to {}{}",
@@ -125,6 +130,9 @@ fn judged(
     }
     if caller.login == LoginAccount::Unset {
         return Err(TakesStages::NoLogin);
+    }
+    if caller.accounts().flat_map(Subject::names).any(|name| people.is_shared(name)) {
+        return Err(TakesStages::Shared);
     }
     let (asked, together) = (request.duration, request.together());
     if together > opens.up_to {
