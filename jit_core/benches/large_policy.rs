@@ -16,6 +16,7 @@ use jit_core::model::{Caller, Known, Login, LoginAccount as Behind, Question, Wh
 use jit_core::orders::request::{RequestOrder, grant};
 use jit_core::policy::{Host, Policy, SourceFile, Subject, Ways};
 use jit_core::state::State;
+use jit_core::tickets::Register;
 use jit_core::time::{BootId, Moment};
 use jit_proto::gate::Stage;
 use jit_proto::words::{RequestId, Uid};
@@ -172,7 +173,8 @@ impl World {
             id: RequestId::from_bits(1),
         };
         let caller = Caller { account: root.clone(), login: Behind::Known(root) };
-        let here = Context { policy: &policy, state: &state, host: &host, now: &now };
+        let here =
+            Context { policy: &policy, state: &state, host: &host, now: &now, tickets: Register::NONE };
         for event in grant(here, &caller, order).unwrap() {
             state.apply(&Record { seq: state.next_seq(), at: now.clone(), actor: None, event });
         }

@@ -1,4 +1,4 @@
-//! The four things that every decision and every order depends on, passed as one value.
+//! The five things that every decision and every order depends on, passed as one value.
 
 use std::collections::BTreeSet;
 
@@ -6,9 +6,10 @@ use jit_proto::words::{GroupName, ServiceName};
 
 use crate::policy::{Host, Policy};
 use crate::state::State;
+use crate::tickets::Register;
 use crate::time::Moment;
 
-/// The policy, the state, the host and the time: what a decision or an order depends on, and nothing else (law 13).
+/// The policy, the state, the host, the time and the tickets: what a decision or an order depends on, and nothing else (law 13).
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The policy in force.
@@ -19,6 +20,8 @@ pub struct Context<'a> {
     pub host: &'a Host,
     /// The clocks, read once for the whole order or check.
     pub now: &'a Moment,
+    /// The tickets that are known, as they were read for the order. No check depends on them: a window is cut when it opens.
+    pub tickets: &'a Register,
 }
 
 /// The groups that an answer at this service can depend on: those of its exemptions, of its roles, and of every lock.

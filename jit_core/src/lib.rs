@@ -25,6 +25,7 @@ pub mod room;
 pub mod sessions;
 pub mod sign;
 pub mod state;
+pub mod tickets;
 mod timer;
 
 pub use jit_policy::{self as policy, digest, services, text, time, when};
@@ -82,6 +83,8 @@ mod teams_tests;
 mod terms_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tickets_tests;
 #[cfg(test)]
 mod trial_tests;
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::orders::review::{Given, Lookups, Reviewer, review};
 use crate::orders::revoke::{Target, revoke};
 use crate::policy::{Finding, Host, Policy, SourceFile, Subject, Ways};
 use crate::state::State;
+use crate::tickets::Register;
 use crate::time::{Moment, Utc};
 
 const BOOT_A: &str = "6f8e4c1a-0000-4000-8000-00000000000a";
@@ -128,6 +129,7 @@ pub(crate) struct World {
     pub(crate) host: Host,
     pub(crate) now: Moment,
     pub(crate) log: Vec<Record>,
+    pub(crate) tickets: Register,
     /// The groups of those who have some.
     pub(crate) groups: BTreeMap<UserName, BTreeSet<GroupName>>,
     ids: u64,
@@ -141,6 +143,7 @@ impl World {
             host: host("db-1"),
             now: at(1_700_000_000_000, 5_000),
             log: Vec::new(),
+            tickets: Register::NONE.clone(),
             groups: BTreeMap::new(),
             ids: 0,
         }
@@ -175,7 +178,13 @@ impl World {
     }
 
     pub(crate) fn here(&self) -> Context<'_> {
-        Context { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
+        Context {
+            policy: &self.policy,
+            state: &self.state,
+            host: &self.host,
+            now: &self.now,
+            tickets: &self.tickets,
+        }
     }
 
     pub(crate) fn next_id(&mut self) -> RequestId {

@@ -14,13 +14,14 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use jit_core::policy::{
-    Account, Asker, AskerAccount, Facts, Group, Host, PamFile, Policy, Principal, Standing, Sudo,
+    Account, Asker, AskerAccount, Facts, Group, Host, PamFile, Policy, Principal, SourceFile, Standing, Sudo,
 };
+use jit_core::tickets::Register;
 use jit_proto::words::{GroupName, ServiceName, UserName};
 use nix::errno::Errno;
 use nix::unistd::User;
 
-use crate::files::Owner;
+use crate::files::{Owner, TICKETS_DIR, read_policy_dir};
 use crate::pam::stack::Lost;
 use crate::pam::{Folders, Line, Stack, Stage};
 use crate::{signers, sudoers};
@@ -103,9 +104,22 @@ fn gather_from(source: &Source, policy: &Policy, host: &Host) -> Facts {
         services,
         doors,
         signers: signers(),
+        tickets: Some(tickets(Path::new(TICKETS_DIR))),
         sudo: sudo(etc),
         unlisted,
     }
+}
+
+/// How old the newest file of the register of tickets is, by the clocks of this host; or what is wrong with it.
+fn tickets(dir: &Path) -> Result<Duration, String> {
+    let files = read_policy_dir(dir, Owner::of(dir))
+        .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    if let Some(why) = Register::read(&files).fault() {
+        return Err(why.to_owned());
+    }
+    let changed = |file: &SourceFile| fs::metadata(dir.join(&file.name)).ok()?.modified().ok();
+    let newest = files.iter().filter_map(changed).max().ok_or("it has no file")?;
+    Ok(newest.elapsed().unwrap_or_default())
 }
 
 /// Whose keys may sign approvals here; nothing where their file cannot be read, which is said elsewhere.

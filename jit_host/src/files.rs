@@ -16,6 +16,9 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
+/// Where the register of tickets is.
+pub const TICKETS_DIR: &str = "/etc/jit/tickets.d";
+
 /// Where this host's policy is.
 pub const POLICY_DIR: &str = "/etc/jit/policy.d";
 

@@ -200,8 +200,12 @@ pub(crate) const NO_KEY_HERE: Code = warning("JIT171");
 pub(crate) const NO_SUDOERS_LINE: Code = warning("JIT172");
 pub(crate) const UNASKED_KIND: Code = warning("JIT173");
 
+// Known tickets.
+pub(crate) const NO_TICKET_GROUP: Code = error("JIT174");
+pub(crate) const NO_REGISTER: Code = warning("JIT175");
+
 /// Those of the last kind.
-pub(crate) const OF_HOST: [Code; 21] = [
+pub(crate) const OF_HOST: [Code; 22] = [
     NO_TEAM_HERE,
     NO_SUCH_GROUP,
     NOBODY_HERE,
@@ -223,6 +227,7 @@ pub(crate) const OF_HOST: [Code; 21] = [
     NO_KEY_HERE,
     NO_SUDOERS_LINE,
     UNASKED_KIND,
+    NO_REGISTER,
 ];
 
 /// A file of test cases that cannot be read, or asks for what makes no sense.

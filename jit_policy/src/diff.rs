@@ -362,6 +362,11 @@ fn role(pair: &Pair<'_>, about: &mut About<'_>) {
         pattern.unwrap_or_else(|| "of any kind".to_owned())
     };
     about.otherwise("takes a reason", &reason(was), &reason(is));
+    if was.takes_known_ticket() != is.takes_known_ticket() {
+        let known = is.takes_known_ticket();
+        let text = if known { "takes a ticket that the register lists" } else { "takes any ticket" };
+        about.push(if known { Direction::Loses } else { Direction::Gains }, text.to_owned());
+    }
 }
 
 /// Who may ask for what where: each loss and gain of people, services and hosts, with what other roles say to it.

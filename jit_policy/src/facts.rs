@@ -1,6 +1,7 @@
 //! What one host knows of the names in a policy, as data: `jit_host` gathers it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jit_proto::words::{GroupName, ServiceName, UserName};
 
@@ -36,6 +37,8 @@ pub struct Facts {
     pub signers: Option<BTreeSet<Principal>>,
     /// The PAM services that sudoers chooses.
     pub sudo: Sudo,
+    /// How old the register of tickets is, the newest of its files, or what is wrong with it; nothing where that is not known.
+    pub tickets: Option<Result<Duration, String>>,
     /// Why the host cannot list all accounts and members of groups, if it cannot.
     pub unlisted: Option<String>,
 }

@@ -118,6 +118,14 @@ pub enum HostPattern {
 }
 
 impl HostPattern {
+    /// As a list of hosts has it: a pattern on names, or a group behind an `@`.
+    pub fn read(text: &str) -> Result<Self, String> {
+        match text.strip_prefix('@') {
+            Some(group) => group.parse().map(Self::Group).map_err(|err| format!("{err}")),
+            None => text.parse().map(Self::Name).map_err(|err| format!("{err}")),
+        }
+    }
+
     /// Whether this host is meant.
     #[must_use]
     pub fn matches(&self, host: &Host) -> bool {

@@ -38,6 +38,7 @@ impl Policy {
                 judge.signed_only(role, spot, log);
             }
             judge.kinds_of_sudo(log);
+            judge.register(log);
             for (spot, who) in &seen.others {
                 judge.groups(&who.every_group().cloned().collect(), None, spot, log);
                 judge.users(&who.users.union(&who.except.users).cloned().collect(), None, spot, log);

@@ -12,6 +12,7 @@ use super::finding::{Log, Spot};
 use super::lint::names;
 use super::lint_whole::includes;
 use super::people::PersonName;
+use super::reason::ReasonRule;
 use super::role::{Role, Stage};
 use super::rules::Rules;
 use super::who::Who;
@@ -51,6 +52,17 @@ fn emergency(role: &Role, spot: &Spot, log: &mut Log<'_>) {
         let hint = "ask for one to review by, as in reason = { pattern = \"^INC-[0-9]+ .{8,}\" }";
         log.add_with_hint(code::SILENT_EMERGENCY, spot, message, hint);
     }
+}
+
+/// A ticket that has to be known, and that the pattern does not say where to find.
+pub(super) fn known_ticket(rule: &ReasonRule, spot: &Spot, log: &mut Log<'_>) -> bool {
+    if rule.known && !rule.names_ticket() {
+        let message = "`ticket` has to be known, and `pattern` has no group of that name";
+        let hint = "write it like pattern = \"^(?<ticket>CHG-[0-9]+) .{8,}\"";
+        log.add_with_hint(code::NO_TICKET_GROUP, spot, message, hint);
+        return false;
+    }
+    true
 }
 
 /// `sudo` is every kind of it, so that one kind beside it narrows nothing.

@@ -22,7 +22,7 @@ use super::shape::{HOURS, LIMITS, REASON, ROLE, STAGE, quoted};
 use super::until::Until;
 use super::walk::{Node, Table};
 use super::words::{approvers, asked, eligible, networks, services};
-use super::{code, lint, lint_except};
+use super::{code, lint, lint_except, lint_roles};
 
 /// How long a summary, a hint and a stage's name may be, in characters: they stand in tables and log lines.
 const MAX_LINE: usize = 200;
@@ -228,11 +228,13 @@ fn reason(node: &Node<'_>, patterns: &mut Patterns, log: &mut Log<'_>) -> Option
     let table = node.table(&REASON, log)?;
     let hint = table.optional("hint", |node, log| node.line(MAX_LINE, log), log);
     let pattern = table.required("pattern", |node, log| node.line(MAX_PATTERN, log), log);
-    let (pattern, hint, spot) = (pattern?, hint?, table.spot_of("pattern"));
+    let known = table.optional("ticket", |node, log| node.choice(&[("known", true)], log), log);
+    let (pattern, hint, known, spot) = (pattern?, hint?, known?, table.spot_of("pattern"));
     match patterns.rule(&pattern, hint) {
-        Ok(rule) => {
+        Ok(mut rule) => {
             lint::easy_pattern(&rule, &spot, log);
-            Some(rule)
+            rule.known = known.unwrap_or(false);
+            lint_roles::known_ticket(&rule, &table.spot_of("ticket"), log).then_some(rule)
         }
         Err(what) => {
             let message = format!("`pattern` is not a pattern that can be used: {what}");

@@ -22,6 +22,8 @@ pub struct ReasonRule {
     pattern: Regex,
     /// What to write, in words; the pattern itself is of little help to most.
     pub hint: Option<String>,
+    /// Whether the ticket has to be one that the site's register lists.
+    pub known: bool,
 }
 
 /// The patterns of one policy. Many of its roles have the same, and compiling one takes longer than reading its role.
@@ -32,7 +34,7 @@ impl Patterns {
     /// A rule with this pattern, compiled now or before. The error is one line for the person who wrote it.
     pub(super) fn rule(&mut self, pattern: &str, hint: Option<String>) -> Result<ReasonRule, String> {
         if let Some(known) = self.0.get(pattern) {
-            return Ok(ReasonRule { pattern: known.clone(), hint });
+            return Ok(ReasonRule { pattern: known.clone(), hint, known: false });
         }
         let rule = ReasonRule::new(pattern, hint)?;
         self.0.insert(pattern.to_owned(), rule.pattern.clone());
@@ -45,7 +47,7 @@ impl ReasonRule {
     fn new(pattern: &str, hint: Option<String>) -> Result<Self, String> {
         let compiled = RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).nest_limit(NEST_LIMIT).build();
         match compiled {
-            Ok(pattern) => Ok(Self { pattern, hint }),
+            Ok(pattern) => Ok(Self { pattern, hint, known: false }),
             Err(regex::Error::CompiledTooBig(limit)) => Err(format!(
                 "it needs more than {limit} bytes once compiled: {{10,1000}} stands for a thousand copies of what is before \
                  it; repeat less, or write {{10,}}, since a reason has an end anyway"
@@ -77,7 +79,7 @@ impl ReasonRule {
         self.pattern.captures(reason.as_str())?.name(TICKET).map(|found| found.as_str())
     }
 
-    /// Whether it asks for a ticket: it has such a group.
+    /// Whether the pattern has a group that names the ticket.
     pub(super) fn names_ticket(&self) -> bool {
         self.pattern.capture_names().flatten().any(|name| name == TICKET)
     }
@@ -94,7 +96,7 @@ impl ReasonRule {
 /// By what was written.
 impl PartialEq for ReasonRule {
     fn eq(&self, other: &Self) -> bool {
-        self.pattern() == other.pattern() && self.hint == other.hint
+        self.pattern() == other.pattern() && self.hint == other.hint && self.known == other.known
     }
 }
 

@@ -135,6 +135,12 @@ impl Role {
         services.any(|service| service.is_sudo() || (service.is_su() && su_to_root))
     }
 
+    /// Whether the reason has to name a ticket that the site's register lists.
+    #[must_use]
+    pub fn takes_known_ticket(&self) -> bool {
+        self.reason.as_ref().is_some_and(|rule| rule.known)
+    }
+
     /// A digest of what the role means: its name and every term that can change who gets in, where, for how
     /// long or on whose word. How the file is laid out, comments, the order of lists and what is only read by
     /// people (the summary, the names of stages, the hint of a reason, warnings) do not change it.
@@ -191,6 +197,9 @@ impl Role {
         if let Some(rule) = &self.unreviewed {
             bytes.part(b"unreviewed");
             rule.write_to(&mut bytes);
+        }
+        if self.takes_known_ticket() {
+            bytes.part(b"known-ticket");
         }
         bytes.digest()
     }

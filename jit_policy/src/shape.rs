@@ -201,6 +201,7 @@ pub(super) const REASON: Shape = Shape {
     keys: &[
         ("pattern", r#"pattern = "^INC-[0-9]+ .{8,}""#),
         ("hint", r#"hint = "INC-1234 and what you will do""#),
+        ("ticket", r#"ticket = "known""#),
     ],
 };
 

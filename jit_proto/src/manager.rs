@@ -14,7 +14,6 @@ pub use policy::{
     Policy, PolicyChanges, PolicyFile, PolicyOverridden, PolicyReviewed, PolicySigned, PolicySummary,
     PolicyTrial, PolicyWaiting,
 };
-
 pub use signed::{Ahead, ByCode};
 
 use crate::words::Verdict;
@@ -209,6 +208,9 @@ pub struct Entry {
     pub before: Option<u64>,
     /// Whether it opened, or opens, before anybody approved it.
     pub emergency: bool,
+    /// The ticket that the reason names, where the role's pattern has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
     /// What it opened in spite of, as emergencies do: `at-once`, `rest`, `apart:ROLE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub despite: Vec<String>,

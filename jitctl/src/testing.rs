@@ -199,6 +199,7 @@ pub(crate) fn active() -> Entry {
         extends: None,
         before: None,
         emergency: false,
+        ticket: None,
         despite: Vec::new(),
         by_policy: false,
         review_owed: false,

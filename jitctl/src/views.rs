@@ -74,6 +74,9 @@ pub(crate) fn entry(entry: &Entry) -> View {
     if let Some(usable) = progress::usable(entry) {
         view.add("Usable", &usable);
     }
+    if let Some(ticket) = &entry.ticket {
+        view.add("Ticket", ticket);
+    }
     view.add("Services", &entry.services.join(", "));
     waiting::limits(entry, &mut view);
     view.add("User", &format!("{} (uid {})", entry.user, entry.uid));

@@ -21,6 +21,7 @@ mod policy_review;
 mod review;
 mod room;
 mod signed_policy;
+mod tickets;
 mod time;
 mod trial;
 

@@ -362,9 +362,10 @@ fn sound_files_that_do_not_fit_this_host_are_refused_and_are_not_called_broken()
         sessions: [].into(),
         services: BTreeMap::new(),
         doors: BTreeMap::new(),
-        unlisted: None,
         signers: None,
         sudo: Sudo::default(),
+        tickets: None,
+        unlisted: None,
     };
     let bad = BadFiles::for_this_host(policy.host_check(&facts), &BTreeSet::new());
     let text = bad.to_string();

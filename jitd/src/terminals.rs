@@ -235,7 +235,13 @@ approvers = { users = ["owen"] }
 
     impl Bed {
         fn here(&self) -> Context<'_> {
-            Context { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
+            Context {
+                policy: &self.policy,
+                state: &self.state,
+                host: &self.host,
+                now: &self.now,
+                tickets: jit_core::tickets::Register::NONE,
+            }
         }
 
         fn apply(&mut self, event: Event) {

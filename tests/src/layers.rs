@@ -59,7 +59,7 @@ const POLICY_LAYERS: [&[&str]; 4] = [
 /// The layers of `jit_core`, bottom to top, as docs/DESIGN.md has them: a module, with all below it in its folder, uses
 /// its own layer and those before it.
 const CORE_LAYERS: [&[&str]; 12] = [
-    &["access", "proof"],
+    &["access", "proof", "tickets"],
     &["model"],
     &["code"],
     &["sign"],

@@ -268,6 +268,7 @@ impl Fields {
         self.put("role", &request.role);
         self.put("seconds", request.duration.as_secs()).put("by", &request.filed_by);
         self.put("digest", request.digest()).put("reason", &request.reason);
+        self.maybe("ticket", request.ticket.as_ref());
         let ahead = request.ahead.as_ref();
         self.maybe("serial", ahead.map(|ahead| ahead.serial))
             .maybe("for", ahead.and_then(|ahead| ahead.behind.as_ref()))
@@ -303,7 +304,7 @@ impl Fields {
             Time::Open { window } => self.put("end", window.end().to_seconds()),
             Time::Scheduled { scheduled } => self.put("begins", &scheduled.begins),
         };
-        self.maybe("emergency", grant.emergency.then_some("true"));
+        self.maybe("ticket", grant.ticket.as_ref()).maybe("emergency", grant.emergency.then_some("true"));
         self.maybe("by", grant.by_policy.map(|_| "policy"));
         self.some("despite", &grant.despite.iter().map(ToString::to_string).collect::<Vec<_>>(), ",")
     }

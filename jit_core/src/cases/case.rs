@@ -11,6 +11,7 @@ use toml::Spanned;
 use crate::model::{Scope, Why};
 use crate::policy::{BAD_CASES, HostGroup, Log, Method, PersonName, Source, Spot};
 use crate::services::Services;
+use crate::tickets::Line;
 use crate::time::Utc;
 
 #[derive(Deserialize)]
@@ -18,6 +19,9 @@ use crate::time::Utc;
 pub(super) struct File {
     #[serde(default)]
     pub(super) account: BTreeMap<UserName, Account>,
+    /// A file of the register, as /etc/jit/tickets.d has it.
+    #[serde(default)]
+    pub(super) tickets: BTreeMap<String, Line>,
     #[serde(default)]
     pub(super) case: Vec<Case>,
 }

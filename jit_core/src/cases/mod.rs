@@ -18,6 +18,7 @@ use jit_proto::text::Shown;
 use serde::Serialize;
 
 use crate::policy::{BAD_CASES, Finding, Log, Policy, Source, SourceFile, Spot};
+use crate::tickets::Register;
 use case::read;
 use touched::rules;
 use world::World;
@@ -110,8 +111,13 @@ pub fn run(policy: &Policy, files: &[SourceFile]) -> Result<Report, Vec<Finding>
     let mut report = Report::default();
     for (index, source) in sources.iter().enumerate() {
         let Some(file) = read(index, source, &mut log) else { continue };
+        let register = Register::of(source.name, &file.tickets);
+        if let Some(fault) = register.fault() {
+            log.add(BAD_CASES, &Spot { file: index, span: None }, Shown(fault).to_string());
+            continue;
+        }
         for case in &file.case {
-            let mut world = World::new(policy, &file.account, case);
+            let mut world = World::new(policy, &register, &file.account, case);
             let mut wrong = Vec::new();
             for (step, n) in case.story.iter().zip(1..) {
                 let span = step.span();

@@ -23,6 +23,7 @@ use crate::orders::revoke::{self, Target};
 use crate::orders::{Refusal, stages};
 use crate::policy::{Host, Method, Policy, Subject, Ways};
 use crate::state::State;
+use crate::tickets::Register;
 use crate::time::{BootId, Moment};
 
 /// What a step came to.
@@ -54,6 +55,7 @@ impl Got {
 /// A host that lives for one case.
 pub(super) struct World<'p> {
     policy: &'p Policy,
+    tickets: &'p Register,
     accounts: BTreeMap<UserName, Subject>,
     host: Host,
     now: Moment,
@@ -64,7 +66,12 @@ pub(super) struct World<'p> {
 }
 
 impl<'p> World<'p> {
-    pub(super) fn new(policy: &'p Policy, accounts: &BTreeMap<UserName, Account>, case: &Case) -> Self {
+    pub(super) fn new(
+        policy: &'p Policy,
+        tickets: &'p Register,
+        accounts: &BTreeMap<UserName, Account>,
+        case: &Case,
+    ) -> Self {
         let named = accounts.iter().zip(1_001..).map(|((name, account), uid)| {
             let uid =
                 if name.as_str() == "root" { Uid::ROOT } else { Uid::try_from(uid).unwrap_or(Uid::ROOT) };
@@ -72,6 +79,7 @@ impl<'p> World<'p> {
         });
         Self {
             policy,
+            tickets,
             accounts: named.collect(),
             host: Host { name: case.host.clone(), groups: case.host_groups.clone(), ways: Ways::default() },
             now: Moment::believed(case.at, 1_000, BootId::default()),
@@ -168,7 +176,13 @@ impl<'p> World<'p> {
     }
 
     fn here(&self) -> Context<'_> {
-        Context { policy: self.policy, state: &self.state, host: &self.host, now: &self.now }
+        Context {
+            policy: self.policy,
+            state: &self.state,
+            host: &self.host,
+            now: &self.now,
+            tickets: self.tickets,
+        }
     }
 
     fn next_id(&mut self) -> RequestId {

@@ -14,6 +14,7 @@ pub use crate::model::Known;
 use crate::model::{Basis, ClaimKind, Grant, Login, Question, Session, Why, same};
 use crate::policy::{Ends, Host, KeptOutBy, Outside, People, PersonName, Policy, Role, Subject};
 use crate::state::State;
+use crate::tickets::Register;
 use crate::time::{Moment, Window};
 
 /// The answer: a [`Verdict`] with its reason. What only a yes has, only a yes carries.
@@ -387,7 +388,7 @@ pub(crate) fn lasts<'p>(
     subject: &Subject,
     grant: &Grant,
 ) -> Result<(&'p Role, Duration, Option<Window>), Miss> {
-    let Context { policy, state, host, now } = here;
+    let Context { policy, state, host, now, .. } = here;
     let service = &question.login.service;
     let holder = holder(policy.people(), question, subject, grant)?;
     let subject = holder.as_ref();
@@ -493,7 +494,7 @@ pub(crate) fn admits(
     grant: &Grant,
     now: &Moment,
 ) -> Result<Admission, Miss> {
-    let here = Context { policy, state, host, now };
+    let here = Context { policy, state, host, now, tickets: Register::NONE };
     let (role, remaining, begins) = lasts(here, question, subject, grant)?;
     let service = &question.login.service;
     let ends = question.asking.as_ref().and_then(|_| policy.ends(service));

@@ -20,6 +20,7 @@ use crate::policy::{
 };
 use crate::state::State;
 use crate::text::cut;
+use crate::tickets::Register;
 use crate::time::Moment;
 
 /// The longest list of people or limits in the line, in bytes: what to type has to fit behind it. The explanation has
@@ -53,7 +54,7 @@ pub fn explain(
         Some(subject) => Asker::new(policy, state, host, question, subject, now).roles(),
         None => Vec::new(),
     };
-    let here = Context { policy, state, host, now };
+    let here = Context { policy, state, host, now, tickets: Register::NONE };
     let line = line(here, question, &answer, &roles);
     let Login { service, user, .. } = &question.login;
     let askers = policy.askers_at(service).cloned().collect();
@@ -75,7 +76,7 @@ pub fn refusal(
         Some(subject) => Asker::new(policy, state, host, question, subject, now).open_roles(),
         None => Vec::new(),
     };
-    line(Context { policy, state, host, now }, question, answer, &roles)
+    line(Context { policy, state, host, now, tickets: Register::NONE }, question, answer, &roles)
 }
 
 impl Explanation {
@@ -238,7 +239,7 @@ impl<'a> Asker<'a> {
         }
         let opens_nothing = state.is_short_of_room() && !role.emergency;
         if let Some(pending) = self.pending.iter().find(|pending| pending.request.role == role.name) {
-            let here = Context { policy, state, host, now };
+            let here = Context { policy, state, host, now, tickets: Register::NONE };
             let change = format!("{} waits for {}", pending.request.id, waiting_for(here, pending));
             if opens_nothing {
                 return only(
@@ -282,7 +283,7 @@ impl<'a> Asker<'a> {
         let Self { policy, state, host, now, ref subject, .. } = *self;
         let me = Person::of(subject);
         let wish = Wish::usual(role, &me);
-        let here = Context { policy, state, host, now };
+        let here = Context { policy, state, host, now, tickets: Register::NONE };
         bounds::allow(here, role, &wish).err().map(|why| why.to_string())
     }
 
@@ -292,7 +293,7 @@ impl<'a> Asker<'a> {
         if role.emergency || !role.asks_leads() {
             return None;
         }
-        let here = Context { policy, state, host, now };
+        let here = Context { policy, state, host, now, tickets: Register::NONE };
         let teams = policy.teams().of(subject);
         let of_usual: Vec<Stage> =
             role.stages.iter().filter(|stage| stage.is_of(role.default_duration)).cloned().collect();
@@ -363,7 +364,7 @@ fn line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[Consid
 
 /// What is said where the window is kept from admitting by another of the same person's, which is apart from it.
 fn beside_line(here: Context<'_>, question: &Question) -> Option<String> {
-    let Context { policy, state, host, now } = here;
+    let Context { policy, state, host, now, .. } = here;
     let (subject, service) = (question.known()?, &question.login.service);
     // Of those who share an account, nobody is told of another's.
     let is_own = |grant: &&Grant| {
@@ -382,7 +383,7 @@ fn beside_line(here: Context<'_>, question: &Question) -> Option<String> {
 }
 
 fn whole_line(here: Context<'_>, question: &Question, answer: &Answer, roles: &[Considered]) -> String {
-    let Context { policy, state, host, now } = here;
+    let Context { policy, state, host, now, .. } = here;
     let Login { service, user, .. } = &question.login;
     let admins = part(policy.admins());
     if answer.verdict() != Verdict::Deny {

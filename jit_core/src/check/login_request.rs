@@ -12,6 +12,7 @@ use crate::orders::stages::{asked_in, waiting_for};
 use crate::policy::{Host, Policy, Role};
 use crate::state::State;
 use crate::text::cut;
+use crate::tickets::Register;
 use crate::time::Moment;
 
 /// The state of a person's request for access at this service. Each text is one line for the person, of at most [`MAX_TEXT`] bytes.
@@ -86,7 +87,7 @@ pub fn options<'p>(
     question: &Question,
     now: &Moment,
 ) -> (Stands, Vec<&'p Role>) {
-    let here = Context { policy, state, host, now };
+    let here = Context { policy, state, host, now, tickets: Register::NONE };
     let only = |stands| (stands, Vec::new());
     let explained = explain(policy, state, host, question, now);
     if explained.answer.verdict() != Verdict::Deny {
@@ -133,7 +134,7 @@ pub fn progress(
     if decide(policy, state, host, question, now).verdict() != Verdict::Deny {
         return Stands::Open;
     }
-    let here = Context { policy, state, host, now };
+    let here = Context { policy, state, host, now, tickets: Register::NONE };
     let is_own = |holder: &Person| {
         question.known().is_some_and(|subject| holder.is_account(subject) && holder.person == subject.person)
     };

@@ -52,6 +52,9 @@ pub struct Request {
     pub filed_at: Moment,
     /// The reason that the person gave.
     pub reason: Reason,
+    /// The ticket that it names, where the role's pattern has one. No part of the bytes: it follows from the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
     /// The signed grant that it comes from, if it was not asked for here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ahead: Option<Box<Ahead>>,

@@ -45,7 +45,7 @@
 //! let mut state = State::default();
 //!
 //! let id = RequestId::from_bits(1);
-//! let here = Context { policy: &policy, state: &state, host: &host, now: &now };
+//! let here = Context { policy: &policy, state: &state, host: &host, now: &now, tickets: jit_core::tickets::Register::NONE };
 //! let order = RequestOrder {
 //!     beneficiary: maria.clone(),
 //!     role: "shell".parse()?,
@@ -58,7 +58,7 @@
 //!     state.apply(&Record { seq: state.next_seq(), at: now.clone(), actor: None, event });
 //! }
 //!
-//! let here = Context { policy: &policy, state: &state, host: &host, now: &now };
+//! let here = Context { policy: &policy, state: &state, host: &host, now: &now, tickets: jit_core::tickets::Register::NONE };
 //! let reviewer = by(&olga);
 //! let approval = Given::new(Reviewer::Online(&reviewer), Decision::Approve);
 //! let lookups = Lookups::from([(maria.name.clone(), Known::Fully(maria))]);

@@ -4,10 +4,12 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jit_proto::text::Shown;
 use jit_proto::words::{GrantId, RequestId, RoleName, UserName};
 
 use crate::duration::Human;
 use crate::model::Despite;
+use crate::tickets::Unknown;
 use crate::time::Utc;
 
 /// What of a chain of extensions is still to be had.
@@ -17,6 +19,10 @@ fn longest(left: Duration) -> String {
     } else {
         format!("ask for at most {}", Human(left))
     }
+}
+
+fn named(ticket: Option<&str>) -> String {
+    ticket.map_or_else(|| "one ".to_owned(), |ticket| format!("'{}' ", Shown(ticket)))
 }
 
 fn or_ahead(who: &str, next: Utc, can_wait: bool) -> String {
@@ -106,6 +112,16 @@ pub enum NotNow {
         next: Utc,
         /// Whether it can be asked for ahead of time.
         can_wait: bool,
+    },
+    /// The ticket that the reason names does not count.
+    #[error("role '{role}' takes a ticket that the register of this host lists, and {}{why}", named(ticket.as_deref()))]
+    Ticket {
+        /// The role that was asked for.
+        role: RoleName,
+        /// The ticket, if the reason names one.
+        ticket: Option<String>,
+        /// Why it does not.
+        why: Unknown,
     },
     /// The person has, or waits for, a role that is apart from it.
     #[error("role '{role}' is apart from role '{other}', which {who} {which}")]
@@ -254,6 +270,7 @@ impl NotNow {
             | Self::NoTeam { .. }
             | Self::LeadsAlone { .. }
             | Self::LeftTeams { .. }
+            | Self::Ticket { .. }
             | Self::NotOpened { .. } => None,
         }
     }

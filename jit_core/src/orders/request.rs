@@ -228,7 +228,7 @@ pub(super) fn new_request(
     order: RequestOrder,
     extends: Option<GrantId>,
 ) -> Result<(&Role, Request), Refusal> {
-    let Context { policy, state, host, now } = here;
+    let Context { policy, state, host, now, .. } = here;
     let RequestOrder { beneficiary, role, duration, start, reason, id } = order;
     let role = here.role(&role)?;
     here.not_over(role)?;
@@ -283,6 +283,7 @@ pub(super) fn new_request(
     if state.knows(id) {
         return Err(Refusal::IdTaken);
     }
+    terms::known(here, role, &reason, (start, extends))?;
     let before = stay::of(here, role, &me, duration, (start, extends)).had;
     let teams = leads::teams_of(here, role, &beneficiary);
     let request = Request {
@@ -300,6 +301,7 @@ pub(super) fn new_request(
         teams,
         filed_by,
         filed_at: now.clone(),
+        ticket: terms::ticket(role, &reason),
         reason,
         ahead: None,
     };

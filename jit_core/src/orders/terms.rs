@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use jit_proto::words::{GrantId, Reason};
+
 use crate::context::Context;
 use crate::event::Event;
 use crate::model::{Begins, Grant, Request, Review, Scheduled, Terms, Time};
+use crate::orders::NotNow;
 use crate::orders::bounds::{self, Wish};
 use crate::orders::stay;
 use crate::policy::{Role, Starts, Until};
@@ -23,7 +26,7 @@ pub(crate) fn opened(here: Context<'_>, role: &Role, request: &Request, reviews:
         services,
         limits: role.limits.clone(),
         terms: request.terms,
-        ticket: ticket(role, request),
+        ticket: ticket(role, &request.reason),
         time: time(here, role, request, duration),
         uses,
         used: 0,
@@ -47,18 +50,44 @@ fn before(here: Context<'_>, role: &Role, request: &Request, duration: Duration)
     if extends.is_some_and(|base| !is_live(base)) { request.before.max(stay.before) } else { stay.before }
 }
 
-/// The ticket, by the pattern that the role has when it opens.
-pub(crate) fn ticket(role: &Role, request: &Request) -> Option<String> {
-    let ticket = role.reason.as_ref()?.ticket(&request.reason)?.trim();
+/// The ticket, by the pattern that the role has now.
+pub(crate) fn ticket(role: &Role, reason: &Reason) -> Option<String> {
+    let ticket = role.reason.as_ref()?.ticket(reason)?.trim();
     (!ticket.is_empty()).then(|| ticket.to_owned())
+}
+
+/// Until when the ticket counts that a reason names, where the role takes none but one that is known; or why it does not. A
+/// window that extends another begins with the end of that.
+pub(crate) fn known(
+    here: Context<'_>,
+    role: &Role,
+    reason: &Reason,
+    (start, extends): (Option<Utc>, Option<GrantId>),
+) -> Result<Option<Utc>, NotNow> {
+    if !role.takes_known_ticket() {
+        return Ok(None);
+    }
+    let base = extends.and_then(|base| here.state.grant(base));
+    let start = base.map(|base| here.now.wall.plus(base.remaining(here.now))).or(start);
+    let ticket = ticket(role, reason);
+    let of = (&role.name, role.emergency);
+    let found = here.tickets.holds(ticket.as_deref(), of, here.host, (here.now, start));
+    found.map_err(|why| NotNow::Ticket { role: role.name.clone(), ticket, why })
 }
 
 fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -> Time {
     // What a signed grant opens is over by its time, whenever it begins, and so is what a role opens that ends. A window
     // is kept in whole seconds.
     let left = request.ahead.as_ref().map(|ahead| ahead.until.since(here.now.wall));
-    let within =
-        left.into_iter().chain(role.left(here.now)).min().map(|left| Duration::from_secs(left.as_secs()));
+    // So is what a ticket is for.
+    let ticket = known(here, role, &request.reason, (request.start, request.extends)).ok().flatten();
+    let ticket = ticket.map(|until| until.since(here.now.wall));
+    let within = left
+        .into_iter()
+        .chain(role.left(here.now))
+        .chain(ticket)
+        .min()
+        .map(|left| Duration::from_secs(left.as_secs()));
     let asked = duration;
     let until_then = |time: Duration| within.map_or(time, |within| time.min(within));
     let duration = until_then(duration);

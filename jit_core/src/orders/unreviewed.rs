@@ -144,7 +144,7 @@ fn judged(
     if !opens.is_from(from) {
         return Err(TakesStages::From { listed: list(&opens.from), from });
     }
-    if terms::ticket(role, request).is_none() {
+    if terms::ticket(role, &request.reason).is_none() {
         return Err(TakesStages::NoTicket);
     }
     let counted = counted(here, &role.name, &request.beneficiary);

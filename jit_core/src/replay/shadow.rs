@@ -24,6 +24,7 @@ use crate::orders::unreviewed;
 use crate::policy::{Host, HostGroup, HostPattern, KeptOutBy, Policy, Subject, Ways};
 use crate::proof::note::KeyName;
 use crate::state::State;
+use crate::tickets::Register;
 use crate::time::Moment;
 
 /// The word where nothing can be said.
@@ -89,7 +90,13 @@ impl<'p> Shadow<'p> {
         self.now = now.clone();
         loop {
             let Some(host) = self.hosts().pop() else { return };
-            let here = Context { policy: self.policy, state: &self.state, host: &host, now: &self.now };
+            let here = Context {
+                policy: self.policy,
+                state: &self.state,
+                host: &host,
+                now: &self.now,
+                tickets: Register::PAST,
+            };
             let mut due = due(here);
             due.retain(|event| !matches!(event, Event::ClaimVoided { .. }));
             if due.is_empty() {
@@ -157,7 +164,13 @@ impl<'p> Shadow<'p> {
         let least = self.facts.least(user).len();
         let (mut done, mut refused, mut sure) = (None, None, true);
         for host in self.hosts() {
-            let here = Context { policy: self.policy, state: &self.state, host: &host, now: &self.now };
+            let here = Context {
+                policy: self.policy,
+                state: &self.state,
+                host: &host,
+                now: &self.now,
+                tickets: Register::PAST,
+            };
             let mentioned = groups(here).into_iter().cloned().collect();
             for (place, way) in self.ways(user, &mentioned).iter().enumerate() {
                 match order(here, way) {
@@ -225,7 +238,13 @@ impl<'p> Shadow<'p> {
             return;
         };
         let request = pending.request;
-        let here = Context { policy: self.policy, state: &self.state, host: &host, now: &self.now };
+        let here = Context {
+            policy: self.policy,
+            state: &self.state,
+            host: &host,
+            now: &self.now,
+            tickets: Register::PAST,
+        };
         let account = subject(&request.beneficiary, &BTreeSet::new());
         let caller = Caller { login: LoginAccount::Known(account.clone()), account };
         let role = here.policy.role(&request.role);
@@ -283,7 +302,13 @@ impl<'p> Shadow<'p> {
             };
         };
         let Some(host) = self.hosts().pop() else { return Would::Nothing };
-        let here = Context { policy: self.policy, state: &self.state, host: &host, now: &self.now };
+        let here = Context {
+            policy: self.policy,
+            state: &self.state,
+            host: &host,
+            now: &self.now,
+            tickets: Register::PAST,
+        };
         let waits = format!("it would have waited for {}", waiting_for(here, &pending));
         let why =
             self.because.get(&id).map_or_else(|| waits.clone(), |because| format!("{waits}; {because}"));

@@ -136,7 +136,7 @@ fn taking_over(
     question: &Question,
     subject: &Subject,
 ) -> Option<Vec<Event>> {
-    let Context { policy, state, host, now } = here;
+    let Context { policy, state, host, now, .. } = here;
     let others = state
         .grants_of(subject.uid)
         .filter(|grant| subject.may_have_of(&grant.user) && grant.id != session.grant);

@@ -83,7 +83,13 @@ mod tests {
     }
 
     fn ends(world: &World, grant: GrantId) -> Vec<(ServiceName, AskedEnd)> {
-        let here = Context { policy: &world.policy, state: &world.state, host: &world.host, now: &world.now };
+        let here = Context {
+            policy: &world.policy,
+            state: &world.state,
+            host: &world.host,
+            now: &world.now,
+            tickets: crate::tickets::Register::NONE,
+        };
         asked_ends(here, &world.state.endings()[&grant])
     }
 

@@ -300,6 +300,7 @@ fn read_file(from: &mut Reader<'_>) -> Option<RequestFile> {
         filed_by: Person::named(filed_by, filed_by_uid),
         filed_at: Moment::believed(filed_at, 0, BootId::default()),
         reason,
+        ticket: None,
         ahead: None,
     };
     Some(RequestFile::with(&asked, host_key, nonce, expires, None))

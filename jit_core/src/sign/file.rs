@@ -252,6 +252,7 @@ impl RequestFile {
             filed_at: Moment::believed(self.filed_at, 0, BootId::default()),
             reason: self.reason.clone(),
             // What came by a signed grant is in no file: another signature over that text approves it.
+            ticket: None,
             ahead: None,
         };
         asked.digest()

@@ -42,6 +42,7 @@ pub(super) fn request() -> Request {
         filed_by: technician,
         filed_at: Moment::believed(at, 0, BootId::default()),
         reason: "CASE-1234 Störung am Pressentisch, \\\\nas\\log".parse::<Reason>().unwrap(),
+        ticket: None,
         ahead: None,
     }
 }

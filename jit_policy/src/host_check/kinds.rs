@@ -1,7 +1,9 @@
 //! What one host says of stages that take signatures alone, and of kinds of sudo.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use jit_proto::duration::Human as Shown;
 use jit_proto::words::ServiceName;
 
 use super::{Judge, cannot_tell};
@@ -11,6 +13,9 @@ use crate::finding::{Log, Spot};
 use crate::lint::names;
 use crate::people::Human;
 use crate::role::{Method, Role};
+
+/// How old a register is that this is said of.
+const OLD_REGISTER: Duration = Duration::from_hours(24);
 
 impl Judge<'_> {
     /// Stages that take signatures alone, of people who have no key on this host.
@@ -45,6 +50,28 @@ impl Judge<'_> {
                 "add a line with a key of theirs, under the name of their account or a name in their `keys`";
             log.add_with_hint(code::NO_KEY_HERE, spot, message, hint);
         }
+    }
+
+    /// Roles that take no ticket but a known one, where the register says nothing or is old.
+    pub(super) fn register(&self, log: &mut Log<'_>) {
+        let Some((role, spot)) = self.roles().find(|(role, _)| role.takes_known_ticket()) else { return };
+        let takes = format!("role `{}` takes tickets that /etc/jit/tickets.d lists, and", role.name);
+        let message = match &self.facts.tickets {
+            Some(Err(why)) => format!("{takes} nothing counts that it lists: {why}"),
+            Some(Ok(age)) if *age >= OLD_REGISTER => {
+                format!(
+                    "{takes} no file there is younger than {}",
+                    Shown(Duration::from_hours(age.as_secs() / 3600))
+                )
+            }
+            Some(Ok(_)) | None => return,
+        };
+        log.add_with_hint(
+            code::NO_REGISTER,
+            spot,
+            message,
+            "let what puts it there run, or look why it does not",
+        );
     }
 
     /// Kinds of sudo that roles open and sudo never asks at, and those that it asks at and nobody is kept out.

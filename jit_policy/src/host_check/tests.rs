@@ -55,6 +55,7 @@ fn host(groups: &[(&str, Group)]) -> Facts {
             .map(|name| (name.parse().unwrap(), PamFile::NamesModule))
             .into(),
         signers: None,
+        tickets: None,
         sudo: crate::Sudo::default(),
         unlisted: None,
     }

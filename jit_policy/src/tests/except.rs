@@ -250,6 +250,7 @@ fn the_groups_that_rules_except_are_read_and_looked_for_on_the_host() {
         doors: BTreeMap::new(),
         signers: None,
         sudo: Sudo::default(),
+        tickets: None,
         unlisted: None,
     };
     let said = |facts: &Facts| -> Vec<(&str, String)> {

@@ -150,3 +150,29 @@ fn what_was_meant_by_waiting_or_by_a_long_pattern_is_explained() {
     assert!(long.message.ends_with("or write {10,}, since a reason has an end anyway"), "{long:?}");
     assert_eq!(said(&format!("{BASE}{}", role("a", "reason = { pattern = '.{10,}' }"))), NOTHING);
 }
+
+#[test]
+fn a_ticket_has_to_be_known_where_the_pattern_says_where_it_stands_and_that_is_a_term_of_the_role() {
+    let with = |reason: &str| format!("{BASE}{}", role("a", &format!("reason = {{ {reason} }}")));
+    let (any, known) = (
+        "pattern = '^(?<ticket>CHG-[0-9]+) .{8,}'",
+        "pattern = '^(?<ticket>CHG-[0-9]+) .{8,}', ticket = \"known\"",
+    );
+    let read = |text: &str| Policy::parse(&[file("a", text)]).unwrap().policy;
+    let (any, known) = (read(&with(any)), read(&with(known)));
+    let of = |policy: &Policy| policy.role(&"a".parse().unwrap()).unwrap().clone();
+    assert!(!of(&any).takes_known_ticket() && of(&known).takes_known_ticket());
+    assert_ne!(of(&any).terms_digest(), of(&known).terms_digest());
+    let said = |was, is| diff(was, is).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(said(&any, &known), ["- role a: @dba: takes a ticket that the register lists"]);
+    assert_eq!(said(&known, &any), ["+ role a: @dba: takes any ticket"]);
+    assert_eq!(codes(&with("pattern = '^CHG-[0-9]+ .{8,}', ticket = \"known\"")), ["JIT174"]);
+    assert_eq!(codes(&with("pattern = '^(?<ticket>CHG-[0-9]+) .{8,}', ticket = \"any\"")), ["JIT025"]);
+    // Of two roles with the same pattern, one that asks for it does not make the other ask.
+    let both = format!(
+        "{}{}",
+        with("pattern = '^(?<ticket>CHG-[0-9]+) .{8,}', ticket = \"known\""),
+        role("b", "uses = 1\nreason = { pattern = '^(?<ticket>CHG-[0-9]+) .{8,}' }")
+    );
+    assert!(!read(&both).role(&"b".parse().unwrap()).unwrap().takes_known_ticket());
+}

@@ -1,7 +1,7 @@
 //! Teams, and stages that ask who leads them.
 
 use super::*;
-use crate::facts::{Facts, Group};
+use crate::facts::{Facts, Group, Sudo};
 use crate::team::Teams;
 use std::collections::BTreeMap;
 
@@ -187,6 +187,9 @@ fn who_may_ask_on_a_host_and_finds_no_lead_is_told_before_they_ask() {
         sessions: BTreeSet::new(),
         services: BTreeMap::new(),
         doors: BTreeMap::new(),
+        signers: None,
+        sudo: Sudo::default(),
+        tickets: None,
         unlisted: None,
     };
     let told = |policy: &Policy, facts: &Facts| -> Vec<String> {

@@ -53,6 +53,7 @@ pub(super) fn entry(story: &Story, standing: Standing, now: &Moment) -> manager:
         before: Some(request.before.as_secs()).filter(|before| *before > 0),
         emergency: grant.as_ref().is_some_and(|grant| grant.emergency),
         by_policy: grant.as_ref().is_some_and(|grant| grant.by_policy.is_some()),
+        ticket: grant.as_ref().map_or(&request.ticket, |grant| &grant.ticket).clone(),
         despite: grant.as_ref().map_or_else(Vec::new, |grant| texts(&grant.despite)),
         review_owed: *owed,
         begins: match grant.as_ref().filter(|_| end.is_none()).map(|grant| &grant.time) {

@@ -214,7 +214,7 @@ impl Desk {
             let as_login = Question { stage, ..question.clone() };
             let is_settled = || settled(&policy, &open.state, &self.host, &as_login, now).is_some();
             if waits == Waits::ForMore && !is_settled() {
-                let here = self.here(&policy, &open.state, now);
+                let here = self.here(&policy, open, now);
                 return Ok(Judged::TakesMore(groups_at(here, &question.login.service)));
             }
             let answer = decide(&policy, &open.state, &self.host, question, now);

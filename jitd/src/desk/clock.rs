@@ -49,7 +49,7 @@ impl Desk {
     ) -> Result<((Moment, Trust), Ticket), NotDone> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
-            let here = self.here(&policy, &open.state, now);
+            let here = self.here(&policy, open, now);
             by.judged(here, trust, &|here, caller| here.admin(caller))?;
             let before = (now.clone(), open.clock.clone());
             let sample = self.clock.sample(open.synced);
@@ -80,7 +80,7 @@ impl Desk {
             // What is judged is the very sample that is accepted.
             let sample = self.clock.sample(open.synced);
             let now = open.clock.moment(&sample);
-            let statement = judge(self.here(&policy, &open.state, &now), &open.clock)?;
+            let statement = judge(self.here(&policy, open, &now), &open.clock)?;
             let before = (now, open.clock.clone());
             let accepted = open.clock.accept(&sample, reason.cloned(), Some(Box::new(statement)));
             let accepted = accepted.map_err(Refusal::from)?;

@@ -158,6 +158,7 @@ impl Keeper for Desk {
         let policy = InForce::resumed(resumed, read, stored, now.wall);
         let mut open = Open {
             state: loaded.state,
+            tickets: std::sync::Arc::default(),
             policy,
             tally: Tally::default(),
             trial: OnTrial::default(),

@@ -39,8 +39,10 @@ impl Desk {
         actor: Actor,
         order: RequestOrder,
     ) -> Result<(Stands, Option<Ticket>), NotDone> {
+        let tickets = self.tickets.now();
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
+            open.tickets = tickets;
             let (stands, roles) = login_request::options(&policy, &open.state, &self.host, question, now);
             let refused = |why: String| Ok((Stands::refused(why), None));
             if matches!(stands, Stands::Open | Stands::Waiting(..)) {
@@ -58,7 +60,7 @@ impl Desk {
                 let order = RequestOrder { beneficiary, ..order.clone() };
                 request::file_from(here, caller, order, question.from)
             };
-            match by.judged(self.here(&policy, &open.state, now), Word::Nobody, &file) {
+            match by.judged(self.here(&policy, open, now), Word::Nobody, &file) {
                 Ok(events) => {
                     let ticket = self.commit(open, Some(actor), now, events)?;
                     let stands = login_request::progress(&policy, &open.state, &self.host, question, id, now);

@@ -46,14 +46,16 @@ impl Desk {
         actor: Actor,
         judge: impl FnOnce(Context<'_>) -> Result<Vec<Event>, NotDone>,
     ) -> Result<Ticket, NotDone> {
+        let tickets = self.tickets.now();
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
+            open.tickets = tickets;
             // Nobody reviews or extends what time has ended already. The timer keeps an eye on all that; under many
             // requests it takes milliseconds to look, and an order looks only where something may be due.
             if now.boot >= open.quiet_until {
-                self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, &open.state, now)))?;
+                self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, open, now)))?;
             }
-            let events = judge(self.here(&policy, &open.state, now))?;
+            let events = judge(self.here(&policy, open, now))?;
             Ok(self.commit(open, Some(actor), now, events)?)
         })
     }
@@ -63,8 +65,8 @@ impl Desk {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
             // A session's end is judged by windows that are as the clock has them.
-            self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, &open.state, now)))?;
-            let events = judge(self.here(&policy, &open.state, now));
+            self.commit_until_quiet(open, now, |open| due::due(self.here(&policy, open, now)))?;
+            let events = judge(self.here(&policy, open, now));
             let count = events.len();
             if count > 0 {
                 drop(self.commit(open, None, now, events)?);

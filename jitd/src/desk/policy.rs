@@ -85,7 +85,7 @@ impl Desk {
     fn may_load(&self, open: &Open, now: &Moment, by: &Looked, word: Word) -> Result<(), NotDone> {
         match open.policy_in_force() {
             Ok(known) => {
-                let here = self.here(&known.policy, &open.state, now);
+                let here = self.here(&known.policy, open, now);
                 by.judged(here, word, &|here, caller| here.admin(caller))
             }
             Err(_) if by.caller().account.uid.is_root() => Ok(()),
@@ -172,7 +172,7 @@ impl Desk {
         match by {
             None => may_be_found(&known.policy).map(|()| Course::AtOnce),
             Some(by) => {
-                let here = self.here(&known.policy, &open.state, now);
+                let here = self.here(&known.policy, open, now);
                 policy_change::course(here, &by.looked.caller(), by.way, by.reason)
             }
         }

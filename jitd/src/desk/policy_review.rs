@@ -29,7 +29,7 @@ impl Desk {
     ) -> Result<Result<Ticket, NotLoaded>, NotDone> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
-            let here = self.here(&policy, &open.state, now);
+            let here = self.here(&policy, open, now);
             let reviewed =
                 by.looked.judged(here, by.trust, &|here, caller| review(here, caller, said, files))?;
             let Some((waiting, last)) = reviewed.met else {
@@ -59,7 +59,7 @@ impl Desk {
     ) -> Result<Option<(PolicyChanges, Arc<Policy>)>, CannotDecide> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
-            let sees = sees_all || may_see(self.here(&policy, &open.state, now), by);
+            let sees = sees_all || may_see(self.here(&policy, open, now), by);
             Ok(sees.then(|| (open.state.policy_changes().clone(), policy)))
         })
     }

@@ -29,7 +29,7 @@ impl Desk {
     pub(crate) fn review_briefing(&self, id: RequestId) -> Result<ReviewBriefing, CannotDecide> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
-            let request = Briefing::of(self.here(&policy, &open.state, now), id);
+            let request = Briefing::of(self.here(&policy, open, now), id);
             Ok(ReviewBriefing { policy, groups: open.groups(), request })
         })
     }

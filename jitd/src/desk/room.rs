@@ -13,12 +13,14 @@ use jit_core::model::Actor;
 use jit_core::policy::{Host, Policy};
 use jit_core::room::Watch;
 use jit_core::state::State;
+use jit_core::tickets::Register;
 use jit_core::time::Moment;
 
 use super::changes::Changes;
 use super::in_force::InForce;
 use super::on_trial::OnTrial;
 use super::outage::{self, CannotDecide, Outage};
+use super::tickets::Tickets;
 use crate::bell::Bell;
 use crate::clock::{Clock, since_boot};
 use crate::log;
@@ -28,6 +30,8 @@ use crate::store::writer::{Queue, Ticket};
 
 pub(super) struct Open {
     pub(super) state: State,
+    /// The tickets that are known, as they were read last.
+    pub(super) tickets: Arc<Register>,
     pub(super) policy: Option<InForce>,
     pub(super) tally: Tally,
     pub(super) trial: OnTrial,
@@ -63,6 +67,8 @@ pub(crate) struct Desk {
     /// The host that jitd runs on.
     pub(crate) host: Host,
     pub(super) policy_dir: PathBuf,
+    /// The register of tickets.
+    pub(super) tickets: Tickets,
     /// Rings when the next due moment may have changed.
     pub(crate) changed: zruntime::Event,
     /// Rings when the clock begins to be suspect.
@@ -99,6 +105,7 @@ impl Desk {
             queue,
             clock,
             host,
+            tickets: Tickets::beside(&policy_dir),
             policy_dir,
             changed: zruntime::Event::new(),
             doubted: zruntime::Event::new(),
@@ -118,12 +125,12 @@ impl Desk {
     pub(crate) fn look<T>(&self, look: impl FnOnce(Context<'_>) -> T) -> Result<T, CannotDecide> {
         self.with_policy(|open, now| {
             let policy = Arc::clone(&open.policy_in_force()?.policy);
-            Ok(look(self.here(&policy, &open.state, now)))
+            Ok(look(self.here(&policy, open, now)))
         })
     }
 
-    pub(super) fn here<'a>(&'a self, policy: &'a Policy, state: &'a State, now: &'a Moment) -> Context<'a> {
-        Context { policy, state, host: &self.host, now }
+    pub(super) fn here<'a>(&'a self, policy: &'a Policy, open: &'a Open, now: &'a Moment) -> Context<'a> {
+        Context { policy, state: &open.state, host: &self.host, now, tickets: &open.tickets }
     }
 
     /// Records written and not yet taken by each log.

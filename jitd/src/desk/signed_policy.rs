@@ -42,7 +42,7 @@ impl Desk {
     ) -> Result<Result<Taken, NotLoaded>, NotDone> {
         self.with_policy(|open, now| {
             let in_force = Arc::clone(&open.policy_in_force()?.policy);
-            let here = self.here(&in_force, &open.state, now);
+            let here = self.here(&in_force, open, now);
             by.looked.judged(here, by.trust, &|here, caller| here.admin(caller))?;
             let (policy, warnings) = match read {
                 Ok((policy, warnings)) => (policy, warnings),

@@ -33,11 +33,11 @@ impl Desk {
             drop(self.queue.commit(Batch { clock, ..Batch::default() }));
         }
         let Some(policy) = open.policy.as_ref().map(|known| Arc::clone(&known.policy)) else { return IDLE };
-        let due = |open: &Open| due::due(self.here(&policy, &open.state, &now));
+        let due = |open: &Open| due::due(self.here(&policy, open, &now));
         if let Err(err) = self.commit_until_quiet(open, &now, due) {
             log::error(err);
         }
-        let next = due::next(self.here(&policy, &open.state, &now));
+        let next = due::next(self.here(&policy, open, &now));
         let quiet = next.unwrap_or(IDLE).min(IDLE).as_millis();
         open.quiet_until = now.boot.saturating_add(u64::try_from(quiet).unwrap_or(0));
         let next = next.into_iter().chain(open.tally.next(&now)).chain(trial_next(&open.state, &now));

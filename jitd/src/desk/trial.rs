@@ -23,7 +23,7 @@ impl Desk {
     pub(crate) fn confirm_policy(&self, by: &Looked, word: Word, actor: Actor) -> Result<Ticket, NotDone> {
         self.with_policy(|open, now| {
             let policy = std::sync::Arc::clone(&open.policy_in_force()?.policy);
-            let here = self.here(&policy, &open.state, now);
+            let here = self.here(&policy, open, now);
             by.judged(here, word, &|here, caller| here.admin(caller))?;
             let session = session_of(actor);
             let digest = trial::confirm(&open.state, &open.trial.logins, session).map_err(NotDone::Trial)?;

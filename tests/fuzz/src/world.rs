@@ -197,7 +197,13 @@ impl World {
     }
 
     pub(crate) const fn here(&self) -> Context<'_> {
-        Context { policy: &self.policy, state: &self.state, host: &self.host, now: &self.now }
+        Context {
+            policy: &self.policy,
+            state: &self.state,
+            host: &self.host,
+            now: &self.now,
+            tickets: jit_core::tickets::Register::NONE,
+        }
     }
 
     /// Lets events happen, each by way of its bytes.

@@ -96,3 +96,24 @@ fn a_service_of_sudoers_where_nobody_is_kept_out_is_remarked_on_where_sudo_asks_
     let doors = facts.doors.keys().map(|service| (service.clone(), PamFile::NamesOthers)).collect();
     assert!(!codes(&text, &Facts { doors, ..facts }).contains(&"JIT173"), "sudo asks nobody");
 }
+
+#[test]
+fn a_register_of_tickets_that_is_gone_or_old_is_remarked_on_where_a_role_needs_it() {
+    let facts = host(&[("dba", members(&["maria"])), ("leads", members(&["ana"]))]);
+    let reason =
+        |ticket: &str| role(&format!("reason = {{ pattern = \"^(?<ticket>CHG-[0-9]+) .{{8,}}\"{ticket} }}"));
+    let (known, any) = (reason(", ticket = \"known\""), reason(""));
+    let with = |tickets| Facts { tickets: Some(tickets), ..facts.clone() };
+    let hours = |hours| Ok(Duration::from_hours(hours));
+    assert_eq!(codes(&known, &facts), Vec::<&str>::new(), "it is not known");
+    assert_eq!(codes(&known, &with(hours(23))), Vec::<&str>::new());
+    assert_eq!(
+        said(&known, &with(hours(30))),
+        [
+            "a.toml:8:7: warning JIT175: role `r` takes tickets that /etc/jit/tickets.d lists, and no file there is younger than 1d6h"
+        ]
+    );
+    let gone = with(Err("there is none".into()));
+    assert!(said(&known, &gone)[0].ends_with("and nothing counts that it lists: there is none"));
+    assert_eq!(codes(&any, &gone), Vec::<&str>::new());
+}
