@@ -266,6 +266,7 @@ pub(super) fn new_request(
             return Err(Refusal::Start { start, now: now.wall });
         }
     }
+    terms::known(here, role, &reason, (start, extends))?;
     let me = Person::of(&beneficiary);
     let owes = |pending: &&crate::model::Pending| {
         pending.request.role == role.name && same(policy.people(), &pending.request.beneficiary, &me)
@@ -283,7 +284,6 @@ pub(super) fn new_request(
     if state.knows(id) {
         return Err(Refusal::IdTaken);
     }
-    terms::known(here, role, &reason, (start, extends))?;
     let before = stay::of(here, role, &me, duration, (start, extends)).had;
     let teams = leads::teams_of(here, role, &beneficiary);
     let request = Request {

@@ -429,10 +429,10 @@ fn opened(
     let not_opened = |why| NotNow::NotOpened { id: request.id, why: Box::new(why) };
     bounds::allow(here, role, &Wish::of(request)).map_err(not_opened)?;
     longer_by_now(here, role, request).map_err(not_opened)?;
-    terms::known(here, role, &request.reason, (request.start, request.extends)).map_err(not_opened)?;
     if let Some(ahead) = request.ahead.as_ref().filter(|ahead| ahead.until <= here.now.wall) {
         return Err(NotOfHere::Over(ahead.until.to_seconds()).into());
     }
+    terms::known(here, role, &request.reason, (request.start, request.extends)).map_err(not_opened)?;
     let locks = here.state.locked(here.now);
     let lock = locks.on_subject(beneficiary, here.policy.people()).or_else(|| locks.on_role(&role.name));
     match lock {

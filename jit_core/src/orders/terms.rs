@@ -81,13 +81,9 @@ fn time(here: Context<'_>, role: &Role, request: &Request, duration: Duration) -
     let left = request.ahead.as_ref().map(|ahead| ahead.until.since(here.now.wall));
     // So is what a ticket is for.
     let ticket = known(here, role, &request.reason, (request.start, request.extends)).ok().flatten();
-    let ticket = ticket.map(|until| until.since(here.now.wall));
-    let within = left
-        .into_iter()
-        .chain(role.left(here.now))
-        .chain(ticket)
-        .min()
-        .map(|left| Duration::from_secs(left.as_secs()));
+    let left = left.into_iter().chain(ticket.map(|until| until.since(here.now.wall))).min();
+    let within =
+        left.into_iter().chain(role.left(here.now)).min().map(|left| Duration::from_secs(left.as_secs()));
     let asked = duration;
     let until_then = |time: Duration| within.map_or(time, |within| time.min(within));
     let duration = until_then(duration);
