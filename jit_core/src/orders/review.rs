@@ -237,7 +237,8 @@ pub fn discounts(here: Context<'_>, id: RequestId, lookups: &Lookups) -> Result<
     let Pending { request, reviews } = here.state.reviewable(id).ok_or_else(unknown)?;
     let stages = Stages::of(here, request)?;
     // Who left their team has its leads no more: an approval of theirs counts no more, and a denial does.
-    let beneficiary = told(here, &stages, id, lookups, &request.beneficiary.name)?;
+    let beneficiary = told(here, &stages, id, lookups, &request.beneficiary.name)?
+        .filter(|now| request.beneficiary.is_account(now));
     let opening = stages.role().and_then(|_| stages.clone().still(here, request, beneficiary).ok());
     let mut events = Vec::new();
     for review in reviews {
