@@ -182,7 +182,7 @@ impl User {
         let duration = seconds_of(seconds);
         self.ration(&by.caller()?, Some(&role))?;
         let id = random_id()?;
-        let from = self.from_where(&role, by.peer).await?;
+        let from = self.where_from(&role, by.peer).await?;
         let file = |here: Context<'_>, caller: &Caller| {
             let (beneficiary, role, reason) = (caller.account.clone(), role.clone(), Reason::clone(&reason));
             let order = RequestOrder { beneficiary, role, duration, start, reason, id };
@@ -527,7 +527,7 @@ impl User {
     }
 
     /// The address of the caller's login, where policy opens something of the role for some addresses alone.
-    async fn from_where(&self, role: &RoleName, peer: Peer) -> Result<Option<IpAddr>, Error> {
+    async fn where_from(&self, role: &RoleName, peer: Peer) -> Result<Option<IpAddr>, Error> {
         let some = |here: Context<'_>| here.policy.role(role).and_then(|role| role.unreviewed.clone());
         match self.app.desk.look(some)? {
             Some(some) if !some.from.is_empty() => {
