@@ -231,7 +231,7 @@ fn an_approval_of_a_lead_counts_no_more_once_their_member_has_left_for_another_s
     world.groups.insert(both.name.clone(), all(&["web"]));
     // She is still in one of the two: its lead is asked, and what the lead of the other has said is gone.
     let refused = no_review(approve(&mut world, &owen(), id).unwrap_err());
-    assert!(matches!(refused, NoReview::NotApprover { .. }), "{refused}");
+    assert!(matches!(refused, NoReview::TooEarly { .. }), "{refused}");
     let events = discounts(world.here(), id, &world.lookups(id)).unwrap();
     assert!(matches!(&events[..], [Event::Discounted { by, .. }] if by.name == olga().name));
     world.apply(events);

@@ -119,6 +119,7 @@ pub(super) const ASKED: Shape = Shape {
     keys: &[
         ("users", r#"users = ["ana"]"#),
         ("groups", r#"groups = ["dba"]"#),
+        ("sets", r#"sets = ["leads"]"#),
         ("leads", "leads = true"),
         ("all", ALL_OF),
         ("except", EXCEPT_WHOM),
