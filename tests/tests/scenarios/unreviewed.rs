@@ -55,7 +55,7 @@ pub(crate) fn opens_at_once(site: &Site) {
 
     // Given back, it counts all the same; what follows at once would be one stay with it.
     site.logged_in("urs", &format!("jitctl done {}", entry.request)).done();
-    let next = ask(site, "urs", "--for 25m");
+    let next = ask(site, "urs", "--for 30m");
     assert_eq!(next.state, "pending", "{next:?}");
     approve(site, "uta", &next.request).done();
 }
@@ -69,7 +69,7 @@ pub(crate) fn taken_back(site: &Site) {
     approve(site, "jupp", &first).done();
     let deny = format!("jitctl deny --yes {first} --reason 'not after all'");
     site.logged_in("jupp", &deny).done();
-    approve(site, "jette", &first).exits(1).says("no longer waits for a review: denied");
+    approve(site, "jette", &first).exits(1).says("is ended (denied)");
 
     let second = ask(site, "jolanda", "").request;
     approve(site, "jette", &second).exits(1).says("you are asked after stage 'lead'");
