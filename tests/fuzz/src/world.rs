@@ -197,13 +197,8 @@ impl World {
     }
 
     pub(crate) const fn here(&self) -> Context<'_> {
-        Context {
-            policy: &self.policy,
-            state: &self.state,
-            host: &self.host,
-            now: &self.now,
-            tickets: jit_core::tickets::Register::NONE,
-        }
+        let Self { policy, state, host, now, .. } = self;
+        Context { policy, state, host, now, tickets: jit_core::tickets::Register::NONE }
     }
 
     /// Lets events happen, each by way of its bytes.
