@@ -6,10 +6,11 @@ use std::time::Duration;
 use jit_proto::words::{GrantId, RequestId};
 use proptest::prelude::*;
 
-use super::{adm_maria, ask, erik, more, tim, world};
+use super::{adm_maria, ask, erik, more, open, tim, world};
 use crate::event::{Event, Record};
 use crate::model::Decision;
 use crate::orders::revoke::{Target, done};
+use crate::orders::{NotNow, Refusal};
 use crate::state::State;
 use crate::testing::{as_self, maria, root};
 
@@ -189,4 +190,19 @@ proptest! {
         }
         prop_assert_eq!(folded, world.state);
     }
+}
+
+#[test]
+fn of_windows_whose_ends_are_noticed_at_once_the_last_end_counts_in_whatever_order_they_come() {
+    let mut world = world("{ each = 2, in-all = \"5h\" }");
+    let next = ask(&mut world, &maria(), Some(Duration::from_mins(175)), Duration::from_mins(58)).unwrap();
+    assert!(world.review(&root(), next, Decision::Approve).unwrap());
+    open(&mut world, &adm_maria(), Duration::from_mins(175));
+    world.wait(Duration::from_mins(10));
+    open(&mut world, &adm_maria(), Duration::from_mins(1));
+    // Both are over, and what was approved to follow the first has begun where that ended.
+    world.wait(Duration::from_mins(166));
+    let refused = ask(&mut world, &maria(), None, Duration::from_mins(125)).unwrap_err();
+    assert!(matches!(&refused, Refusal::NotNow(why) if matches!(**why, NotNow::InAll { .. })), "{refused:?}");
+    ask(&mut world, &maria(), None, Duration::from_mins(123)).unwrap();
 }

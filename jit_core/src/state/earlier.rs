@@ -26,7 +26,8 @@ impl State {
         let earlier = self.earlier_of(grant);
         let ended = ended(window, now);
         let own = grant.before.saturating_add(now.since(&window.start).min(window.duration));
-        earlier.stay = stay(earlier, &ended, own);
+        let (ended, stay) = joined(earlier, (ended, own), now);
+        earlier.stay = stay;
         earlier.ended = Some(ended);
         rows.push(Row::Earlier(earlier.clone()));
         rows
@@ -89,15 +90,21 @@ fn ended(window: &Window, now: &Moment) -> Moment {
     if is_past { last } else { now.clone() }
 }
 
-/// How long the stay is that ends now, with the one that ended before where there was no break.
-fn stay(earlier: &Earlier, ended: &Moment, own: Duration) -> Duration {
-    let between = earlier.ended.as_ref().map(|last| ended.wall.since(last.wall));
-    let whole = match between.filter(|between| *between <= own.saturating_add(NO_BREAK)) {
-        Some(between) => own.max(between.saturating_add(earlier.stay)),
-        None => own,
-    };
-    // Up, as it is held against a limit.
-    Duration::from_millis(
-        u64::try_from(whole.as_millis()).unwrap_or(u64::MAX).div_ceil(1000).saturating_mul(1000),
-    )
+/// The end of the later of two stays, and how long it is together with the other where there was no break between them: ends
+/// that are noticed at once come in no order. What a clock that ran ahead has taken down counts for none.
+fn joined(earlier: &Earlier, (ended, own): (Moment, Duration), now: &Moment) -> (Moment, Duration) {
+    let Some(last) = &earlier.ended else { return (ended, whole_seconds(own)) };
+    let last = (last.clone(), earlier.stay);
+    let is_later = ended.wall < last.0.wall && last.0.wall <= now.wall;
+    let ((late, long), (soon, short)) = if is_later { (last, (ended, own)) } else { ((ended, own), last) };
+    let between = late.wall.since(soon.wall);
+    let is_one = between <= long.saturating_add(NO_BREAK);
+    let whole = if is_one { long.max(between.saturating_add(short)) } else { long };
+    (late, whole_seconds(whole))
+}
+
+/// Up, as it is held against a limit.
+fn whole_seconds(time: Duration) -> Duration {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(millis.div_ceil(1000).saturating_mul(1000))
 }
