@@ -321,23 +321,19 @@ pub(crate) fn events(
     };
     let reviewer = given.reviewer;
     let back = taken_back(people, given, reviews);
-    let (stage, sets) = match back.first() {
-        Some(first) => {
-            // It gives nobody anything, so no more is asked than that it is they, and not in which way a stage is told.
-            reviewer.identified(here)?;
-            (&first.stage, first.sets.clone())
+    let (stage, sets) = if let Some(first) = back.first() {
+        // It gives nobody anything, so no more is asked than that it is they, and not in which way a stage is told.
+        reviewer.identified(here)?;
+        (&first.stage, first.sets.clone())
+    } else {
+        let sets = may(here, reviewer, request, reviews, (stages, stage, &asks))?;
+        // Whoever is asked can say no as long as the stage waits.
+        if given.decision == Decision::Approve && !asks.lack(&sets) {
+            let lacking = asks.open().iter().map(|(_, who)| who.to_string()).collect::<Vec<_>>().join(" or ");
+            return Err(NoReview::Surplus { stage: stage.name.clone(), lacking }.into());
         }
-        None => {
-            let sets = may(here, reviewer, request, reviews, (stages, stage, &asks))?;
-            // Whoever is asked can say no as long as the stage waits.
-            if given.decision == Decision::Approve && !asks.lack(&sets) {
-                let lacking =
-                    asks.open().iter().map(|(_, who)| who.to_string()).collect::<Vec<_>>().join(" or ");
-                return Err(NoReview::Surplus { stage: stage.name.clone(), lacking }.into());
-            }
-            says_what_it_must(stage, given)?;
-            (&stage.name, if stage.approvers.are_several() { sets } else { BTreeSet::new() })
-        }
+        says_what_it_must(stage, given)?;
+        (&stage.name, if stage.approvers.are_several() { sets } else { BTreeSet::new() })
     };
     if given.decision == Decision::Approve {
         Terms::asked(request).allow(&given.narrow)?;

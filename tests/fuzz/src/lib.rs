@@ -11,6 +11,7 @@
 
 mod choices;
 mod exchange;
+mod named;
 mod page;
 mod policy;
 mod reached;

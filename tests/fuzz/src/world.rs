@@ -1,7 +1,6 @@
 //! A host that a story happens on, and what holds for every answer that it gives.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use jit_core::check::decide::decide;
@@ -17,12 +16,13 @@ use jit_core::orders::Refusal;
 use jit_core::orders::request::{ExtendOrder, RequestOrder, extend, file, grant};
 use jit_core::orders::review::{Given, Lookups, Reviewer, concerned, review};
 use jit_core::orders::trial::{over, running};
-use jit_core::policy::{Host, HostPattern, Method, Policy, Role, Subject, Ways, Who};
+use jit_core::policy::{Host, HostPattern, Method, Policy, Role, Subject, Ways};
 use jit_core::state::State;
 use jit_core::time::{BootId, Moment, Suspicion, Utc};
 use jit_proto::gate::{MAX_TEXT, Stage};
 use jit_proto::words::{GrantId, RequestId, ServiceName, Uid, UserName, Verdict, subject_is_caller};
 
+use crate::named::{base, people};
 use crate::reached::{Goal, reach};
 use crate::witness::{Named, Witness};
 use crate::{assert_line, assert_lines};
@@ -581,22 +581,4 @@ fn host_of(role: &Role) -> Host {
         groups: group.into_iter().collect(),
         ways: Ways::default(),
     }
-}
-
-/// Up to so many people of a set: its accounts, then members of its first group.
-fn people(who: &Who, uid: u32, count: usize) -> Vec<Subject> {
-    let group = who.groups.first();
-    let named = who.users.iter().cloned();
-    let members =
-        group.into_iter().flat_map(|_| (0..count).map(|n| format!("member-{uid}-{n}").parse().unwrap()));
-    let subject = |(name, uid): (_, u32)| Subject {
-        groups: group.into_iter().chain(&who.all).cloned().collect(),
-        ..Subject::named(name, uid.try_into().unwrap())
-    };
-    let all = named.chain(members).zip(uid..).map(subject);
-    all.filter(|subject| who.contains(subject)).take(count).collect()
-}
-
-fn base(network: &jit_core::policy::Network) -> Option<IpAddr> {
-    network.to_string().split('/').next()?.parse().ok()
 }
