@@ -400,3 +400,18 @@ fn a_lock_a_limit_and_a_role_that_has_ended_stop_what_needs_no_review_as_well() 
         policy(&SITE.replace("RULE", rule).replace("\"maria\", \"adm-maria\", \"erik\"", "\"erik\""));
     assert!(matches!(Ask::of(maria(), 5).file(&mut world), Err(Refusal::NotEligible { .. })));
 }
+
+#[test]
+fn what_policy_opened_counts_for_its_week_though_the_window_before_was_long_ago() {
+    let mut world = world("{ up-to = \"30m\", each-week = 1 }");
+    let (long_ago, _) = Ask::of(maria(), 31).file(&mut world).unwrap();
+    world.review(&root(), long_ago, Decision::Approve).unwrap();
+    // Longer than any rest.
+    world.wait(Duration::from_hours(24 * 91));
+    let id = Ask::of(maria(), 20).opens(&mut world);
+    given_back(&mut world, id, maria());
+    world.wait(MINUTE * 60);
+    assert!(matches!(Ask::of(maria(), 20).waits(&mut world), TakesStages::EachWeek { .. }));
+    world.wait(Duration::from_hours(24 * 7));
+    Ask::of(maria(), 20).opens(&mut world);
+}

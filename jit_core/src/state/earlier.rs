@@ -54,12 +54,13 @@ impl State {
         earlier
     }
 
-    /// What no rest is long enough to count from any more. A uid may be somebody else's by then.
+    /// What no rest is long enough to count from any more, nor a week. A uid may be somebody else's by then.
     fn forget(&mut self, now: &Moment) -> Vec<Row> {
         let mut rows = Vec::new();
         for of_role in self.earlier.values_mut() {
             of_role.retain(|_, one| {
-                let keep = one.ended.as_ref().is_none_or(|ended| now.at_least_since(ended) <= MAX_REST);
+                let rests = one.ended.as_ref().is_none_or(|ended| now.at_least_since(ended) <= MAX_REST);
+                let keep = rests || one.unreviewed.iter().any(|opened| now.at_least_since(opened) < WEEK);
                 if !keep {
                     rows.push(Row::EarlierGone(one.clone()));
                 }
