@@ -208,3 +208,19 @@ fn an_emergency_takes_a_known_ticket_too_and_while_the_clock_is_suspect_one_that
     other.now.suspect = Some(crate::time::Suspicion::Ahead);
     assert_eq!(refused(&mut other, "CHG-1 restart", None), Unknown::Clock);
 }
+
+#[test]
+fn a_window_that_begins_with_the_hours_takes_a_ticket_that_counts_then() {
+    let hours = "starts = \"with-hours\"\n\
+        hours = [{ days = \"mon-fri\", from = \"18:00\", to = \"22:00\", tz = \"UTC\" }]";
+    let mut world = world(hours);
+    // It is over before the hours begin.
+    assert!(matches!(refused(&mut world, "CHG-1 restart", None), Unknown::Over(_)));
+    world.tickets = register("[\"CHG-1\"]\nfrom = 2026-11-23T18:00:00Z\nto = 2026-11-23T20:00:00Z\n");
+    let asked = ask(&mut world, "CHG-1 restart", None).unwrap();
+    approve(&mut world, &asked).unwrap();
+    world.wait(Duration::from_hours(6));
+    assert!(world.check("sshd", &maria()).admission().is_some());
+    world.wait(Duration::from_hours(2));
+    assert!(world.check("sshd", &maria()).admission().is_none(), "it is cut to the ticket");
+}

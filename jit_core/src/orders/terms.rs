@@ -7,8 +7,8 @@ use jit_proto::words::{GrantId, Reason};
 use crate::context::Context;
 use crate::event::Event;
 use crate::model::{Begins, Grant, Request, Review, Scheduled, Terms, Time};
-use crate::orders::NotNow;
 use crate::orders::bounds::{self, Wish};
+use crate::orders::not_now::NotNow;
 use crate::orders::stay;
 use crate::policy::{Role, Starts, Until};
 use crate::time::{Utc, Window};
@@ -69,6 +69,7 @@ pub(crate) fn known(
     }
     let base = extends.and_then(|base| here.state.grant(base));
     let start = base.map(|base| here.now.wall.plus(base.remaining(here.now))).or(start);
+    let start = start.or_else(|| role.begins_with_hours(here.now));
     let ticket = ticket(role, reason);
     let of = (&role.name, role.emergency);
     let found = here.tickets.holds(ticket.as_deref(), of, here.host, (here.now, start));
