@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use crate::check::explain::{Missing, explain};
 use crate::event::Event;
 use crate::model::{Decision, Known};
+use crate::orders::request::{RequestOrder, file};
 use crate::orders::review::{self, Given, Reviewer, concerned, discounts, is_asked, waits_for};
 use crate::orders::stages::waiting_for;
 use crate::orders::{NoReview, NotNow, Refusal};
@@ -385,4 +386,43 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn who_has_no_team_gets_what_policy_opens_by_itself_and_is_told_of_the_leads_for_the_rest() {
+    let mut world = World::new();
+    let rule = "max-duration = \"4h\"\nreason = { pattern = \"^(?<ticket>INC-[0-9]+) .+\" }\n\
+        unreviewed = { up-to = \"1h\", each-week = 3 }\n";
+    world.policy = policy(&SITE.replace("max-duration = \"4h\"\n", rule));
+    let erik = person(&mut world, "erik", 1002, &[]);
+    let file = |world: &mut World, hours: u64| {
+        let order = RequestOrder {
+            beneficiary: erik.clone(),
+            role: "shell".parse().unwrap(),
+            duration: Some(Duration::from_hours(hours)),
+            start: None,
+            reason: "INC-1 look".parse().unwrap(),
+            id: world.next_id(),
+        };
+        file(world.here(), &as_self(erik.clone()), order)
+    };
+    let refused = file(&mut world, 2).unwrap_err();
+    assert!(matches!(&refused, Refusal::NotNow(why) if matches!(**why, NotNow::NoTeam { .. })), "{refused}");
+    let opened = file(&mut world, 1).unwrap();
+    assert!(matches!(&opened[..], [Event::Requested { .. }, Event::Opened { .. }]), "{opened:?}");
+}
+
+#[test]
+fn a_team_whose_leads_the_stage_excepts_is_one_without_leads() {
+    let mut world = World::new();
+    let narrowed = "approvers = { leads = true, except = { users = [\"wim\"] } }";
+    world.policy = policy(&SITE.replace("approvers = { leads = true }", narrowed));
+    let eve = person(&mut world, "eve", 1022, &["web"]);
+    let refused = ask(&mut world, &eve).unwrap_err();
+    assert!(
+        matches!(&refused, Refusal::NotNow(why) if matches!(**why, NotNow::LeadsAlone { .. })),
+        "{refused}"
+    );
+    let maria = dba(&mut world);
+    ask(&mut world, &maria).unwrap();
 }

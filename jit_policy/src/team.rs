@@ -109,8 +109,14 @@ impl Who {
     /// host knows.
     #[must_use]
     pub fn are_all(&self, is_it: impl Fn(&UserName) -> bool) -> bool {
-        let names =
-            |who: &Self| who.groups.is_empty() && who.people.is_empty() && who.users.iter().all(&is_it);
+        // Whom it excepts itself is none of them.
+        let names = |who: &Self| {
+            let mut meant = who
+                .users
+                .iter()
+                .filter(|user| !who.except.users.contains(*user) && !self.except.users.contains(*user));
+            who.groups.is_empty() && who.people.is_empty() && meant.all(&is_it)
+        };
         names(self)
             && match &self.leads {
                 Leads::None => true,

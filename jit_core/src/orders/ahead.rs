@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::event::Event;
 use crate::model::{Ahead, Decision, Narrow, NotNarrower, Pending, Person, Request, Terms};
-use crate::orders::request::{RequestOrder, new_request, own_quota};
+use crate::orders::request::{RequestOrder, finds_leads, new_request, own_quota};
 use crate::orders::review::{self, Given, Lookups, Reviewer, Stop, told};
 use crate::orders::signed::account_of;
 use crate::orders::stages::Stages;
@@ -159,7 +159,8 @@ fn asked(
         reason: says.reason.clone(),
         id,
     };
-    let (_, mut request) = new_request(here, Person::of(beneficiary), order, None)?;
+    let (role, mut request) = new_request(here, Person::of(beneficiary), order, None)?;
+    finds_leads(here, role, &request)?;
     let narrow = Narrow { duration: None, services: says.services.clone(), uses: says.uses };
     let more = |what| NotOfHere::More { role: role.name.clone(), what };
     Terms::asked(&request).allow(&narrow).map_err(|why| match why {

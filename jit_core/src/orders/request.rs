@@ -55,6 +55,9 @@ pub fn file_from(
     let (role, request) = own(here, caller, order)?;
     can_be_used(here, role, &request)?;
     let by_policy = unreviewed::opened(here, role, &request, caller, from).and_then(Result::ok);
+    if by_policy.is_none() {
+        finds_leads(here, role, &request)?;
+    }
     let mut events = filed(here, role, request);
     events.extend(by_policy);
     Ok(events)
@@ -67,6 +70,7 @@ pub(crate) fn file_anyhow(
     order: RequestOrder,
 ) -> Result<Vec<Event>, Refusal> {
     let (role, request) = own(here, caller, order)?;
+    finds_leads(here, role, &request)?;
     Ok(filed(here, role, request))
 }
 
@@ -170,6 +174,7 @@ pub fn extend(here: Context<'_>, caller: &Caller, order: ExtendOrder) -> Result<
     let order = RequestOrder { beneficiary, role: base.role.clone(), duration, start: None, reason, id };
     let (role, request) = new_request(here, person, order, Some(grant))?;
     can_be_used(here, role, &request)?;
+    finds_leads(here, role, &request)?;
     Ok(filed(here, role, request))
 }
 
@@ -194,6 +199,7 @@ pub fn granted(here: Context<'_>, caller: &Caller, order: RequestOrder) -> Resul
     let beneficiary = order.beneficiary.clone();
     let (role, request) = new_request(here, caller.person(), order, None)?;
     can_be_used(here, role, &request)?;
+    finds_leads(here, role, &request)?;
     if !role.emergency {
         here.clock()?;
     }
@@ -306,11 +312,15 @@ pub(super) fn new_request(
         ahead: None,
     };
     bounds::allow(here, role, &Wish::of(&request))?;
-    // An emergency waits for nobody; what it owes finds an admin.
-    if !role.emergency {
-        Stages::of_role(here, role, &request).allow(here, role, &request.beneficiary)?;
-    }
     Ok((role, request))
+}
+
+/// Whether what asks leads finds one. An emergency waits for nobody, and what it owes finds an admin.
+pub(super) fn finds_leads(here: Context<'_>, role: &Role, request: &Request) -> Result<(), Refusal> {
+    if !role.emergency {
+        Stages::of_role(here, role, request).allow(here, role, &request.beneficiary)?;
+    }
+    Ok(())
 }
 
 /// Whether somebody asks for themselves: by the account, and by the login where there is one.
