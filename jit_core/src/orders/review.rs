@@ -320,7 +320,7 @@ pub(crate) fn events(
         Progress::Lapsed { stage } => return Err(NoReview::Lapsed(stage.name.clone()).into()),
     };
     let reviewer = given.reviewer;
-    let back = taken_back(people, given, reviews);
+    let back = taken_back(people, stages, given, reviews);
     let (stage, sets) = if let Some(first) = back.first() {
         // It gives nobody anything, so no more is asked than that it is they, and not in which way a stage is told.
         reviewer.identified(here)?;
@@ -383,15 +383,25 @@ pub(crate) fn events(
     Ok(events)
 }
 
-/// The approvals of a request that the same person denies now: whoever said yes may say no after all, for as long as it
-/// waits and whichever of its stages that is. The denial takes their place, in their stage.
-fn taken_back<'r>(people: &People, given: &Given<'_>, reviews: &'r [Review]) -> Vec<&'r Review> {
+/// What the same person has said of a request that they deny now: whoever said yes may say no after all, for as long as it
+/// waits and whichever of its stages that is, and whoever said no in a way that their stage does not count, in one that it
+/// does. The denial takes their place, in their stage.
+fn taken_back<'r>(
+    people: &People,
+    stages: &Stages<'_>,
+    given: &Given<'_>,
+    reviews: &'r [Review],
+) -> Vec<&'r Review> {
     if given.decision == Decision::Approve {
         return Vec::new();
     }
     let by = given.reviewer.person();
-    let approved = |one: &&Review| one.decision == Decision::Approve && same(people, &one.by, &by);
-    reviews.iter().filter(approved).collect()
+    let counts = |one: &Review| {
+        stages.iter().any(|stage| stage.name == one.stage && stage.accept.contains(&one.method))
+    };
+    let is_taken =
+        |one: &&Review| same(people, &one.by, &by) && (one.decision == Decision::Approve || !counts(one));
+    reviews.iter().filter(is_taken).collect()
 }
 
 /// Whether whoever it is for still shares the account, where people do. What somebody asked for on an account of their own

@@ -177,3 +177,19 @@ fn what_extends_a_window_ends_with_it_when_its_approver_ends_it() {
     let withdrawn = |event: &Event| matches!(event, Event::Withdrawn { request, .. } if *request == longer);
     assert!(gone.iter().any(withdrawn), "{gone:?}");
 }
+
+#[test]
+fn who_took_an_approval_back_in_a_way_that_does_not_count_may_still_deny_in_one_that_does() {
+    let mut world = world();
+    world.policy = policy(
+        &SITE.replace("groups = [\"leads\"] }\n", "groups = [\"leads\"] }\naccept = [\"signature\"]\n"),
+    );
+    let id = ask(&mut world, "shell", &maria(), None).unwrap();
+    let olga = person("olga");
+    let signed = Reviewer::Remote { account: &olga, method: crate::policy::Method::Signature };
+    world.give(&Given::new(signed, Decision::Approve), id).unwrap();
+    world.review(&olga, id, Decision::Deny).unwrap();
+    assert!(world.state.pending().contains_key(&id), "no denial of a way that is not taken");
+    world.give(&Given::new(signed, Decision::Deny), id).unwrap();
+    assert!(world.state.pending().is_empty(), "denied");
+}
