@@ -18,7 +18,7 @@ use super::reason::Patterns;
 use super::reason::ReasonRule;
 use super::role::Method;
 use super::role::{AtEnd, Limits, Role, Stage, Starts, Then, Uses};
-use super::shape::{HOURS, LIMITS, REASON, ROLE, STAGE, quoted};
+use super::shape::{HOURS, LIMITS, NOTE, REASON, ROLE, STAGE, quoted};
 use super::until::Until;
 use super::walk::{Node, Table};
 use super::words::{approvers, asked, eligible, networks, services};
@@ -226,15 +226,21 @@ fn uses(node: &Node<'_>, log: &mut Log<'_>) -> Option<Uses> {
 
 fn reason(node: &Node<'_>, patterns: &mut Patterns, log: &mut Log<'_>) -> Option<ReasonRule> {
     let table = node.table(&REASON, log)?;
+    let known = table.optional("ticket", |node, log| node.choice(&[("known", true)], log), log);
+    let mut rule = written(&table, patterns, log)?;
+    rule.known = known?.unwrap_or(false);
+    lint_roles::known_ticket(&rule, &table.spot_of("ticket"), log).then_some(rule)
+}
+
+/// What somebody has to write, whatever else is asked of it.
+fn written(table: &Table<'_>, patterns: &mut Patterns, log: &mut Log<'_>) -> Option<ReasonRule> {
     let hint = table.optional("hint", |node, log| node.line(MAX_LINE, log), log);
     let pattern = table.required("pattern", |node, log| node.line(MAX_PATTERN, log), log);
-    let known = table.optional("ticket", |node, log| node.choice(&[("known", true)], log), log);
-    let (pattern, hint, known, spot) = (pattern?, hint?, known?, table.spot_of("pattern"));
+    let (pattern, hint, spot) = (pattern?, hint?, table.spot_of("pattern"));
     match patterns.rule(&pattern, hint) {
-        Ok(mut rule) => {
+        Ok(rule) => {
             lint::easy_pattern(&rule, &spot, log);
-            rule.known = known.unwrap_or(false);
-            lint_roles::known_ticket(&rule, &table.spot_of("ticket"), log).then_some(rule)
+            Some(rule)
         }
         Err(what) => {
             let message = format!("`pattern` is not a pattern that can be used: {what}");
@@ -313,7 +319,7 @@ fn stage(
     let methods = Method::ALL.map(|method| (method.as_str(), method));
     let method = |node: &Node<'_>, log: &mut Log<'_>| node.choice(&methods, log);
     let accept = table.optional("accept", |node, log| node.some(method, log), log);
-    let note = table.optional("note", |node, log| reason(node, patterns, log), log);
+    let note = table.optional("note", |node, log| written(&node.table(&NOTE, log)?, patterns, log), log);
     let (expires, then) = (expires?, then?);
     if then.is_some() && expires.is_none() {
         let message = "`then` says what happens when the stage expires, and it never does";

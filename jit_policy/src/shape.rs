@@ -206,6 +206,15 @@ pub(super) const REASON: Shape = Shape {
     ],
 };
 
+pub(super) const NOTE: Shape = Shape {
+    what: "a rule on notes",
+    header: "as { pattern = …, hint = … }",
+    keys: &[
+        ("pattern", r#"pattern = "^.{8,}""#),
+        ("hint", r#"hint = "what you have seen, and why it may be""#),
+    ],
+};
+
 pub(super) const LIMITS: Shape = Shape {
     what: "the limits of a role",
     header: "as limits = { each = …, at-once = …, rest = …, in-all = … }",
@@ -259,7 +268,8 @@ pub(super) const ASKER: Shape = Shape {
 pub(super) const SERVICE: Shape =
     Shape { what: "a service", header: "under [service.NAME]", keys: &[("ends", r#"ends = "process""#)] };
 
-pub(super) const ALL: [&Shape; 20] = [
+pub(super) const ALL: [&Shape; 21] = [
+    &NOTE,
     &FILE,
     &ROLE,
     &PROFILE,

@@ -31,6 +31,8 @@ fn a_note_that_says_nothing_or_cannot_come_is_refused() {
         ("note = { pattern = \"(\" }", "JIT024"),
         ("note = { hint = \"x\" }", "JIT014"),
         ("note = \"checked\"", "JIT015"),
+        // No register is asked about it.
+        ("note = { pattern = \"^(?<ticket>CHG-[0-9]+)\", ticket = \"known\" }", "JIT012"),
     ] {
         assert!(codes(&with(note)).contains(&code), "{note}: {:?}", codes(&with(note)));
     }
