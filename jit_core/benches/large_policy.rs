@@ -57,7 +57,7 @@ fn compare(window: &str, what: &str, few: Duration, many: Duration) {
 /// The lines of role `n` beside its hosts and its longest time.
 type Lines = fn(usize) -> String;
 
-const KINDS: [(&str, Lines); 7] = [
+const KINDS: [(&str, Lines); 8] = [
     ("each of a service, people and approvers of its own", |n| {
         format!(
             "services = [\"s{n}\"]\neligible.groups = [\"g{n}\"]\nstage = [{{ approvers.groups = [\"l{n}\"] }}]\n"
@@ -101,16 +101,31 @@ const KINDS: [(&str, Lines); 7] = [
     ("the same by a profile and a set", |n| {
         format!("profile = \"common\"\neligible = {{ users = [\"u{n}\"], sets = [\"everybody\"] }}\n")
     }),
+    ("by a profile, with limits, and leads of 1000 teams who approve", led),
 ];
 
-/// What the last of them share.
+fn led(n: usize) -> String {
+    format!("profile = \"led\"\neligible.groups = [\"g{n}\"]\n")
+}
+
+/// What the last but one share, and the last.
 const COMMON: &str = "[set.everybody]\nusers = [\"maria\"]\n\
     [profile.common]\nservices = [\"sshd\", \"sudo\"]\nuses = 1\n\
     reason = { pattern = \"^(?<ticket>INC-[0-9]+) .{8,}\", hint = \"INC-1234 and why\" }\n\
     [[profile.common.stage]]\nname = \"lead\"\napprovers.users = [\"a\", \"b\", \"c\", \"d\", \"e\"]\napprovals = 2\n\
     [[profile.common.stage]]\nname = \"security\"\napprovers.users = [\"c\", \"d\", \"e\", \"f\", \"g\"]\napprovals = 2\n";
 
-const OTHERS: [(&str, Lines); 3] = [
+const LED: &str = "[profile.led]\nservices = [\"sshd\"]\nlimits = { each = 1, at-once = 3, rest = \"1h\", in-all = \"8h\" }\n\
+    [[profile.led.stage]]\nname = \"lead\"\napprovers.leads = true\n";
+
+/// Whom a thousand teams are of, and who leads each.
+fn teams() -> String {
+    let team = |n: usize| format!("[team.t{n}]\nmembers.groups = [\"m{n}\"]\nleads.users = [\"l{n}\"]\n");
+    (0..1000).map(team).collect()
+}
+
+const OTHERS: [(&str, Lines); 4] = [
+    ("by a profile, with limits and leads", led),
     ("of other services", |n| {
         format!(
             "services = [\"s{n}\"]\neligible.users = [\"maria\"]\nstage = [{{ approvers.groups = [\"l\"] }}]\n"
@@ -142,7 +157,11 @@ fn files(count: usize, lines: Lines) -> Vec<SourceFile> {
         let roles: String = (from..count.min(from + A_FILE)).map(role).collect();
         SourceFile { name: format!("{from}.toml"), bytes: format!("version = 1\n{roles}").into_bytes() }
     };
-    let common = if lines(0).contains("profile = ") { COMMON } else { "" };
+    let common = match lines(0) {
+        text if text.contains("\"led\"") => LED.to_owned() + &teams(),
+        text if text.contains("\"common\"") => COMMON.to_owned(),
+        _ => String::new(),
+    };
     let own = format!("{own}{common}");
     let mut files: Vec<_> = (0..count).step_by(A_FILE).map(file).collect();
     files.push(SourceFile { name: "own.toml".to_owned(), bytes: own.as_bytes().to_vec() });
