@@ -26,6 +26,8 @@ mod backup;
 mod bed;
 #[path = "scenarios/before.rs"]
 mod before;
+#[path = "scenarios/bounds.rs"]
+mod bounds;
 #[path = "scenarios/claims.rs"]
 mod claims;
 #[path = "scenarios/clock.rs"]
@@ -286,6 +288,8 @@ const SCENARIOS: &[Scenario] = &[
     shared("a_denial_ends_a_request_and_says_who_and_why", requests::a_denial),
     shared("of_taking_back_and_approving_at_once_one_happens", requests::taking_back),
     shared("a_short_look_for_a_ticket_opens_at_once_from_where_policy_says_and_nothing_longer_does", unreviewed::opens_at_once),
+    shared("of_a_role_with_limits_each_gets_one_window_two_have_it_at_once_and_an_hour_lies_between", bounds::limits),
+    shared("nobody_has_two_roles_that_are_apart_and_when_the_one_is_over_the_other_opens", bounds::duties_apart),
     shared("who_approved_takes_it_back_while_it_waits_and_ends_it_once_it_is_open", unreviewed::taken_back),
     shared("a_scheduled_window_opens_at_its_time", requests::a_scheduled_start),
     shared("a_grant_that_needs_a_second_person_waits_for_them", requests::a_grant_for_two),

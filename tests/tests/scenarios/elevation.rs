@@ -139,21 +139,23 @@ pub(crate) fn kinds_of_sudo(site: &Site) {
     site.roles(&[
         Role::new("kiran", &["sudo-mwdeploy"], "kiran"),
         Role::new("kiran-restart", &["sudo-restart"], "kiran"),
+        // All of sudo is somebody else's, here as elsewhere.
+        Role::new("kiran-not", &["sudo"], "daemon"),
     ]);
     // Each as root, as mwdeploy, and as root with the one command.
     let sudo = |what: &str| site.machine.as_user("kiran", &format!("sudo -n {what}"));
     let (root, deploy, restart) = ("id -un", "-u mwdeploy id -un", "/usr/bin/id -g");
-    for what in [root, deploy, restart] {
-        site.denies("kiran", "no-window", || sudo(what));
+    for (what, why) in [(root, "not-eligible"), (deploy, "no-window"), (restart, "no-window")] {
+        site.denies("kiran", why, || sudo(what));
     }
     let window = site.open("kiran", "kiran", "30m");
     sudo(deploy).admits("mwdeploy");
-    for what in [root, restart] {
-        site.denies("kiran", "no-window", || sudo(what));
+    for (what, why) in [(root, "not-eligible"), (restart, "no-window")] {
+        site.denies("kiran", why, || sudo(what));
     }
     site.open("kiran", "kiran-restart", "30m");
     sudo(restart).admits("0");
-    site.denies("kiran", "no-window", || sudo(root));
+    site.denies("kiran", "not-eligible", || sudo(root));
     // The end of the one is not the end of the other.
     window.revoke();
     site.denies("kiran", "no-window", || sudo(deploy));
