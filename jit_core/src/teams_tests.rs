@@ -174,7 +174,7 @@ fn who_leads_their_team_alone_is_refused_and_nobody_approves_for_themselves_unde
     let why = not_now(ask(&mut world, &olga()));
     assert_eq!(
         why.to_string(),
-        "stage 'lead' of role 'shell' asks the leads of team db, and that is olga alone: nobody approves their own request; an \
+        "stage 'lead' of role 'shell' asks the leads of team db, and none of them may approve for olga: nobody does for themselves; an \
          admin (root) can name another lead, or somebody who deputises (`then`)"
     );
     let deputy = alone.replace("denials = 2", "expires = \"8h\"\nthen = { users = [\"kai\"] }");

@@ -185,8 +185,8 @@ pub enum NotNow {
     },
     /// The role asks the leads of the teams of whoever asks, and that is themselves.
     #[error(
-        "stage '{stage}' of role '{role}' asks the leads of team {teams}, and that is {who} alone: nobody approves their own \
-         request; an admin ({admins}) can name another lead, or somebody who deputises (`then`)"
+        "stage '{stage}' of role '{role}' asks the leads of team {teams}, and none of them may approve for {who}: nobody does \
+         for themselves; an admin ({admins}) can name another lead, or somebody who deputises (`then`)"
     )]
     LeadsAlone {
         /// The role that was asked for.
